@@ -1,0 +1,146 @@
+"""Configurations: frozen, keyword-only, checked when made, and addressable by dotted paths.
+
+A configuration is a tree of dataclasses. `@config` makes one; the docstring under a field is its
+help text everywhere (`--help`, the browser form). Pydantic does the checking; what a person reads
+is a `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import json
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+import pydantic
+import pydantic.dataclasses
+
+from nets.errors import ConfigError
+
+C = TypeVar("C")
+
+_SETTINGS = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+@dataclass_transform(
+    frozen_default=True,
+    kw_only_default=True,
+    field_specifiers=(dataclasses.field, pydantic.Field),
+)
+def config(cls: type[C]) -> type[C]:
+    """Make `cls` a frozen, keyword-only dataclass that checks its fields when it is made.
+
+    Raises (from the class it makes):
+        ConfigError: a value breaks a field's rule; every broken rule is named.
+    """
+    made: Any = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_SETTINGS)(cls)
+    checked_init = made.__init__
+
+    @functools.wraps(checked_init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            checked_init(self, *args, **kwargs)
+        except pydantic.ValidationError as error:
+            raise ConfigError(_explain(error, cls.__name__)) from None
+
+    made.__init__ = __init__
+    return typing.cast("type[C]", made)
+
+
+def _explain(error: pydantic.ValidationError, where: str) -> str:
+    lines = []
+    for item in error.errors(include_url=False):
+        path = ".".join(str(part) for part in item["loc"]) or where
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "value_error":
+            lines.append(f"{where}: {message}" if path == where else f"{path}: {message}")
+        else:
+            lines.append(f"{path}: {message}, got {item['input']!r}.")
+    return "\n".join(lines)
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """The configuration as plain JSON types (dict, list, str, number, bool, None)."""
+    return typing.cast(
+        "dict[str, Any]", pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
+    )
+
+
+def from_dict(cls: type[C], values: Mapping[str, Any]) -> C:
+    """The inverse of `to_dict`.
+
+    Raises:
+        ConfigError: a key is unknown, a value is missing or breaks its rule.
+    """
+    try:
+        return pydantic.TypeAdapter(cls).validate_python(dict(values))
+    except pydantic.ValidationError as error:
+        name = getattr(cls, "__name__", str(cls))
+        raise ConfigError(_explain(error, name)) from None
+
+
+def flatten(value: Any) -> dict[str, Any]:
+    """Every leaf by its dotted path: `{"training.learning_rate": 0.001, ...}`."""
+    return dict(_leaves(to_dict(value), ""))
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, path + ".")
+        else:
+            yield path, value
+
+
+def override(value: C, changes: Mapping[str, Any]) -> C:
+    """A copy of a configuration with the leaves at dotted paths replaced.
+
+    A string that reads as JSON is taken as JSON (`"0.1"`, `"[16, 32]"`, `"true"`, `"null"`),
+    any other string as itself.
+
+    Raises:
+        ConfigError: a path does not exist (the nearest are named), or a value breaks a rule.
+    """
+    tree = to_dict(value)
+    known = _paths(tree)
+    for path, new in changes.items():
+        if path not in known:
+            raise ConfigError(unknown("setting", path, sorted(known)))
+        *parents, leaf = path.split(".")
+        node = tree
+        for parent in parents:
+            node = node[parent]
+        node[leaf] = _parse(new)
+    return from_dict(type(value), tree)
+
+
+def _paths(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
+    found = set()
+    for key, value in tree.items():
+        found.add(prefix + key)
+        if isinstance(value, dict):
+            found |= _paths(value, f"{prefix}{key}.")
+    return found
+
+
+def _parse(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def unknown(what: str, name: str, known: list[str]) -> str:
+    """A message for a name that is not among the known ones, with the nearest suggested."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if not near:  # "lr" is near nothing by letters, but people type the last word of a path
+        near = [path for path in known if path.rsplit(".", 1)[-1] == name][:3]
+    if near:
+        return f"Unknown {what} {name!r}. Did you mean {' or '.join(map(repr, near))}?"
+    return f"Unknown {what} {name!r}. Known: {', '.join(known)}."

@@ -1,0 +1,66 @@
+"""What a sweep searches: a range or a list of values for each dotted path of an experiment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from nets.config import config
+from nets.errors import ConfigError
+
+
+@config
+class Choice:
+    """One of a list of values."""
+
+    kind: Literal["choice"] = "choice"
+    values: tuple[Any, ...] = Field(min_length=1)
+    """The candidates."""
+
+
+@config
+class Uniform:
+    """A number between two bounds, uniform, or uniform in its logarithm."""
+
+    kind: Literal["uniform"] = "uniform"
+    low: float
+    """Lower bound, included."""
+    high: float
+    """Upper bound."""
+    log: bool = False
+    """Draw the logarithm uniformly: for settings whose scale matters, such as a learning rate."""
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            rule = "0 < low < high" if self.log else "low < high"
+            raise ConfigError(f"a range needs {rule}, got low={self.low}, high={self.high}.")
+
+
+Parameter = Annotated[Choice | Uniform, Field(discriminator="kind")]
+
+
+@config
+class SweepConfig:
+    """A search over an experiment's settings."""
+
+    space: dict[str, Parameter] = Field(default_factory=dict)
+    """Dotted path (`training.learning_rate`) to what it may be."""
+    search: Literal["grid", "random", "bayes"] = "bayes"
+    """grid: every combination; random: independent draws; bayes: Optuna's tree-structured Parzen estimator."""
+    scheduler: Literal["none", "asha", "median"] = "asha"
+    """asha: asynchronous successive halving (Li et al. 2020); median: stop below the running median (Golovin et al. 2017)."""
+    num_trials: int = Field(16, ge=1)
+    """How many settings to try; a grid tries all of its combinations."""
+    max_concurrent: int | None = Field(None, ge=1)
+    """At most this many trials at once; None: as many as the resources hold."""
+    metric: str = "validation/accuracy"
+    """What is compared, by its best epoch."""
+    mode: Literal["max", "min"] = "max"
+    """Whether more or less of it is better."""
+    grace_epochs: int = Field(3, ge=1)
+    """Epochs every trial gets before a scheduler may stop it."""
+    reduction_factor: int = Field(3, ge=2)
+    """asha: the best 1/reduction_factor of the trials at a rung go on."""
+    seed: int = 0
+    """Seed of the search."""
