@@ -1,0 +1,310 @@
+"""DataFrame -> Ray Dataset -> contiguous tensors.
+
+A canonical row carries its sample as raw bytes, so an Arrow block of n rows holds one contiguous
+buffer of n * spec.num_bytes: it becomes an array by a view, and the arrays of a split by one copy.
+No Python loop over rows anywhere. (Rows of the same split are put in the order of their keys, so
+that the same data is the same tensor however Spark happened to partition it.)
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+import torch
+
+from nets.fit import Batch
+from nets.prepare import PreparationConfig, Statistics
+from nets.spec import TensorSpec
+from workbench import data
+from workbench.cluster.bench import Bench
+from workbench.data.config import DataConfig
+from workbench.errors import DataError
+from workbench.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+SPLITS = ("train", "validation", "test")
+COLUMNS = ("features", "label", "length", "weight")
+
+Arrays = dict[str, np.ndarray]
+"""Column name to array: features (n, *spec.shape), label (n,) or (n, k), length (n,), weight (n,), key (n,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One split, in Ray: as arrays in the object store, or as a Dataset to stream."""
+
+    name: str
+    num_rows: int
+    spec: TensorSpec
+    arrays: ray.ObjectRef[Arrays] | None = None
+    dataset: ray.data.Dataset | None = None
+
+    def read(self) -> Arrays:
+        """The split's arrays: a read-only map of Ray's object store, without a copy."""
+        assert self.arrays is not None, "streamed splits have no arrays"
+        return ray.get(self.arrays)
+
+    def tensors(self) -> Batch:
+        """The split as one batch of tensors on the CPU, sharing the object store's memory."""
+        return to_batch(self.read())
+
+    def stream(self, batch_size: int) -> Iterator[Batch]:
+        """The split in batches, from the Dataset, never whole in memory."""
+        assert self.dataset is not None, "resident splits have no dataset"
+        for table in self.dataset.iter_batches(batch_size=batch_size, batch_format="pyarrow"):
+            yield to_batch(to_arrays(table, self.spec))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Data ready to train on; small, and usable from any process of the Ray cluster."""
+
+    splits: dict[str, Split]
+    spec: TensorSpec
+    labels: tuple[str, ...] | None
+    """Class names by index; None for regression."""
+    num_outputs: int
+    statistics: Statistics | None
+    """What the preparation needs, from the training split only."""
+    class_counts: tuple[int, ...] | None
+    """Training rows of each class; None for regression."""
+    fingerprint: str
+    """Same fingerprint, same tensors."""
+    record: dict[str, Any] = field(default_factory=dict)
+    """What was done: rows, bytes, bad rows, seconds by stage."""
+
+
+def prepare(
+    config: DataConfig,
+    preparation: PreparationConfig,
+    bench: Bench,
+    *,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Read, split and measure data in Spark and hand it to Ray; once per fingerprint and bench.
+
+    Raises:
+        DataError: the data cannot be read, a split is empty, or too many rows are bad.
+    """
+    fingerprint = data.fingerprint(config, preparation)
+    if fingerprint not in bench.prepared:
+        progress = progress or Silent()
+        bench.prepared[fingerprint] = _prepare(config, preparation, bench, progress, fingerprint)
+    found: Prepared = bench.prepared[fingerprint]
+    return found
+
+
+def _prepare(
+    config: DataConfig,
+    preparation: PreparationConfig,
+    bench: Bench,
+    progress: Progress,
+    fingerprint: str,
+) -> Prepared:
+    seconds = {}
+    began = time.perf_counter()
+    progress.stage("Reading and splitting the data in Spark")
+    table = data.load(config, bench.spark)
+    frame = table.frame.persist()
+    try:
+        record = data.record(table)
+        seconds["read"] = time.perf_counter() - began
+        progress.stage("Measuring the training split in Spark")
+        statistics = data.fit_statistics(table, preparation)
+        seconds["statistics"] = time.perf_counter() - began - seconds["read"]
+        progress.stage("Handing the DataFrame to Ray")
+        began = time.perf_counter()
+        splits = convert(frame, table.spec, config)
+        seconds["convert"] = time.perf_counter() - began
+    finally:
+        frame.unpersist()
+    progress.stage_done()
+    num_bytes = sum(split.num_rows for split in splits.values()) * table.spec.num_bytes
+    record |= {"seconds": seconds, "bytes": num_bytes, "fingerprint": fingerprint}
+    counts = record.get("class_counts", {}).get("train")
+    return Prepared(
+        splits=splits,
+        spec=table.spec,
+        labels=table.labels,
+        num_outputs=table.num_outputs,
+        statistics=statistics,
+        class_counts=None if counts is None else tuple(counts),
+        fingerprint=fingerprint,
+        record=record,
+    )
+
+
+def convert(frame: DataFrame, spec: TensorSpec, config: DataConfig) -> dict[str, Split]:
+    """The canonical DataFrame as one Split per value of its `split` column.
+
+    Args:
+        frame: columns features (binary), label, split (string), key (string), and where the data
+            has them length and weight.
+    """
+    import pyspark.sql.functions as F
+
+    counts = {row["split"]: row["count"] for row in frame.groupBy("split").count().collect()}
+    total = sum(counts.values())
+    wanted = [name for name in (*COLUMNS, "split", "key") if name in frame.columns]
+    frame = _repartitioned(frame.select(*wanted), total * spec.num_bytes, config.partition_bytes)
+    if total * spec.num_bytes <= config.resident_bytes:
+        return _resident(frame, spec, counts)
+    return {
+        name: Split(
+            name=name,
+            num_rows=counts[name],
+            spec=spec,
+            dataset=from_spark(frame.where(F.col("split") == name).drop("split", "key")),
+        )
+        for name in SPLITS
+        if counts.get(name)
+    }
+
+
+def _repartitioned(frame: DataFrame, num_bytes: int, partition_bytes: int) -> DataFrame:
+    """Partitions of at most `partition_bytes`: RayDP copies each as a whole in the JVM heap."""
+    needed = max(1, math.ceil(num_bytes / partition_bytes))
+    present = frame.rdd.getNumPartitions()
+    if present < needed:
+        return frame.repartition(needed)
+    # Fewer, fuller blocks where Spark made many small ones: each costs a task on both sides.
+    return frame.coalesce(max(needed, 2)) if present > 4 * needed else frame
+
+
+def from_spark(frame: DataFrame) -> ray.data.Dataset:
+    """`ray.data.from_spark`, materialised, with Spark's copy released and the fetch isolated."""
+    import raydp.spark.dataset as raydp_dataset
+    from raydp.spark import release_spark_recoverable
+
+    raydp_dataset._fetch_arrow_table_from_executor = _isolated_fetch()
+    try:
+        with warnings.catch_warnings():
+            # RayDP reads DataFrame.sql_ctx, which PySpark calls internal.
+            warnings.filterwarnings("ignore", message="DataFrame.sql_ctx")
+            dataset = ray.data.from_spark(frame).materialize()
+            release_spark_recoverable(frame)
+    except ray.exceptions.RayError as error:
+        raise DataError(
+            f"The data could not be handed from Spark to Ray: {error}. If an executor ran out of "
+            "memory, raise cluster.executor_memory or lower data.partition_bytes."
+        ) from error
+    return dataset
+
+
+@functools.cache
+def _isolated_fetch() -> Any:
+    """RayDP's fetch task, in worker processes that run nothing else.
+
+    It switches the process it runs in to cross-language code loading, and an actor created later
+    from that process fails ("Expected str or bytes, got NoneType"). A runtime environment with a
+    variable of its own gives it a pool of its own.
+    """
+    import raydp.spark.dataset as raydp_dataset
+
+    task = raydp_dataset._fetch_arrow_table_from_executor
+    return ray.remote(
+        max_retries=-1, runtime_env={"env_vars": {"WORKBENCH_POOL": "spark-to-ray"}}
+    )(task._function)
+
+
+def _resident(frame: DataFrame, spec: TensorSpec, counts: dict[str, int]) -> dict[str, Split]:
+    names = [name for name in SPLITS if counts.get(name)]
+    blocks = from_spark(frame).to_arrow_refs()
+    gather = _gather.options(num_cpus=0, num_returns=len(names))
+    refs = gather.remote(names, spec, *blocks)
+    refs = refs if isinstance(refs, list) else [refs]
+    ray.wait(refs, num_returns=len(refs), fetch_local=False)
+    return {
+        name: Split(name=name, num_rows=counts[name], spec=spec, arrays=ref)
+        for name, ref in zip(names, refs, strict=True)
+    }
+
+
+@ray.remote(max_retries=2)
+def _gather(names: list[str], spec: TensorSpec, *blocks: pa.Table) -> Any:
+    gathered = tuple(gather_split(name, spec, blocks) for name in names)
+    return gathered if len(gathered) > 1 else gathered[0]
+
+
+def gather_split(name: str, spec: TensorSpec, blocks: tuple[pa.Table, ...]) -> Arrays:
+    """The rows of one split from all blocks, in the order of their keys: one copy of the bytes."""
+    parts = [block.filter(pc.equal(block["split"], name)) for block in blocks]
+    keys = pa.chunked_array([chunk for part in parts for chunk in part["key"].chunks], pa.string())
+    order = pc.sort_indices(keys).to_numpy()
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order), dtype=order.dtype)
+    out: Arrays = {"key": keys.take(pa.array(order)).to_numpy(zero_copy_only=False).astype(str)}
+    start = 0
+    for part in parts:
+        rows = place[start : start + part.num_rows]
+        for column, values in to_arrays(part, spec).items():
+            if column not in out:
+                out[column] = np.empty((len(order), *values.shape[1:]), values.dtype)
+            out[column][rows] = values
+        start += part.num_rows
+    return out
+
+
+def to_arrays(table: pa.Table, spec: TensorSpec) -> Arrays:
+    """The columns of a canonical Arrow table as arrays; features are views where Arrow allows.
+
+    Raises:
+        DataError: a sample does not have exactly `spec.num_bytes` bytes.
+    """
+    arrays: Arrays = {}
+    for column in COLUMNS:
+        if column not in table.column_names:
+            continue
+        if column == "features":
+            arrays[column] = _features(table[column], spec)
+        elif pa.types.is_list(table.schema.field(column).type):
+            values = table[column].combine_chunks()
+            flat = values.flatten().to_numpy(zero_copy_only=False)
+            arrays[column] = flat.reshape(len(values), -1).astype(np.float32)
+        else:
+            arrays[column] = table[column].to_numpy()
+    return arrays
+
+
+def _features(column: pa.ChunkedArray, spec: TensorSpec) -> np.ndarray:
+    views = [_view(chunk, spec) for chunk in column.chunks if len(chunk)]
+    if not views:
+        return np.empty((0, *spec.shape), spec.dtype)
+    return views[0] if len(views) == 1 else np.concatenate(views)
+
+
+def _view(chunk: pa.Array, spec: TensorSpec) -> np.ndarray:
+    """n samples as an (n, *shape) view of the Arrow buffer."""
+    width = np.int64 if pa.types.is_large_binary(chunk.type) else np.int32
+    _, offsets_buffer, values = chunk.buffers()
+    offsets = np.frombuffer(offsets_buffer, width)[chunk.offset : chunk.offset + len(chunk) + 1]
+    sizes = np.diff(offsets)
+    if chunk.null_count or (sizes != spec.num_bytes).any():
+        wrong = int(sizes[sizes != spec.num_bytes][0]) if not chunk.null_count else "null"
+        raise DataError(
+            f"Every sample must be {spec.num_bytes} bytes ({spec.shape} {spec.dtype}), got one of "
+            f"{wrong}. Encode the column `features` to the shape that the spec states."
+        )
+    flat = np.frombuffer(values, np.uint8)[offsets[0] : offsets[-1]]
+    return flat.view(spec.dtype).reshape(len(chunk), *spec.shape)
+
+
+def to_batch(arrays: Arrays) -> Batch:
+    """Arrays as CPU tensors that share their memory; never written to."""
+    with warnings.catch_warnings():
+        # Maps of the object store are read-only, and so is our use of them.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        tensors = {name: torch.from_numpy(arrays[name]) for name in COLUMNS if name in arrays}
+    return Batch(**tensors)

@@ -1,0 +1,221 @@
+"""One owner of Ray and Spark: starts them, hands them out, stops them in reverse order."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from workbench.cluster.config import ClusterConfig
+from workbench.cluster.java import Java, find_java
+from workbench.cluster.terminal_logs import logs_to, new_log_path
+from workbench.errors import ClusterError
+from workbench.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+HOME = Path(os.environ.get("WORKBENCH_HOME", ".workbench"))
+"""Folder for logs, checkpoints and the embedded tracking store."""
+
+_RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Workers keep the directory the command was started in: relative data paths stay valid.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # A heartbeat a second is plenty for jobs of minutes, and cheap for jobs of seconds.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
+    # Prints nothing to a dashboard that is not there.
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "1000",
+}
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """Ray and Spark, running."""
+
+    config: ClusterConfig
+    spark: SparkSession
+    """The Spark session; its executors are Ray actors."""
+    ray_address: str
+    """`host:port` of Ray's control service."""
+    java: Java
+    log_path: Path
+    """Where everything Ray, Spark and the JVMs print goes."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each part took to start."""
+    prepared: dict[str, Any] = field(default_factory=dict)
+    """Data already converted, by fingerprint: the next experiment on the same data takes it as it is."""
+
+
+@contextmanager
+def bench(
+    config: ClusterConfig | None = None, *, progress: Progress | None = None, home: Path = HOME
+) -> Iterator[Bench]:
+    """Start (or join) Ray, start Spark on it, and stop whatever was started at the end.
+
+    Raises:
+        ClusterError: no usable Java, no Ray at the address, or fewer resources than asked for.
+    """
+    config = config or ClusterConfig()
+    progress = progress or Silent()
+    java = find_java()
+    home = home.resolve()
+    log_path = new_log_path(home / "logs")
+    seconds: dict[str, float] = {}
+    with ExitStack() as stack:
+        java.use()
+        for name, value in _RAY_SETTINGS.items():
+            os.environ.setdefault(name, value)
+        stack.enter_context(logs_to(log_path))
+        me = psutil.Process()
+        before, started = set(me.children(recursive=True)), set[psutil.Process]()
+        stack.callback(_terminate, started)
+        progress.stage("Starting Ray" if config.address == "local" else f"Joining {config.address}")
+        began = time.perf_counter()
+        stack.enter_context(_ray(config, log_path))
+        seconds["ray"] = time.perf_counter() - began
+        progress.stage("Starting Spark on Ray")
+        began = time.perf_counter()
+        spark = stack.enter_context(_spark(config, java, home, log_path))
+        seconds["spark"] = time.perf_counter() - began
+        progress.stage_done()
+        # Noted while Ray is up: after its shutdown, orphans are nobody's children.
+        stack.callback(lambda: started.update(set(me.children(recursive=True)) - before))
+        import ray
+
+        yield Bench(
+            config=config,
+            spark=spark,
+            ray_address=ray.get_runtime_context().gcs_address,
+            java=java,
+            log_path=log_path,
+            seconds=seconds,
+        )
+
+
+@contextmanager
+def _ray(config: ClusterConfig, log_path: Path) -> Iterator[None]:
+    import ray
+
+    if ray.is_initialized():
+        raise ClusterError(
+            "Ray is already running in this process. Leave the open bench (or call "
+            "ray.shutdown()) before another one is opened."
+        )
+    where: dict[str, Any]
+    if config.address == "local":
+        # Loopback, because whoever reaches Ray's port runs code as this user.
+        where = {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False}
+    else:
+        _check_reachable(config.address)
+        where = {"address": config.address}
+    try:
+        # A namespace of its own: RayDP's executors are actors with fixed names.
+        namespace = f"workbench-{uuid.uuid4().hex[:8]}"
+        ray.init(**where, namespace=namespace, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ClusterError(
+            f"Ray at {config.address!r} could not be started or joined: {error} (log: {log_path})"
+        ) from error
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Fail in seconds, where Ray's own client would retry for a minute."""
+    if address == "auto":
+        return
+    match = re.fullmatch(r"(?:ray://)?\[?([^\]]+?)\]?:(\d+)", address)
+    if match is None:
+        raise ClusterError(f"cluster.address must be local, auto or host:port, got {address!r}.")
+    try:
+        socket.create_connection((match[1], int(match[2])), timeout=5).close()
+    except OSError as error:
+        raise ClusterError(
+            f"No Ray cluster answers at {address} ({error}). Start one there with "
+            "`ray start --head`, correct cluster.address, or leave it at 'local'."
+        ) from None
+
+
+@contextmanager
+def _spark(
+    config: ClusterConfig, java: Java, home: Path, log_path: Path
+) -> Iterator[SparkSession]:
+    import ray
+    import raydp
+
+    _check_resources(config, ray.available_resources())
+    # Executors start Python workers: the same interpreter, with the same packages.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    try:
+        spark = raydp.init_spark(
+            app_name=f"workbench-{os.getpid()}",
+            num_executors=config.num_executors,
+            executor_cores=config.executor_cores,
+            executor_memory=config.executor_memory,
+            configs=_spark_settings(config, java, home),
+        )
+    except Exception as error:
+        raise ClusterError(f"Spark did not start on Ray: {error} (log: {log_path})") from error
+    spark.sparkContext.setLogLevel("WARN")
+    try:
+        yield spark
+    finally:
+        raydp.stop_spark()
+
+
+def _check_resources(config: ClusterConfig, free: dict[str, float]) -> None:
+    """Spark waits for ever for resources that Ray does not have; say so instead."""
+    cpus = config.num_executors * config.executor_cpus + config.num_workers * config.cpus_per_worker
+    wanted = {"CPU": cpus, "GPU": config.num_workers * config.gpus_per_worker}
+    for name, amount in wanted.items():
+        if amount > free.get(name, 0) + 1e-6:
+            raise ClusterError(
+                f"The experiment needs {amount:g} {name} ({config.num_workers} workers and "
+                f"{config.num_executors} executors) and Ray has {free.get(name, 0):g} free. Lower "
+                "cluster.num_workers, cluster.cpus_per_worker or cluster.gpus_per_worker, or "
+                "free the cluster."
+            )
+
+
+def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, str]:
+    tasks = config.num_executors * config.executor_cores
+    return {
+        "spark.ray.raydp_app_master.extraJavaOptions": java.options,
+        "spark.driver.extraJavaOptions": java.options,
+        "spark.executor.extraJavaOptions": java.options,
+        "spark.ray.raydp_spark_executor.actor.resource.cpu": str(config.executor_cpus),
+        # One partition in flight per task slot: each is copied in the executor's heap.
+        "spark.ray.raydp_recoverable_fetch.task.resource.CPU": "0.5",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.shuffle.partitions": str(2 * tasks),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
+        "spark.local.dir": str(home / "spark"),
+    }
+
+
+def _terminate(processes: set[psutil.Process]) -> None:
+    """Kill what was started and did not stop: a JVM can outlive its parent's goodbye."""
+    _, alive = psutil.wait_procs(processes, timeout=3)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=5)
