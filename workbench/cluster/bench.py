@@ -109,6 +109,10 @@ def bench(
 
 @contextmanager
 def _ray(config: ClusterConfig, log_path: Path) -> Iterator[None]:
+    if config.address == "local":
+        # Loopback, because whoever reaches Ray's port runs code as this user. This variable is
+        # Ray's switch for it ("local only", its default on macOS); read when Ray is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     if ray.is_initialized():
@@ -118,8 +122,7 @@ def _ray(config: ClusterConfig, log_path: Path) -> Iterator[None]:
         )
     where: dict[str, Any]
     if config.address == "local":
-        # Loopback, because whoever reaches Ray's port runs code as this user.
-        where = {"address": "local", "_node_ip_address": "127.0.0.1", "include_dashboard": False}
+        where = {"address": "local", "include_dashboard": False}
     else:
         _check_reachable(config.address)
         where = {"address": config.address}
