@@ -1,0 +1,78 @@
+# Everything starts here: `make help`. Only Python 3.11, git and make have to be there.
+PYTHON ?= python3.11
+EXPERIMENT ?= digits_cnn
+ARGS ?=
+PORT ?= 5000
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help setup sweep train ui mlflow test check format bench clean chromium
+
+help: ## this list
+	@echo "Deep-learning experiments on data that lives in Spark"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  EXPERIMENT=digits_rnn chooses another experiment, ARGS='--trials 8' adds options."
+
+setup: $(READY) ## create .venv with everything in it (the other targets do it when needed)
+
+# The stamp is made last: a setup that was interrupted starts over where pip left off.
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "Python 3.11 is needed and '$(PYTHON)' is not on PATH. Install it (Debian: apt-get install" \
+	       "python3.11-venv), or name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "Python 3.11 is needed and '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." \
+	       "Name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "[1/3] Python environment in $(VENV)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@echo "[2/3] PyTorch (the largest part; minutes on a slow line)"
+	@$(PIP) install "$$(grep '^torch==' constraints.txt)" -c constraints.txt
+	@echo "[3/3] Ray, Spark, MLflow, a Java runtime and the workbench"
+	@$(PIP) install -c constraints.txt -e '.[ui,dev]'
+	@touch $@
+
+sweep: $(READY) ## search learning rate, batch size and activation of EXPERIMENT (digits_cnn)
+	@$(BIN)/workbench sweep $(EXPERIMENT) $(ARGS)
+
+train: $(READY) ## train EXPERIMENT once
+	@$(BIN)/workbench train $(EXPERIMENT) $(ARGS)
+
+ui: $(READY) ## the browser UI: launch, compare, look inside the nets
+	@$(BIN)/streamlit run workbench/ui/app.py $(ARGS)
+
+mlflow: $(READY) ## MLflow's own UI on the recorded runs (PORT=5000)
+	@$(BIN)/workbench mlflow --port $(PORT) $(ARGS)
+
+test: check chromium ## check, then every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## format, lint, types, import directions
+	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(READY) ## format and fix what ruff can fix
+	@$(BIN)/ruff check --quiet --fix --exit-zero .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(READY) ## the benchmarks: one table each
+	@$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove .venv and caches (the runs in .workbench stay)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Browser tests need a Chromium and skip without one, so that it cannot be had is no error.
+chromium:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing chromium for the browser tests"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } \
+	    >/dev/null 2>&1 || echo "chromium could not be installed: the browser tests will be skipped"; \
+	fi
