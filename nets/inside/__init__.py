@@ -40,9 +40,9 @@ from nets.inside.filters import (
 from nets.inside.health import (
     LayerHealth,
     activation_layers,
-    epoch_metrics,
     gradient_norms,
     health,
+    measure_health,
     update_ratios,
     weight_norms,
 )
@@ -69,7 +69,6 @@ __all__ = [
     "coloured",
     "convolutions",
     "distances",
-    "epoch_metrics",
     "feature_maps",
     "filters",
     "gate_saturation",
@@ -79,6 +78,7 @@ __all__ = [
     "integrated_gradients",
     "layer_names",
     "maximise",
+    "measure_health",
     "montage",
     "near_duplicates",
     "occlusion",

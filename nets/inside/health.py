@@ -226,11 +226,12 @@ def update_ratios(net: nn.Module, before: dict[str, Tensor]) -> dict[str, float]
     return ratios
 
 
-def epoch_metrics(
+def measure_health(
     net: nn.Module,
     features: Tensor,
-    label: Tensor | None = None,
     length: Tensor | None = None,
+    *,
+    label: Tensor | None = None,
     before: dict[str, Tensor] | None = None,
 ) -> dict[str, float]:
     """What a training records per epoch: `health/<layer>/<what>` from one probe batch.

@@ -85,10 +85,10 @@ def test_update_ratio() -> None:
     assert ratios["body.0"] == pytest.approx(0.5) and ratios["body.3"] == 0
 
 
-def test_epoch_metrics_have_the_names_that_are_recorded() -> None:
+def test_measure_health_have_the_names_that_are_recorded() -> None:
     net = convolutional(nn.Tanh)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    found = inside.epoch_metrics(net, images(8), torch.arange(8) % 5, before=before)
+    found = inside.measure_health(net, images(8), label=torch.arange(8) % 5, before=before)
     assert {
         "health/body.1/saturated_share", "health/body.5/dead_share", "health/body.0/weight_norm",
         "health/body.8/gradient_norm", "health/body.3/update_ratio",
