@@ -60,12 +60,6 @@ class Split:
         """The split as one batch of tensors on the CPU, sharing the object store's memory."""
         return to_batch(self.read())
 
-    def stream(self, batch_size: int) -> Iterator[Batch]:
-        """The split in batches, from the Dataset, never whole in memory."""
-        assert self.dataset is not None, "resident splits have no dataset"
-        for table in self.dataset.iter_batches(batch_size=batch_size, batch_format="pyarrow"):
-            yield to_batch(to_arrays(table, self.spec))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -299,6 +293,30 @@ def _view(chunk: pa.Array, spec: TensorSpec) -> np.ndarray:
         )
     flat = np.frombuffer(values, np.uint8)[offsets[0] : offsets[-1]]
     return flat.view(spec.dtype).reshape(len(chunk), *spec.shape)
+
+
+def stream(
+    source: ray.data.Dataset | ray.data.DataIterator,
+    spec: TensorSpec,
+    batch_size: int,
+    *,
+    shuffle_seed: int | None = None,
+) -> Iterator[Batch]:
+    """Batches from a Ray Dataset, never whole in memory.
+
+    Args:
+        shuffle_seed: shuffle within a window of 16 batches and leave an uneven last batch out, so
+            that synchronised workers with equal shards take equally many steps.
+    """
+    shuffled = shuffle_seed is not None
+    for table in source.iter_batches(
+        batch_size=batch_size,
+        batch_format="pyarrow",
+        local_shuffle_buffer_size=16 * batch_size if shuffled else None,
+        local_shuffle_seed=shuffle_seed,
+        drop_last=shuffled,
+    ):
+        yield to_batch(to_arrays(table, spec))
 
 
 def to_batch(arrays: Arrays) -> Batch:

@@ -64,3 +64,5 @@ class SweepConfig:
     """asha: the best 1/reduction_factor of the trials at a rung go on."""
     seed: int = 0
     """Seed of the search."""
+    keep: int = Field(3, ge=1)
+    """Models of this many of the best trials are evaluated on the test split and kept."""

@@ -19,6 +19,10 @@ class ClusterConfig:
     """CPUs of one training worker."""
     gpus_per_worker: float = Field(0, ge=0)
     """GPUs of one training worker; a fraction shares one GPU between trials."""
+    storage: str | None = None
+    """Folder or URL for checkpoints that all nodes reach (s3://..., a shared disk); None: below WORKBENCH_HOME."""
+    max_failures: int = Field(2, ge=0)
+    """How often a training whose worker died goes on from its last checkpoint."""
     num_executors: int = Field(1, ge=1)
     """Spark executors, each a Ray actor."""
     executor_cores: int = Field(2, ge=1)

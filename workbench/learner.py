@@ -1,0 +1,195 @@
+"""One experiment on one worker: the net, its data and the state of its training.
+
+The same object trains in a Ray Train worker and in a Ray Tune trial.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import nets
+from nets.fit import Batch, Evaluation, Fit, batches
+from nets.inside import measure_health
+from workbench.bridge import Prepared, stream
+from workbench.experiment import Experiment
+
+HEALTH_SAMPLES = 256
+"""Validation rows the layers' health is measured on, each epoch."""
+
+Gather = Callable[[Evaluation], list[Evaluation]]
+"""Brings the evaluations of all workers together."""
+
+
+class Learner:
+    """Trains an epoch at a time, remembers the best, and can be saved and continued."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        prepared: Prepared,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        device: torch.device | str | None = None,
+        wrap: Callable[[nn.Module], nn.Module] | None = None,
+        gather: Gather = lambda evaluation: [evaluation],
+        shards: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            rank: this worker among `world_size`.
+            device: where the net and, if they are resident, the data live.
+            wrap: makes the net one of several synchronised replicas (DistributedDataParallel).
+            gather: collects the validation results of all workers, so that each knows the whole.
+            shards: for streamed splits, this worker's part of each (a Ray DataIterator).
+        """
+        self.training = experiment.training
+        self.prepared = prepared
+        self.rank, self.world_size, self.gather = rank, world_size, gather
+        self.net = new_net(experiment, prepared)
+        if device is not None:
+            self.net.to(device)
+        self._shards = shards or {}
+        self._data: dict[str, Batch] = {}
+        self.device = next(self.net.parameters()).device
+        self.fit = Fit(
+            self.net,
+            self.training,
+            steps_per_epoch=self._steps(),
+            class_counts=prepared.class_counts,
+            device=self.device,
+            model=wrap(self.net) if wrap else None,
+        )
+        self.best_epoch = 0
+        self.best_value = math.inf if self.training.mode == "min" else -math.inf
+        self.best_weights: dict[str, torch.Tensor] = {}
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained so far."""
+        return self.fit.epoch
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or none of the last `patience` was better than the best."""
+        patience = self.training.patience
+        stale = bool(patience) and self.epoch - self.best_epoch >= patience
+        return self.epoch >= self.training.epochs or stale
+
+    def train_epoch(self) -> dict[str, float]:
+        """Train one epoch, evaluate, and return the metrics of both.
+
+        Raises:
+            DivergedError: the loss is no longer finite.
+        """
+        metrics = self.fit.train_epoch(self._train_batches())
+        evaluation = self.evaluate("validation")
+        metrics |= evaluation.metrics("validation")
+        metrics |= self._health()
+        metrics["epoch"] = float(self.epoch)
+        self._keep_best(metrics)
+        return metrics
+
+    def evaluate(self, split: str) -> Evaluation:
+        """The net on every row of a split, each exactly once, over all workers together."""
+        evaluation = self.fit.evaluate(self._eval_batches(split))
+        if self._resident(split) is None:
+            return evaluation  # streams are cut into equal parts for training only
+        return Evaluation.merge(self.gather(evaluation))
+
+    def save(self, folder: Path) -> None:
+        """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""
+        state = {
+            "fit": self.fit.state_dict(),
+            "best_epoch": self.best_epoch,
+            "best_value": self.best_value,
+        }
+        torch.save(state, folder / "state.pt")
+        save_file(self.best_weights, folder / "best.safetensors")
+        save_file(_on_cpu(self.net), folder / "last.safetensors")
+
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote."""
+        state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
+        self.fit.load_state_dict(state["fit"])
+        self.best_epoch, self.best_value = state["best_epoch"], state["best_value"]
+        self.best_weights = load_file(folder / "best.safetensors")
+
+    def _keep_best(self, metrics: dict[str, float]) -> None:
+        name = self.training.monitor
+        if name not in metrics:
+            raise nets.ConfigError(nets.config.unknown("metric", name, sorted(metrics)))
+        value = metrics[name]
+        better = value < self.best_value if self.training.mode == "min" else value > self.best_value
+        if better:
+            self.best_epoch, self.best_value = self.epoch, value
+            self.best_weights = copy.deepcopy(_on_cpu(self.net))
+
+    def _steps(self) -> int:
+        rows = self.prepared.splits["train"].num_rows // self.world_size
+        return max(1, math.ceil(rows / self.training.batch_size))
+
+    def _resident(self, name: str) -> Batch | None:
+        split = self.prepared.splits[name]
+        if split.arrays is None:
+            return None
+        if name not in self._data:
+            # On the CPU this is a map of the object store, shared by all trials of this machine.
+            moved = [part if part is None else part.to(self.device) for part in split.tensors()]
+            self._data[name] = Batch(*moved)
+        return self._data[name]
+
+    def _train_batches(self) -> Iterator[Batch]:
+        config = self.training
+        data = self._resident("train")
+        if data is None:
+            return self._stream("train", config.batch_size, config.seed + self.epoch)
+        where = {"rank": self.rank, "world_size": self.world_size}
+        return batches(data, config.batch_size, seed=config.seed, epoch=self.epoch, **where)
+
+    def _stream(self, name: str, size: int, shuffle_seed: int | None = None) -> Iterator[Batch]:
+        source = self._shards.get(name) or self.prepared.splits[name].dataset
+        return stream(source, self.prepared.spec, size, shuffle_seed=shuffle_seed)
+
+    def _eval_batches(self, name: str) -> Iterator[Batch]:
+        size = max(256, self.training.batch_size)
+        data = self._resident(name)
+        if data is None:
+            return self._stream(name, size)
+        where = {"rank": self.rank, "world_size": self.world_size}
+        return batches(data, size, seed=0, epoch=0, shuffle=False, **where)
+
+    def _health(self) -> dict[str, float]:
+        if not self.training.health or self.rank:
+            return {}
+        sample = next(iter(self._eval_batches("validation")))
+        length = None if sample.length is None else sample.length[:HEALTH_SAMPLES]
+        return measure_health(self.net, sample.features[:HEALTH_SAMPLES], length)
+
+
+def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
+    """The experiment's net for the prepared data, with what was fitted on it as the first layer.
+
+    Raises:
+        ConfigError: the net does not fit the data's shape.
+    """
+    prepare = nets.prepare.make(experiment.preparation, prepared.spec, prepared.statistics)
+    return nets.build(
+        experiment.net,
+        prepared.spec,
+        prepared.num_outputs,
+        prepare=prepare,
+        seed=experiment.training.seed,
+    )
+
+
+def _on_cpu(net: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}

@@ -1,0 +1,82 @@
+"""What the workbench writes to the tracking store, and where in a run it lies.
+
+    experiment.json                     the whole experiment
+    data.json                           spec, labels, rows, bad rows, seconds by stage
+    checkpoints/epoch_0000.safetensors  weights before training, then after each epoch (small nets)
+    model/                              an MLflow model: nets.pyfunc over what `nets.save` wrote
+    evaluation/test.json, test.parquet  confusion matrix, per-class table; a row per sample
+    samples/test.safetensors            test rows to look at
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from nets.config import to_dict
+from tracking import MlflowRecorder, Recorder
+from workbench.bridge import Prepared
+from workbench.experiment import Experiment
+from workbench.outcome import Outcome
+
+
+def default_recorder() -> Recorder:
+    """The store at MLFLOW_TRACKING_URI, else the embedded one below WORKBENCH_HOME."""
+    return MlflowRecorder()
+
+
+def record_bytes(recorder: Recorder, run_id: str, path: str, content: bytes) -> None:
+    """One file of a run."""
+    record_files(recorder, run_id, {path: content})
+
+
+def record_files(recorder: Recorder, run_id: str, files: dict[str, bytes]) -> None:
+    """Files of a run by relative path."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path, content in files.items():
+            target = Path(folder) / PurePosixPath(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        recorder.artifact_dir(run_id, Path(folder), "")
+
+
+def record_data(
+    recorder: Recorder, run_id: str, experiment: Experiment, prepared: Prepared
+) -> None:
+    """What was asked for and which data it was asked of."""
+    recorder.artifact_dict(run_id, "experiment.json", to_dict(experiment))
+    labels = None if prepared.labels is None else list(prepared.labels)
+    described = {"spec": to_dict(prepared.spec), "labels": labels, "rows": rows_of(prepared)}
+    recorder.artifact_dict(run_id, "data.json", prepared.record | described)
+
+
+def record_outcome(
+    recorder: Recorder, run_id: str, outcome: Outcome, prepared: Prepared, *, step: int = 0
+) -> None:
+    """Test metrics, evaluation, samples and the model."""
+    recorder.metrics(run_id, outcome.metrics, step)
+    record_files(recorder, run_id, outcome.files)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in outcome.model.items():
+            (Path(folder) / name).write_bytes(content)
+        recorder.model(run_id, Path(folder), example=example(prepared))
+
+
+def example(prepared: Prepared) -> dict[str, list[object]]:
+    """Two rows as the recorded model takes them: column name to values."""
+    split = next(iter(prepared.splits.values()))
+    if split.arrays is None:
+        zeros = np.zeros((2, *prepared.spec.shape), prepared.spec.dtype)
+        return {"features": [sample.tobytes() for sample in zeros]}
+    arrays = split.read()
+    columns: dict[str, list[object]] = {"features": [row.tobytes() for row in arrays["features"][:2]]}
+    if "length" in arrays:
+        columns["length"] = arrays["length"][:2].tolist()
+    return columns
+
+
+def rows_of(prepared: Prepared) -> dict[str, int]:
+    """Rows of each split."""
+    return {name: split.num_rows for name, split in prepared.splits.items()}

@@ -1,0 +1,186 @@
+"""The trials of a sweep, followed while Ray Tune runs them and written to the tracking store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+
+from nets.config import override
+from tracking import Recorder
+from workbench import provenance
+from workbench.experiment import Experiment
+from workbench.progress import Progress
+
+Settings = dict[str, Any]
+"""Dotted path to value."""
+
+
+@dataclass(kw_only=True)
+class TrialResult:
+    """One trial, as far as it got."""
+
+    number: int
+    """From 1, in the order of their starts."""
+    run_id: str
+    """Its run in MLflow."""
+    settings: Settings
+    """What the sweep chose."""
+    status: str = "RUNNING"
+    """RUNNING; FINISHED; STOPPED by the scheduler; FAILED; KILLED."""
+    epochs: int = 0
+    """Epochs trained."""
+    value: float | None = None
+    """The sweep's metric at its best epoch."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """All metrics of that epoch."""
+    seconds: float = 0.0
+    """From its start to its last report."""
+    checkpoint: Path | None = None
+    """Folder with the weights of its best epoch, while the sweep runs."""
+
+
+class TrialRecorder(tune.Callback):
+    """Ray Tune's events as MLflow runs and as progress."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        recorder: Recorder,
+        progress: Progress,
+        *,
+        sweep_run: str,
+        fingerprint: str,
+        total: int,
+        earlier: list[TrialResult],
+    ) -> None:
+        """
+        Args:
+            sweep_run: the run the trials' runs lie below.
+            total: how many trials there will be, the earlier ones included.
+            earlier: finished trials of the sweep this one continues.
+        """
+        self.experiment, self.recorder, self.progress = experiment, recorder, progress
+        self.sweep_run, self.fingerprint, self.total = sweep_run, fingerprint, total
+        self.trials: dict[str, TrialResult] = {str(trial.number): trial for trial in earlier}
+        self._began: dict[str, float] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray Tune pickles its callbacks with its own state, which is never read again here: a
+        # sweep resumes from the tracking store.
+        return {}
+
+    def on_trial_start(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        if trial.trial_id in self.trials:
+            return  # the same trial, started again after its process died
+        settings = settings_of(trial.config)
+        experiment = override(self.experiment, settings)
+        number = len(self.trials) + 1
+        run_id = self.recorder.start(
+            experiment.name,
+            f"trial-{number:03d}",
+            params=provenance.params(experiment),
+            tags=provenance.tags(experiment, "trial", self.fingerprint)
+            | {"workbench.sweep": self.sweep_run, "workbench.trial": str(number)},
+            parent=self.sweep_run,
+        )
+        self.trials[trial.trial_id] = TrialResult(number=number, run_id=run_id, settings=settings)
+        self._began[trial.trial_id] = time.perf_counter()
+        self._tell(self.trials[trial.trial_id])
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[TuneTrial],
+        trial: TuneTrial,
+        result: dict[str, Any],
+        **info: Any,
+    ) -> None:
+        followed = self.trials[trial.trial_id]
+        metrics: dict[str, float] = dict(result["metrics"])
+        followed.seconds = time.perf_counter() - self._began[trial.trial_id]
+        if verdict := result.get("verdict"):
+            followed.status = "FAILED"
+            self.recorder.tags(followed.run_id, {"workbench.error": verdict})
+            self.progress.note(f"Trial {followed.number} failed: {verdict}")
+            return
+        followed.epochs = int(metrics.pop("epoch"))
+        self.recorder.metrics(followed.run_id, metrics, followed.epochs)
+        self._keep_best(followed, metrics)
+        self._tell(followed)
+
+    def on_trial_save(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        if trial.checkpoint is not None:
+            self.trials[trial.trial_id].checkpoint = Path(trial.checkpoint.path)
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        followed = self.trials[trial.trial_id]
+        if followed.status == "RUNNING":
+            complete = bool((trial.last_result or {}).get("finished"))
+            followed.status = "FINISHED" if complete else "STOPPED"
+        if followed.status == "STOPPED":
+            scheduler = self.experiment.sweep.scheduler
+            self.recorder.tags(
+                followed.run_id, {"workbench.stopped": f"{scheduler} at epoch {followed.epochs}"}
+            )
+        self._finish(followed)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
+    ) -> None:
+        followed = self.trials[trial.trial_id]
+        followed.status = "FAILED"
+        reason = str(trial.get_error() or "the trial's process died").strip().splitlines()[-1]
+        self.recorder.tags(followed.run_id, {"workbench.error": reason[:4000]})
+        self.progress.note(f"Trial {followed.number} failed: {reason}")
+        self._finish(followed)
+
+    def kill_unfinished(self) -> list[TrialResult]:
+        """Mark what still runs as killed, at the end of an interrupted sweep."""
+        unfinished = [trial for trial in self.trials.values() if trial.status == "RUNNING"]
+        for trial in unfinished:
+            trial.status = "KILLED"
+            self._finish(trial)
+        return unfinished
+
+    def leaderboard(self) -> list[TrialResult]:
+        """All trials, the best first; those without a result last."""
+        sign = -1 if self.experiment.sweep.mode == "max" else 1
+        return sorted(
+            self.trials.values(),
+            key=lambda trial: (trial.value is None, sign * (trial.value or 0), trial.number),
+        )
+
+    def _keep_best(self, trial: TrialResult, metrics: Mapping[str, float]) -> None:
+        value = metrics[self.experiment.sweep.metric]
+        better = trial.value is None or (
+            value > trial.value if self.experiment.sweep.mode == "max" else value < trial.value
+        )
+        if better:
+            trial.value, trial.metrics = value, dict(metrics)
+
+    def _finish(self, trial: TrialResult) -> None:
+        status = {"STOPPED": "FINISHED"}.get(trial.status, trial.status)
+        self.recorder.finish(trial.run_id, status)
+        self._tell(trial)
+
+    def _tell(self, trial: TrialResult) -> None:
+        best = {} if trial.value is None else {self.experiment.sweep.metric: trial.value}
+        shown = best | {"epoch": float(trial.epochs)}
+        self.progress.trial(trial.number, self.total, trial.status, trial.settings, shown)
+
+
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """The settings of a trial from what Ray Tune hands it."""
+    return dict(config["settings"]) if "settings" in config else dict(config)

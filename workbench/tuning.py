@@ -1,0 +1,368 @@
+"""Sweeps through Ray Tune: a trial on one worker trains in a reused process, one on several
+workers through Ray Train; every trial is a run below the sweep's run."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import shutil
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from ray import tune
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from nets import ConfigError, DivergedError
+from nets.config import override
+from tracking import Recorder
+from workbench import provenance
+from workbench.bridge import Prepared, prepare
+from workbench.cluster.bench import Bench
+from workbench.cluster.bench import bench as open_bench
+from workbench.errors import TrainingError
+from workbench.experiment import Experiment
+from workbench.learner import Learner, new_net
+from workbench.progress import Progress, Silent
+from workbench.recording import default_recorder, record_data, record_outcome
+from workbench.space import Choice, SweepConfig, Uniform
+from workbench.training import (
+    checkpoint_folder,
+    conclude_on_cluster,
+    finishing,
+    tune_over_train,
+    use_cpus,
+    worker_resources,
+)
+from workbench.trials import Settings, TrialRecorder, TrialResult, settings_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """A sweep that ended, or was ended."""
+
+    run_id: str
+    """The sweep's run in MLflow; the trials' runs are its children."""
+    trials: list[TrialResult]
+    """The best first."""
+    interrupted: bool = False
+    """Stopped before all trials were done; `resume=run_id` goes on."""
+
+    @property
+    def best(self) -> TrialResult:
+        """The winner."""
+        return self.trials[0]
+
+
+def sweep(
+    experiment: Experiment,
+    *,
+    bench: Bench | None = None,
+    recorder: Recorder | None = None,
+    progress: Progress | None = None,
+    resume: str | None = None,
+) -> SweepResult:
+    """Search `experiment.sweep.space`; keep, evaluate and record the best trials' models.
+
+    Args:
+        bench: Ray and Spark to use; None: started for this sweep and stopped after it.
+        recorder: where runs are written; None: the MLflow store of MLFLOW_TRACKING_URI.
+        resume: run id of a sweep that was interrupted: its finished trials are taken as they are.
+
+    Raises:
+        ConfigError: a path of the space does not exist, or one of its values breaks a rule.
+        TrainingError: no trial came to a result.
+    """
+    check_space(experiment)
+    progress = progress or Silent()
+    recorder = recorder or default_recorder()
+    opened = nullcontext(bench) if bench else open_bench(experiment.cluster, progress=progress)
+    with opened as bench:
+        prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
+        new_net(experiment, prepared)
+        earlier = finished_trials(recorder, resume, experiment.sweep) if resume else []
+        run_id = resume or recorder.start(
+            experiment.name,
+            f"{experiment.name}-sweep-{time.strftime('%m%d-%H%M%S')}",
+            params=provenance.params(experiment) | _described(experiment.sweep),
+            tags=provenance.tags(experiment, "sweep", prepared.fingerprint),
+        )
+        if resume:
+            recorder.reopen(run_id)
+        with finishing(recorder, run_id):
+            record_data(recorder, run_id, experiment, prepared)
+            result = _sweep(experiment, prepared, recorder, run_id, progress, earlier)
+        if result.interrupted:
+            recorder.finish(run_id, "KILLED")
+        return result
+
+
+def _sweep(
+    experiment: Experiment,
+    prepared: Prepared,
+    recorder: Recorder,
+    run_id: str,
+    progress: Progress,
+    earlier: list[TrialResult],
+) -> SweepResult:
+    config = experiment.sweep
+    space, search, num_samples, total = plan(config, earlier)
+    followed = TrialRecorder(
+        experiment,
+        recorder,
+        progress,
+        sweep_run=run_id,
+        fingerprint=prepared.fingerprint,
+        total=total,
+        earlier=earlier,
+    )
+    storage = Path(checkpoint_folder(experiment))
+    progress.stage(f"Running {num_samples or total - len(earlier)} trials")
+    if total > len(earlier):
+        tuner = tune.Tuner(
+            _trainable(experiment, prepared),
+            param_space=space,
+            tune_config=tune.TuneConfig(
+                metric=f"metrics/{config.metric}",
+                mode=config.mode,
+                search_alg=search,
+                scheduler=scheduler(config, experiment.training.epochs),
+                num_samples=num_samples or 1,
+                max_concurrent_trials=_concurrency(experiment),
+                reuse_actors=experiment.cluster.num_workers == 1,
+            ),
+            run_config=tune.RunConfig(
+                name=run_id,
+                storage_path=str(storage),
+                callbacks=[followed],
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True)
+                if experiment.cluster.num_workers == 1
+                else None,
+                failure_config=tune.FailureConfig(max_failures=experiment.cluster.max_failures),
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+    progress.stage_done()
+    interrupted = bool(followed.kill_unfinished()) or len(followed.trials) < total
+    trials = followed.leaderboard()
+    if not trials or trials[0].value is None:
+        if interrupted:
+            return SweepResult(run_id=run_id, trials=trials, interrupted=True)
+        raise TrainingError(
+            f"None of {len(trials)} trials came to a result; the first one's error is in its run "
+            f"{trials[0].run_id if trials else ''}. Lower the learning rates of the space?"
+        )
+    _conclude_best(experiment, prepared, recorder, run_id, trials, progress)
+    shutil.rmtree(storage / run_id, ignore_errors=True)
+    return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted)
+
+
+def _conclude_best(
+    experiment: Experiment,
+    prepared: Prepared,
+    recorder: Recorder,
+    run_id: str,
+    trials: list[TrialResult],
+    progress: Progress,
+) -> None:
+    """Test results and models of the best trials; the winner's summary in the sweep's run."""
+    kept = [trial for trial in trials if trial.checkpoint is not None][: experiment.sweep.keep]
+    for place, trial in enumerate(kept, start=1):
+        progress.stage(f"Evaluating trial {trial.number} on the test split ({place}/{len(kept)})")
+        assert trial.checkpoint is not None
+        weights = (trial.checkpoint / "best.safetensors").read_bytes()
+        chosen = override(experiment, trial.settings)
+        outcome = conclude_on_cluster(chosen, prepared, weights)
+        record_data(recorder, trial.run_id, chosen, prepared)
+        record_outcome(recorder, trial.run_id, outcome, prepared, step=trial.epochs)
+        trial.metrics |= outcome.metrics
+    best = trials[0]
+    recorder.tags(
+        run_id,
+        {"workbench.best_run": best.run_id, "workbench.best_settings": json.dumps(best.settings)},
+    )
+    recorder.metrics(run_id, best.metrics, 0)
+    progress.stage_done()
+
+
+class Trial(tune.Trainable):  # type: ignore[misc]
+    """A trial on one worker, in a process that the next trial reuses."""
+
+    def setup(self, config: dict[str, Any], experiment: Experiment, prepared: Prepared) -> None:
+        self.experiment, self.prepared = experiment, prepared
+        use_cpus(experiment)
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        chosen = override(self.experiment, settings_of(config))
+        device = "cuda" if chosen.cluster.gpus_per_worker else "cpu"
+        self.learner = Learner(chosen, self.prepared, device=device)
+
+    def step(self) -> dict[str, Any]:
+        try:
+            metrics = self.learner.train_epoch()
+        except DivergedError as error:
+            worst = -math.inf if self.experiment.sweep.mode == "max" else math.inf
+            metrics = {self.experiment.sweep.metric: worst}
+            return {"metrics": metrics, "verdict": str(error), "done": True}
+        finished = self.learner.finished
+        return {"metrics": metrics, "finished": finished, "done": finished}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        if self.learner.best_weights:
+            self.learner.save(Path(checkpoint_dir))
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        if (Path(checkpoint) / "state.pt").exists():
+            self.learner.load(Path(checkpoint))
+
+
+def _trainable(experiment: Experiment, prepared: Prepared) -> Any:
+    shared = {"experiment": experiment, "prepared": prepared}
+    if experiment.cluster.num_workers == 1:
+        return tune.with_resources(tune.with_parameters(Trial, **shared), worker_resources(experiment))
+    return tune.with_resources(tune.with_parameters(tune_over_train, **shared), {"CPU": 0})
+
+
+def _concurrency(experiment: Experiment) -> int | None:
+    """Trials on several workers hold nothing themselves: their workers must all fit at once."""
+    asked, workers = experiment.sweep.max_concurrent, experiment.cluster.num_workers
+    if workers == 1:
+        return asked
+    free = ray.available_resources()
+    fits = min(
+        int(free.get(name, 0) / (amount * workers))
+        for name, amount in worker_resources(experiment).items()
+    )
+    return max(1, min(fits, asked or fits))
+
+
+def check_space(experiment: Experiment) -> None:
+    """Refuse a space with an unknown path or a value that breaks a rule, before anything starts."""
+    if not experiment.sweep.space:
+        raise ConfigError(
+            f"experiment {experiment.name!r} has no sweep space. Give one, such as "
+            "--space training.learning_rate=log:1e-4..1e-1 --space net.activation=relu,elu."
+        )
+    for path, parameter in experiment.sweep.space.items():
+        if path.startswith("sweep."):
+            raise ConfigError(f"a sweep cannot search its own setting {path!r}.")
+        if isinstance(parameter, Uniform) and experiment.sweep.search == "grid":
+            raise ConfigError(
+                f"a grid needs a list of values for every path, got a range for {path!r}. List "
+                "values, or use search random or bayes."
+            )
+        for value in candidates(parameter):
+            override(experiment, {path: value})
+
+
+def candidates(parameter: Choice | Uniform) -> tuple[Any, ...]:
+    """The values, or the bounds, of a parameter."""
+    if isinstance(parameter, Choice):
+        return parameter.values
+    return (parameter.low, parameter.high)
+
+
+def plan(
+    config: SweepConfig, earlier: list[TrialResult]
+) -> tuple[dict[str, Any], Any, int | None, int]:
+    """What Ray Tune is to try: (param_space, search algorithm, num_samples, trials in total).
+
+    A grid and a random search are lists made here, so that a resumed sweep goes on with the same
+    list; a Bayesian search is told what the earlier trials reached.
+    """
+    if config.search == "bayes":
+        left = max(0, config.num_trials - len(earlier))
+        return {}, _bayes(config, earlier), left, len(earlier) + left
+    wanted = grid(config) if config.search == "grid" else random_draws(config)
+    done = [json.dumps(trial.settings, sort_keys=True) for trial in earlier]
+    left_over = [s for s in wanted if json.dumps(s, sort_keys=True) not in done]
+    space = {"settings": tune.grid_search(left_over)}
+    return space, None, None, len(earlier) + len(left_over)
+
+
+def grid(config: SweepConfig) -> list[Settings]:
+    """Every combination of the listed values, the last path varying fastest."""
+    paths = list(config.space)
+    values = [[_plain(v) for v in candidates(parameter)] for parameter in config.space.values()]
+    return [dict(zip(paths, combination, strict=True)) for combination in itertools.product(*values)]
+
+
+def random_draws(config: SweepConfig) -> list[Settings]:
+    """`num_trials` independent draws, the same for the same seed."""
+    generator = np.random.default_rng(config.seed)
+    return [
+        {path: _draw(parameter, generator) for path, parameter in config.space.items()}
+        for _ in range(config.num_trials)
+    ]
+
+
+def _draw(parameter: Choice | Uniform, generator: np.random.Generator) -> Any:
+    if isinstance(parameter, Choice):
+        return _plain(parameter.values[int(generator.integers(len(parameter.values)))])
+    if parameter.log:
+        return math.exp(generator.uniform(math.log(parameter.low), math.log(parameter.high)))
+    return float(generator.uniform(parameter.low, parameter.high))
+
+
+def _plain(value: Any) -> Any:
+    """Search algorithms take scalars; a list travels as JSON, which `override` reads back."""
+    return json.dumps(value) if isinstance(value, list | tuple | dict) else value
+
+
+def _bayes(config: SweepConfig, earlier: list[TrialResult]) -> OptunaSearch:
+    import optuna
+
+    space: dict[str, optuna.distributions.BaseDistribution] = {}
+    for path, parameter in config.space.items():
+        if isinstance(parameter, Choice):
+            values = [_plain(value) for value in parameter.values]
+            space[path] = optuna.distributions.CategoricalDistribution(values)
+        else:
+            low, high, log = parameter.low, parameter.high, parameter.log
+            space[path] = optuna.distributions.FloatDistribution(low, high, log=log)
+    known = [trial for trial in earlier if trial.value is not None]
+    return OptunaSearch(
+        space=space,
+        metric=f"metrics/{config.metric}",
+        mode=config.mode,
+        seed=config.seed + len(earlier),
+        points_to_evaluate=[trial.settings for trial in known] or None,
+        evaluated_rewards=[trial.value for trial in known] or None,
+    )
+
+
+def scheduler(config: SweepConfig, epochs: int) -> TrialScheduler:
+    """Ray Tune's scheduler for the sweep's setting."""
+    if config.scheduler == "asha":
+        return ASHAScheduler(
+            max_t=epochs,
+            grace_period=min(config.grace_epochs, epochs),
+            reduction_factor=config.reduction_factor,
+        )
+    if config.scheduler == "median":
+        return MedianStoppingRule(grace_period=config.grace_epochs, min_samples_required=3)
+    return FIFOScheduler()
+
+
+def _described(config: SweepConfig) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        f"sweep.space.{path}": str(list(parameter.values))
+        if isinstance(parameter, Choice)
+        else f"{'log ' if parameter.log else ''}{parameter.low} to {parameter.high}"
+        for path, parameter in config.space.items()
+    }
+    plain = replace(config, space={})
+    names = ("search", "scheduler", "num_trials", "metric", "mode", "seed")
+    return described | {f"sweep.{name}": getattr(plain, name) for name in names}
