@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from pydantic import Field
+from torch import Tensor
 
 from nets.config import config
+from nets.errors import ConfigError
+from nets.spec import TensorSpec
+
+_BELONGS_TO = {
+    "image": ("flip", "crop", "cutout"),
+    "series": ("jitter", "scaling", "time_mask"),
+}
 
 
 @config
@@ -15,15 +25,187 @@ class AugmentConfig:
 
     flip: bool = False
     """image: mirror left to right with probability 1/2."""
-    crop: int = Field(0, ge=0)
+    crop: int = Field(default=0, ge=0)
     """image: pad every side by this many pixels and cut the original size out at random."""
     padding: Literal["reflect", "zero"] = "reflect"
     """image: what `crop` pads with."""
-    cutout: int = Field(0, ge=0)
+    cutout: int = Field(default=0, ge=0)
     """image: side, in pixels, of a square replaced by the picture's mean (DeVries and Taylor 2017)."""
-    jitter: float = Field(0.0, ge=0)
+    jitter: float = Field(default=0.0, ge=0)
     """series: standard deviation of added noise, as a share of each channel's own in the batch."""
-    scaling: float = Field(0.0, ge=0)
+    scaling: float = Field(default=0.0, ge=0)
     """series: standard deviation of a factor around 1, one per sample and channel."""
-    time_mask: int = Field(0, ge=0)
+    time_mask: int = Field(default=0, ge=0)
     """series: up to this many consecutive steps replaced by the sample's mean (Park et al. 2019)."""
+
+
+class Augment:
+    """Varies a batch by an `AugmentConfig`: (B, *spec.shape) to the same shape and dtype.
+
+    Works on the raw rows, before preparation, so replaced values are a row's own mean, not 0.
+
+    Raises:
+        ConfigError: a setting that does not fit the kind or size of the rows.
+    """
+
+    def __init__(self, config: AugmentConfig, spec: TensorSpec) -> None:
+        self.config = config
+        self.kind = spec.kind
+        for kind, names in _BELONGS_TO.items():
+            used = [name for name in names if getattr(config, name)]
+            if used and spec.kind != kind:
+                raise ConfigError(
+                    f"augment.{used[0]} works on {kind} rows, got {spec.kind} rows. "
+                    f"Set augment.{used[0]} back to its default."
+                )
+        self.active = any(getattr(config, n) for names in _BELONGS_TO.values() for n in names)
+        if spec.kind == "image":
+            limit = min(spec.shape[1:]) - 1
+            if config.crop > limit or config.cutout > limit:
+                raise ConfigError(
+                    f"augment.crop and augment.cutout must be below the picture's height and width, "
+                    f"at most {limit} for {spec.shape[1]}x{spec.shape[2]}; "
+                    f"got crop {config.crop}, cutout {config.cutout}."
+                )
+        if spec.kind == "series" and config.time_mask >= spec.shape[0]:
+            raise ConfigError(
+                f"augment.time_mask must leave a step to see, below {spec.shape[0]} here, "
+                f"got {config.time_mask}."
+            )
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        features: Tensor,
+        length: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Args: features: (B, *spec.shape); length: (B,) valid steps; generator: on their device."""
+        if not self.active:
+            return features
+        if self.kind == "image":
+            return self._image(features, generator)
+        return self._series(features, length, generator)
+
+    def _image(self, features: Tensor, generator: torch.Generator | None) -> Tensor:
+        config = self.config
+        if config.flip or config.crop:
+            features = flip_and_crop(features, config, generator)
+        if config.cutout:
+            features = cutout(features, config.cutout, generator)
+        return features
+
+    def _series(
+        self, features: Tensor, length: Tensor | None, generator: torch.Generator | None
+    ) -> Tensor:
+        config = self.config
+        steps = torch.arange(features.shape[1], device=features.device)
+        if length is None:
+            length = steps.new_full((len(features),), features.shape[1])
+        valid = (steps < length[:, None])[:, :, None]
+        x = features.float()
+        if config.jitter or config.scaling:
+            x = _vary(x, valid, config, generator)
+        if config.time_mask:
+            masked = _time_mask(steps, length, config.time_mask, generator)
+            mean = (x * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True).clamp(min=1)
+            x = torch.where(masked, mean, x)
+        x = torch.where(valid, x, features.float())
+        return x.to(features.dtype) if features.is_floating_point() else _to_whole(x, features)
+
+
+def flip_and_crop(
+    features: Tensor, config: AugmentConfig, generator: torch.Generator | None = None
+) -> Tensor:
+    """Mirrored and shifted copies of pictures (B, C, H, W), read through one index."""
+    batch, channels, height, width = features.shape
+    rows, inside_rows = _shifted(batch, height, config.crop, features.device, generator)
+    columns, inside_columns = _shifted(batch, width, config.crop, features.device, generator)
+    if config.flip:
+        mirrored = _uniform((batch, 1), features.device, generator) < 0.5
+        columns = torch.where(mirrored, columns.flip(1), columns)
+        inside_columns = torch.where(mirrored, inside_columns.flip(1), inside_columns)
+    index = (rows[:, :, None] * width + columns[:, None, :]).view(batch, 1, height * width)
+    picked = features.reshape(batch, channels, height * width).gather(
+        2, index.expand(batch, channels, height * width)
+    )
+    picked = picked.view(features.shape)
+    if config.crop and config.padding == "zero":
+        picked = picked * (inside_rows[:, None, :, None] & inside_columns[:, None, None, :])
+    return picked
+
+
+def cutout(features: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor:
+    """A square of `size` pixels in each picture (B, C, H, W) replaced by its channels' means.
+
+    The centre is any pixel, so the square may reach over the border (DeVries and Taylor 2017).
+    """
+    hidden = []
+    for extent in features.shape[2:]:
+        centre = _integers((len(features), 1), extent, features.device, generator)
+        offset = torch.arange(extent, device=features.device) - centre + size // 2
+        hidden.append((offset >= 0) & (offset < size))
+    square = hidden[0][:, None, :, None] & hidden[1][:, None, None, :]
+    mean = features.float().mean((2, 3), keepdim=True)
+    fill = mean if features.is_floating_point() else mean.round()
+    return torch.where(square, fill.to(features.dtype), features)
+
+
+def _shifted(
+    batch: int, size: int, reach: int, device: torch.device, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """(B, size) positions to read from after a random shift, mirrored at the ends; and which are inside."""
+    shift = _integers((batch, 1), 2 * reach + 1, device, generator) - reach if reach else 0
+    position = (torch.arange(size, device=device) + shift).expand(batch, size)
+    inside = (position >= 0) & (position < size)
+    position = position.abs()
+    return torch.where(position < size, position, 2 * (size - 1) - position), inside
+
+
+def _vary(
+    x: Tensor, valid: Tensor, config: AugmentConfig, generator: torch.Generator | None
+) -> Tensor:
+    """Noise, and a factor on the distance from the channel's mean: both know no unit or offset."""
+    count = valid.sum((0, 1)).clamp(min=1)
+    mean = (x * valid).sum((0, 1)) / count
+    if config.scaling:
+        factor = 1 + config.scaling * _normal((len(x), 1, x.shape[2]), x.device, generator)
+        x = mean + (x - mean) * factor
+    if config.jitter:
+        std = (((x - mean) * valid).square().sum((0, 1)) / count).sqrt()
+        x = x + config.jitter * std * _normal(x.shape, x.device, generator)
+    return x
+
+
+def _time_mask(
+    steps: Tensor, length: Tensor, longest: int, generator: torch.Generator | None
+) -> Tensor:
+    """(B, T, 1) True on one run of 0 to `longest` valid steps of each row, never on all of them."""
+    shape = (len(length), 1)
+    most = (length[:, None] - 1).clamp(min=0, max=longest)
+    width = (_uniform(shape, steps.device, generator) * (most + 1)).long()
+    start = (_uniform(shape, steps.device, generator) * (length[:, None] - width + 1)).long()
+    return ((steps >= start) & (steps < start + width))[:, :, None]
+
+
+def _to_whole(x: Tensor, like: Tensor) -> Tensor:
+    limits = torch.iinfo(like.dtype)
+    return x.round().clamp(limits.min, limits.max).to(like.dtype)
+
+
+def _uniform(
+    shape: Sequence[int], device: torch.device, generator: torch.Generator | None
+) -> Tensor:
+    return torch.rand(tuple(shape), device=device, generator=generator)
+
+
+def _normal(
+    shape: Sequence[int], device: torch.device, generator: torch.Generator | None
+) -> Tensor:
+    return torch.randn(tuple(shape), device=device, generator=generator)
+
+
+def _integers(
+    shape: Sequence[int], high: int, device: torch.device, generator: torch.Generator | None
+) -> Tensor:
+    return torch.randint(high, tuple(shape), device=device, generator=generator)

@@ -19,33 +19,33 @@ Loss = Literal["cross_entropy", "focal", "mse"]
 class TrainingConfig:
     """One training run: how long, by which rule, from which loss."""
 
-    epochs: int = Field(20, ge=1)
+    epochs: int = Field(default=20, ge=1)
     """Passes over the training rows."""
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(default=64, ge=1)
     """Rows per step on each worker."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
     """Step size of the optimizer; the highest one where a schedule varies it."""
     optimizer: Optimizer = "adamw"
     """sgd: with momentum; adam; adamw: Adam with decoupled weight decay; adagrad; rmsprop."""
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     """sgd, rmsprop: momentum; adam, adamw: decay of the gradient's mean (beta 1); adagrad has none."""
     nesterov: bool = True
     """sgd: look ahead along the momentum (Sutskever et al. 2013)."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     """Shrinks the weights at each step; biases and normalisation parameters are left alone."""
     schedule: Schedule = "constant"
     """Learning rate over the run, per step. cosine: falls to 0; one_cycle: rises, then falls (Smith 2018)."""
-    warmup: float | None = Field(None, ge=0, lt=1)
+    warmup: float | None = Field(default=None, ge=0, lt=1)
     """Share of the run's steps on which the learning rate rises first; None: 0.3 for one_cycle, else 0."""
     loss: Loss = "cross_entropy"
     """cross_entropy or focal for classes; mse for measured values and for autoencoders."""
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """cross_entropy: share of the target spread evenly over all classes."""
-    focal_gamma: float = Field(2.0, ge=0)
+    focal_gamma: float = Field(default=2.0, ge=0)
     """focal: how strongly samples that are already right are discounted (Lin et al. 2017)."""
     class_weights: Literal["none", "balanced"] = "none"
     """balanced: a class counts in inverse proportion to its rows, rows / (classes * rows of the class)."""
-    clip_norm: float | None = Field(None, gt=0)
+    clip_norm: float | None = Field(default=None, gt=0)
     """Scale the gradient down to this Euclidean norm where it is longer; None: never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Arithmetic of the forward pass. auto: bfloat16 on a GPU that has it, float32 elsewhere."""
@@ -53,13 +53,13 @@ class TrainingConfig:
     """Keep images in memory pixel by pixel: faster convolutions on most devices, same results."""
     compile: bool = False
     """Compile the net with torch.compile: a slow first step, faster ones after it."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Seed of the weights, the order of the rows, the augmentation and dropout."""
     monitor: str = "validation/accuracy"
     """The metric that decides which epoch is the best."""
     mode: Literal["max", "min"] = "max"
     """Whether more or less of `monitor` is better."""
-    patience: int = Field(0, ge=0)
+    patience: int = Field(default=0, ge=0)
     """Stop after this many epochs without a better `monitor`; 0: never stop early."""
     health: bool = True
     """Record gradient norm, weight norm and size of the update for every layer, once an epoch."""

@@ -1,0 +1,61 @@
+"""The result of an evaluation: scores, labels and losses of every row, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from nets.metrics import regression
+
+Task = Literal["classes", "values", "reconstruction"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One pass over a split, on the CPU, rows in the order they came in."""
+
+    task: Task
+    """What the net learns: classes, measured values, or its own input."""
+    loss: float
+    """Mean of the losses, weighted as in training (by class and row)."""
+    count: int
+    """Number of rows, N."""
+    total_weight: float
+    """Sum of the weights behind `loss`; N where there are none."""
+    scores: Tensor
+    """(N, num_outputs) float32; (N, 0) for a reconstruction, which is as large as the data."""
+    labels: Tensor
+    """(N,) int64, or float for measured values."""
+    losses: Tensor
+    """(N,) float32, each row's own loss, before any weight."""
+
+    def metrics(self, prefix: str) -> dict[str, float]:
+        """`{"validation/loss": ..., "validation/accuracy": ...}`; mae and r2 for measured values."""
+        values = {"loss": self.loss}
+        if self.task == "classes":
+            right = (self.scores.argmax(1) == self.labels).sum() if self.count else torch.tensor(0)
+            values["accuracy"] = int(right) / self.count if self.count else float("nan")
+        elif self.task == "values":
+            found = regression(self.scores, self.labels)
+            values |= {"mae": found["mae"], "r2": found["r2"]}
+        return {f"{prefix}/{name}": value for name, value in values.items()}
+
+    @staticmethod
+    def merge(parts: Sequence[Evaluation]) -> Evaluation:
+        """The evaluation of all rows, from the ranks' shares in rank order."""
+        assert parts, "nothing to merge"
+        total = sum(part.total_weight for part in parts)
+        loss = sum(part.loss * part.total_weight for part in parts if part.count)
+        return Evaluation(
+            task=parts[0].task,
+            loss=loss / total if total else float("nan"),
+            count=sum(part.count for part in parts),
+            total_weight=total,
+            scores=torch.cat([part.scores for part in parts]),
+            labels=torch.cat([part.labels for part in parts]),
+            losses=torch.cat([part.losses for part in parts]),
+        )

@@ -1,0 +1,92 @@
+"""How good scores are: by class, and for measured values. Counting is torchmetrics'."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torchmetrics.functional as tm
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+)
+
+
+class PerClass(NamedTuple):
+    """One value per class, (classes,) each; 0 where a class has no rows or no predictions."""
+
+    precision: Tensor
+    """Share of the rows predicted as the class that are of it."""
+    recall: Tensor
+    """Share of the class's rows that are predicted as it."""
+    f1: Tensor
+    """Harmonic mean of the two."""
+    support: Tensor
+    """Rows of the class, int64."""
+
+
+def confusion(scores: Tensor, labels: Tensor, num_classes: int) -> Tensor:
+    """(classes, classes) int64: rows are the true class, columns the predicted one.
+
+    Args:
+        scores: (N, classes) logits or probabilities; the highest is the prediction.
+        labels: (N,) int64.
+    """
+    if len(labels) == 0:
+        return torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    counts: Tensor = multiclass_confusion_matrix(_predicted(scores), labels, num_classes)
+    return counts
+
+
+def per_class(scores: Tensor, labels: Tensor, num_classes: int) -> PerClass:
+    """Precision, recall, F1 and support of every class. Arguments as `confusion`."""
+    support = torch.bincount(labels, minlength=num_classes)
+    if len(labels) == 0:
+        none = torch.zeros(num_classes)
+        return PerClass(none, none, none, support)
+    predicted = _predicted(scores)
+    return PerClass(
+        multiclass_precision(predicted, labels, num_classes, average="none"),
+        multiclass_recall(predicted, labels, num_classes, average="none"),
+        multiclass_f1_score(predicted, labels, num_classes, average="none"),
+        support,
+    )
+
+
+def accuracy(scores: Tensor, labels: Tensor, num_classes: int) -> float:
+    """Share of the rows predicted right; NaN for no rows. Arguments as `confusion`."""
+    if len(labels) == 0:
+        return float("nan")
+    return float(multiclass_accuracy(_predicted(scores), labels, num_classes, average="micro"))
+
+
+def macro_f1(scores: Tensor, labels: Tensor, num_classes: int) -> float:
+    """Mean F1 over the classes that have rows or predictions; NaN for no rows."""
+    if len(labels) == 0:
+        return float("nan")
+    return float(multiclass_f1_score(_predicted(scores), labels, num_classes, average="macro"))
+
+
+def regression(values: Tensor, targets: Tensor) -> dict[str, float]:
+    """mse, mae and r2 (share of the targets' variance explained) over all outputs together.
+
+    r2 is NaN for fewer than two rows. Args: values: (N, outputs) or (N,); targets: as many.
+    """
+    if len(targets) == 0:
+        return dict.fromkeys(("mse", "mae", "r2"), float("nan"))
+    values = values.reshape(len(targets), -1).double()
+    targets = targets.reshape(len(targets), -1).double()
+    r2 = float(tm.r2_score(values, targets)) if len(targets) > 1 else float("nan")
+    return {
+        "mse": float(tm.mean_squared_error(values, targets)),
+        "mae": float(tm.mean_absolute_error(values, targets)),
+        "r2": r2,
+    }
+
+
+def _predicted(scores: Tensor) -> Tensor:
+    return scores.argmax(1)
