@@ -1,0 +1,103 @@
+"""The bridge on the shared bench: what the stack does to a DataFrame on its way to a tensor."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from pyspark.sql import functions as F
+
+from nets.spec import TensorSpec
+from workbench.bridge import convert, from_spark, stream, to_batch
+from workbench.cluster import Bench
+from workbench.data.config import DataConfig
+
+pytestmark = pytest.mark.cluster
+
+SPEC = TensorSpec(kind="vector", shape=(8,), dtype="float32")
+
+
+def frame(bench: Bench, rows: int) -> Any:
+    """Row i holds the float i eight times, as bytes; every fourth is a test row."""
+    little_endian = F.udf(lambda i: np.full(8, i, "<f4").tobytes(), "binary")
+    return bench.spark.range(rows, numPartitions=3).select(
+        little_endian("id").alias("features"),
+        F.col("id").alias("label"),
+        F.when(F.col("id") % 4 == 0, "test").otherwise("train").alias("split"),
+        F.format_string("%08d", "id").alias("key"),
+    )
+
+
+def test_every_row_arrives_once_in_its_split(bench: Bench) -> None:
+    splits = convert(frame(bench, 1000), SPEC, DataConfig())
+    assert {name: split.num_rows for name, split in splits.items()} == {"train": 750, "test": 250}
+    arrays = splits["test"].read()
+    assert arrays["label"].tolist() == list(range(0, 1000, 4))
+    assert np.array_equal(arrays["features"], np.repeat(arrays["label"], 8).reshape(-1, 8))
+
+
+def test_reading_a_split_maps_the_object_store(bench: Bench) -> None:
+    split = convert(frame(bench, 400), SPEC, DataConfig())["train"]
+    first, second = split.read()["features"], split.read()["features"]
+    assert first.__array_interface__["data"] == second.__array_interface__["data"]
+
+
+def test_data_over_the_budget_streams_with_every_row_once(bench: Bench) -> None:
+    config = dataclasses.replace(DataConfig(), resident_bytes=0)
+    splits = convert(frame(bench, 1000), SPEC, config)
+    assert splits["train"].arrays is None
+    assert splits["train"].dataset is not None
+    batches = list(stream(splits["train"].dataset, SPEC, 64))
+    labels = sorted(int(label) for batch in batches for label in batch.label)
+    assert labels == [i for i in range(1000) if i % 4]
+    shuffled = list(stream(splits["train"].dataset, SPEC, 64, shuffle_seed=1))
+    assert {len(batch.label) for batch in shuffled} == {64}
+
+
+def test_actors_start_after_a_conversion(bench: Bench) -> None:
+    """RayDP's fetch task breaks the process it ran in for actors: it must have its own."""
+
+    @ray.remote(num_cpus=0)
+    class Actor:
+        def alive(self) -> bool:
+            return True
+
+    @ray.remote(num_cpus=0.01)
+    def start_one() -> bool:
+        actor = Actor.remote()
+        return bool(ray.get(actor.alive.remote()))
+
+    for _ in range(3):
+        from_spark(frame(bench, 64)).count()
+        assert all(ray.get([start_one.remote() for _ in range(8)]))
+
+
+def test_spark_keeps_no_copy_of_what_was_converted(bench: Bench) -> None:
+    """A partition that stays cached fills the executor's heap within a few conversions."""
+    before = _cached(bench)
+    from_spark(frame(bench, 256)).count()
+    assert _cached(bench) == before
+
+
+def _cached(bench: Bench) -> int:
+    return int(bench.spark.sparkContext._jsc.getPersistentRDDs().size())
+
+
+def test_more_data_than_the_executors_heap_holds_twice_over(bench: Bench) -> None:
+    """Small partitions and released copies: conversions of 150 MB in a heap of 1 GB, repeatedly."""
+    spec = TensorSpec(kind="vector", shape=(1 << 18,), dtype="float32")
+    big = bench.spark.range(150, numPartitions=2).select(
+        F.expr(f"cast(repeat(char(65 + id % 26), {spec.num_bytes}) as binary)").alias("features"),
+        F.col("id").alias("label"),
+        F.lit("train").alias("split"),
+        F.format_string("%08d", "id").alias("key"),
+    )
+    for _ in range(3):
+        split = convert(big, spec, DataConfig())["train"]
+        batch = to_batch(split.read())
+        assert batch.label.tolist() == list(range(150))
+        assert batch.features.shape == (150, 1 << 18)
+        del batch, split
