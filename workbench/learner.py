@@ -6,7 +6,6 @@ The same object trains in a Ray Train worker and in a Ray Tune trial.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import nets
-from nets.fit import Batch, Evaluation, Fit, batches
+from nets.fit import Batch, Evaluation, Fit, Monitor, batches, num_batches, place
 from nets.inside import measure_health
 from workbench.bridge import Prepared, stream
 from workbench.experiment import Experiment
@@ -54,9 +53,8 @@ class Learner:
         self.training = experiment.training
         self.prepared = prepared
         self.rank, self.world_size, self.gather = rank, world_size, gather
-        self.net = new_net(experiment, prepared)
-        if device is not None:
-            self.net.to(device)
+        # Placed before it is wrapped: a wrapper remembers device and memory layout.
+        self.net = place(new_net(experiment, prepared), self.training, device)
         self._shards = shards or {}
         self._data: dict[str, Batch] = {}
         self.device = next(self.net.parameters()).device
@@ -68,8 +66,7 @@ class Learner:
             device=self.device,
             model=wrap(self.net) if wrap else None,
         )
-        self.best_epoch = 0
-        self.best_value = math.inf if self.training.mode == "min" else -math.inf
+        self.monitor = Monitor(self.training)
         self.best_weights: dict[str, torch.Tensor] = {}
 
     @property
@@ -80,9 +77,7 @@ class Learner:
     @property
     def finished(self) -> bool:
         """All epochs are done, or none of the last `patience` was better than the best."""
-        patience = self.training.patience
-        stale = bool(patience) and self.epoch - self.best_epoch >= patience
-        return self.epoch >= self.training.epochs or stale
+        return self.epoch >= self.training.epochs or self.monitor.should_stop
 
     def train_epoch(self) -> dict[str, float]:
         """Train one epoch, evaluate, and return the metrics of both.
@@ -95,7 +90,8 @@ class Learner:
         metrics |= evaluation.metrics("validation")
         metrics |= self._health()
         metrics["epoch"] = float(self.epoch)
-        self._keep_best(metrics)
+        if self.monitor.update(self.epoch, metrics):
+            self.best_weights = copy.deepcopy(cpu_state(self.net))
         return metrics
 
     def evaluate(self, split: str) -> Evaluation:
@@ -107,35 +103,23 @@ class Learner:
 
     def save(self, folder: Path) -> None:
         """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""
-        state = {
-            "fit": self.fit.state_dict(),
-            "best_epoch": self.best_epoch,
-            "best_value": self.best_value,
-        }
+        state = {"fit": self.fit.state_dict(), "monitor": self.monitor.state_dict()}
         torch.save(state, folder / "state.pt")
         save_file(self.best_weights, folder / "best.safetensors")
-        save_file(_on_cpu(self.net), folder / "last.safetensors")
+        save_file(cpu_state(self.net), folder / "last.safetensors")
 
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote."""
         state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
         self.fit.load_state_dict(state["fit"])
-        self.best_epoch, self.best_value = state["best_epoch"], state["best_value"]
+        self.monitor.load_state_dict(state["monitor"])
         self.best_weights = load_file(folder / "best.safetensors")
 
-    def _keep_best(self, metrics: dict[str, float]) -> None:
-        name = self.training.monitor
-        if name not in metrics:
-            raise nets.ConfigError(nets.config.unknown("metric", name, sorted(metrics)))
-        value = metrics[name]
-        better = value < self.best_value if self.training.mode == "min" else value > self.best_value
-        if better:
-            self.best_epoch, self.best_value = self.epoch, value
-            self.best_weights = copy.deepcopy(_on_cpu(self.net))
-
     def _steps(self) -> int:
-        rows = self.prepared.splits["train"].num_rows // self.world_size
-        return max(1, math.ceil(rows / self.training.batch_size))
+        split, size = self.prepared.splits["train"], self.training.batch_size
+        if split.arrays is None:  # streams leave an uneven last batch out
+            return max(1, split.num_rows // self.world_size // size)
+        return num_batches(split.num_rows, size, rank=self.rank, world_size=self.world_size)
 
     def _resident(self, name: str) -> Batch | None:
         split = self.prepared.splits[name]
@@ -191,5 +175,6 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
     )
 
 
-def _on_cpu(net: nn.Module) -> dict[str, torch.Tensor]:
+def cpu_state(net: nn.Module) -> dict[str, torch.Tensor]:
+    """The net's state on the CPU, as safetensors takes it."""
     return {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}

@@ -70,25 +70,19 @@ def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[
     if prepared.labels is not None:
         num = prepared.num_outputs
         scores, labels = evaluation.scores, evaluation.labels
+        by_class = per_class(scores, labels, num)._asdict()
         summary["labels"] = list(prepared.labels)
-        summary["confusion"] = np.asarray(confusion(scores, labels, num)).tolist()
-        summary["per_class"] = _plain(per_class(scores, labels, num))
-        files[f"evaluation/{split}.parquet"] = _predictions(evaluation)
+        summary["confusion"] = confusion(scores, labels, num).tolist()
+        summary["per_class"] = {name: values.tolist() for name, values in by_class.items()}
+        files["evaluation/predictions.parquet"] = _predictions(evaluation)
     files[f"evaluation/{split}.json"] = json.dumps(summary, indent=1).encode()
     return files
 
 
-def _plain(value: Any) -> Any:
-    """Nested tensors and arrays as JSON types."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
 def _predictions(evaluation: Evaluation) -> bytes:
     """One row per sample: row, label, prediction, confidence, loss (negative log-likelihood)."""
-    log_probabilities = torch.log_softmax(torch.as_tensor(evaluation.scores).float(), dim=1)
-    labels = torch.as_tensor(evaluation.labels).long()
+    log_probabilities = torch.log_softmax(evaluation.scores, dim=1)
+    labels = evaluation.labels
     best = log_probabilities.max(dim=1)
     table = pa.table(
         {

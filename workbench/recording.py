@@ -4,7 +4,8 @@
     data.json                           spec, labels, rows, bad rows, seconds by stage
     checkpoints/epoch_0000.safetensors  weights before training, then after each epoch (small nets)
     model/                              an MLflow model: nets.pyfunc over what `nets.save` wrote
-    evaluation/test.json, test.parquet  confusion matrix, per-class table; a row per sample
+    evaluation/test.json                metrics, confusion matrix, per-class table
+    evaluation/predictions.parquet      a row per test sample: label, prediction, confidence, loss
     samples/test.safetensors            test rows to look at
 """
 

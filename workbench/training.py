@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue as queues
 import shutil
 import tempfile
@@ -17,13 +16,16 @@ from typing import Any
 import ray
 import ray.train
 import torch
+from ray import tune
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2.api.callback import UserCallback
+from ray.tune.integration.ray_train import TuneReportCallback
 from ray.util.queue import Queue
 from safetensors.torch import save
 
 from nets import DivergedError
+from nets.config import override
 from nets.fit import Evaluation
 from tracking import Recorder
 from workbench import provenance
@@ -32,9 +34,10 @@ from workbench.cluster.bench import HOME, Bench
 from workbench.cluster.bench import bench as open_bench
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
-from workbench.learner import Learner, new_net
+from workbench.learner import Learner, cpu_state, new_net
 from workbench.outcome import Outcome, conclude
 from workbench.progress import Progress, Silent
+from workbench.trials import settings_of
 from workbench.recording import default_recorder, record_bytes, record_data, record_outcome
 
 HISTORY_BYTES = 64 * 2**20
@@ -112,13 +115,13 @@ def _train(
     run_id: str,
     progress: Progress,
 ) -> TrainResult:
-    storage = checkpoint_folder(experiment, run_id)
+    storage = checkpoint_folder(experiment)
     mail = Queue(actor_options={"num_cpus": 0})
     history: list[dict[str, float]] = []
     progress.stage("Starting the training workers")
     keep = _keeps_history(experiment, prepared)
     if keep:
-        weights = save(_cpu_state(new_net(experiment, prepared)))
+        weights = save(cpu_state(new_net(experiment, prepared)))
         record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", weights)
 
     def received(metrics: dict[str, float], weights: bytes | None) -> None:
@@ -130,27 +133,7 @@ def _train(
             record_bytes(recorder, run_id, path, weights)
         progress.epoch(experiment.name, epoch, experiment.training.epochs, metrics)
 
-    trainer = TorchTrainer(
-        train_worker,
-        train_loop_config={"experiment": experiment, "prepared": prepared},
-        datasets={
-            name: split.dataset for name, split in prepared.splits.items() if split.dataset
-        },
-        dataset_config=ray.train.DataConfig(datasets_to_split=["train"]),
-        torch_config=TorchConfig(),
-        scaling_config=ScalingConfig(
-            num_workers=experiment.cluster.num_workers,
-            use_gpu=experiment.cluster.gpus_per_worker > 0,
-            resources_per_worker=worker_resources(experiment),
-        ),
-        run_config=RunConfig(
-            name=run_id,
-            storage_path=storage,
-            callbacks=[_Mail(mail)],
-            checkpoint_config=CheckpointConfig(num_to_keep=1),
-            failure_config=FailureConfig(max_failures=experiment.cluster.max_failures),
-        ),
-    )
+    trainer = _trainer(experiment, prepared, run_id, storage, _Mail(mail))
     try:
         with _reading(mail, received):
             result = trainer.fit()
@@ -168,6 +151,42 @@ def _train(
     shutil.rmtree(Path(storage) / run_id, ignore_errors=True)
     progress.stage_done()
     return _result(experiment, run_id, history, outcome)
+
+
+def _trainer(
+    experiment: Experiment, prepared: Prepared, name: str, storage: str, callback: UserCallback
+) -> TorchTrainer:
+    cluster = experiment.cluster
+    streamed = {name: split.dataset for name, split in prepared.splits.items() if split.dataset}
+    return TorchTrainer(
+        train_worker,
+        train_loop_config={"experiment": experiment, "prepared": prepared},
+        datasets=streamed,
+        # Only the training split is cut into equal parts, which drops up to num_workers - 1 rows.
+        dataset_config=ray.train.DataConfig(datasets_to_split=["train"]),
+        torch_config=TorchConfig(),
+        scaling_config=ScalingConfig(
+            num_workers=cluster.num_workers,
+            use_gpu=cluster.gpus_per_worker > 0,
+            resources_per_worker=worker_resources(experiment),
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=storage,
+            callbacks=[callback],
+            # One is enough: each checkpoint also holds the best weights so far.
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+            failure_config=FailureConfig(max_failures=cluster.max_failures),
+        ),
+    )
+
+
+def tune_over_train(config: dict[str, Any], experiment: Experiment, prepared: Prepared) -> None:
+    """A trial on several workers: a Ray Tune function that runs a TorchTrainer."""
+    chosen = override(experiment, settings_of(config))
+    name = f"trial-{tune.get_context().get_trial_id()}"
+    storage = checkpoint_folder(experiment)
+    _trainer(chosen, prepared, name, storage, TuneReportCallback()).fit()
 
 
 def _result(
@@ -192,7 +211,7 @@ def worker_resources(experiment: Experiment) -> dict[str, float]:
     return {"CPU": cluster.cpus_per_worker, **gpus}
 
 
-def checkpoint_folder(experiment: Experiment, name: str) -> str:
+def checkpoint_folder(experiment: Experiment) -> str:
     """Where the checkpoints of a training or sweep go while it runs."""
     return experiment.cluster.storage or str((HOME / "checkpoints").resolve())
 
@@ -231,7 +250,8 @@ def train_worker(config: dict[str, Any]) -> None:
             if rank == 0:
                 learner.save(Path(folder))
             saved = Checkpoint.from_directory(folder) if rank == 0 else None
-            ray.train.report(metrics, checkpoint=saved)
+            report = {"metrics": metrics, "finished": learner.finished}
+            ray.train.report(report, checkpoint=saved)
 
 
 def _replicated(net: torch.nn.Module) -> torch.nn.Module:
@@ -259,7 +279,7 @@ class _Mail(UserCallback):
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 weights = (Path(folder) / "last.safetensors").read_bytes()
-        self.mail.put((metrics[0], weights if weights and len(weights) < HISTORY_BYTES else None))
+        self.mail.put((metrics[0]["metrics"], weights if weights and len(weights) < HISTORY_BYTES else None))
 
 
 @contextmanager
@@ -320,10 +340,6 @@ def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: byt
 def _conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
     use_cpus(experiment)
     return conclude(experiment, prepared, weights)
-
-
-def _cpu_state(net: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
 
 
 def _keeps_history(experiment: Experiment, prepared: Prepared) -> bool:

@@ -111,6 +111,8 @@ class TrialRecorder(tune.Callback):
             self.recorder.tags(followed.run_id, {"workbench.error": verdict})
             self.progress.note(f"Trial {followed.number} failed: {verdict}")
             return
+        if path := result.get("checkpoint_path"):
+            followed.checkpoint = Path(path)
         followed.epochs = int(metrics.pop("epoch"))
         self.recorder.metrics(followed.run_id, metrics, followed.epochs)
         self._keep_best(followed, metrics)

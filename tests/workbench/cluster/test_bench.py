@@ -1,0 +1,114 @@
+"""Ray and Spark, up and down: what they take, where they listen, what they leave."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workbench.cluster import Bench, ClusterConfig
+from workbench.cluster import bench as open_bench
+from workbench.cluster.bench import _check_reachable, _check_resources
+from workbench.errors import ClusterError
+
+
+def test_an_address_nobody_answers_at_is_refused_in_seconds() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(ClusterError, match=rf"No Ray cluster answers at {address}.*ray start"):
+            _check_reachable(address)
+        assert time.monotonic() - began < 60
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(ClusterError, match="local, auto or host:port, got 'elsewhere'"):
+        _check_reachable("elsewhere")
+
+
+def test_asking_for_more_than_ray_has_is_refused_with_both_amounts() -> None:
+    config = ClusterConfig(num_workers=4, cpus_per_worker=2)
+    with pytest.raises(ClusterError, match=r"needs 8\.1 CPU .*Ray has 3 free"):
+        _check_resources(config, {"CPU": 3})
+    with pytest.raises(ClusterError, match=r"needs 4 GPU .*Ray has 0 free"):
+        _check_resources(dataclasses.replace(config, gpus_per_worker=1), {"CPU": 64})
+
+
+@pytest.mark.cluster
+def test_everything_listens_on_loopback_only(bench: Bench) -> None:
+    me = psutil.Process()
+    addresses = set()
+    for process in [me, *me.children(recursive=True)]:
+        try:
+            connections = process.net_connections(kind="inet")
+        except psutil.NoSuchProcess:
+            continue
+        addresses |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+    assert addresses
+    assert {address.removeprefix("::ffff:") for address in addresses} <= {"127.0.0.1", "::1"}
+
+
+@pytest.mark.cluster
+def test_a_second_bench_in_one_process_is_refused(bench: Bench, tmp_path: Path) -> None:
+    with (
+        pytest.raises(ClusterError, match="already running in this process"),
+        open_bench(home=tmp_path),
+    ):
+        pass
+
+
+_SCRIPT = """
+import sys
+from pathlib import Path
+from workbench.cluster import bench
+with bench(home=Path(sys.argv[1])) as b:
+    print("rows", b.spark.range(10).count(), flush=True)
+    if sys.argv[2] == "fail":
+        raise ValueError("on purpose")
+"""
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(("how", "code"), [("end", 0), ("fail", 1)])
+def test_a_bench_is_quiet_and_leaves_no_process_behind(tmp_path: Path, how: str, code: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, str(tmp_path), how],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        seen: set[psutil.Process] = set()
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            try:
+                seen |= set(watched.children(recursive=True))
+            except psutil.NoSuchProcess:
+                break
+            time.sleep(0.3)
+        assert process.stdout is not None and process.stderr is not None
+        out, err = process.stdout.read(), process.stderr.read()
+    assert process.returncode == code
+    assert out == "rows 10\n"
+    assert err == "" if how == "end" else err.strip().endswith("ValueError: on purpose")
+    assert any("java" in name for name in _names(seen)) or len(seen) > 5
+    _, alive = psutil.wait_procs(seen, timeout=15)
+    assert not alive
+    logs = list((tmp_path / "logs").glob("*.log"))
+    assert len(logs) == 1
+
+
+def _names(processes: set[psutil.Process]) -> list[str]:
+    names = []
+    for process in processes:
+        try:
+            names.append(process.name())
+        except psutil.NoSuchProcess:
+            continue
+    return names
