@@ -7,7 +7,8 @@ PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# -qq: errors only; pip has a warning per package where a mirror is configured and lacks it.
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep train ui mlflow test check format bench clean chromium
@@ -56,7 +57,7 @@ check: $(READY) ## format, lint, types, import directions
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(READY) ## format and fix what ruff can fix
 	@$(BIN)/ruff check --quiet --fix --exit-zero .

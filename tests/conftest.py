@@ -1,0 +1,49 @@
+"""What all tests share: an own home for runs and logs, one cluster, and what a machine may lack."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before anything reads them. Spark, Ray and the tests share the cores of a small machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+_HOME = Path(tempfile.mkdtemp(prefix="workbench-tests-"))
+os.environ["WORKBENCH_HOME"] = str(_HOME)
+
+_ORDER = ("cluster", "browser", "slow")
+"""Fast tests first: a mistake shows before a cluster starts."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: sum(name in item.keywords for name in _ORDER))
+    if shutil.which("chromium") is None:
+        skip = pytest.mark.skip(
+            reason="chromium is not installed (Debian: apt-get install chromium)"
+        )
+        for item in items:
+            if "browser" in item.keywords:
+                item.add_marker(skip)
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """WORKBENCH_HOME of this test session."""
+    return _HOME
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with real data sets; the test is skipped where there is none."""
+    folder = Path(os.environ.get("WORKBENCH_TEST_DATA", Path(__file__).parents[2] / "shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (set WORKBENCH_TEST_DATA)")
+    return folder

@@ -1,0 +1,125 @@
+"""Errors as a person reads them: one message in red, the log's name, an exit code that means
+something. Tracebacks go to the log, and to the terminal only with --debug.
+
+    1  a fault of the program      4  Java, Ray or Spark
+    2  a setting or the usage      5  the training or the sweep
+    3  the data                    6  the tracking store
+    130  interrupted
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from workbench.errors import WorkbenchError
+
+CONFIG, TRACKING, INTERRUPTED = 2, 6, 130
+
+
+class Guarded(TyperGroup):
+    """A group of commands whose errors become messages and exit codes."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (typer.TyperException, typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            _say("Interrupted.", style="yellow")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            code = report(error)
+            raise typer.Exit(code) from error
+
+
+def report(error: Exception) -> int:
+    """Print what a person needs to know of an error; return the exit code."""
+    if os.environ.get("WORKBENCH_DEBUG"):
+        traceback.print_exception(error)
+    code = exit_code(error)
+    message = str(error) or type(error).__name__
+    if code == 1 and not isinstance(error, WorkbenchError):
+        message = _unexpected(error)
+    log = log_of_this_process()
+    if log is not None:
+        _append(log, error)
+    elif code == 1:
+        log = _new_log(error)
+    _say(message, heading="Error: ")
+    if log is not None and str(log) not in message:
+        _say(f"Log: {log}", style="dim")
+    return code
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code of an error; 1 for one that nobody foresaw."""
+    if isinstance(error, WorkbenchError):
+        return error.exit_code
+    # Looked up, not imported: a class that was never loaded has raised nothing.
+    if _is(error, "nets.errors", "ConfigError"):
+        return CONFIG
+    if _is(error, "nets.errors", "DivergedError"):
+        return 5
+    if _is(error, "nets.errors", "ModelFileError"):
+        return 3
+    if _is(error, "tracking.errors", "TrackingError"):
+        return TRACKING
+    return 1
+
+
+def _is(error: Exception, module: str, name: str) -> bool:
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(error, kind)
+
+
+def _unexpected(error: Exception) -> str:
+    said = f"{type(error).__name__}: {error}".strip().rstrip(":")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"The disk is full ({said}). Free some, or set WORKBENCH_HOME to another disk."
+    return f"{said}\nThis was not foreseen. The log has the traceback; --debug shows it here."
+
+
+def log_of_this_process() -> Path | None:
+    """The latest file that the bench of this process wrote its logs to."""
+    bench = sys.modules.get("workbench.cluster.bench")
+    if bench is None:
+        return None
+    files = sorted((bench.HOME / "logs").glob(f"*-{os.getpid()}.log"))
+    return files[-1] if files else None
+
+
+def _append(log: Path, error: Exception) -> None:
+    try:
+        with log.open("a") as file:
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return  # the message on the terminal matters more
+
+
+def _new_log(error: Exception) -> Path | None:
+    folder = Path(os.environ.get("WORKBENCH_HOME", ".workbench")) / "logs"
+    log = folder / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    _append(log, error)
+    return log if log.exists() else None
+
+
+def _say(message: str, *, heading: str = "", style: str = "") -> None:
+    console = Console(stderr=True, highlight=False)
+    console.print(Text(heading, "bold red") + Text(message, style), soft_wrap=True)

@@ -1,0 +1,185 @@
+"""`workbench train` and `workbench sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from workbench.cli import output
+from workbench.cli.options import (
+    Debug,
+    Epochs,
+    ExperimentName,
+    Json,
+    Seed,
+    Set,
+    configured,
+    parse_space,
+)
+from workbench.terminal import Board, Terminal, number_text, trials_table
+
+if TYPE_CHECKING:
+    from workbench.experiment import Experiment
+    from workbench.training import TrainResult
+    from workbench.tuning import SweepResult
+
+_ROWS = 20
+"""Trials on the final leaderboard."""
+
+
+def train(
+    experiment: ExperimentName,
+    set_: Set = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train an experiment once and record the run.
+
+    **Examples**
+
+    `workbench train digits_cnn`
+
+    `workbench train digits_rnn --epochs 5 --set net.cell=gru --set training.learning_rate=0.003`
+
+    `workbench train cifar10_cnn --set data.source.path=~/cifar-10-python.tar.gz`
+
+    `workbench train my_experiment.py:wide --set cluster.num_workers=2 --json`
+    """
+    with Terminal(output.err()) as progress:
+        progress.stage("Loading the libraries")
+        chosen = configured(experiment, set_, epochs=epochs, seed=seed)
+        progress.rank_by(chosen.training.monitor, chosen.training.mode)
+        from workbench.training import train as run
+
+        progress.stage_done()
+        result = run(chosen, progress=progress)
+    if json:
+        output.print_json(result)
+    else:
+        _show_training(chosen, result)
+
+
+def _show_training(experiment: Experiment, result: TrainResult) -> None:
+    out = output.out()
+    out.print(
+        Text(experiment.name, "bold"),
+        f" run {result.run_id}, best epoch {result.best_epoch} of {result.epochs}",
+    )
+    wanted = (experiment.training.monitor, "validation/loss", "test/accuracy", "test/loss")
+    shown = {name: result.metrics[name] for name in wanted if name in result.metrics}
+    out.print(output.pairs({name: number_text(value) for name, value in shown.items()}))
+    _show_next(result.run_id)
+
+
+def sweep(
+    experiment: ExperimentName,
+    set_: Set = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUES",
+            help="Search this setting: KEY=log:1e-4..1e-1, KEY=0.1..0.9 or KEY=a,b,c. Repeatable; "
+            "replaces the experiment's own search space.",
+            show_default=False,
+        ),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="How many settings to try", show_default=False)
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option(help="grid, random or bayes", show_default=False)
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="What stops poor trials early: asha, median or none", show_default=False),
+    ] = None,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with a sweep that was stopped", show_default=False),
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Search an experiment's settings; every trial is a run below the sweep's run.
+
+    **Examples**
+
+    `workbench sweep digits_cnn`
+
+    `workbench sweep digits_cnn --trials 32 --search random --scheduler none`
+
+    `workbench sweep digits_cnn --space training.learning_rate=log:1e-4..1e-1
+    --space net.activation=relu,elu,tanh`
+
+    `workbench sweep digits_cnn --resume 0123abcd` goes on with a sweep that was stopped.
+    """
+    extra: dict[str, Any] = {
+        path: value
+        for path, value in {
+            "sweep.num_trials": trials,
+            "sweep.search": search,
+            "sweep.scheduler": scheduler,
+            "sweep.space": parse_space(space) if space else None,
+        }.items()
+        if value is not None
+    }
+    with Terminal(output.err()) as progress:
+        progress.stage("Loading the libraries")
+        chosen = configured(experiment, set_, epochs=epochs, seed=seed, extra=extra)
+        progress.rank_by(chosen.sweep.metric, chosen.sweep.mode)
+        from workbench.tuning import sweep as run
+
+        progress.stage_done()
+        result = run(chosen, progress=progress, resume=resume)
+    if json:
+        output.print_json(result)
+    else:
+        _show_sweep(experiment, chosen, result)
+
+
+def _show_sweep(name: str, experiment: Experiment, result: SweepResult) -> None:
+    out = output.out()
+    board = Board(experiment.sweep.metric, experiment.sweep.mode)
+    for number, trial in enumerate(result.trials, 1):
+        board.put(number, len(result.trials), trial.status, trial.settings, trial.metrics)
+    ranked = board.ranked()
+    out.print()
+    out.print(trials_table(board, ranked[:_ROWS], title=f"{experiment.name}: {len(ranked)} trials"))
+    best = result.best
+    if best is None:
+        return
+    out.print()
+    out.print(Text("Best configuration", "bold"), f" run {best.run_id}")
+    out.print(output.pairs({key: number_text(value) for key, value in best.settings.items()}))
+    tested = {key: value for key, value in best.metrics.items() if key.startswith("test/")}
+    out.print(output.pairs({key: number_text(value) for key, value in tested.items()}))
+    _show_next(best.run_id, again=_again(name, best.settings))
+
+
+def _again(name: str, settings: Mapping[str, Any]) -> str:
+    changes = " ".join(f"--set {key}={number_text(value)}" for key, value in settings.items())
+    return f"{output.program()} train {name} {changes}"
+
+
+def _show_next(run_id: str, *, again: str | None = None) -> None:
+    """How to look further."""
+    short, program = run_id[:8], output.program()
+    ways = {
+        **output.viewers(),
+        f"{program} export {short} DIR": "the model as files that need no Ray, Spark or MLflow",
+        f"{program} runs": "this run among the others",
+    }
+    if again:
+        ways[again] = "train the best configuration alone"
+    out = output.out()
+    out.print()
+    out.print(Text("Look further", "bold"))
+    for command, meaning in ways.items():
+        out.print(Text(f"  {command}"), Text(f"  {meaning}", "dim"), soft_wrap=True)

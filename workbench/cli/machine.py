@@ -1,0 +1,110 @@
+"""`workbench experiments`, `workbench doctor` and `workbench mlflow`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from workbench.cli import output
+from workbench.cli.options import Debug, Json, configured
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def experiments(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[EXPERIMENT]", help="Show all settings of this one"),
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the experiments that ship, or all settings of one with what they mean.
+
+    **Examples**
+
+    `workbench experiments`
+
+    `workbench experiments digits_cnn`
+
+    `workbench experiments my_experiment.py:wide --json`
+    """
+    from nets.config import to_dict
+    from workbench.experiments import load_experiment, names
+
+    if name is not None:
+        if json:
+            output.print_json(to_dict(configured(name)))
+        else:
+            _show_settings(name)
+        return
+    found = {each: load_experiment(each) for each in names()}
+    if json:
+        output.print_json({each: to_dict(experiment) for each, experiment in found.items()})
+        return
+    table = output.plain_table("experiment", "what it is", "searched by a sweep")
+    for each, experiment in found.items():
+        table.add_row(Text(each, "bold"), experiment.description, ", ".join(experiment.sweep.space))
+    output.out().print(table)
+
+
+def _show_settings(name: str) -> None:
+    from workbench.experiments import settings
+
+    table = output.plain_table("setting", "value", "meaning")
+    for setting in settings(configured(name)):
+        table.add_row(Text(setting.path, "bold"), Text(_short(setting.value)), setting.meaning)
+    output.out().print(table)
+
+
+def _short(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def doctor(
+    start: Annotated[
+        bool, typer.Option("--start", help="Also start Ray and Spark once (half a minute)")
+    ] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Look at this machine: Java, packages, memory, disk, ports, GPUs, the tracking store.
+
+    Exits with 1 when a check fails, so that a script can ask.
+    """
+    from workbench.doctor import Check, diagnose
+
+    checks: list[Check] = []
+    out = output.out()
+    for check in diagnose(start=start):
+        checks.append(check)
+        if not json:
+            mark = Text(f"{check.verdict:<5}", _STYLES[check.verdict])
+            out.print(mark + Text(f"{check.name:<15}", "bold") + Text(check.seen), soft_wrap=True)
+            if check.advice:
+                out.print(Text(f"{'':20}-> {check.advice}", "dim"), soft_wrap=True)
+    if json:
+        output.print_json(checks)
+    failed = [check.name for check in checks if check.verdict == "fail"]
+    if failed and not json:
+        out.print(Text(f"\n{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}."))
+    if failed:
+        raise typer.Exit(1)
+
+
+def mlflow(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 5000,
+    debug: Debug = False,
+) -> None:
+    """Open MLflow's own pages on the recorded runs (Ctrl-C ends it)."""
+    from tracking import store_uri
+
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--workers", "1", "--backend-store-uri", store_uri()]
+    output.err().print(f"MLflow on http://127.0.0.1:{port}")
+    os.execv(sys.executable, command)

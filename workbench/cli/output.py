@@ -1,0 +1,80 @@
+"""Results on standard output: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def out() -> Console:
+    """Standard output; as wide as the content where it is no terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def err() -> Console:
+    """Standard error: progress and errors, so that standard output is the result alone."""
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; what JSON has no word for (NaN, infinity) is null."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str | int | bool | None):
+        return value
+    return str(value)
+
+
+def plain_table(*headings: str, right: tuple[str, ...] = ()) -> Table:
+    """A table without lines; headings named in `right` are of numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    return table
+
+
+def pairs(values: Mapping[str, Any]) -> Table:
+    """Names and values, one a line."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in values.items():
+        grid.add_row(Text(f"  {name}"), Text(str(value), "bold"))
+    return grid
+
+
+def program() -> str:
+    """How this program can be called from here: `workbench`, or its path if that is not on PATH."""
+    if shutil.which("workbench"):
+        return "workbench"
+    path = Path(sys.argv[0])
+    return os.path.relpath(path) if path.name == "workbench" and path.exists() else "workbench"
+
+
+def viewers() -> dict[str, str]:
+    """The commands that open the browser, by what they show."""
+    make = Path("Makefile").is_file() and "mlflow:" in Path("Makefile").read_text(errors="ignore")
+    return {
+        "make ui" if make else f"{program()} ui": "compare the runs and look inside the nets",
+        "make mlflow" if make else f"{program()} mlflow": "MLflow's own pages on the same runs",
+    }

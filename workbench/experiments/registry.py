@@ -1,0 +1,137 @@
+"""An experiment by its name, or by the file and function that make it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nets.config import unknown
+from nets.errors import ConfigError
+
+if TYPE_CHECKING:
+    from workbench.experiment import Experiment
+
+_SHIPPED = {
+    "cifar10_cnn": "workbench.experiments.cifar10",
+    "digits_cnn": "workbench.experiments.digits",
+    "digits_rnn": "workbench.experiments.digits",
+}
+
+_MODULE = "workbench_experiment_file"
+"""Module name of a person's file: never importable, so its code is pickled by value."""
+
+
+def names() -> list[str]:
+    """The experiments that ship, sorted."""
+    return sorted(_SHIPPED)
+
+
+def load_experiment(name: str) -> Experiment:
+    """The experiment called `name`, or made by a function in a file: `path/to/my.py:wide`.
+
+    The function takes no arguments and returns a complete `Experiment`; a module-level
+    `Experiment` works too. The file is run as Python code, with its folder on the import path.
+
+    Raises:
+        ConfigError: nothing has that name, the file cannot be run, or what it makes is no
+            Experiment.
+    """
+    if name in _SHIPPED:
+        return _made(getattr(importlib.import_module(_SHIPPED[name]), name), name)
+    path, _, function = name.rpartition(":") if ".py:" in name else (name, "", "")
+    if not path.endswith(".py"):
+        raise ConfigError(
+            f"{unknown('experiment', name, names())} One of your own is given by its file and "
+            "function: path/to/my_experiment.py:wide"
+        )
+    found = _run(Path(path))
+    return _made(_choose(found, function, path), f"{path}:{function}".rstrip(":"))
+
+
+def _run(path: Path) -> dict[str, Any]:
+    """The names a file defines."""
+    if not path.is_file():
+        near = sorted(str(p) for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
+        known = f" Python files there: {', '.join(near)}." if near else ""
+        raise ConfigError(f"No experiment file {str(path)!r} in {Path.cwd()}.{known}")
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        with _blamed_on(str(path), path):
+            return runpy.run_path(str(path), run_name=_MODULE)
+    finally:
+        sys.path.remove(folder)
+
+
+@contextmanager
+def _blamed_on(what: str, path: Path) -> Iterator[None]:
+    """Errors of a person's code as a message: what failed, how, and in which line of their file."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{what}: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}"
+        passed = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).name == path.name
+        ]
+        line = f" (line {passed[-1]})" if passed else ""
+        raise ConfigError(f"{what} failed with {said}{line}") from error
+
+
+def _choose(found: Mapping[str, Any], function: str, path: str) -> Any:
+    from workbench.experiment import Experiment
+
+    candidates = {
+        name: value
+        for name, value in found.items()
+        if not name.startswith("_")
+        and (
+            isinstance(value, Experiment)
+            or (inspect.isfunction(value) and value.__module__ == _MODULE)
+        )
+    }
+    if function in candidates:
+        return candidates[function]
+    if function:
+        if not candidates:
+            raise ConfigError(f"{path} defines no function {function!r}, nor any other.")
+        raise ConfigError(f"{path}: {unknown('function', function, sorted(candidates))}")
+    if len(candidates) == 1:
+        return next(iter(candidates.values()))
+    ways = ", ".join(f"{path}:{name}" for name in sorted(candidates)) or "nothing to choose from"
+    raise ConfigError(f"Say which experiment of {path} is meant: {ways}.")
+
+
+def _made(source: Experiment | Callable[[], Any], name: str) -> Experiment:
+    from workbench.experiment import Experiment
+
+    if isinstance(source, Experiment):
+        return source
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(source).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind not in (2, 4)
+    ]
+    if needed:
+        raise ConfigError(
+            f"An experiment function takes no arguments, {name} needs {', '.join(needed)}. "
+            "Give them defaults."
+        )
+    with _blamed_on(name, Path(inspect.getfile(source))):
+        made = source()
+    if not isinstance(made, Experiment):
+        raise ConfigError(
+            f"An experiment function returns an Experiment, {name} returned "
+            f"{type(made).__name__}. Return workbench.Experiment(...)."
+        )
+    return made
