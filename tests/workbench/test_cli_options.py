@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nets.errors import ConfigError
 
+from nets.errors import ConfigError
 from workbench.cli.options import configured, parse_space
 
 
