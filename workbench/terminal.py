@@ -76,7 +76,7 @@ class Terminal:
 
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
         with self._lock:
-            self._end_stage()
+            self._end_stage()  # the workers are up
             self._display.epoch(run, epoch, epochs, metrics)
 
     def trial(
@@ -88,7 +88,6 @@ class Terminal:
         metrics: Mapping[str, float],
     ) -> None:
         with self._lock:
-            self._end_stage()
             self._display.trial(number, total, status, settings, metrics)
 
     def note(self, text: str) -> None:
@@ -290,7 +289,7 @@ def trials_table(board: Board, numbers: list[int], *, title: str | None = None) 
             str(number),
             "" if value is None else number_text(value),
             *(number_text(settings.get(key)) for key in keys),
-            str(int(metrics["epoch"])) if "epoch" in metrics else "",
+            str(int(metrics["epoch"])) if metrics.get("epoch") else "",
             status.lower(),
             style=None if rank > 1 else "green",
         )

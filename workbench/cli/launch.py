@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from json import dumps as json_text
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
 from workbench.cli import output
+from workbench.cli.guard import INTERRUPTED
 from workbench.cli.options import (
     Debug,
     Epochs,
@@ -139,22 +142,42 @@ def sweep(
         progress.stage_done()
         result = run(chosen, progress=progress, resume=resume)
     if json:
-        output.print_json(result)
-    else:
+        output.print_json(_as_json(result))
+    elif result.trials:
         _show_sweep(experiment, chosen, result)
+    if result.interrupted:
+        output.err().print(
+            f"Interrupted; what is done is kept. Go on with: {output.program()} sweep {experiment} "
+            f"--resume {result.run_id}",
+            style="yellow",
+            soft_wrap=True,
+        )
+        raise typer.Exit(INTERRUPTED)
+
+
+def _as_json(result: SweepResult) -> dict[str, Any]:
+    hidden = {"checkpoint"}  # gone when the sweep ends
+    trials = [
+        {key: value for key, value in vars(trial).items() if key not in hidden}
+        for trial in result.trials
+    ]
+    best = trials[0] if trials else None
+    interrupted = result.interrupted
+    return {"run_id": result.run_id, "interrupted": interrupted, "best": best, "trials": trials}
 
 
 def _show_sweep(name: str, experiment: Experiment, result: SweepResult) -> None:
     out = output.out()
-    board = Board(experiment.sweep.metric, experiment.sweep.mode)
-    for number, trial in enumerate(result.trials, 1):
-        board.put(number, len(result.trials), trial.status, trial.settings, trial.metrics)
+    metric = experiment.sweep.metric
+    board = Board(metric, experiment.sweep.mode)
+    for trial in result.trials:
+        value = {} if trial.value is None else {metric: trial.value}
+        shown = {**value, "epoch": float(trial.epochs)}
+        board.put(trial.number, len(result.trials), trial.status, trial.settings, shown)
     ranked = board.ranked()
     out.print()
     out.print(trials_table(board, ranked[:_ROWS], title=f"{experiment.name}: {len(ranked)} trials"))
     best = result.best
-    if best is None:
-        return
     out.print()
     out.print(Text("Best configuration", "bold"), f" run {best.run_id}")
     out.print(output.pairs({key: number_text(value) for key, value in best.settings.items()}))
@@ -164,8 +187,10 @@ def _show_sweep(name: str, experiment: Experiment, result: SweepResult) -> None:
 
 
 def _again(name: str, settings: Mapping[str, Any]) -> str:
-    changes = " ".join(f"--set {key}={number_text(value)}" for key, value in settings.items())
-    return f"{output.program()} train {name} {changes}"
+    """The command that trains with these settings, to the last digit."""
+    texts = {k: v if isinstance(v, str) else json_text(v) for k, v in settings.items()}
+    changes = " ".join(f"--set {shlex.quote(f'{key}={text}')}" for key, text in texts.items())
+    return f"{output.program()} train {shlex.quote(name)} {changes}"
 
 
 def _show_next(run_id: str, *, again: str | None = None) -> None:
