@@ -51,7 +51,7 @@ def learning_rate(config: TrainingConfig, step: int, num_steps: int) -> float:
     halves a cosine from 1/25 of the highest rate, as in torch's OneCycleLR; momentum stays as it
     is. Steps past the end keep the last rate.
     """
-    peak = config.learning_rate
+    peak, step = config.learning_rate, min(step, num_steps - 1)
     if config.schedule == "one_cycle":
         return peak * _one_cycle(step, num_steps, config.warmup)
     warmup = (config.warmup or 0.0) * num_steps
@@ -59,7 +59,7 @@ def learning_rate(config: TrainingConfig, step: int, num_steps: int) -> float:
         return peak * (step + 1) / (math.ceil(warmup) + 1)
     if config.schedule == "constant":
         return peak
-    position = (min(step, num_steps - 1) - warmup) / max(num_steps - warmup, 1)
+    position = (step - warmup) / max(num_steps - warmup, 1)
     return peak * _cosine(1.0, 0.0, position)
 
 
@@ -68,9 +68,7 @@ def _one_cycle(step: int, num_steps: int, warmup: float | None) -> float:
     top = (_ONE_CYCLE_WARMUP if warmup is None else warmup) * num_steps - 1
     if step < top:
         return _cosine(_ONE_CYCLE_START, 1.0, step / top)
-    return _cosine(
-        1.0, _ONE_CYCLE_END, min((step - top) / (last - top), 1.0) if last > top else 1.0
-    )
+    return _cosine(1.0, _ONE_CYCLE_END, (step - top) / (last - top))
 
 
 def _cosine(start: float, end: float, position: float) -> float:

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nets.batches import Batch, batches, mix_seed, num_batches
+from nets.errors import ConfigError
+
+sizes = st.integers(1, 60)
+workers = st.integers(1, 5)
+
+
+def rows(count: int) -> Batch:
+    """Rows that say which one they are, in all four columns."""
+    index = torch.arange(count)
+    return Batch(index.float()[:, None].repeat(1, 3), index, index + 1, index.float())
+
+
+def all_ranks(
+    data: Batch, batch_size: int, world_size: int, **options: object
+) -> list[list[Batch]]:
+    settings = {"seed": 3, "epoch": 0} | options
+    return [
+        list(batches(data, batch_size, rank=rank, world_size=world_size, **settings))  # type: ignore[arg-type]
+        for rank in range(world_size)
+    ]
+
+
+@given(count=sizes, batch_size=sizes, world_size=workers)
+def test_training_gives_every_rank_as_many_batches_and_no_row_twice(
+    count: int, batch_size: int, world_size: int
+) -> None:
+    count = max(count, world_size)
+    ranks = all_ranks(rows(count), batch_size, world_size)
+    expected = num_batches(count, batch_size, world_size=world_size)
+    assert {len(given) for given in ranks} == {expected}
+    for step in zip(*ranks, strict=True):
+        assert len({len(batch.label) for batch in step}) == 1
+    seen = torch.cat([batch.label for given in ranks for batch in given]).tolist()
+    assert len(set(seen)) == len(seen) == count - count % world_size
+
+
+@given(count=st.integers(0, 60), batch_size=sizes, world_size=workers)
+def test_evaluation_gives_every_row_once_and_in_order(
+    count: int, batch_size: int, world_size: int
+) -> None:
+    ranks = all_ranks(rows(count), batch_size, world_size, shuffle=False)
+    seen = [label for given in ranks for batch in given for label in batch.label.tolist()]
+    assert seen == list(range(count))
+    for rank, given_batches in enumerate(ranks):
+        assert len(given_batches) == num_batches(
+            count, batch_size, shuffle=False, rank=rank, world_size=world_size
+        )
+
+
+@given(count=sizes, batch_size=sizes, shuffle=st.booleans())
+def test_columns_stay_together_and_batches_keep_their_size(
+    count: int, batch_size: int, shuffle: bool
+) -> None:
+    for batch in batches(rows(count), batch_size, seed=0, epoch=1, shuffle=shuffle):
+        assert batch.length is not None and batch.weight is not None
+        assert torch.equal(batch.features, batch.label.float()[:, None].repeat(1, 3))
+        assert torch.equal(batch.length, batch.label + 1)
+        assert torch.equal(batch.weight, batch.label.float())
+        assert 1 <= len(batch.label) <= batch_size + 1
+
+
+@given(count=st.integers(2, 60), batch_size=st.integers(2, 60))
+def test_no_batch_of_one_row_for_batch_norm_to_fail_on(count: int, batch_size: int) -> None:
+    assert all(len(b.label) > 1 for b in batches(rows(count), batch_size, seed=0, epoch=0))
+
+
+def test_order_depends_on_seed_and_epoch_only() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        torch.rand(1)  # the caller's random state has no say
+        return torch.cat([b.label for b in batches(rows(50), 8, seed=seed, epoch=epoch)]).tolist()
+
+    assert order(0, 0) == order(0, 0)
+    assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
+
+
+def test_every_row_has_its_turn_when_the_workers_do_not_divide_the_rows() -> None:
+    seen: set[int] = set()
+    for epoch in range(12):
+        ranks = all_ranks(rows(7), 2, 3, epoch=epoch)
+        seen |= {label for given in ranks for b in given for label in b.label.tolist()}
+    assert seen == set(range(7))
+
+
+def test_read_only_memory_is_read_without_a_warning_or_a_write() -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(6, 4)
+    shared = torch.from_numpy(pixels.copy())
+    before = shared.clone()
+    taken = torch.cat(
+        [b.features for b in batches(Batch(shared, torch.arange(6)), 4, seed=0, epoch=0)]
+    )
+    taken.zero_()
+    assert torch.equal(shared, before)
+
+
+def test_evaluation_batches_are_views() -> None:
+    data = rows(10)
+    first = next(batches(data, 4, seed=0, epoch=0, shuffle=False))
+    assert first.features.data_ptr() == data.features.data_ptr()
+
+
+def test_fewer_rows_than_workers_is_refused() -> None:
+    with pytest.raises(ConfigError, match="3 rows for 4 workers"):
+        list(batches(rows(3), 2, seed=0, epoch=0, world_size=4))
+
+
+def test_mixed_seeds_differ_in_every_part() -> None:
+    seeds = {mix_seed(a, b, c) for a in range(5) for b in range(5) for c in range(5)}
+    assert len(seeds) == 125
+    assert all(0 <= seed < 2**63 for seed in seeds)
