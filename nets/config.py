@@ -139,8 +139,9 @@ def _parse(text: Any) -> Any:
 def unknown(what: str, name: str, known: list[str]) -> str:
     """A message for a name that is not among the known ones, with the nearest suggested."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    few = f" Known: {', '.join(known)}." if len(known) <= 15 else ""
     if not near:  # "lr" is near nothing by letters, but people type the last word of a path
         near = [path for path in known if path.rsplit(".", 1)[-1] == name][:3]
     if near:
-        return f"Unknown {what} {name!r}. Did you mean {' or '.join(map(repr, near))}?"
+        return f"Unknown {what} {name!r}. Did you mean {' or '.join(map(repr, near))}?{few}"
     return f"Unknown {what} {name!r}. Known: {', '.join(known)}."

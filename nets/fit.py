@@ -12,13 +12,14 @@ import contextlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nets.augment import Augment, AugmentConfig
 from nets.batches import Batch, batches, mix_seed, num_batches
+from nets.build import Net
 from nets.errors import ConfigError, DivergedError
 from nets.evaluation import Evaluation, Task
 from nets.losses import Loss
@@ -26,9 +27,6 @@ from nets.monitor import Monitor
 from nets.optimizers import learning_rate, make_optimizer
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates
-
-if TYPE_CHECKING:
-    from nets.build import Net
 
 __all__ = [
     "AugmentConfig",

@@ -208,9 +208,9 @@ def _isolated_fetch() -> Any:
     import raydp.spark.dataset as raydp_dataset
 
     task = raydp_dataset._fetch_arrow_table_from_executor
-    return ray.remote(
-        max_retries=-1, runtime_env={"env_vars": {"WORKBENCH_POOL": "spark-to-ray"}}
-    )(task._function)
+    return ray.remote(max_retries=-1, runtime_env={"env_vars": {"WORKBENCH_POOL": "spark-to-ray"}})(
+        task._function
+    )
 
 
 def _resident(frame: DataFrame, spec: TensorSpec, counts: dict[str, int]) -> dict[str, Split]:

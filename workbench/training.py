@@ -37,8 +37,8 @@ from workbench.experiment import Experiment
 from workbench.learner import Learner, cpu_state, new_net
 from workbench.outcome import Outcome, conclude
 from workbench.progress import Progress, Silent
-from workbench.trials import settings_of
 from workbench.recording import default_recorder, record_bytes, record_data, record_outcome
+from workbench.trials import settings_of
 
 HISTORY_BYTES = 64 * 2**20
 """Weights of every epoch are kept in the run while all epochs together stay below this."""
@@ -199,8 +199,7 @@ def _result(
         run_id=run_id,
         epochs=int(max(metrics["epoch"] for metrics in history)),
         best_epoch=int(best["epoch"]),
-        metrics={name: value for name, value in best.items() if name != "epoch"}
-        | outcome.metrics,
+        metrics={name: value for name, value in best.items() if name != "epoch"} | outcome.metrics,
     )
 
 
@@ -279,7 +278,9 @@ class _Mail(UserCallback):
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 weights = (Path(folder) / "last.safetensors").read_bytes()
-        self.mail.put((metrics[0]["metrics"], weights if weights and len(weights) < HISTORY_BYTES else None))
+        self.mail.put(
+            (metrics[0]["metrics"], weights if weights and len(weights) < HISTORY_BYTES else None)
+        )
 
 
 @contextmanager

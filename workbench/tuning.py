@@ -231,7 +231,9 @@ class Trial(tune.Trainable):  # type: ignore[misc]
 def _trainable(experiment: Experiment, prepared: Prepared) -> Any:
     shared = {"experiment": experiment, "prepared": prepared}
     if experiment.cluster.num_workers == 1:
-        return tune.with_resources(tune.with_parameters(Trial, **shared), worker_resources(experiment))
+        return tune.with_resources(
+            tune.with_parameters(Trial, **shared), worker_resources(experiment)
+        )
     return tune.with_resources(tune.with_parameters(tune_over_train, **shared), {"CPU": 0})
 
 
@@ -296,7 +298,9 @@ def grid(config: SweepConfig) -> list[Settings]:
     """Every combination of the listed values, the last path varying fastest."""
     paths = list(config.space)
     values = [[_plain(v) for v in candidates(parameter)] for parameter in config.space.values()]
-    return [dict(zip(paths, combination, strict=True)) for combination in itertools.product(*values)]
+    return [
+        dict(zip(paths, combination, strict=True)) for combination in itertools.product(*values)
+    ]
 
 
 def random_draws(config: SweepConfig) -> list[Settings]:

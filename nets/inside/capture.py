@@ -83,7 +83,7 @@ def observed(
 
 
 def padded(output: Any) -> Tensor | None:
-    """The tensor in a layer's output, of a recurrent layer its padded sequence; None without one."""
+    """The tensor in a layer's output (its padded sequence, if recurrent); None without one."""
     if isinstance(output, PackedSequence):
         return pad_packed_sequence(output, batch_first=True)[0]
     if isinstance(output, tuple) and output:

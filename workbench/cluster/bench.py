@@ -158,9 +158,7 @@ def _check_reachable(address: str) -> None:
 
 
 @contextmanager
-def _spark(
-    config: ClusterConfig, java: Java, home: Path, log_path: Path
-) -> Iterator[SparkSession]:
+def _spark(config: ClusterConfig, java: Java, home: Path, log_path: Path) -> Iterator[SparkSession]:
     import ray
     import raydp
 

@@ -1,0 +1,139 @@
+"""From a configuration and a sample's shape to a net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from nets.autoencoder import Autoencoder, AutoencoderConfig
+from nets.cnn import CNN, CNNConfig
+from nets.errors import ConfigError
+from nets.prepare import PreparationConfig, Prepare, make
+from nets.resnet import ResNet, ResNetConfig
+from nets.rnn import RNN, RNNConfig
+from nets.spec import TensorSpec
+
+NetConfig = Annotated[
+    CNNConfig | ResNetConfig | RNNConfig | AutoencoderConfig,
+    Field(discriminator="kind"),
+]
+
+_BODIES: dict[type, type[nn.Module]] = {
+    CNNConfig: CNN,
+    ResNetConfig: ResNet,
+    RNNConfig: RNN,
+    AutoencoderConfig: Autoencoder,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer as it runs on a single sample."""
+
+    name: str
+    """Dotted path in the net."""
+    type: str
+    """Class of the module."""
+    output_shape: tuple[int, ...]
+    """Without the batch dimension."""
+    num_parameters: int
+    flops: int
+    """Floating-point operations of the forward pass: a multiply-add counts as 2."""
+
+
+class Net(nn.Module):
+    """Raw encoded samples in, logits or values out: what was fitted on the data, then the body.
+
+    (B, *spec.shape) in spec.dtype, optional lengths (B,) -> (B, num_outputs) float32; for an
+    autoencoder (B, *shape of the prepared sample).
+    """
+
+    def __init__(
+        self,
+        config: NetConfig,
+        spec: TensorSpec,
+        num_outputs: int,
+        prepare: Prepare,
+        body: nn.Module,
+    ) -> None:
+        super().__init__()
+        self.config, self.spec, self.num_outputs = config, spec, num_outputs
+        self.labels: tuple[str, ...] | None = None
+        """Class names by index, where a saved net has them."""
+        self.prepare, self.body = prepare, body
+
+    def forward(self, features: Tensor, length: Tensor | None = None) -> Tensor:
+        out: Tensor = self.body(self.prepare(features), length)
+        return out
+
+    def layers(self) -> list[Layer]:
+        """Every layer with parameters or a computation of its own, in the order they run."""
+        seen: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+        names = {module: name for name, module in self.named_modules()}
+
+        def note(module: nn.Module, inputs: object, output: object) -> None:
+            while isinstance(output, tuple):
+                output = output[0]
+            if isinstance(output, Tensor):
+                seen.append((names[module], module, tuple(output.shape[1:])))
+
+        leaves = [m for m in self.modules() if not any(True for _ in m.children())]
+        hooks = [m.register_forward_hook(note) for m in leaves if not isinstance(m, nn.Identity)]
+        was_training = self.training
+        try:
+            self.eval()
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                self(self.example())
+        finally:
+            self.train(was_training)
+            for hook in hooks:
+                hook.remove()
+        counts = counter.get_flop_counts()
+        return [
+            Layer(
+                name=name,
+                type=type(module).__name__,
+                output_shape=shape,
+                num_parameters=sum(p.numel() for p in module.parameters()),
+                flops=sum(counts.get(f"Net.{name}", {}).values()),
+            )
+            for name, module, shape in seen
+        ]
+
+    def example(self, batch: int = 1) -> Tensor:
+        """A batch of zeros of the net's input, on its device."""
+        device = next(self.parameters()).device
+        return torch.zeros(
+            batch, *self.spec.shape, dtype=getattr(torch, self.spec.dtype), device=device
+        )
+
+
+def build(
+    net: NetConfig,
+    spec: TensorSpec,
+    num_outputs: int,
+    *,
+    prepare: Prepare | None = None,
+    seed: int = 0,
+) -> Net:
+    """A net with freshly drawn weights; the same seed draws the same, and the global one is left alone.
+
+    Args:
+        num_outputs: classes, or values of a regression; autoencoders draw what they are given.
+        prepare: the first layer; None: samples as they are.
+
+    Raises:
+        ConfigError: the net does not fit the sample's shape; the layer is named.
+    """
+    if num_outputs < 1:
+        raise ConfigError(f"a net needs num_outputs >= 1, got {num_outputs}.")
+    prepare = prepare or make(PreparationConfig(method="none"), spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = _BODIES[type(net)](net, prepare.output, num_outputs)
+    return Net(net, spec, num_outputs, prepare, body)

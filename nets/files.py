@@ -1,0 +1,148 @@
+"""Nets on disk: weights as safetensors, everything else as JSON. Loading runs no code from a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from nets.build import Net, NetConfig, build
+from nets.config import from_dict, to_dict
+from nets.errors import ConfigError, ModelFileError
+from nets.prepare import Prepare
+from nets.rnn import RNNConfig
+from nets.spec import TensorSpec
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+_FORMAT = 1
+
+
+def save(
+    net: Net,
+    directory: Path | str,
+    *,
+    labels: Sequence[str] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `model.safetensors` and `model.json`; both appear whole or not at all.
+
+    Args:
+        labels: class names by index.
+        extra: more for the JSON, such as the experiment.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    description = {
+        "format": _FORMAT,
+        "net": to_dict(net.config),
+        "spec": to_dict(net.spec),
+        "preparation": net.prepare.method,
+        "num_outputs": net.num_outputs,
+        "labels": list(labels) if labels is not None else None,
+        **(extra or {}),
+    }
+    state = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".saving-") as folder:
+        save_file(state, Path(folder) / WEIGHTS)
+        (Path(folder) / DESCRIPTION).write_text(json.dumps(description, indent=1))
+        for name in (WEIGHTS, DESCRIPTION):
+            os.replace(Path(folder) / name, directory / name)
+
+
+def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
+    """The net that `save` wrote, in eval mode.
+
+    Raises:
+        ModelFileError: a file is missing, cut short, or not ours.
+    """
+    directory = Path(directory)
+    try:
+        described = json.loads((directory / DESCRIPTION).read_text())
+        state = load_file(directory / WEIGHTS, device="cpu")
+        if described["format"] != _FORMAT:
+            raise ModelFileError(
+                f"{directory} has model format {described['format']!r}; this version reads {_FORMAT}."
+            )
+        spec = from_dict(TensorSpec, described["spec"])
+        config: NetConfig = TypeAdapter(NetConfig).validate_python(described["net"])
+        prepare = Prepare(
+            described["preparation"],
+            spec,
+            state["prepare.offset"],
+            state["prepare.factor"],
+            state.get("prepare.matrix"),
+        )
+        net = build(config, spec, described["num_outputs"], prepare=prepare)
+        net.load_state_dict(state)
+    except ModelFileError:
+        raise
+    except FileNotFoundError as error:
+        raise ModelFileError(
+            f"{directory} holds no saved net: {Path(error.filename).name} is missing. Name the "
+            "folder that `workbench export` or `nets.save` wrote."
+        ) from None
+    except (
+        SafetensorError,
+        ConfigError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        OSError,
+    ) as error:
+        raise ModelFileError(
+            f"{directory} does not hold a usable net ({type(error).__name__}: {error}). The files "
+            "are damaged or not ours: export the run again."
+        ) from error
+    net.labels = tuple(described["labels"]) if described["labels"] else None
+    return net.to(device).eval()
+
+
+def to_onnx(net: Net, path: Path | str) -> None:
+    """Write the net as ONNX: input `features` (batch, *spec.shape) in spec.dtype, output `scores`.
+
+    The batch size is free. Recurrent nets are exported for sequences of full length: packing by
+    length has no ONNX counterpart, so pad-free input (or summary max/mean of full rows) is needed.
+    """
+    was_training = net.training
+    net.eval()
+    batch = torch.export.Dim("batch", min=1)
+    dynamic = {"features": {0: batch}, "length": None}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns about itself
+        target = Path(folder) / "net.onnx"
+        torch.onnx.export(
+            net,
+            (net.example(2), None),
+            str(target),
+            input_names=["features"],
+            output_names=["scores"],
+            # The older exporter knows the recurrent operators, the newer one everything else.
+            dynamo=not isinstance(net.config, RNNConfig),
+            external_data=False,
+            **(
+                {"dynamic_axes": {"features": {0: "batch"}, "scores": {0: "batch"}}}
+                if isinstance(net.config, RNNConfig)
+                else {"dynamic_shapes": dynamic}
+            ),
+            verbose=False,
+        )
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(target, path)
+    net.train(was_training)
+
+
+def count_parameters(net: nn.Module) -> int:
+    """Trained numbers of a net."""
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)

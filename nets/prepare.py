@@ -1,0 +1,255 @@
+"""What is fitted on the training split and runs as the net's first layer.
+
+The figures come from sums that any partition of the data can compute alone and that merge without
+loss, so Spark computes them where the rows are.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from nets.config import config
+from nets.errors import ConfigError
+from nets.spec import TensorSpec
+
+Floats = NDArray[np.float64]
+Method = Literal["none", "scale", "center", "standardize", "pca", "zca"]
+
+
+@config
+class PreparationConfig:
+    """How raw samples become the net's input; fitted on the training split only."""
+
+    method: Method = "standardize"
+    """none; scale: to [0, 1]; center: subtract each feature's mean; standardize: mean 0 and deviation 1 per channel; pca: project on the main axes; zca: whiten and stay in the picture's axes."""
+    num_components: int | None = Field(None, ge=1)
+    """pca: axes kept; None: all."""
+    whiten: bool = True
+    """pca: give every axis deviation 1."""
+    epsilon: float = Field(1e-5, gt=0)
+    """Added to variances before dividing: keeps features that never vary finite."""
+
+    @property
+    def needs_covariance(self) -> bool:
+        """Whether the sum of outer products (features x features) has to be computed."""
+        return self.method in ("pca", "zca")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """Figures of the training split, per feature of the flattened sample."""
+
+    count: int
+    minimum: Floats
+    maximum: Floats
+    mean: Floats
+    variance: Floats
+    """Population variance (divided by count)."""
+    covariance: Floats | None = None
+    """(features, features); None unless asked for."""
+
+
+class Sums:
+    """Running count, mean and co-moments; parts merge exactly (Chan, Golub & LeVeque 1983)."""
+
+    def __init__(self, num_features: int, *, outer: bool = False) -> None:
+        """
+        Args:
+            outer: also the features x features co-moments, for pca and zca.
+        """
+        self.count = 0
+        self.minimum = np.full(num_features, np.inf)
+        self.maximum = np.full(num_features, -np.inf)
+        self.mean = np.zeros(num_features)
+        self.moment = np.zeros((num_features, num_features) if outer else num_features)
+        """Sum of squared (or outer products of) differences from the mean."""
+
+    @property
+    def outer(self) -> bool:
+        return self.moment.ndim == 2
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Take in (n, features) rows of any real dtype."""
+        if not len(rows):
+            return
+        part = Sums(len(self.mean), outer=self.outer)
+        values = rows.astype(np.float64, copy=False)
+        part.count = len(values)
+        part.minimum, part.maximum = values.min(axis=0), values.max(axis=0)
+        part.mean = values.mean(axis=0)
+        centred = values - part.mean
+        part.moment = centred.T @ centred if self.outer else np.einsum("ij,ij->j", centred, centred)
+        self.merge(part)
+
+    def merge(self, other: Sums) -> None:
+        """Take in what another part of the rows gave."""
+        total = self.count + other.count
+        if not other.count:
+            return
+        delta = other.mean - self.mean
+        spread = np.outer(delta, delta) if self.outer else delta**2
+        self.moment = self.moment + other.moment + spread * (self.count * other.count / total)
+        self.mean = self.mean + delta * (other.count / total)
+        self.minimum = np.minimum(self.minimum, other.minimum)
+        self.maximum = np.maximum(self.maximum, other.maximum)
+        self.count = total
+
+    def statistics(self) -> Statistics:
+        """The figures.
+
+        Raises:
+            ConfigError: no rows were taken in.
+        """
+        if not self.count:
+            raise ConfigError("statistics need at least one training row, got none.")
+        moment = self.moment / self.count
+        return Statistics(
+            count=self.count,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            mean=self.mean,
+            variance=np.diagonal(moment).copy() if self.outer else moment,
+            covariance=moment if self.outer else None,
+        )
+
+    def to_bytes(self) -> bytes:
+        """For the way from a Spark task to the driver."""
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            count=self.count,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            mean=self.mean,
+            moment=self.moment,
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Sums:
+        """The inverse of `to_bytes`; runs no code from the content."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            sums = cls(len(arrays["mean"]), outer=arrays["moment"].ndim == 2)
+            sums.count = int(arrays["count"])
+            sums.minimum, sums.maximum = arrays["minimum"], arrays["maximum"]
+            sums.mean, sums.moment = arrays["mean"], arrays["moment"]
+        return sums
+
+
+class Prepare(nn.Module):
+    """(x - offset) * factor, then an optional projection. Raw samples in, what the net sees out.
+
+    (B, *spec.shape) in spec.dtype -> (B, *output.shape) float32; token ids -> int64, unchanged.
+    """
+
+    offset: Tensor
+    factor: Tensor
+    matrix: Tensor | None
+
+    def __init__(
+        self, method: str, spec: TensorSpec, offset: Tensor, factor: Tensor, matrix: Tensor | None
+    ) -> None:
+        """
+        Args:
+            offset, factor: broadcast against a sample; applied before the projection.
+            matrix: (out_features, features) applied to the flattened sample.
+        """
+        super().__init__()
+        self.method, self.spec = method, spec
+        self.register_buffer("offset", offset.float())
+        self.register_buffer("factor", factor.float())
+        self.register_buffer("matrix", None if matrix is None else matrix.float())
+
+    @property
+    def output(self) -> TensorSpec:
+        """What comes out: the input's shape, except for pca, which gives a vector."""
+        if self.spec.kind == "tokens":
+            return self.spec
+        if self.method == "pca" and self.matrix is not None:
+            return TensorSpec(kind="vector", shape=(self.matrix.shape[0],))
+        return TensorSpec(kind=self.spec.kind, shape=self.spec.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.spec.kind == "tokens":
+            return x.long()
+        x = (x.float() - self.offset) * self.factor
+        if self.matrix is None:
+            return x
+        return (x.flatten(1) @ self.matrix.T).unflatten(1, self.output.shape)
+
+    def extra_repr(self) -> str:
+        return f"method={self.method!r}, {self.spec.shape} -> {self.output.shape}"
+
+
+def make(
+    config: PreparationConfig, spec: TensorSpec, statistics: Statistics | None = None
+) -> Prepare:
+    """The first layer, from figures of the training split.
+
+    Raises:
+        ConfigError: the method needs figures that are not there, or cannot be used on token ids.
+    """
+    method = config.method
+    zero, one = torch.zeros(()), torch.ones(())
+    if spec.kind == "tokens" or method == "none":
+        return Prepare("none", spec, zero, one, None)
+    if method == "scale" and statistics is None and spec.dtype == "uint8":
+        return Prepare(method, spec, zero, one / 255, None)
+    if statistics is None or (config.needs_covariance and statistics.covariance is None):
+        raise ConfigError(
+            f"preparation.method {method!r} needs statistics of the training split, got none. "
+            "Compute them with workbench.data.fit_statistics, or set the method to none."
+        )
+    if method == "scale":
+        low, high = statistics.minimum.min(), statistics.maximum.max()
+        return Prepare(method, spec, zero + low, one / max(high - low, config.epsilon), None)
+    mean = torch.from_numpy(statistics.mean).reshape(spec.shape)
+    if method == "center":
+        return Prepare(method, spec, mean, one, None)
+    if method == "standardize":
+        offset, deviation = _per_channel(statistics, spec, config.epsilon)
+        return Prepare(method, spec, offset, 1 / deviation, None)
+    return Prepare(method, spec, mean, one, _projection(config, statistics))
+
+
+def _per_channel(statistics: Statistics, spec: TensorSpec, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Mean and deviation over all positions of a channel; of each feature of a vector."""
+    mean = torch.from_numpy(statistics.mean).reshape(spec.shape)
+    variance = torch.from_numpy(statistics.variance).reshape(spec.shape)
+    if spec.kind == "vector":
+        return mean, (variance + epsilon).sqrt()
+    positions = (1, 2) if spec.kind == "image" else (0,)
+    centre = mean.mean(positions, keepdim=True)
+    # Variance within the positions plus variance between them.
+    total = variance.mean(positions, keepdim=True)
+    total = total + ((mean - centre) ** 2).mean(positions, keepdim=True)
+    return centre, (total + epsilon).sqrt()
+
+
+def _projection(config: PreparationConfig, statistics: Statistics) -> Tensor:
+    """Rows are axes. PCA: eigenvectors of the covariance; ZCA: U diag(1/sqrt(l + eps)) U^T
+    (Bell & Sejnowski 1997; Krizhevsky 2009, appendix A)."""
+    assert statistics.covariance is not None
+    values, vectors = np.linalg.eigh(statistics.covariance)
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    scale = 1 / np.sqrt(values + config.epsilon)
+    if config.method == "zca":
+        return torch.from_numpy(vectors * scale @ vectors.T)
+    kept = config.num_components or len(values)
+    if kept > len(values):
+        raise ConfigError(
+            f"preparation.num_components must be at most the {len(values)} features of a sample, "
+            f"got {kept}."
+        )
+    # An eigenvector's sign is arbitrary: fix it, so that equal data gives an equal layer.
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
+    axes = (vectors * signs)[:, :kept]
+    return torch.from_numpy((axes * scale[:kept] if config.whiten else axes).T.copy())

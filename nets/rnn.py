@@ -1,0 +1,158 @@
+"""Recurrent nets over token ids or real-valued series, of fixed or varying length."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from nets.activations import ActivationName
+from nets.cnn import Dense, output_layer
+from nets.config import config
+from nets.errors import ConfigError
+from nets.spec import TensorSpec
+
+
+@config
+class RNNConfig:
+    """Embedding (token ids only), recurrent layers, a summary over time, dense layers."""
+
+    kind: Literal["rnn"] = "rnn"
+    cell: Literal["rnn", "lstm", "gru"] = "lstm"
+    """rnn: Elman 1990; lstm: Hochreiter & Schmidhuber 1997; gru: Cho et al. 2014."""
+    hidden: int = Field(64, ge=1)
+    """Units of a recurrent layer, in each direction."""
+    layers: int = Field(1, ge=1)
+    """Recurrent layers on top of each other."""
+    bidirectional: bool = False
+    """Read the sequence from both ends."""
+    summary: Literal["last", "mean", "max"] = "last"
+    """What goes to the head: the state after the last valid step, or the mean or maximum over all."""
+    dense: tuple[int, ...] = ()
+    """Widths of the hidden dense layers."""
+    activation: ActivationName = "tanh"
+    """After hidden dense layers; for cell rnn also the recurrence's own (tanh or relu only there)."""
+    maxout_pieces: int = Field(2, ge=2)
+    """Linear pieces of maxout."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of values set to zero in training: embeddings, between recurrent layers, before dense ones."""
+    embedding: int = Field(64, ge=1)
+    """Token ids only: numbers that stand for a token."""
+
+    @property
+    def nonlinearity(self) -> str:
+        """What the plain recurrent cell computes: relu where that is asked for, else tanh."""
+        return "relu" if self.activation == "relu" else "tanh"
+
+
+class RNN(nn.Module):
+    """Token ids (B, T) or a series (B, T, C), with lengths (B,) -> (B, num_outputs).
+
+    Steps from a row's length on are padding and change nothing.
+
+    Raises:
+        ConfigError: the input has no time axis.
+    """
+
+    def __init__(self, net: RNNConfig, spec: TensorSpec, num_outputs: int) -> None:
+        super().__init__()
+        if spec.kind not in ("tokens", "series"):
+            raise ConfigError(
+                f"a recurrent net reads tokens or series, got {spec.kind} {spec.shape}. Use "
+                "net.kind cnn, or encode the data as a series (steps, channels)."
+            )
+        self.summary = net.summary
+        self.steps = spec.shape[0]
+        tokens = spec.kind == "tokens"
+        self.embedding = (
+            nn.Embedding(spec.vocabulary_size or 0, net.embedding, padding_idx=0)
+            if tokens
+            else nn.Identity()
+        )
+        self.embedding_dropout = nn.Dropout(net.dropout) if tokens else nn.Identity()
+        self.recurrent = _recurrent(net, net.embedding if tokens else spec.shape[1])
+        features = net.hidden * (2 if net.bidirectional else 1)
+        self.dropout = nn.Dropout(net.dropout) if net.dropout else nn.Identity()
+        dense = []
+        for width in net.dense:
+            dense.append(Dense(features, width, net.activation, net.maxout_pieces, net.dropout))
+            features = width
+        self.dense = nn.Sequential(*dense)
+        self.output = output_layer(features, num_outputs)
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        x = self.embedding_dropout(self.embedding(x))  # (B, T, C)
+        states, last = self._run(x, length)
+        summary = {"last": lambda: last, "mean": lambda: _mean(states, length)}.get(
+            self.summary, lambda: _max(states, length)
+        )()
+        out: Tensor = self.output(self.dense(self.dropout(summary)))
+        return out
+
+    def _run(self, x: Tensor, length: Tensor | None) -> tuple[Tensor, Tensor]:
+        """States (B, T, H) and the last state (B, H), of each direction after its last step."""
+        if length is None:
+            states, final = self.recurrent(x)
+        else:
+            # cuDNN wants the lengths on the host; a row without steps reads one of padding.
+            host = length.clamp(1, x.shape[1]).cpu()
+            packed = pack_padded_sequence(x, host, batch_first=True, enforce_sorted=False)
+            states, final = self.recurrent(packed)
+            states, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+        hidden = final[0] if isinstance(final, tuple) else final  # (layers * directions, B, H)
+        if self.recurrent.bidirectional:
+            return states, torch.cat([hidden[-2], hidden[-1]], dim=1)
+        return states, hidden[-1]
+
+
+def _recurrent(net: RNNConfig, features: int) -> nn.RNN | nn.LSTM | nn.GRU:
+    settings = {
+        "num_layers": net.layers,
+        "bidirectional": net.bidirectional,
+        "dropout": net.dropout if net.layers > 1 else 0.0,
+        "batch_first": True,
+    }
+    made: nn.RNN | nn.LSTM | nn.GRU
+    if net.cell == "rnn":
+        made = nn.RNN(features, net.hidden, nonlinearity=net.nonlinearity, **settings)
+    else:
+        made = (nn.LSTM if net.cell == "lstm" else nn.GRU)(features, net.hidden, **settings)
+    _initialise(made)
+    return made
+
+
+def _initialise(recurrent: nn.RNNBase) -> None:
+    """Glorot for the input, orthogonal for the recurrence (Saxe et al. 2014), biases 0, but 1 for
+    the LSTM's forget gate (Jozefowicz et al. 2015): nothing is forgotten before that is learnt."""
+    for name, weight in recurrent.named_parameters():
+        if name.startswith("weight_ih"):
+            nn.init.xavier_uniform_(weight)
+        elif name.startswith("weight_hh"):
+            nn.init.orthogonal_(weight)
+        else:
+            nn.init.zeros_(weight)
+            if isinstance(recurrent, nn.LSTM) and name.startswith("bias_ih"):
+                with torch.no_grad():
+                    weight[recurrent.hidden_size : 2 * recurrent.hidden_size] = 1.0
+
+
+def _valid(states: Tensor, length: Tensor) -> Tensor:
+    """(B, T, 1): True for the steps before each row's length."""
+    steps = torch.arange(states.shape[1], device=states.device)
+    return (steps[None, :] < length.clamp(min=1)[:, None])[..., None]
+
+
+def _mean(states: Tensor, length: Tensor | None) -> Tensor:
+    if length is None:
+        return states.mean(dim=1)
+    valid = _valid(states, length)
+    return (states * valid).sum(dim=1) / valid.sum(dim=1)
+
+
+def _max(states: Tensor, length: Tensor | None) -> Tensor:
+    if length is None:
+        return states.amax(dim=1)
+    return states.masked_fill(~_valid(states, length), -torch.inf).amax(dim=1)
