@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 EXPERIMENT ?= digits_cnn
 ARGS ?=
-PORT ?= 5000
+PORT ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,10 +45,10 @@ train: $(READY) ## train EXPERIMENT once
 	@$(BIN)/workbench train $(EXPERIMENT) $(ARGS)
 
 ui: $(READY) ## the browser UI: launch, compare, look inside the nets
-	@$(BIN)/streamlit run workbench/ui/app.py $(ARGS)
+	@$(BIN)/workbench ui $(if $(PORT),--port $(PORT)) $(ARGS)
 
-mlflow: $(READY) ## MLflow's own UI on the recorded runs (PORT=5000)
-	@$(BIN)/workbench mlflow --port $(PORT) $(ARGS)
+mlflow: $(READY) ## MLflow's own UI on the recorded runs (PORT=5001 for another port)
+	@$(BIN)/workbench mlflow $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: check chromium ## check, then every test
 	@$(BIN)/python -m pytest $(ARGS)

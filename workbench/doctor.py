@@ -166,7 +166,7 @@ def memory(available: int | None = None) -> Check:
 
 def _available_memory() -> int:
     """Free memory, of the machine or of the container this process is confined to."""
-    free = psutil.virtual_memory().available
+    free = int(psutil.virtual_memory().available)
     for path in _CGROUP_LIMITS:
         limit = _read_number(Path(path))
         used = _read_number(
@@ -224,7 +224,7 @@ def disk(folders: tuple[Path, ...] | None = None) -> Check:
     level, free, folder, full = worst
     return Check(
         name="disk",
-        verdict=("ok", "warn", "fail")[level],  # type: ignore[arg-type]
+        verdict=("ok", "warn", "fail")[level],
         seen=f"{free} free for {folder}, {full:.0%} full",
         advice="Free some, or set WORKBENCH_HOME or TMPDIR to another disk" if level else "",
     )

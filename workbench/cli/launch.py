@@ -53,7 +53,7 @@ def train(
 
     `workbench train my_experiment.py:wide --set cluster.num_workers=2 --json`
     """
-    with Terminal(output.err()) as progress:
+    with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Loading the libraries")
         chosen = configured(experiment, set_, epochs=epochs, seed=seed)
         progress.rank_by(chosen.training.monitor, chosen.training.mode)
@@ -133,7 +133,7 @@ def sweep(
         }.items()
         if value is not None
     }
-    with Terminal(output.err()) as progress:
+    with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Loading the libraries")
         chosen = configured(experiment, set_, epochs=epochs, seed=seed, extra=extra)
         progress.rank_by(chosen.sweep.metric, chosen.sweep.mode)

@@ -1,9 +1,12 @@
-"""`workbench experiments`, `workbench doctor` and `workbench mlflow`."""
+"""`workbench experiments`, `doctor`, `mlflow` and `ui`."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -104,7 +107,38 @@ def mlflow(
     """Open MLflow's own pages on the recorded runs (Ctrl-C ends it)."""
     from tracking import store_uri
 
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1", "--backend-store-uri", store_uri()]
-    output.err().print(f"MLflow on http://127.0.0.1:{port}")
-    os.execv(sys.executable, command)
+    _free(port)
+    output.err().print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    _become("mlflow", "server", *options, "--backend-store-uri", store_uri())
+
+
+def ui(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 8501,
+    debug: Debug = False,
+) -> None:
+    """Open the browser UI: launch and compare runs, look inside the nets (Ctrl-C ends it)."""
+    if importlib.util.find_spec("streamlit") is None:
+        raise typer.BadParameter(
+            "The browser UI needs Streamlit: pip install 'ray-on-spark-workbench[ui]'"
+        )
+    _free(port)
+    output.err().print(f"Workbench: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    page = str(Path(__file__).parents[1] / "ui" / "app.py")
+    options = ["--server.address", "127.0.0.1", "--server.port", str(port)]
+    _become("streamlit", "run", page, *options, "--server.headless", "true")
+
+
+def _free(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise typer.BadParameter(
+            f"Port {port} cannot be used ({error.strerror}). Choose another: --port {port + 1}"
+        ) from None
+
+
+def _become(module: str, *arguments: str) -> None:
+    """Replace this process, so that Ctrl-C and `kill` reach the server itself."""
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])

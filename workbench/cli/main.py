@@ -56,6 +56,7 @@ app.command("compare")(look.compare)
 app.command("export")(look.export)
 app.command("experiments")(machine.experiments)
 app.command("doctor")(machine.doctor)
+app.command("ui")(machine.ui)
 app.command("mlflow")(machine.mlflow)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,24 @@ def out() -> Console:
 def err() -> Console:
     """Standard error: progress and errors, so that standard output is the result alone."""
     return Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def progress_console() -> Iterator[Console]:
+    """Standard error through a descriptor of its own.
+
+    While a bench is open, descriptors 1 and 2 lead to the log; a display drawn by a thread must not
+    be caught between the two.
+    """
+    try:
+        direct = sys.stderr.fileno() == 2
+    except (OSError, AttributeError, io.UnsupportedOperation):
+        direct = False
+    if not direct:  # captured, by a test or by a program around this one
+        yield err()
+        return
+    with open(os.dup(2), "w", encoding=sys.stderr.encoding, errors="replace", buffering=1) as file:
+        yield Console(file=file, highlight=False)
 
 
 def print_json(value: Any) -> None:

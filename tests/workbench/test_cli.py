@@ -1,0 +1,164 @@
+"""The command line as a person or a script meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from workbench.cli import app
+from workbench.cli.guard import exit_code
+from workbench.errors import ClusterError, DataError, TrainingError, WorkbenchError
+
+runner = CliRunner()
+COMMANDS = ("train", "sweep", "runs", "compare", "export", "experiments", "doctor", "ui", "mlflow")
+HEAVY = ("torch", "ray", "raydp", "pyspark", "mlflow", "pandas", "numpy", "streamlit", "sklearn")
+
+
+def workbench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "workbench", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    reply = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in reply.stdout.split()}
+
+
+@pytest.mark.parametrize("statement", ["import workbench", "import workbench.cli"])
+def test_nothing_heavy_is_loaded(statement: str) -> None:
+    assert not loaded_by(statement) & set(HEAVY)
+
+
+def test_help_is_there_at_once() -> None:
+    began = time.perf_counter()
+    reply = workbench("--help")
+    seconds = time.perf_counter() - began
+    assert reply.returncode == 0
+    assert all(command in reply.stdout for command in COMMANDS)
+    assert seconds < 2, "half a second on an idle machine"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    reply = runner.invoke(app, [command, "--help"], terminal_width=200)
+    assert reply.exit_code == 0
+    assert "--debug" in reply.output
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "runs", "compare", "export", "experiments"])
+def test_help_teaches_by_examples(command: str) -> None:
+    reply = runner.invoke(app, [command, "--help"], terminal_width=200)
+    assert f"workbench {command}" in reply.output.split("Examples")[1]
+
+
+def test_version() -> None:
+    assert runner.invoke(app, ["--version"]).output.startswith("workbench 0.")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (WorkbenchError("x"), 1),
+        (DataError("x"), 3),
+        (ClusterError("x"), 4),
+        (TrainingError("x"), 5),
+        (RuntimeError("x"), 1),
+    ],
+)
+def test_exit_codes_of_errors(error: Exception, code: int) -> None:
+    assert exit_code(error) == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "digits_cn"], "digits_cnn"),
+        (["train", "missing.py:wide"], "missing.py"),
+        (["train", "digits_cnn", "--set", "net.activaton=elu"], "net.activation"),
+        (["train", "digits_cnn", "--set", "training.learning_rate=-1"], "learning_rate"),
+        (["train", "digits_cnn", "--set", "training"], "KEY=VALUE"),
+        (["sweep", "digits_cnn", "--space", "training.learning_rate=1..0"], "low < high"),
+        (["sweep", "digits_cnn", "--space", "training.lr=0..1"], "training."),
+        (["sweep", "digits_cnn", "--search", "bays"], "bays"),
+        (["frobnicate"], "frobnicate"),
+        (["train"], "EXPERIMENT"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_starts(arguments: list[str], said: str) -> None:
+    reply = runner.invoke(app, arguments)
+    assert reply.exit_code == 2
+    assert said in reply.stderr.replace("\n", " ")
+    assert "Traceback" not in reply.stderr
+    assert reply.stdout == ""
+
+
+def test_exit_code_and_message_of_the_real_process() -> None:
+    reply = workbench("train", "digits_cn")
+    assert reply.returncode == 2
+    assert "Error: Unknown experiment 'digits_cn'. Did you mean 'digits_cnn'" in reply.stderr
+
+
+def test_a_traceback_only_when_asked_for() -> None:
+    reply = runner.invoke(app, ["train", "digits_cn", "--debug"], env={"WORKBENCH_DEBUG": None})
+    assert reply.exit_code == 2
+    assert "Traceback" in reply.stderr
+
+
+def test_an_unforeseen_error_leaves_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from workbench.cli import guard
+
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    monkeypatch.setattr(guard, "log_of_this_process", lambda: None)
+    try:
+        raise ZeroDivisionError("division by zero")
+    except ZeroDivisionError as error:
+        assert guard.report(error) == 1
+    (log,) = (tmp_path / "logs").iterdir()
+    assert "Traceback" in log.read_text()
+    assert "division by zero" in log.read_text()
+
+
+def test_the_experiments_are_listed() -> None:
+    reply = runner.invoke(app, ["experiments"])
+    assert reply.exit_code == 0
+    assert {"digits_cnn", "digits_rnn", "cifar10_cnn"} <= set(reply.output.split())
+
+
+def test_the_settings_of_an_experiment_are_explained() -> None:
+    reply = runner.invoke(app, ["experiments", "digits_cnn"], terminal_width=250)
+    line = next(x for x in reply.output.splitlines() if x.startswith("training.batch_size"))
+    assert "Rows per step on each worker." in line
+
+
+def test_experiments_as_json() -> None:
+    reply = runner.invoke(app, ["experiments", "--json"])
+    found = json.loads(reply.stdout)
+    assert found["digits_rnn"]["net"]["kind"] == "rnn"
+
+
+def test_doctor_as_json_and_its_exit_code() -> None:
+    reply = workbench("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(reply.stdout)}
+    assert reply.returncode == (1 if any(c["verdict"] == "fail" for c in checks.values()) else 0)
+    assert checks["Java"]["verdict"] == "ok"
+
+
+def test_doctor_fails_on_a_wrong_java(tmp_path: Path) -> None:
+    reply = workbench("doctor", JAVA_HOME=str(tmp_path))
+    assert reply.returncode == 1
+    assert "fail" in reply.stdout and "Java" in reply.stdout
+    assert str(tmp_path) in reply.stdout

@@ -1,0 +1,44 @@
+"""CIFAR-10: 60,000 colour pictures of 32x32 pixels in ten classes (Krizhevsky 2009)."""
+
+from __future__ import annotations
+
+from nets import PreparationConfig, TrainingConfig, fast_resnet
+from nets.augment import AugmentConfig
+from workbench.data.config import CifarArchiveSource, DataConfig, SplitConfig
+from workbench.experiment import Experiment
+from workbench.experiments.sweeps import default_sweep
+
+
+def cifar10_cnn() -> Experiment:
+    """A fast residual net, on two cores minutes; the archive is not shipped.
+
+    Get `cifar-10-python.tar.gz` from https://www.cs.toronto.edu/~kriz/cifar.html and say where it is:
+    `--set data.source.path=PATH`. A folder of image files works too:
+    `--set 'data.source={"kind": "image_folder", "path": PATH}'`.
+    """
+    return Experiment(
+        name="cifar10_cnn",
+        description="CIFAR-10, a fast residual net (needs --set data.source.path=ARCHIVE)",
+        data=DataConfig(
+            source=CifarArchiveSource(path="cifar-10-python.tar.gz"),
+            split=SplitConfig(validation=0.1, test=0),
+        ),
+        preparation=PreparationConfig(method="standardize"),
+        net=fast_resnet(16),
+        training=TrainingConfig(
+            epochs=10,
+            batch_size=256,
+            learning_rate=1e-2,
+            optimizer="adamw",
+            weight_decay=5e-2,
+            schedule="one_cycle",
+            label_smoothing=0.1,
+            channels_last=True,
+            augment=AugmentConfig(flip=True, crop=4),
+        ),
+        sweep=default_sweep(
+            learning_rate=(1e-3, 1e-1),
+            batch_size=(128, 256, 512),
+            activation=("relu", "leaky_relu", "elu", "gelu", "silu"),
+        ),
+    )
