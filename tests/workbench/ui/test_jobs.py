@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import WorkbenchError
+from workbench.ui.jobs import Job, Queue, plain
+
+PYTHON = sys.executable
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Queue:
+    return Queue(tmp_path / "jobs")
+
+
+def wait(queue: Queue, job: Job, until: Callable[[Job], bool], seconds: float = 20) -> Job:
+    end = time.monotonic() + seconds
+    while not until(now := queue.job(job.id)):
+        assert time.monotonic() < end, f"still {now.state}: {queue.log(job.id)}"
+        time.sleep(0.05)
+    return now
+
+
+def ended(job: Job) -> bool:
+    return not job.live
+
+
+def test_a_command_runs_and_its_output_and_exit_code_are_kept(queue: Queue) -> None:
+    job = queue.submit([PYTHON, "-c", "print('hello'); raise SystemExit(3)"], "greet")
+    assert job.title == "greet" and job.live
+    job = wait(queue, job, ended)
+    assert (job.state, job.exit_code) == ("failed", 3)
+    assert queue.log(job.id).strip() == "hello"
+    again = Queue(queue.folder).jobs()  # as after a restart of the UI
+    assert [j.id for j in again] == [job.id] and again[0].seconds > 0
+
+
+def test_one_at_a_time_in_the_order_of_submission(queue: Queue, tmp_path: Path) -> None:
+    note = "import sys, time; open(sys.argv[1], 'a').write('<'); time.sleep(0.2); open(sys.argv[1], 'a').write('>')"
+    where = str(tmp_path / "trace")
+    jobs = [queue.submit([PYTHON, "-c", note, where], str(i)) for i in range(3)]
+    done = [wait(queue, job, ended) for job in jobs]
+    assert Path(where).read_text() == "<><><>"
+    starts = [job.started or 0.0 for job in done]
+    assert starts == sorted(starts)
+
+
+def test_stop_interrupts_a_running_job_as_ctrl_c_does(queue: Queue) -> None:
+    code = (
+        "import time\ntry:\n  print('up', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt:\n  print('cleaned up')"
+    )
+    job = queue.submit([PYTHON, "-c", code], "long")
+    wait(queue, job, lambda j: "up" in queue.log(j.id))
+    queue.stop(job.id)
+    assert wait(queue, job, ended).state == "stopped"
+    assert "cleaned up" in queue.log(job.id)
+
+
+def test_force_ends_a_job_that_ignores_ctrl_c(queue: Queue) -> None:
+    code = "import signal, time; signal.signal(2, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    job = queue.submit([PYTHON, "-c", code], "stubborn")
+    wait(queue, job, lambda j: "up" in queue.log(j.id))
+    queue.stop(job.id, force=True)
+    assert wait(queue, job, ended).state == "stopped"
+
+
+def test_a_queued_job_can_be_stopped_before_it_runs(queue: Queue) -> None:
+    first = queue.submit([PYTHON, "-c", "import time; time.sleep(60)"], "first")
+    wait(queue, first, lambda j: j.state == "running")
+    second = queue.submit([PYTHON, "-c", "print('ran')"], "second")
+    wait(queue, second, lambda j: (j.folder / "alive").exists())
+    time.sleep(0.3)
+    queue.stop(second.id)
+    assert wait(queue, second, ended).state == "stopped"
+    assert "ran" not in queue.log(second.id) and queue.job(first.id).state == "running"
+    queue.stop(first.id, force=True)
+    wait(queue, first, ended)
+
+
+def test_a_job_whose_process_died_is_lost_and_holds_nobody_up(queue: Queue) -> None:
+    import json
+    import os
+    import signal
+
+    first = queue.submit([PYTHON, "-c", "import time; time.sleep(5)"], "victim")
+    wait(queue, first, lambda j: j.state == "running")
+    status = json.loads((first.folder / "status.json").read_text())
+    os.kill(status["runner"], signal.SIGKILL)
+    assert wait(queue, first, ended).state == "lost"
+    second = queue.submit([PYTHON, "-c", "print('ran')"], "next")
+    assert wait(queue, second, ended).state == "finished"
+    queue.remove(first.id)
+    assert [job.id for job in queue.jobs()] == [second.id]
+
+
+def test_a_command_that_does_not_exist_fails_and_says_so(queue: Queue) -> None:
+    job = wait(queue, queue.submit(["/no/such/program"], "typo"), ended)
+    assert job.exit_code == 127 and "cannot be started" in queue.log(job.id)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "", "20260101-000000-000000"])
+def test_an_id_that_is_no_job_is_refused(queue: Queue, name: str) -> None:
+    with pytest.raises(WorkbenchError, match="No job"):
+        queue.job(name)
+
+
+def test_terminal_output_becomes_text() -> None:
+    assert plain("\x1b[31mred\x1b[0m\n10%\r50%\rdone\r\nend") == "red\ndone\nend"

@@ -1,0 +1,202 @@
+"""What a run left behind, read for display: each part by itself, because any part may be missing.
+
+Only names listed here are ever asked of the store. Whatever is absent, cut short or of another
+shape raises `Missing` with a sentence for the person, and the page shows the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+import nets
+from nets.errors import ConfigError, ModelFileError
+from workbench.ui import store
+
+_CHECKPOINT = re.compile(r"epoch_(\d{4,6})\.safetensors")
+_SPLITS = ("test", "validation")
+
+
+class Missing(Exception):
+    """Something a page wanted to show is not there. The message says what and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Some rows of a split, kept in the run."""
+
+    split: str
+    features: Tensor
+    """(n, *shape), raw."""
+    label: Tensor | None
+    """(n,)"""
+    length: Tensor | None
+    row: list[int]
+    """Row in the predictions table."""
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def one(self, index: int) -> tuple[Tensor, Tensor | None]:
+        """Features (1, *shape) and length (1,) of a sample."""
+        part = slice(index, index + 1)
+        return self.features[part], None if self.length is None else self.length[part]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """A run's final evaluation."""
+
+    split: str
+    values: dict[str, Any]
+
+    @property
+    def labels(self) -> list[str] | None:
+        found = self.values.get("labels")
+        return [str(name) for name in found] if isinstance(found, list) else None
+
+
+def _json(run_id: str, path: str, what: str) -> dict[str, Any]:
+    file = _file(run_id, path, what)
+    try:
+        value = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise Missing(f"{what} cannot be read: {path} is damaged ({error}).") from error
+    if not isinstance(value, dict):
+        raise Missing(f"{what} cannot be read: {path} holds no table of values.")
+    return value
+
+
+def _file(run_id: str, path: str, what: str) -> Path:
+    file = store.artifact(run_id, path)
+    if file is None or not file.is_file():
+        raise Missing(f"{what}: this run has no {path}.")
+    return file
+
+
+def experiment(run_id: str) -> dict[str, Any]:
+    """The experiment as JSON."""
+    return _json(run_id, "experiment.json", "The experiment")
+
+
+def data(run_id: str) -> dict[str, Any]:
+    """What the run was trained on."""
+    return _json(run_id, "data.json", "The description of the data")
+
+
+def evaluation(run_id: str) -> Evaluated:
+    """Metrics, confusion matrix and per-class table of the final evaluation."""
+    split = _split(run_id, "evaluation/{}.json", "The evaluation")
+    return Evaluated(
+        split=split, values=_json(run_id, f"evaluation/{split}.json", "The evaluation")
+    )
+
+
+def predictions(run_id: str) -> pd.DataFrame:
+    """A row per evaluated sample: row, label, prediction, confidence, loss."""
+    split = _split(run_id, "evaluation/{}.parquet", "The predictions")
+    file = _file(run_id, f"evaluation/{split}.parquet", "The predictions")
+    try:
+        frame = pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise Missing(f"The predictions cannot be read: the file is damaged ({error}).") from error
+    lacking = {"row", "label", "prediction", "confidence"} - set(frame.columns)
+    if lacking:
+        raise Missing(f"The predictions lack {', '.join(sorted(lacking))}.")
+    return frame
+
+
+def _split(run_id: str, pattern: str, what: str) -> str:
+    for split in _SPLITS:
+        if store.artifact(run_id, pattern.format(split)) is not None:
+            return split
+    raise Missing(f"{what}: this run has no {pattern.format('test')}. It is written at the end.")
+
+
+def epochs(run_id: str) -> list[int]:
+    """Epochs whose weights were kept."""
+    names = [name.rsplit("/", 1)[-1] for name in store.artifact_names(run_id, "checkpoints")]
+    return sorted(int(match[1]) for name in names if (match := _CHECKPOINT.fullmatch(name)))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, ttl=600)
+def samples(run_id: str) -> Samples:
+    """Rows of the test split kept in the run."""
+    split = _split(run_id, "samples/{}.safetensors", "Samples to look at")
+    file = _file(run_id, f"samples/{split}.safetensors", "Samples to look at")
+    try:
+        tensors = load_file(file)
+        features = tensors["features"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise Missing(f"The samples cannot be read: the file is damaged ({error}).") from error
+    rows = tensors.get("row")
+    return Samples(
+        split=split,
+        features=features,
+        label=tensors.get("label"),
+        length=tensors.get("length"),
+        row=list(range(len(features))) if rows is None else [int(r) for r in rows],
+    )
+
+
+def net(run_id: str, epoch: int | None = None) -> nets.Net:
+    """The run's net: the model it kept, or with the weights after `epoch`."""
+    model = _model(run_id)
+    return model if epoch is None else _at_epoch(run_id, epoch)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _model(run_id: str) -> nets.Net:
+    names = store.artifact_names(run_id, "model")
+    weights = next((n for n in names if n.endswith("model.safetensors")), None)
+    if weights is None:
+        raise Missing("The net: this run has no model yet. It is written at the end of a training.")
+    folder = store.artifact(run_id, weights.rsplit("/", 1)[0])
+    if folder is None:
+        raise Missing(f"The net: {weights} is listed but cannot be read.")
+    try:
+        return nets.load(folder).eval()
+    except (ModelFileError, ConfigError, OSError) as error:
+        raise Missing(f"The net cannot be loaded: {error}") from error
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def _at_epoch(run_id: str, epoch: int) -> nets.Net:
+    twin = nets.inside.private(_model(run_id))
+    path = f"checkpoints/epoch_{epoch:04d}.safetensors"
+    file = _file(run_id, path, f"The weights after epoch {epoch}")
+    try:
+        weights = load_file(file)
+        twin.load_state_dict(weights, assign=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise Missing(f"The weights after epoch {epoch} cannot be used: {error}") from error
+    return twin.requires_grad_(True).eval()
+
+
+def labels(run_id: str) -> list[str] | None:
+    """Names of the classes, where there are classes."""
+    try:
+        found = data(run_id).get("labels")
+    except Missing:
+        return None
+    return [str(name) for name in found] if isinstance(found, list) else None
+
+
+def class_name(names: list[str] | None, index: int) -> str:
+    """A class's name, or its number."""
+    return names[index] if names is not None and 0 <= index < len(names) else str(index)
+
+
+def value_top(tensor: torch.Tensor) -> int:
+    """The largest value of integer pixels: 16 for the 17 grey levels of the digits, else 255."""
+    return 16 if tensor.dtype == torch.uint8 and int(tensor.max()) <= 16 else 255

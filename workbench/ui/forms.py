@@ -1,0 +1,149 @@
+"""The experiment's dataclasses as form fields: type, range, choices and help from their schema."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pydantic
+
+from nets.config import override, to_dict
+from nets.errors import ConfigError
+from workbench.experiment import Experiment
+
+Kind = Literal["switch", "choice", "integer", "number", "text", "json"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One leaf of an experiment."""
+
+    path: str
+    """Dotted path, as `--set` takes it."""
+    kind: Kind
+    value: Any
+    """What the experiment has there."""
+    help: str
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    optional: bool = False
+    """Whether None is allowed."""
+
+    @property
+    def group(self) -> str:
+        """The part of the tree it belongs to: `training`, `net`, ..."""
+        return self.path.split(".")[0]
+
+    @property
+    def label(self) -> str:
+        """The path within its group."""
+        return self.path.split(".", 1)[-1]
+
+
+def fields(experiment: Experiment) -> list[Field]:
+    """Every leaf in the order of declaration; which net and which source are the experiment's."""
+    schema = _schema()
+    found: list[Field] = []
+    _collect(schema, schema, to_dict(experiment), "", found)
+    return found
+
+
+@functools.cache
+def _schema() -> dict[str, Any]:
+    return pydantic.TypeAdapter(Experiment).json_schema()
+
+
+def _collect(
+    root: dict[str, Any], node: dict[str, Any], tree: dict[str, Any], prefix: str, found: list[Field]
+) -> None:
+    for name, declared in node.get("properties", {}).items():
+        if name not in tree or name == "kind":
+            continue
+        path, value = prefix + name, tree[name]
+        part = _resolve(root, declared, value)
+        if isinstance(value, dict) and "properties" in part:
+            _collect(root, part, value, path + ".", found)
+        else:
+            found.append(_field(path, part, value, declared.get("description", "")))
+
+
+def _resolve(root: dict[str, Any], node: dict[str, Any], value: Any) -> dict[str, Any]:
+    """The schema that applies to `value`: references followed, the right branch of a union."""
+    while "$ref" in node:
+        rest = {k: v for k, v in node.items() if k != "$ref"}
+        node = root["$defs"][node["$ref"].rsplit("/", 1)[-1]] | rest
+    mapping = node.get("discriminator", {}).get("mapping")
+    if mapping and isinstance(value, dict) and value.get("kind") in mapping:
+        return _resolve(root, {"$ref": mapping[value["kind"]]}, value)
+    branches = node.get("anyOf", [])
+    if branches:
+        real = [b for b in branches if b.get("type") != "null"]
+        rest = {k: v for k, v in node.items() if k != "anyOf"}
+        chosen = _resolve(root, real[0], value) if len(real) == 1 else {"anyOf": real}
+        return chosen | rest | {"nullable": len(real) < len(branches)}
+    return node
+
+
+def _field(path: str, part: dict[str, Any], value: Any, text: str) -> Field:
+    optional = bool(part.get("nullable"))
+    low = part.get("minimum", part.get("exclusiveMinimum"))
+    high = part.get("maximum", part.get("exclusiveMaximum"))
+    known: dict[str, Any] = {
+        "path": path,
+        "value": value,
+        "help": _help(part.get("description", text), part),
+        "minimum": low,
+        "maximum": high,
+        "optional": optional,
+    }
+    if "enum" in part and not optional:
+        return Field(kind="choice", choices=tuple(part["enum"]), **known)
+    kinds: dict[str, Kind] = {"boolean": "switch", "integer": "integer", "number": "number", "string": "text"}
+    kind: Kind = kinds.get(str(part.get("type")), "json")
+    return Field(kind="json" if optional else kind, **known)
+
+
+def _help(text: str, part: dict[str, Any]) -> str:
+    """The field's docstring and its range."""
+    limits = [
+        f"{sign} {part[key]:g}"
+        for key, sign in (
+            ("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"),
+        )
+        if isinstance(part.get(key), (int, float))
+    ]  # fmt: skip
+    return text + (f" ({' and '.join(limits)})" if limits else "")
+
+
+def as_text(value: Any) -> str:
+    """A value as `--set` and a text field show it: JSON, strings bare."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def check(base: Experiment, changes: Mapping[str, Any]) -> tuple[Experiment | None, dict[str, str]]:
+    """The experiment with `changes`, or None and what is wrong by path ("" for what has no field)."""
+    try:
+        return override(base, changes), {}
+    except ConfigError as error:
+        return None, _by_path(str(error), changes)
+
+
+def _by_path(message: str, changes: Mapping[str, Any]) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    for line in message.splitlines():
+        path, separator, text = line.partition(": ")
+        plain = re.sub(r"\.(cnn|rnn|resnet|autoencoder)\b", "", path)  # the union's branch
+        near = [c for c in changes if plain == c or plain.startswith(c + ".")]
+        where = near[0] if separator and near else ""
+        problems[where] = "\n".join(filter(None, [problems.get(where), text if where else line]))
+    return problems
+
+
+def arguments(changes: Mapping[str, Any]) -> list[str]:
+    """`--set path=value` for each change, as a list of arguments."""
+    return [word for path, value in changes.items() for word in ("--set", f"{path}={as_text(value)}")]

@@ -1,0 +1,38 @@
+"""Login through Streamlit's OpenID Connect, where it is configured: `[auth]` in its secrets file.
+
+Being logged in is not being allowed: WORKBENCH_UI_USERS lists the addresses that may enter.
+"""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+
+def require() -> None:
+    """Stop the page for people who are not let in. Without `[auth]` everybody at 127.0.0.1 is."""
+    if not _configured():
+        return
+    if not st.user.is_logged_in:
+        st.header("Workbench", anchor=False)
+        st.button("Log in", on_click=st.login, key="log_in", type="primary")
+        st.stop()
+    address = str(st.user.get("email", "")).lower()
+    if not st.user.get("email_verified", False) or address not in allowed():
+        st.error(f"{address or 'This account'} is not on the list of people who may enter.")
+        st.button("Log out", on_click=st.logout, key="log_out")
+        st.stop()
+
+
+def allowed() -> set[str]:
+    """Addresses in WORKBENCH_UI_USERS, separated by commas; nobody where it is not set."""
+    listed = os.environ.get("WORKBENCH_UI_USERS", "").split(",")
+    return {address.strip().lower() for address in listed if address.strip()}
+
+
+def _configured() -> bool:
+    try:
+        return "auth" in st.secrets
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,107 @@
+"""What the pages look at inside a net, computed once per run, epoch, layer and input.
+
+The caches are keyed by text and numbers only: run id, epoch, layer, and a digest of the input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nets import inside
+from nets.inside import Excitation, LayerHealth, Maximised
+from workbench.ui import artifacts
+
+Array = NDArray[np.float32]
+
+HEALTH_SAMPLES = 256
+EXCITING_SAMPLES = 512
+
+
+@dataclass(frozen=True)
+class Given:
+    """One input: raw features (1, *shape), its length where it has one, and what it is called."""
+
+    features: Tensor
+    length: Tensor | None
+    name: str
+
+    @property
+    def digest(self) -> str:
+        """Names the content, for the caches."""
+        return hashlib.sha256(self.features.contiguous().numpy().tobytes()).hexdigest()[:20]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _maps(run_id: str, epoch: int | None, digest: str, _given: Given) -> dict[str, Array]:
+    return inside.feature_maps(artifacts.net(run_id, epoch), _given.features, length=_given.length)
+
+
+def maps(run_id: str, epoch: int | None, given: Given) -> dict[str, Array]:
+    """Feature maps of every layer, the batch dimension taken off."""
+    found = _maps(run_id, epoch, given.digest, given)
+    return {name: array[0] for name, array in found.items()}
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def filters(run_id: str, epoch: int | None, layer: str) -> Array:
+    """A convolution's weights."""
+    return inside.filters(artifacts.net(run_id, epoch), layer)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def exciting(run_id: str, epoch: int | None, layer: str, channel: int, count: int) -> list[Excitation]:
+    """The kept samples that excite a channel most."""
+    kept = artifacts.samples(run_id)
+    return inside.top_activating(
+        artifacts.net(run_id, epoch),
+        layer,
+        channel,
+        kept.features[:EXCITING_SAMPLES],
+        count=count,
+        length=None if kept.length is None else kept.length[:EXCITING_SAMPLES],
+    )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _attribution(
+    run_id: str, epoch: int | None, digest: str, target: int, method: str, layer: str, _given: Given
+) -> Array:
+    net: Any = artifacts.net(run_id, epoch)
+    return inside.attribute(net, _given.features, target, method, layer=layer or None)  # type: ignore[arg-type]
+
+
+def attribution(
+    run_id: str, epoch: int | None, given: Given, target: int, method: str, layer: str = ""
+) -> Array:
+    """Which pixels output `target` rests on."""
+    return _attribution(run_id, epoch, given.digest, target, method, layer, given)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def maximised(run_id: str, epoch: int | None, layer: str, channel: int, steps: int) -> Maximised:
+    """An input made to excite a channel."""
+    kept = artifacts.samples(run_id)
+    net = artifacts.net(run_id, epoch)
+    return inside.maximise(net, layer, channel, kept.features[:1], steps=steps)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def health(run_id: str, epoch: int | None) -> list[LayerHealth]:
+    """Every activation layer on the first kept samples."""
+    kept = artifacts.samples(run_id)
+    length = None if kept.length is None else kept.length[:HEALTH_SAMPLES]
+    return inside.health(artifacts.net(run_id, epoch), kept.features[:HEALTH_SAMPLES], length)
+
+
+def scores(run_id: str, epoch: int | None, given: Given) -> Array:
+    """(num_outputs,) of one input."""
+    with torch.inference_mode():
+        return inside.scores(artifacts.net(run_id, epoch), given.features, given.length)[0]

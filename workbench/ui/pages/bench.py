@@ -1,0 +1,107 @@
+"""Bench: this machine, and the Ray and Spark on it, as far as they can be seen from here."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from workbench.ui import cluster_state, home, parts, store
+from workbench.ui.cluster_state import RayReport
+
+_LIVE_S = 5
+_MARK = {"ok": "🟢", "warn": "🟠", "fail": "🔴"}
+
+
+def main() -> None:
+    parts.title("Bench", "This machine, and the Ray and Spark on it.")
+    _links()
+    _ray()
+    _doctor()
+
+
+def _links() -> None:
+    with st.container(border=True):
+        st.markdown(f"**Tracking store** &nbsp; `{store.uri()}`")
+        st.markdown(f"**Jobs, runs and logs** &nbsp; `{home.folder()}`")
+        bar = st.container(horizontal=True)
+        for name, url in cluster_state.dashboards().items():
+            bar.link_button(name, url, icon=":material/open_in_new:")
+        st.caption("MLflow's own UI: `workbench mlflow`. Ray's and Spark's are linked while they run.")
+
+
+def _ray() -> None:
+    st.subheader("Ray and Spark", anchor=False)
+
+    @st.fragment(run_every=_LIVE_S)
+    def body() -> None:
+        found = cluster_state.processes()
+        if not found:
+            st.info(
+                "No Ray is running on this machine. A training or a sweep starts its own and stops "
+                "it at the end.",
+                icon=":material/bedtime:",
+            )
+            return
+        frame = pd.DataFrame(
+            {
+                "what": process.what,
+                "process": process.title,
+                "pid": process.pid,
+                "memory (GiB)": round(process.memory, 2),
+                "up": parts.duration(process.seconds),
+            }
+            for process in found
+        )
+        st.dataframe(
+            frame, hide_index=True, height="content", key="processes", alt="Processes of Ray and Spark"
+        )
+
+    body()
+    where = cluster_state.address()
+    if where and st.button("Ask Ray", key="ask_ray", help=f"Joins the Ray at {where} for a moment."):
+        with st.spinner(f"Asking {where}"):
+            told = cluster_state.report(where)
+        if isinstance(told, str):
+            st.warning(told)
+        else:
+            _draw(told)
+
+
+def _draw(told: RayReport) -> None:
+    columns = st.columns(4)
+    columns[0].metric("Nodes", len(told.nodes))
+    columns[1].metric("CPUs in use", f"{told.used('CPU'):g} of {told.total.get('CPU', 0):g}")
+    columns[2].metric("GPUs in use", f"{told.used('GPU'):g} of {told.total.get('GPU', 0):g}")
+    columns[3].metric(
+        "Object store",
+        f"{told.used('object_store_memory') / 2**30:.2f} of "
+        f"{told.total.get('object_store_memory', 0) / 2**30:.2f} GiB",
+    )
+    st.dataframe(pd.DataFrame(told.nodes), hide_index=True, key="ray_nodes", alt="Ray nodes")
+    if told.actors:
+        st.markdown("**Actors** (Spark executors, trials, workers)")
+        st.dataframe(
+            pd.DataFrame(told.actors), hide_index=True, key="ray_actors", alt="Ray actors"
+        )
+
+
+def _doctor() -> None:
+    st.subheader("Doctor", anchor=False, help="What `workbench doctor` says.")
+    with st.spinner("Looking at this machine"):
+        checks = cluster_state.checks()
+    frame = pd.DataFrame(
+        {
+            "": _MARK.get(check.verdict, ""),
+            "what": check.name,
+            "seen": check.seen,
+            "advice": check.advice,
+        }
+        for check in checks
+    )
+    st.dataframe(frame, hide_index=True, height="content", key="doctor", alt="Checks of this machine")
+    if st.button("Look again", key="doctor_again", icon=":material/refresh:"):
+        cluster_state.checks.clear()
+        st.rerun()
+
+
+main()

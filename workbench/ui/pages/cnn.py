@@ -1,0 +1,426 @@
+"""Inside a CNN: filters, feature maps, what excites a filter, attribution, the convolution itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+
+from nets import Net, inside
+from workbench.ui import artifacts, charts, looks, parts, store
+from workbench.ui.artifacts import Missing
+from workbench.ui.images import MAX_BYTES, TYPES, decode
+from workbench.ui.looks import Given
+
+_PARTS = (
+    "Feature maps", "Filters", "What excites it", "Attribution", "Step by step", "Made to excite",
+)  # fmt: skip
+_METHODS = {
+    "Grad-CAM": "grad_cam",
+    "Integrated gradients": "integrated_gradients",
+    "Occlusion": "occlusion",
+}
+
+
+def main() -> None:
+    parts.title(
+        "Inside a CNN",
+        "What its filters look for, what a picture becomes layer by layer, and what it decides by.",
+    )
+    run = parts.pick_run(kinds=("train", "trial"))
+    with parts.part():
+        model = artifacts.net(run.id)
+        if not inside.convolutions(model):
+            raise Missing("This net has no convolutions. Recurrent nets have a page of their own.")
+        left, right = st.columns([3, 4], vertical_alignment="bottom")
+        with left:
+            epoch = parts.pick_epoch(run.id)
+        chosen = right.segmented_control(
+            "Show", _PARTS, default=_PARTS[0], required=True, key="show", bind="query-params"
+        )
+        pages = {
+            "Feature maps": _feature_maps,
+            "Filters": _filters,
+            "What excites it": _exciting,
+            "Attribution": _attribution,
+            "Step by step": _step_by_step,
+            "Made to excite": _made,
+        }
+        pages[chosen or _PARTS[0]](run, epoch, model)
+
+
+def _given(run: store.Run, model: Net) -> Given:
+    """The picture to look at: a kept sample, or an upload. Drawn with what the net says of it."""
+    names = artifacts.labels(run.id)
+    with st.container(border=True):
+        a, b, c = st.columns([3, 1, 2], vertical_alignment="top")
+        with a:
+            source = st.segmented_control(
+                "Picture", ["from the data", "my own"], default="from the data", required=True,
+                key="source",
+            )  # fmt: skip
+            given = _sample(run, names) if source == "from the data" else _upload(run, model)
+        with b:
+            pixels = inside.picture(given.features[0].numpy())
+            parts.show(parts.enlarged(pixels, 144), given.name, caption=given.name)
+        with c:
+            epoch = st.session_state.get("epoch")
+            known = artifacts.epochs(run.id)
+            at = int(epoch) if epoch in known else None
+            parts.scores_table(looks.scores(run.id, at, given), names, count=4)
+    return given
+
+
+def _sample(run: store.Run, names: list[str] | None) -> Given:
+    kept = artifacts.samples(run.id)
+    index = parts.pick_sample(kept, names)
+    return Given(*kept.one(index), name=f"sample {index}")
+
+
+def _upload(run: store.Run, model: Net) -> Given:
+    file = st.file_uploader(
+        "A picture of your own", type=list(TYPES), key="upload", max_upload_size=MAX_BYTES // 2**20,
+        help="Read in memory for this view only; never stored.",
+    )  # fmt: skip
+    invert = st.toggle("Light on dark: invert", key="invert")
+    if file is None:
+        raise Missing("Choose a picture to see what the net makes of it.")
+    if model.spec.kind != "image" or model.spec.dtype != "uint8":
+        raise Missing("This net does not take pictures of whole-number pixels.")
+    try:
+        top = artifacts.value_top(artifacts.samples(run.id).features)
+    except Missing:
+        top = 255
+    channels, height, width = model.spec.shape
+    sample = decode(file.getvalue(), (channels, height, width), top=top, invert=bool(invert))
+    return Given(torch.from_numpy(sample)[None], None, name="your picture")
+
+
+def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
+    given = _given(run, model)
+    found = looks.maps(run.id, epoch, given)
+    a, b = st.columns(2)
+    scale = a.segmented_control(
+        "Scale", ["common", "each"], default="common", required=True, key="scale", bind="query-params",
+        help="common: one range for all maps of a layer; each: every map its own.",
+    )  # fmt: skip
+    layers = [name for name, maps in found.items() if maps.ndim in (1, 3)]
+    enlarge = b.selectbox(
+        "Enlarge a layer", ["none", *layers], format_func=parts.short, key="enlarge",
+        bind="query-params",
+    )  # fmt: skip
+    if enlarge != "none" and found[enlarge].ndim == 3:
+        _enlarged(run, given, enlarge, found[enlarge])
+    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+    for name in layers:
+        maps = found[name]
+        st.markdown(
+            f"**{parts.short(name)}** &nbsp; {kinds.get(name.split('#')[0], '')} &nbsp; "
+            f":gray[{' × '.join(map(str, maps.shape))} · {maps.min():.3g} to {maps.max():.3g}]"
+        )
+        board = _board(maps, scale or "common")
+        parts.show(board, f"Feature maps of {name}", name=f"{run.name}_{name}_maps")
+
+
+def _board(maps: np.ndarray, scale: str) -> np.ndarray:
+    """One picture of a layer's maps; the values of a dense layer as a row of squares."""
+    palette = "diverging" if maps.min() < 0 else "sequential"
+    if maps.ndim == 1:
+        return inside.montage(
+            maps[:, None, None], palette=palette, tile=14, gap=1, columns=min(64, len(maps))
+        )
+    return inside.montage(maps, palette=palette, scale=scale, tile=56)  # type: ignore[arg-type]
+
+
+def _enlarged(run: store.Run, given: Given, layer: str, maps: np.ndarray) -> None:
+    with st.container(border=True):
+        channel = int(
+            st.slider("Map", 0, len(maps) - 1, 0, key="channel", bind="query-params")
+            if len(maps) > 1 else 0
+        )  # fmt: skip
+        base = parts.enlarged(inside.picture(given.features[0].numpy()), 288)
+        a, b, c = st.columns(3)
+        with a:
+            parts.show(base, given.name, caption="input")
+        with b:
+            one = inside.montage(
+                maps[channel : channel + 1], tile=288,
+                palette="diverging" if maps.min() < 0 else "sequential",
+            )  # fmt: skip
+            parts.show(one, f"Map {channel} of {layer}", caption=f"map {channel} of {parts.short(layer)}")
+        with c:
+            heat = inside.overlay(base, np.maximum(maps[channel], 0))
+            parts.show(
+                heat, f"Map {channel} over the input", caption="over the input",
+                name=f"{run.name}_{layer}_{channel}",
+            )  # fmt: skip
+
+
+def _pick_layer(model: Net, *, key: str = "layer") -> str:
+    names = inside.convolutions(model)
+    chosen = st.selectbox("Layer", names, format_func=parts.short, key=key, bind="query-params")
+    return chosen or names[0]
+
+
+def _filters(run: store.Run, epoch: int | None, model: Net) -> None:
+    a, b, c = st.columns(3, vertical_alignment="bottom")
+    with a:
+        layer = _pick_layer(model)
+    weights = looks.filters(run.id, epoch, layer)
+    known = inside.views(weights)
+    view = b.segmented_control(
+        "View", known, default=known[0], required=True, key=f"view_{len(known)}_{known[0]}",
+        help="rgb: as colours; channels: a tile per input channel; norm: strength over all channels.",
+    )  # fmt: skip
+    scale = c.segmented_control(
+        "Scale", ["common", "each"], default="common", required=True, key="filter_scale",
+        bind="query-params",
+    )  # fmt: skip
+    n, channels, height, width = weights.shape
+    st.caption(
+        f"{n} filters of {channels} × {height} × {width}. "
+        + ("Red is positive, blue negative." if view == "channels" else "")
+    )
+    tiles = inside.pictures(weights, view or known[0])
+    if view == "channels":
+        shown = tiles[: max(1, 1024 // channels)].reshape(-1, height, width)
+        columns = channels if channels > 1 else None
+        board = inside.montage(
+            shown, palette="diverging", scale=scale or "common", tile=36 if channels > 8 else 56,
+            columns=columns,
+        )  # fmt: skip
+        if channels > 1:
+            st.caption("A row per filter, a column per input channel.")
+    else:
+        board = inside.montage(tiles, scale=scale or "common", tile=56)
+    parts.show(board, f"Filters of {layer}", name=f"{run.name}_{layer}_filters_{epoch}")
+    _evolution(run, epoch, layer, weights)
+
+
+def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarray) -> None:
+    known = artifacts.epochs(run.id)
+    if not known or known[0] != 0:
+        return
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Distance from where it started**")
+        moved = inside.distances(weights, looks.filters(run.id, 0, layer))
+        order = np.argsort(moved)
+        still = int((moved < 0.02).sum())
+        st.caption(
+            f"|w − w₀| / |w₀| per filter at epoch {epoch}. "
+            + (f"{still} of {len(moved)} hardly moved." if still else "All of them moved.")
+        )
+        spec = charts.bars([f"filter {i}" for i in order], [float(moved[i]) for i in order])
+        st.echarts_chart(
+            spec, key="distances", height=min(420, 60 + 20 * len(order)),
+            alt="Distance of each filter from its start",
+        )  # fmt: skip
+    with right:
+        st.markdown("**Near duplicates**")
+        pairs = inside.near_duplicates(weights, 0.9)
+        if not pairs:
+            st.caption("No two filters of this layer have a cosine similarity of 0.9 or more.")
+            return
+        frame = pd.DataFrame(pairs[:50], columns=["filter", "and", "similarity"])
+        st.dataframe(frame, hide_index=True, key="duplicates", alt="Near duplicate filters")
+
+
+def _channel(model: Net, layer: str, key: str) -> int:
+    module = dict(model.named_modules())[layer]
+    assert isinstance(module, torch.nn.Conv2d)
+    return int(
+        st.number_input(
+            f"Filter (0 to {module.out_channels - 1})", 0, module.out_channels - 1, 0, key=key,
+            bind="query-params",
+        )
+    )  # fmt: skip
+
+
+def _exciting(run: store.Run, epoch: int | None, model: Net) -> None:
+    a, b = st.columns(2)
+    with a:
+        layer = _pick_layer(model)
+    with b:
+        channel = _channel(model, layer, "filter")
+    kept = artifacts.samples(run.id)
+    names = artifacts.labels(run.id)
+    found = looks.exciting(run.id, epoch, layer, channel, 16)
+    st.caption(
+        f"The {len(found)} of {min(len(kept), looks.EXCITING_SAMPLES)} kept samples that filter {channel} "
+        f"answers most strongly; the frame is what it sees there."
+    )
+    columns = st.columns(8)
+    for i, item in enumerate(found):
+        features, _ = kept.one(item.index)
+        top, left, bottom, right = inside.receptive_field(
+            artifacts.net(run.id, epoch), layer, features, item.row, item.column
+        )
+        pixels = inside.picture(features[0].numpy())
+        factor = max(1, round(144 / max(pixels.shape[:2])))
+        framed = _framed(
+            pixels.repeat(factor, 0).repeat(factor, 1),
+            (top * factor, left * factor, bottom * factor, right * factor),
+        )
+        with columns[i % 8]:
+            label = "" if kept.label is None else artifacts.class_name(names, int(kept.label[item.index]))
+            parts.show(
+                framed, f"sample {item.index}", width="stretch",
+                caption=f"{parts.number(item.value)} · {label}",
+            )  # fmt: skip
+
+
+def _framed(pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    top, left, bottom, right = box
+    framed = pixels.copy()
+    for line in (
+        framed[top : top + 2, left:right], framed[bottom - 2 : bottom, left:right],
+        framed[top:bottom, left : left + 2], framed[top:bottom, right - 2 : right],
+    ):  # fmt: skip
+        line[:] = (224, 129, 45)
+    return framed
+
+
+def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
+    given = _given(run, model)
+    names = artifacts.labels(run.id)
+    likely = int(looks.scores(run.id, epoch, given).argmax())
+    a, b = st.columns(2)
+    classes = list(range(model.num_outputs))
+    target = a.selectbox(
+        "Explain the score of", classes, index=likely, key=f"target_{given.digest}",
+        format_func=lambda i: artifacts.class_name(names, i),
+    )  # fmt: skip
+    names_of = inside.convolutions(model)
+    layer = b.selectbox(
+        "Grad-CAM at", names_of, index=len(names_of) - 1, format_func=parts.short, key="cam_layer",
+        bind="query-params",
+    )  # fmt: skip
+    base = parts.enlarged(inside.picture(given.features[0].numpy()), 256)
+    columns = st.columns(4)
+    with columns[0]:
+        parts.show(base, given.name, caption="input", width="stretch")
+    for column, (label, method) in zip(columns[1:], _METHODS.items(), strict=True):
+        with column, st.spinner(label):
+            heat = looks.attribution(run.id, epoch, given, int(target or 0), method, layer or "")
+            signed = method != "grad_cam"
+            if signed:
+                board = inside.montage(heat[None], palette="diverging", tile=256)
+            else:
+                board = inside.overlay(base, heat)
+            parts.show(board, f"{label} of {given.name}", caption=label, width="stretch")
+            parts.download(
+                "CSV", pd.DataFrame(heat).to_csv(index=False), f"{run.name}_{method}.csv", "text/csv"
+            )
+    st.caption(
+        "Grad-CAM: where this layer's maps speak for the class. Integrated gradients: red pixels "
+        "raise the score, blue lower it. Occlusion: red where blanking a patch lowers the score."
+    )
+
+
+def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
+    """A value of a feature map as the convolution it is: window x filter, added up."""
+    given = _given(run, model)
+    a, b = st.columns(2)
+    with a:
+        layer = _pick_layer(model)
+    with b:
+        channel = _channel(model, layer, "filter")
+    net = artifacts.net(run.id, epoch)
+    shown = inside.response(net, layer, given.features, channel, 0, 0)
+    height, width = shown.feature_map.shape
+    left, right = st.columns(2)
+    row = int(left.slider("Row", 0, height - 1, height // 2, key="row", bind="query-params"))
+    column = int(right.slider("Column", 0, width - 1, width // 2, key="column", bind="query-params"))
+    shown = inside.response(net, layer, given.features, channel, row, column)
+    several = len(shown.window)
+    source = 0
+    if several > 1:
+        strength = np.abs(shown.window * shown.weights).sum(axis=(1, 2))
+        source = int(
+            st.slider("Input channel", 0, several - 1, int(strength.argmax()), key=f"in_{layer}")
+        )
+    window, weights = shown.window[source], shown.weights[source]
+    product = window * weights
+    rest = shown.value - shown.bias - float(product.sum())
+    columns = st.columns([4, 3, 3, 3, 4])
+    with columns[0]:
+        st.markdown("**What it reads**")
+        _located(shown, source)
+    for place, heading, values in (
+        (columns[1], "window", window), (columns[2], "× filter", weights), (columns[3], "= products", product)
+    ):  # fmt: skip
+        with place:
+            st.markdown(f"**{heading}**")
+            _cells(values, heading)
+    with columns[4]:
+        st.markdown("**its feature map**")
+        _marked_map(shown, row, column)
+    others = f" + {rest:.3f} (the other {several - 1} input channels)" if several > 1 else ""
+    st.markdown(
+        f"Sum of the products **{float(product.sum()):.3f}**{others} + bias **{shown.bias:.3f}** "
+        f"= **{shown.value:.3f}** at row {row}, column {column} of map {channel}."
+    )
+
+
+def _cells(values: np.ndarray, name: str) -> None:
+    height, width = values.shape
+    limit = float(np.abs(values).max()) or 1.0
+    texts = np.vectorize(lambda v: f"{v:.2f}")(values)
+    spec = charts.heatmap(
+        values, range(width), range(height), colours=charts.DIVERGING, low=-limit, high=limit,
+        show=texts if values.size <= 49 else None, bar=False,
+    )  # fmt: skip
+    spec["xAxis"]["show"] = spec["yAxis"]["show"] = False
+    spec["grid"] = {"left": 2, "right": 2, "top": 2, "bottom": 2}
+    st.echarts_chart(spec, key=f"cells_{name}", height=200, alt=f"{name}: {height} by {width} values")
+
+
+def _located(shown: inside.Response, source: int) -> None:
+    base = inside.coloured(inside.unit_range(shown.source[source][None])[0], "grey")
+    factor = max(1, round(220 / max(base.shape[:2])))
+    pixels = base.repeat(factor, 0).repeat(factor, 1)
+    height, width = shown.window.shape[1:]
+    top, left = max(0, shown.row), max(0, shown.column)
+    bottom = min(base.shape[0], shown.row + height)
+    right = min(base.shape[1], shown.column + width)
+    box = (top * factor, left * factor, bottom * factor, right * factor)
+    parts.show(_framed(pixels, box), "The layer's input with the window marked")
+
+
+def _marked_map(shown: inside.Response, row: int, column: int) -> None:
+    signed = shown.feature_map.min() < 0
+    pixels = inside.montage(
+        shown.feature_map[None], palette="diverging" if signed else "sequential", tile=220
+    )
+    factor = max(1, pixels.shape[0] // shown.feature_map.shape[0])
+    box = (row * factor, column * factor, (row + 1) * factor, (column + 1) * factor)
+    parts.show(_framed(pixels, box), "The filter's feature map with the value marked")
+
+
+def _made(run: store.Run, epoch: int | None, model: Net) -> None:
+    a, b, c = st.columns(3)
+    with a:
+        layer = _pick_layer(model)
+    module = dict(model.named_modules())[layer]
+    assert isinstance(module, torch.nn.Conv2d)
+    count = int(b.slider("Filters", 1, min(32, module.out_channels), min(8, module.out_channels), key="made_count"))
+    steps = int(c.select_slider("Steps", [32, 64, 96, 192], 64, key="made_steps"))
+    st.caption("Inputs optimised, from noise, to raise the mean of one filter's map.")
+    bar = st.progress(0.0, "Optimising")
+    columns = st.columns(8)
+    for i in range(count):
+        found = looks.maximised(run.id, epoch, layer, i, steps)
+        bar.progress((i + 1) / count, f"Filter {i + 1} of {count}")
+        pixels = np.round(inside.unit_range(found.pixels[None])[0] * 255).astype(np.uint8)
+        with columns[i % 8]:
+            parts.show(
+                parts.enlarged(inside.picture(pixels), 112), f"Made to excite filter {i}",
+                caption=f"{i}: {parts.number(found.start)} → {parts.number(found.value)}",
+                width="stretch",
+            )  # fmt: skip
+    bar.empty()
+
+
+main()

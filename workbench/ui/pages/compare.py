@@ -1,0 +1,277 @@
+"""Compare runs: curves, settings that differ, the same picture through all, where they disagree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from nets import inside
+from workbench.ui import artifacts, charts, looks, parts, store
+from workbench.ui.artifacts import Missing
+from workbench.ui.images import data_url
+from workbench.ui.looks import Given
+
+_LIMIT = 10
+_PARTS = ("Curves", "Settings", "Same picture", "By class", "Disagreements")
+
+
+def main() -> None:
+    parts.title("Compare", "What differs between runs, in what they were given and in what they do.")
+    runs = _pick()
+    if len(runs) < 2:
+        st.info("Choose two or more runs.", icon=":material/compare_arrows:")
+        return
+    chosen = st.segmented_control(
+        "Show", _PARTS, default="Curves", required=True, key="compare_part", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    pages = {
+        "Curves": _curves,
+        "Settings": _settings,
+        "Same picture": _same_picture,
+        "By class": _by_class,
+        "Disagreements": _disagreements,
+    }
+    with parts.part():
+        pages[chosen or "Curves"](runs)
+
+
+def _pick() -> list[store.Run]:
+    options = {run.id: run for run in store.recent(("train", "trial"))}
+    wanted = [i for i in st.query_params.get("runs", "").split(",") if i][:_LIMIT]
+    for run_id in wanted:
+        if run_id not in options and (run := store.run(run_id)) is not None:
+            options[run_id] = run
+    if not options:
+        parts.no_run()
+    lost = [i for i in wanted if i not in options]
+    if lost:
+        st.warning(f"Not in this store: {', '.join(i[:40] for i in lost)}.", icon=":material/link_off:")
+    if wanted != st.session_state.get("compare_seen"):
+        st.session_state["compare_runs"] = [i for i in wanted if i in options]
+    chosen = st.multiselect(
+        "Runs", list(options), format_func=lambda i: parts.run_label(options[i]), key="compare_runs",
+        max_selections=_LIMIT, placeholder="Choose runs",
+    )  # fmt: skip
+    st.query_params["runs"] = ",".join(chosen)
+    st.session_state["compare_seen"] = list(chosen)
+    return [options[i] for i in chosen]
+
+
+def _names(runs: list[store.Run]) -> dict[str, str]:
+    """Run id to a short name that is unique among them."""
+    count = pd.Series([run.name for run in runs]).value_counts()
+    return {run.id: run.name if count[run.name] == 1 else f"{run.name} {run.id[:5]}" for run in runs}
+
+
+def _curves(runs: list[store.Run]) -> None:
+    names = _names(runs)
+    histories = {run.id: store.history(run.id) for run in runs}
+    known = sorted({m for h in histories.values() for m in h if not m.startswith(("health/", "time/"))})
+    if not known:
+        raise Missing("None of these runs has recorded an epoch yet.")
+    usual = [m for m in ("validation/accuracy", "validation/loss") if m in known]
+    chosen = st.multiselect("Metrics", known, default=usual or known[:1], key="compare_metrics", bind="query-params")
+    together = st.toggle("Training beside it, dashed", value=True, key="with_train", bind="query-params")
+    columns = st.columns(2 if len(chosen) > 1 else 1)
+    for i, metric in enumerate(chosen):
+        lines, colours, dashed = {}, {}, []
+        for index, run in enumerate(runs):
+            for name in (metric, metric.replace("validation/", "train/") if together else metric):
+                if name in histories[run.id]:
+                    label = names[run.id] + (" (train)" if name != metric else "")
+                    lines[label] = histories[run.id][name]
+                    colours[label] = index
+                    dashed += [label] if name != metric else []
+        with columns[i % len(columns)], st.container(border=True):
+            st.markdown(f"**{metric}**")
+            spec = charts.curves(lines, colour_of=colours, dashed=dashed)
+            st.echarts_chart(spec, key=f"compare_{metric}", height=320, alt=f"{metric} of every run")
+    _metrics(runs, names)
+
+
+def _metrics(runs: list[store.Run], names: dict[str, str]) -> None:
+    st.subheader("Metrics", anchor=False)
+    wanted = sorted(
+        {m for run in runs for m in run.metrics if not m.startswith(("health/", "time/", "system/"))}
+    )
+    frame = pd.DataFrame({names[r.id]: [r.metrics.get(m) for m in wanted] for r in runs}, index=wanted)
+    st.dataframe(frame.rename_axis("metric"), key="compare_table", height="content", alt="Metrics of every run")
+    parts.csv(frame.rename_axis("metric").reset_index(), "compare_metrics")
+
+
+def _settings(runs: list[store.Run]) -> None:
+    names = _names(runs)
+    keys = sorted({k for run in runs for k in run.params})
+    frame = pd.DataFrame({names[r.id]: [r.params.get(k, "") for k in keys] for r in runs}, index=keys)
+    differing = frame[frame.nunique(axis=1) > 1]
+    only = st.toggle("Only what differs", value=True, key="only_differing", bind="query-params")
+    shown = differing if only else frame
+    st.caption(f"{len(differing)} of {len(frame)} settings differ.")
+    if shown.empty:
+        st.info("These runs have the same settings. The seed counts as one.", icon=":material/equal:")
+        return
+    marked = shown.rename_axis("setting").style.apply(
+        lambda row: ["background-color: rgba(224, 129, 45, 0.22)" if row.nunique() > 1 else "" for _ in row],
+        axis=1,
+    )  # fmt: skip
+    st.dataframe(marked, key="compare_settings", height="content", alt="Settings of every run")
+    parts.csv(shown.rename_axis("setting").reset_index(), "compare_settings")
+
+
+def _same_picture(runs: list[store.Run]) -> None:
+    kept = artifacts.samples(runs[0].id)
+    labels = artifacts.labels(runs[0].id)
+    a, b = st.columns([1, 2], vertical_alignment="bottom")
+    with a:
+        index = parts.pick_sample(kept, labels)
+    with b:
+        share = st.slider(
+            "Point in training", 0, 100, 100, key="progress", format="%d%%", bind="query-params",
+            help="The kept weights nearest to this share of each run's epochs.",
+        )  # fmt: skip
+    given = Given(*kept.one(index), name=f"sample {index}")
+    names = _names(runs)
+    columns = st.columns(len(runs))
+    for run, column in zip(runs, columns, strict=True):
+        with column:
+            st.markdown(f"**{names[run.id]}**")
+            with parts.part():
+                epoch = _nearest(artifacts.epochs(run.id), int(share))
+                _check_shape(run, given)
+                st.caption("kept model" if epoch is None else f"epoch {epoch}")
+                parts.scores_table(looks.scores(run.id, epoch, given), labels, 3)
+    _maps_side_by_side(runs, names, given, int(share))
+
+
+def _nearest(epochs: list[int], share: int) -> int | None:
+    if not epochs:
+        return None
+    return min(epochs, key=lambda e: abs(e - share / 100 * epochs[-1]))
+
+
+def _check_shape(run: store.Run, given: Given) -> None:
+    shape = tuple(artifacts.net(run.id).spec.shape)
+    if shape != tuple(given.features.shape[1:]):
+        raise Missing(f"This net takes samples of {shape}, this one is {tuple(given.features.shape[1:])}.")
+
+
+def _maps_side_by_side(runs: list[store.Run], names: dict[str, str], given: Given, share: int) -> None:
+    found = {}
+    for run in runs:
+        try:
+            _check_shape(run, given)
+            epoch = _nearest(artifacts.epochs(run.id), share)
+            found[run.id] = looks.maps(run.id, epoch, given)
+        except Missing:
+            continue
+    layers = {i: [n for n, m in maps.items() if m.ndim == 3] for i, maps in found.items()}
+    common = [n for n in next(iter(layers.values()), []) if all(n in other for other in layers.values())]
+    if not common:
+        st.caption("No layer with maps has the same name in all of them.")
+        return
+    st.subheader("Feature maps", anchor=False)
+    a, b = st.columns([2, 1], vertical_alignment="bottom")
+    layer = a.selectbox("Layer", common, format_func=parts.short, key="compare_layer", bind="query-params")
+    shared = b.toggle("One colour scale for all", value=True, key="one_scale", bind="query-params")
+    stacks = {i: maps[layer or common[0]] for i, maps in found.items()}
+    bounds = (
+        (min(float(m.min()) for m in stacks.values()), max(float(m.max()) for m in stacks.values()))
+        if shared else None
+    )  # fmt: skip
+    palette = "diverging" if min(float(m.min()) for m in stacks.values()) < 0 else "sequential"
+    columns = st.columns(len(stacks))
+    for (run_id, maps), column in zip(stacks.items(), columns, strict=True):
+        with column:
+            board = inside.montage(maps, palette=palette, tile=44, columns=8, bounds=bounds)
+            parts.show(board, f"{layer} of {names[run_id]}", caption=names[run_id], width="stretch")
+    if len(stacks) == 2:
+        _difference(list(stacks.values()))
+
+
+def _difference(stacks: list[np.ndarray]) -> None:
+    if stacks[0].shape != stacks[1].shape:
+        st.caption("No difference view: the layers have different sizes.")
+        return
+    st.markdown("**Second minus first**")
+    board = inside.montage(stacks[1] - stacks[0], palette="diverging", tile=44)
+    parts.show(board, "Difference of the feature maps", name="difference")
+
+
+def _by_class(runs: list[store.Run]) -> None:
+    names = _names(runs)
+    metric = st.segmented_control(
+        "Metric", ["f1", "precision", "recall"], default="f1", required=True, key="class_metric",
+        bind="query-params",
+    )  # fmt: skip
+    columns: dict[str, list[float]] = {}
+    classes: list[str] = []
+    for run in runs:
+        try:
+            found = artifacts.evaluation(run.id)
+            table = found.values.get("per_class", {}).get(metric or "f1")
+        except (Missing, AttributeError):
+            table = None
+        if table is None:
+            st.caption(f"{names[run.id]} has no table by class.")
+            continue
+        columns[names[run.id]] = table
+        classes = found.labels or classes or [str(i) for i in range(len(table))]
+    same = {name: values for name, values in columns.items() if len(values) == len(classes)}
+    if not same:
+        raise Missing("None of these runs has an evaluation by class.")
+    frame = pd.DataFrame(same, index=classes)
+    spec = charts.heatmap(
+        frame.to_numpy().T, classes, list(frame.columns), low=float(frame.to_numpy().min()), high=1,
+        show=np.vectorize(lambda v: f"{v:.1%}")(frame.to_numpy().T) if frame.size <= 200 else None,
+    )  # fmt: skip
+    st.echarts_chart(spec, key="by_class", height=90 + 40 * len(same), alt=f"{metric} by class and run")
+    if len(same) > 1:
+        frame["spread"] = frame.max(axis=1) - frame.min(axis=1)
+    st.dataframe(
+        frame.sort_values("spread", ascending=False) if "spread" in frame else frame,
+        key="by_class_table", height="content", alt="By class",
+    )  # fmt: skip
+    parts.csv(frame.rename_axis("class").reset_index(), "compare_classes")
+
+
+def _disagreements(runs: list[store.Run]) -> None:
+    names = _names(runs)
+    tables = {run.id: artifacts.predictions(run.id).set_index("row") for run in runs}
+    first = tables[runs[0].id]
+    same = {
+        i: t for i, t in tables.items()
+        if len(t) == len(first) and (t["label"].to_numpy() == first["label"].to_numpy()).all()
+    }  # fmt: skip
+    left_out = [names[i] for i in tables if i not in same]
+    if left_out:
+        st.caption(f"Left out, evaluated on other rows: {', '.join(left_out)}.")
+    if len(same) < 2:
+        raise Missing("These runs were not evaluated on the same rows.")
+    frame = pd.DataFrame({names[i]: t["prediction"] for i, t in same.items()})
+    apart = frame[frame.nunique(axis=1) > 1]
+    wrong = (frame.ne(first["label"], axis=0)).all(axis=1)
+    st.caption(
+        f"They disagree on {len(apart):,} of {len(frame):,} rows ({len(apart) / len(frame):.1%}); "
+        f"all of them are wrong on {int(wrong.sum())}."
+    )
+    labels = artifacts.labels(runs[0].id)
+    shown = apart.map(lambda i: artifacts.class_name(labels, int(i)))
+    shown.insert(0, "label", [artifacts.class_name(labels, int(first["label"][r])) for r in apart.index])
+    kept = artifacts.samples(runs[0].id)
+    place = {row: i for i, row in enumerate(kept.row)}
+    if kept.features.ndim == 4:
+        pictures = [
+            data_url(parts.enlarged(inside.picture(kept.features[place[r]].numpy()), 48)) if r in place else None
+            for r in shown.index
+        ]
+        shown.insert(0, "picture", pictures)
+    st.dataframe(
+        shown.head(200).reset_index(), hide_index=True, key="disagreements", row_height=52,
+        column_config={"picture": st.column_config.ImageColumn(width=60)}, alt="Rows they disagree on",
+    )  # fmt: skip
+    parts.csv(shown.drop(columns="picture", errors="ignore").reset_index(), "disagreements")
+
+
+main()

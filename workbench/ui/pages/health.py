@@ -1,0 +1,152 @@
+"""Health: dead and saturated units, distributions and norms, per layer and epoch, and a verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from nets import inside
+from nets.inside import LayerHealth
+from workbench.ui import artifacts, charts, looks, parts, store
+from workbench.ui.artifacts import Missing
+
+_SHOWN = {
+    "dead_share": ("Dead units", charts.RISK, True),
+    "saturated_share": ("Saturated units", charts.RISK, True),
+    "gradient_norm": ("Gradient norm", charts.SEQUENTIAL, False),
+    "weight_norm": ("Weight norm", charts.SEQUENTIAL, False),
+    "update_ratio": ("Update-to-weight ratio", charts.SEQUENTIAL, False),
+}
+_LEVELS = {
+    "bad": (st.error, ":material/dangerous:"),
+    "watch": (st.warning, ":material/visibility:"),
+    "good": (st.success, ":material/check_circle:"),
+}
+
+
+def main() -> None:
+    parts.title("Health", "Is every unit at work? Per layer and epoch, with the evidence.")
+    run = parts.pick_run(kinds=("train", "trial"))
+    history = store.history(run.id)
+    epoch: int | None = None
+    items: list[LayerHealth] = []
+    with parts.part():
+        epoch = parts.pick_epoch(run.id)
+        items = looks.health(run.id, epoch)
+    with parts.part("Verdict"):
+        _verdict(run, items, history, epoch)
+    with parts.part("Layer by epoch"):
+        _by_epoch(history)
+    if items:
+        with parts.part("Now, layer by layer"):
+            _layers(run, items)
+
+
+def _verdict(
+    run: store.Run,
+    items: list[LayerHealth],
+    history: dict[str, list[tuple[float, float]]],
+    epoch: int | None,
+) -> None:
+    recorded = {
+        name: [(int(step), value) for step, value in points if epoch is None or step <= epoch]
+        for name, points in history.items()
+        if name.startswith("health/")
+    }
+    if not items and not recorded:
+        raise Missing("Nothing was recorded about this run's layers.")
+    for finding in inside.verdict(items, recorded, run.params):
+        say, icon = _LEVELS[finding.level]
+        where = f"**{parts.short(finding.layer)}**: " if finding.layer else ""
+        say(f"{where}{finding.text}\n\n:gray[{finding.evidence}]", icon=icon)
+
+
+def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
+    known: dict[str, dict[str, dict[float, float]]] = {}
+    for name, points in history.items():
+        pieces = name.split("/")
+        if len(pieces) == 3 and pieces[0] == "health":
+            known.setdefault(pieces[2], {})[pieces[1]] = dict(points)
+    kinds = [kind for kind in _SHOWN if kind in known] + [k for k in known if k not in _SHOWN]
+    if not kinds:
+        raise Missing("This run recorded no health per epoch (training.health is off, or no epoch is done).")
+    what = st.segmented_control(
+        "What", kinds, default=kinds[0], required=True, key="health_of", bind="query-params",
+        format_func=lambda kind: _SHOWN.get(kind, (kind, (), False))[0], label_visibility="collapsed",
+    )  # fmt: skip
+    label, colours, share = _SHOWN.get(what or "", (str(what), charts.SEQUENTIAL, False))
+    table = known[what or kinds[0]]
+    steps = sorted({step for points in table.values() for step in points})
+    values = np.array([[points.get(s, np.nan) for s in steps] for points in table.values()])
+    drawn = values if share else np.log10(np.where(values > 0, values, np.nan))
+    texts = np.vectorize(lambda v: "" if not np.isfinite(v) else f"{v:.0%}" if share else f"{v:.2g}")(values)
+    spec = charts.heatmap(
+        drawn, [f"{s:.0f}" for s in steps], [parts.short(n) for n in table], colours=colours,
+        low=0 if share else None, high=1 if share else None, x_name="epoch",
+        show=texts if values.size <= 240 else None, selectable=True, bar=share,
+    )  # fmt: skip
+    event = st.echarts_chart(
+        spec, key="health_map", on_select="rerun", height=int(min(560, 90 + 36 * len(table))),
+        alt=f"{label} by layer and epoch",
+    )  # fmt: skip
+    st.caption(
+        "Click a cell to see that layer below"
+        + ("." if share else "; colours follow the logarithm, the numbers are as measured.")
+    )
+    cell = parts.cell_clicked(event, len(steps))
+    if cell is not None and cell[0] < len(table):
+        layer = list(table)[cell[0]]
+        st.session_state["health_layer_wanted"] = layer
+        st.echarts_chart(
+            charts.curves({parts.short(layer): sorted(table[layer].items())}, y_name=label),
+            key="health_curve", height=220, alt=f"{label} of {layer} per epoch",
+        )  # fmt: skip
+    frame = pd.DataFrame(values, index=list(table), columns=[f"epoch {s:.0f}" for s in steps])
+    parts.csv(frame.rename_axis("layer").reset_index(), f"health_{what}")
+
+
+def _layers(run: store.Run, items: list[LayerHealth]) -> None:
+    frame = pd.DataFrame(
+        {
+            "layer": parts.short(item.layer),
+            "activation": item.activation,
+            "units": item.num_units,
+            "dead": item.dead_share,
+            "saturated": item.saturated_share,
+            "zeros": item.zero_share,
+            "mean": item.mean,
+            "std": item.std,
+        }
+        for item in items
+    )
+    bar = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
+    st.dataframe(
+        frame, hide_index=True, height="content", key="health_table", alt="Health by layer",
+        column_config={"dead": bar, "saturated": bar, "zeros": bar},
+    )  # fmt: skip
+    parts.csv(frame, f"{run.name}_health")
+    st.caption(
+        f"On {items[0].num_samples} samples. Dead: zero for every one of them. Saturated: within 5 % of an "
+        "asymptote for more than 95 % of the values."
+    )
+    columns = st.columns(3)
+    wanted = st.session_state.get("health_layer_wanted", "")
+    for i, item in enumerate(sorted(items, key=lambda it: not _near(it.layer, wanted))):
+        with columns[i % 3], st.container(border=True):
+            st.markdown(f"**{parts.short(item.layer)}** {item.activation}")
+            st.echarts_chart(
+                charts.histogram(item.counts, item.edges), key=f"histogram_{item.layer}", height=170,
+                alt=f"Distribution of the activations of {item.layer}",
+            )  # fmt: skip
+            if item.ill:
+                word = "Dead" if item.dead_share else "Saturated"
+                st.caption(f"{word}: units {', '.join(map(str, item.ill[:20]))}{' …' if len(item.ill) > 20 else ''}")
+
+
+def _near(layer: str, wanted: str) -> bool:
+    """The layer that was clicked, or the activation in the same block."""
+    return bool(wanted) and layer.rsplit(".", 1)[0] == wanted.rsplit(".", 1)[0]
+
+
+main()

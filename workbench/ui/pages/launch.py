@@ -1,0 +1,257 @@
+"""Launch: a form for an experiment, the equivalent command, and the queue of what was started."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from typing import Any
+
+import streamlit as st
+
+from nets.errors import ConfigError
+from workbench.experiment import Experiment
+from workbench.experiments import load_experiment, names
+from workbench.ui import forms, home, parts
+from workbench.ui.forms import Field
+from workbench.ui.jobs import Job, Queue
+
+_ESSENTIAL = (
+    "training.epochs", "training.batch_size", "training.learning_rate", "training.optimizer",
+    "net.activation", "training.schedule", "training.seed", "name",
+)  # fmt: skip
+_GROUPS = {
+    "data": "Data", "preparation": "Preparation", "net": "Net", "training": "Training",
+    "cluster": "Cluster", "description": "Description",
+}  # fmt: skip
+_STATES = {
+    "queued": "⚪", "running": "🔵", "finished": "🟢", "failed": "🔴", "stopped": "⚫", "lost": "⚫",
+}  # fmt: skip
+_LIVE_S = 1.5
+
+
+def main() -> None:
+    parts.title("Launch", "Start a training or a sweep. It goes on when this page is closed.")
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _form()
+    with right:
+        _queue()
+
+
+def _form() -> None:
+    a, b = st.columns([2, 1], vertical_alignment="bottom")
+    known = names()
+    base_name = a.selectbox("Experiment", known, key="base", bind="query-params") or known[0]
+    what = b.segmented_control(
+        "What", ["train", "sweep"], default="train", required=True, key="what", bind="query-params"
+    )
+    try:
+        base = load_experiment(base_name)
+    except ConfigError as error:
+        st.error(str(error))
+        return
+    if base.description:
+        st.caption(base.description)
+    changes, slots = _fields(base, base_name)
+    if what == "sweep":
+        changes |= _sweep(base, base_name)
+    _, problems = forms.check(base, changes)
+    for path, problem in problems.items():
+        if path in slots:
+            slots[path].error(problem, icon=":material/error:")
+        else:
+            st.error(problem, icon=":material/error:")
+    arguments = [what or "train", base_name, *forms.arguments(changes)]
+    st.markdown("**The same from a terminal**")
+    st.code(shlex.join(["workbench", *arguments]), language="bash", wrap_lines=True)
+    if st.button(
+        "Start", key="start", type="primary", icon=":material/play_arrow:", disabled=bool(problems)
+    ):
+        title = f"{what} {base_name}" + (f", {len(changes)} changed" if changes else "")
+        job = queue().submit([sys.executable, "-m", "workbench", *arguments], title)
+        st.session_state["job"] = job.id
+        st.toast("Queued.", icon=":material/check:")
+
+
+def _fields(base: Experiment, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Draw every setting; what was changed by path, and a place below each for its error."""
+    changes: dict[str, Any] = {}
+    slots: dict[str, Any] = {}
+    every = [f for f in forms.fields(base) if f.group != "sweep"]
+    first = [f for path in _ESSENTIAL for f in every if f.path == path]
+    columns = st.columns(2)
+    for i, field in enumerate(first):
+        with columns[i % 2]:
+            _one(field, name, changes, slots)
+    for group, heading in _GROUPS.items():
+        rest = [f for f in every if f.group == group and f not in first]
+        if not rest:
+            continue
+        kind = getattr(getattr(base, group, None), "kind", "")
+        with st.expander(heading + (f": {kind}" if kind else "")):
+            columns = st.columns(2)
+            for i, field in enumerate(rest):
+                with columns[i % 2]:
+                    _one(field, name, changes, slots)
+    return changes, slots
+
+
+def _one(field: Field, name: str, changes: dict[str, Any], slots: dict[str, Any]) -> None:
+    value = _widget(field, f"set_{name}_{field.path}")
+    slots[field.path] = st.empty()
+    if value != field.value:
+        changes[field.path] = value
+
+
+def _widget(field: Field, key: str) -> Any:
+    label, text = field.label.replace("_", " "), field.help
+    if field.kind == "switch":
+        return st.toggle(label, value=bool(field.value), key=key, help=text)
+    if field.kind == "choice":
+        options = list(field.choices)
+        return st.selectbox(label, options, index=options.index(field.value), key=key, help=text)
+    if field.kind == "integer":
+        return st.number_input(label, value=int(field.value), step=1, key=key, help=text)
+    if field.kind == "text":
+        return st.text_input(label, value=field.value, key=key, help=text)
+    shown = "" if field.value is None else forms.as_text(field.value)
+    typed = st.text_input(
+        label, value=shown, key=key, help=text, placeholder="none" if field.optional else ""
+    )
+    return _parsed(typed or "", field)
+
+
+def _parsed(text: str, field: Field) -> Any:
+    """A number or JSON as typed; the text itself where it is neither, for the check to refuse."""
+    if not text.strip():
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        try:
+            return float(text) if field.kind == "number" else text
+        except ValueError:
+            return text
+    return float(value) if isinstance(value, int) and isinstance(field.value, float) else value
+
+
+def _sweep(base: Experiment, name: str) -> dict[str, Any]:
+    """The search: what is varied, and how."""
+    from nets.config import to_dict
+
+    changes: dict[str, Any] = {}
+    st.subheader("Search", anchor=False)
+    known = {f.path: f for f in forms.fields(base) if f.group == "sweep" and f.path != "sweep.space"}
+    columns = st.columns(3)
+    usual = ("sweep.num_trials", "sweep.search", "sweep.scheduler")
+    for column, path in zip(columns, usual, strict=True):
+        with column:
+            _one(known[path], name, changes, {})
+    every = {f.path: f for f in forms.fields(base) if f.group in ("training", "net", "preparation")}
+    space = to_dict(base.sweep)["space"]
+    chosen = st.multiselect(
+        "Settings to search", list(every), default=[p for p in space if p in every],
+        key=f"space_{name}",
+    )  # fmt: skip
+    wanted = {path: _parameter(every[path], space.get(path), name) for path in chosen}
+    if wanted != space:
+        changes["sweep.space"] = wanted
+    return changes
+
+
+def _parameter(field: Field, asked: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    """One row: a list of values, or a range for a number."""
+    key = f"space_{name}_{field.path}"
+    a, b, c, d = st.columns([2, 2, 2, 1], vertical_alignment="bottom")
+    asked = asked or _usual_search(field)
+    a.markdown(f"`{field.path}`", help=field.help)
+    if field.kind in ("choice", "switch"):
+        options = list(field.choices) or [True, False]
+        values = b.multiselect("Values", options, default=[v for v in asked["values"] if v in options], key=key)
+        return {"kind": "choice", "values": values}
+    kinds = ["range", "list"] if field.kind in ("number", "integer") else ["list"]
+    default = "range" if asked["kind"] == "uniform" and "range" in kinds else "list"
+    kind = a.segmented_control("As", kinds, default=default, required=True, key=f"{key}_as", label_visibility="collapsed")
+    if kind == "range":
+        low = b.text_input("From", f"{asked.get('low', field.value)}", key=f"{key}_low")
+        high = c.text_input("To", f"{asked.get('high', field.value)}", key=f"{key}_high")
+        log = d.toggle("log", bool(asked.get("log", False)), key=f"{key}_log")
+        return {"kind": "uniform", "low": _parsed(low or "", field), "high": _parsed(high or "", field), "log": log}
+    listed = asked.get("values", [field.value])
+    typed = b.text_input("Values, as a JSON list", json.dumps(listed), key=f"{key}_list")
+    return {"kind": "choice", "values": _parsed(typed or "", field)}
+
+
+def _usual_search(field: Field) -> dict[str, Any]:
+    if field.kind == "choice":
+        return {"kind": "choice", "values": list(field.choices)}
+    if field.kind == "switch":
+        return {"kind": "choice", "values": [True, False]}
+    if field.kind == "number" and field.value:
+        return {"kind": "uniform", "low": field.value / 10, "high": field.value * 10, "log": True}
+    return {"kind": "choice", "values": [field.value]}
+
+
+@st.cache_resource
+def queue() -> Queue:
+    """The jobs of this working directory."""
+    return Queue(home.folder() / "jobs")
+
+
+def _queue() -> None:
+    live = any(job.live for job in queue().jobs())
+
+    @st.fragment(run_every=_LIVE_S if live else None)
+    def body() -> None:
+        jobs = queue().jobs()
+        st.subheader("Queue", anchor=False, help="One at a time, in the order they were started.")
+        if live and not any(job.live for job in jobs):
+            st.rerun()
+        if not jobs:
+            st.caption("Nothing was started from here yet.")
+            return
+        ids = [job.id for job in jobs[:30]]
+        by_id = {job.id: job for job in jobs}
+        if st.session_state.get("job") not in ids:
+            st.session_state["job"] = ids[0]
+        chosen = st.selectbox("Job", ids, format_func=lambda i: _job_label(by_id[i]), key="job")
+        _job(by_id[chosen or ids[0]])
+
+    body()
+
+
+def _job_label(job: Job) -> str:
+    when = time.strftime("%H:%M:%S", time.localtime(job.submitted))
+    return f"{_STATES[job.state]} {job.title} · {when}"
+
+
+def _job(job: Job) -> None:
+    a, b, c = st.columns(3)
+    a.metric("State", job.state)
+    b.metric("Time", parts.duration(job.seconds if job.started else None))
+    c.metric("Exit code", "–" if job.exit_code is None else str(job.exit_code))
+    bar = st.container(horizontal=True)
+    if job.live:
+        if bar.button("Stop", key="job_stop", icon=":material/stop:", help="As Ctrl-C: what is done is kept."):
+            queue().stop(job.id)
+        if bar.button("Kill", key="job_kill", type="tertiary", help="When stopping does not help."):
+            queue().stop(job.id, force=True)
+    else:
+        if bar.button("Run again", key="job_again", icon=":material/replay:"):
+            again = queue().submit(job.command, job.title)
+            st.session_state["job_next"] = again.id
+            st.rerun()
+        if bar.button("Remove", key="job_remove", type="tertiary"):
+            queue().remove(job.id)
+            st.rerun()
+    st.page_link("pages/runs.py", label="See its runs", icon=":material/table_rows:")
+    st.code(shlex.join(["workbench", *job.command[3:]]) if len(job.command) > 3 else shlex.join(job.command),
+            language="bash", wrap_lines=True)  # fmt: skip
+    text = queue().log(job.id, 16_000).strip()
+    st.code(text[-8_000:] or "No output yet.", language=None, height=360, wrap_lines=True)
+    parts.download("Log", queue().log(job.id, 2**20), f"{job.id}.log", "text/plain")
+
+
+main()

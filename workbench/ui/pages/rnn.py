@@ -1,0 +1,171 @@
+"""Inside an RNN: states and gates over time, the prediction as it reads, what each step adds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from nets import Net, inside
+from nets.inside import LayerStates
+from workbench.ui import artifacts, charts, parts, store
+from workbench.ui.artifacts import Missing
+from workbench.ui.looks import Given
+
+
+def main() -> None:
+    parts.title(
+        "Inside an RNN",
+        "What it remembers at every step, what its gates do, and how its answer forms as it reads.",
+    )
+    run = parts.pick_run(kinds=("train", "trial"))
+    with parts.part():
+        model = artifacts.net(run.id)
+        if not inside.recurrent_layers(model):
+            raise Missing("This net has no recurrent layer. CNNs have a page of their own.")
+        left, right = st.columns(2, vertical_alignment="bottom")
+        with left:
+            epoch = parts.pick_epoch(run.id)
+        kept = artifacts.samples(run.id)
+        names = artifacts.labels(run.id)
+        with right:
+            index = parts.pick_sample(kept, names)
+        given = Given(*kept.one(index), name=f"sample {index}")
+        net = artifacts.net(run.id, epoch)
+        size = None if given.length is None else int(given.length[0])
+        steps = _steps(run, net, given, size)
+        _input(given, size)
+        _unfolding(run, net, given, size, names, steps)
+        _attribution(net, given, size, names, steps)
+        _states(run, net, given, size, steps)
+
+
+def _steps(run: store.Run, net: Net, given: Given, size: int | None) -> list[str]:
+    """What the time axis says: words where the vocabulary is known, else numbers from 1."""
+    count = int(given.features.shape[1]) if size is None else size
+    if net.spec.kind != "tokens":
+        return [str(t + 1) for t in range(count)]
+    try:
+        words = artifacts.data(run.id).get("vocabulary")
+    except Missing:
+        words = None
+    ids = [int(i) for i in given.features[0, :count]]
+    if not isinstance(words, list):
+        return [f"{t + 1}: #{i}" for t, i in enumerate(ids)]
+    return [f"{t + 1}: {words[i] if i < len(words) else i}" for t, i in enumerate(ids)]
+
+
+def _input(given: Given, size: int | None) -> None:
+    if given.features.ndim != 3:
+        return
+    values = given.features[0].numpy()[:size].T
+    with st.expander("The sequence itself"):
+        st.echarts_chart(
+            charts.heatmap(
+                values, range(1, values.shape[1] + 1), [f"channel {i}" for i in range(len(values))],
+                x_name="step", colours=("#ffffff", "#3b6fd8", "#0c1f4d"),
+            ),
+            key="input", height=80 + 22 * len(values), alt="The input sequence",
+        )  # fmt: skip
+
+
+def _unfolding(
+    run: store.Run, net: Net, given: Given, size: int | None, names: list[str] | None, steps: list[str]
+) -> None:
+    st.subheader(
+        "The answer as it reads", anchor=False,
+        help="What the net would say if the sequence ended at each step.",
+    )  # fmt: skip
+    logits = inside.prefix_scores(net, given.features, size)
+    classes = names is not None
+    values = inside.probabilities(logits) if classes else logits
+    top = np.argsort(-values.max(axis=0))[:6]
+    lines = {
+        artifacts.class_name(names, int(c)): [(t + 1.0, float(v)) for t, v in enumerate(values[:, c])]
+        for c in top
+    }
+    spec = charts.curves(lines, x_name="step", y_name="probability" if classes else "value")
+    st.echarts_chart(spec, key="prefix", height=280, alt="Prediction after each step")
+    frame = pd.DataFrame(
+        values, columns=[artifacts.class_name(names, i) for i in range(values.shape[1])]
+    )
+    frame.insert(0, "step", steps)
+    parts.csv(frame, f"{run.name}_prefix")
+
+
+def _attribution(
+    net: Net, given: Given, size: int | None, names: list[str] | None, steps: list[str]
+) -> None:
+    st.subheader(
+        "What each step adds", anchor=False,
+        help="Integrated gradients from an empty sequence: blue raises the score, red lowers it.",
+    )  # fmt: skip
+    likely = int(inside.scores(net, given.features, given.length)[0].argmax())
+    target = st.selectbox(
+        "Explain the score of", range(net.num_outputs), index=likely, key=f"target_{given.digest}",
+        format_func=lambda i: artifacts.class_name(names, i),
+    )  # fmt: skip
+    values = inside.step_attribution(net, given.features, int(target or 0), size)[: len(steps)]
+    spec = charts.bars(steps, [float(v) for v in values], x_name="share of the score")
+    st.echarts_chart(
+        spec, key="steps", height=min(640, 70 + 22 * len(steps)), alt="Attribution of each step"
+    )
+
+
+def _states(
+    run: store.Run, net: Net, given: Given, size: int | None, steps: list[str]
+) -> None:
+    st.subheader("States and gates over time", anchor=False)
+    found = inside.states(net, given.features, size)
+    labels = [f"{s.name}{' backward' if s.backward else ''} ({s.cell_type})" for s in found]
+    chosen = st.selectbox("Layer", labels, key="rnn_layer", bind="query-params", format_func=parts.short)
+    state = found[labels.index(chosen) if chosen in labels else 0]
+    _heat("Hidden state", state.hidden, steps, "hidden")
+    if state.cell is not None:
+        _heat("Cell state", state.cell, steps, "cell")
+    if state.gates:
+        gate = st.segmented_control(
+            "Gate", list(state.gates), default=next(iter(state.gates)), required=True,
+            key=f"gate_{state.cell_type}",
+        )  # fmt: skip
+        _gate(state, gate or next(iter(state.gates)), steps)
+    everything = {"hidden": state.hidden, **state.gates}
+    if state.cell is not None:
+        everything["cell"] = state.cell
+    frame = pd.concat(
+        [pd.DataFrame(v, index=steps).add_prefix(f"{k} ") for k, v in everything.items()], axis=1
+    )
+    parts.csv(frame.rename_axis("step").reset_index(), f"{run.name}_states")
+
+
+def _heat(heading: str, values: np.ndarray, steps: list[str], key: str) -> None:
+    limit = float(np.abs(values).max()) or 1.0
+    st.markdown(f"**{heading}** &nbsp; :gray[{values.shape[1]} units, ±{limit:.2g}]")
+    spec = charts.heatmap(
+        values.T, steps, range(values.shape[1]), colours=charts.DIVERGING, low=-limit, high=limit,
+        x_name="step", y_name="unit",
+    )  # fmt: skip
+    st.echarts_chart(spec, key=key, height=_height(values), alt=f"{heading} of every unit over time")
+
+
+def _gate(state: LayerStates, gate: str, steps: list[str]) -> None:
+    values = state.gates[gate]
+    signed = gate == "candidate"
+    spec = charts.heatmap(
+        values.T, steps, range(values.shape[1]), low=-1 if signed else 0, high=1,
+        colours=charts.DIVERGING if signed else charts.SEQUENTIAL, x_name="step", y_name="unit",
+    )  # fmt: skip
+    st.echarts_chart(spec, key="gate", height=_height(values), alt=f"{gate} gate over time")
+    if not signed:
+        closed, opened = inside.gate_saturation(values)
+        st.caption(
+            f"On average closed (< 0.1) {closed.mean():.0%} and open (> 0.9) {opened.mean():.0%} of the steps. "
+            f"{int((closed == 1).sum())} units are always closed, {int((opened == 1).sum())} always open."
+        )
+
+
+def _height(values: np.ndarray) -> int:
+    return int(min(520, 90 + 9 * values.shape[1]))
+
+
+main()

@@ -1,0 +1,298 @@
+"""One run: curves, evaluation, mistakes, the net layer by layer, settings, how to repeat it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from nets import inside
+from workbench.ui import artifacts, charts, parts, store
+from workbench.ui.artifacts import Missing
+
+_LIVE_S = 3
+_PARTS = ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce")
+
+
+def main() -> None:
+    parts.title("Run", "What one run did, and how to repeat it.")
+    run = parts.pick_run(kinds=("train", "trial"))
+    chosen = st.segmented_control(
+        "Show", _PARTS, default="Curves", required=True, key="part", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen == "Curves":
+        _live(run)
+    else:
+        _headline(run)
+        {
+            "Evaluation": _evaluation,
+            "Mistakes": _mistakes,
+            "Net": _net,
+            "Settings": _settings,
+            "Reproduce": _reproduce,
+        }[chosen or "Net"](run)
+
+
+def _live(run: store.Run) -> None:
+    live = run.status == "RUNNING"
+
+    @st.fragment(run_every=_LIVE_S if live else None)
+    def body() -> None:
+        fresh = store.run(run.id) or run
+        if live and fresh.status != "RUNNING":
+            st.rerun()
+        _headline(fresh)
+        _curves(fresh)
+
+    body()
+
+
+def _headline(run: store.Run) -> None:
+    best = run.best()
+    epochs = run.metrics.get("epoch")
+    shown = [
+        ("Status", f"{parts.ICONS.get(run.status, '')} {run.status.lower()}"),
+        (f"Best {best[0]}" if best else "Best", parts.number(best[1] if best else None)),
+        ("Test accuracy", parts.number(run.metrics.get("test/accuracy"))),
+        ("Epochs", "–" if epochs is None else f"{epochs:.0f}"),
+        ("Samples per s", parts.number(run.metrics.get("samples_per_s"))),
+        ("Took", parts.duration(run.seconds)),
+    ]
+    for column, (label, value) in zip(st.columns(len(shown)), shown, strict=True):
+        column.metric(label, value)
+    if error := run.tags.get("workbench.error"):
+        st.error(error, icon=":material/error:")
+    if note := run.tags.get("mlflow.note.content"):
+        st.markdown("> " + note.replace("\n", "\n> "))
+
+
+def _curves(run: store.Run) -> None:
+    history = store.history(run.id)
+    if not history:
+        st.info("No epoch is done yet.", icon=":material/hourglass_empty:")
+        return
+    best = run.metrics.get("best_epoch")
+    pairs = (("accuracy", False), ("loss", True))
+    columns = st.columns(2)
+    for column, (what, can_log) in zip(columns, pairs, strict=True):
+        lines = {
+            name: history[name] for name in (f"train/{what}", f"validation/{what}") if name in history
+        }
+        if not lines:
+            continue
+        with column, st.container(border=True):
+            st.markdown(f"**{what.capitalize()}**")
+            log = can_log and st.toggle("Logarithmic", key=f"log_{what}", bind="query-params")
+            spec = charts.curves(
+                lines, log=bool(log), marker=best, marker_name="best", dashed=[f"train/{what}"]
+            )
+            st.echarts_chart(spec, key=f"curve_{what}", height=300, alt=f"{what} per epoch")
+    shown = {f"{split}/{what}" for split in ("train", "validation") for what, _ in pairs}
+    others = [
+        n for n in sorted(history)
+        if n not in shown and not n.startswith(("health/", "test/", "best", "time/")) and n != "epoch"
+    ]  # fmt: skip
+    if others:
+        name = st.selectbox("Another metric", others, key="other_metric", bind="query-params")
+        st.echarts_chart(
+            charts.curves({name: history[name]}), key="curve_other", height=240, alt=name
+        )
+    frame = pd.DataFrame({n: dict(points) for n, points in history.items()}).sort_index()
+    parts.csv(frame.rename_axis("epoch").reset_index(), f"{run.name}_metrics")
+
+
+def _evaluation(run: store.Run) -> None:
+    with parts.part():
+        found = artifacts.evaluation(run.id)
+        matrix = np.asarray(found.values.get("confusion", []), dtype=float)
+        if matrix.ndim != 2 or not matrix.size:
+            raise Missing("There is no confusion matrix: this net does not predict classes.")
+        names = found.labels or [str(i) for i in range(len(matrix))]
+        left, right = st.columns([3, 2])
+        with left:
+            st.subheader("Confusion matrix", anchor=False, help="Click a cell to see its samples.")
+            clicked = _confusion(matrix, names)
+        with right:
+            st.subheader("By class", anchor=False)
+            _per_class(found, names)
+        if clicked is not None:
+            _cell(run, clicked, names)
+        else:
+            st.caption("Click a cell to see the samples in it.")
+
+
+def _confusion(matrix: np.ndarray, names: list[str]) -> tuple[int, int] | None:
+    share = st.toggle("Share of each true class", key="share", bind="query-params")
+    shown = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1) if share else matrix
+    texts = np.vectorize(lambda v: "" if v == 0 else f"{v:.0%}" if share else f"{v:.0f}")(shown)
+    # The diagonal is most of it: colour by the logarithm so that mistakes can be seen at all
+    spec = charts.heatmap(
+        np.log1p(shown * (100 if share else 1)),
+        names, names, show=texts if len(names) <= 30 else None,
+        x_name="predicted", y_name="true", selectable=True, bar=False,
+        colours=("#f4f6fb", "#9db8ee", "#3b6fd8", "#1c3a80"),
+    )  # fmt: skip
+    spec["tooltip"]["show"] = False
+    height = int(min(110 + 38 * len(names), 640))
+    event = st.echarts_chart(
+        spec, key="confusion", on_select="rerun", height=height, alt="Confusion matrix"
+    )
+    return parts.cell_clicked(event, len(names))
+
+
+def _per_class(found: artifacts.Evaluated, names: list[str]) -> None:
+    table = found.values.get("per_class")
+    if not isinstance(table, dict):
+        raise Missing("The evaluation has no table by class.")
+    frame = pd.DataFrame({"class": names} | {k: v for k, v in table.items() if len(v) == len(names)})
+    bar = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
+    st.dataframe(
+        frame, hide_index=True, height="content", key="per_class", alt="Metrics by class",
+        column_config={name: bar for name in ("precision", "recall", "f1") if name in frame},
+    )  # fmt: skip
+    parts.csv(frame, "per_class")
+
+
+def _cell(run: store.Run, cell: tuple[int, int], names: list[str]) -> None:
+    true, predicted = cell
+    st.markdown(f"**{names[true]}** predicted as **{names[predicted]}**")
+    table = artifacts.predictions(run.id)
+    _gallery(run, table[(table["label"] == true) & (table["prediction"] == predicted)], names, "cell")
+
+
+def _mistakes(run: store.Run) -> None:
+    with parts.part("The most confident mistakes"):
+        table = artifacts.predictions(run.id)
+        names = artifacts.labels(run.id)
+        wrong = table[table["label"] != table["prediction"]]
+        st.caption(
+            f"{len(wrong):,} of {len(table):,} rows of the evaluation are wrong ({len(wrong) / max(1, len(table)):.1%})."
+        )
+        _gallery(run, wrong.sort_values("confidence", ascending=False), names, "mistakes")
+        parts.csv(wrong.sort_values("confidence", ascending=False), "mistakes")
+
+
+def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: str) -> None:
+    found = artifacts.samples(run.id)
+    place = {row: i for i, row in enumerate(found.row)}
+    kept = table[table["row"].isin(place)].head(24)
+    if kept.empty:
+        st.caption(f"None of these {len(table)} rows is among the {len(found)} samples kept in the run.")
+        return
+    if found.features.ndim != 4:
+        st.dataframe(kept, hide_index=True, key=f"rows_{key}")
+        return
+    columns = st.columns(8)
+    for i, (_, row) in enumerate(kept.iterrows()):
+        index = place[int(row["row"])]
+        with columns[i % 8]:
+            pixels = inside.picture(found.features[index].numpy())
+            said = artifacts.class_name(names, int(row["prediction"]))
+            parts.show(
+                parts.enlarged(pixels, 112),
+                f"sample {index}",
+                caption=f"{said}, {row['confidence']:.0%} sure",
+                width="stretch",
+            )
+            st.page_link(
+                "pages/cnn.py", label="Inside", query_params={"run": run.id, "sample": str(index)}
+            )
+
+
+def _net(run: store.Run) -> None:
+    with parts.part("Layer by layer"):
+        model = artifacts.net(run.id)
+        frame = pd.DataFrame(
+            {
+                "layer": layer.name,
+                "type": layer.type,
+                "output": " × ".join(map(str, layer.output_shape)),
+                "parameters": layer.num_parameters,
+                "FLOPs": layer.flops,
+            }
+            for layer in model.layers()
+        )
+        a, b, c = st.columns(3)
+        a.metric("Parameters", f"{int(frame['parameters'].sum()):,}")
+        b.metric("FLOPs per sample", f"{int(frame['FLOPs'].sum()):,}")
+        c.metric("Input", f"{model.spec.kind} {' × '.join(map(str, model.spec.shape))}")
+        whole = st.column_config.NumberColumn(format="localized")
+        st.dataframe(
+            frame, hide_index=True, height="content", key="layers", alt="Layers of the net",
+            column_config={"parameters": whole, "FLOPs": whole},
+        )  # fmt: skip
+        parts.csv(frame, f"{run.name}_layers")
+        st.echarts_chart(
+            charts.bars(list(frame["layer"]), [float(v) for v in frame["parameters"]], x_name="parameters"),
+            height=max(160, 24 * len(frame)), key="layer_parameters", alt="Parameters by layer",
+        )  # fmt: skip
+
+
+def _settings(run: store.Run) -> None:
+    search = st.text_input("Search", key="settings_search", placeholder="learning_rate")
+    rows = [
+        {"setting": k, "value": v} for k, v in sorted(run.params.items()) if (search or "") in k
+    ]
+    left, right = st.columns([3, 2])
+    left.dataframe(pd.DataFrame(rows), hide_index=True, key="params", height="content", alt="Settings")
+    with right, parts.part("Data"):
+        found = artifacts.data(run.id)
+        counts = found.get("rows")
+        if isinstance(counts, dict):
+            st.dataframe(
+                pd.DataFrame({"split": counts.keys(), "rows": counts.values()}),
+                hide_index=True, key="rows_per_split", alt="Rows per split",
+            )  # fmt: skip
+        with st.expander("Everything recorded about the data"):
+            st.json(found)
+
+
+def _reproduce(run: store.Run) -> None:
+    with parts.part("The exact command"):
+        told = artifacts.experiment(run.id)
+        name = f"repeat_{run.id[:8]}.py"
+        st.write("Save the experiment as a file and train it again, seed and all:")
+        parts.download(name, _as_file(run, told), name, "text/x-python")
+        st.code(f"workbench train {name}:again", language="bash")
+        with st.expander("The experiment as JSON"):
+            st.json(told)
+    tags = {k: v for k, v in run.tags.items() if k.startswith("workbench.")}
+    st.subheader("Made by", anchor=False)
+    st.dataframe(
+        pd.DataFrame({"what": tags.keys(), "value": tags.values()}),
+        hide_index=True, key="provenance", height="content", alt="Provenance",
+    )  # fmt: skip
+    with parts.part("Files"):
+        names = store.artifact_names(run.id)
+        st.code("\n".join(names) or "none", language=None)
+
+
+_FILE = '''"""The experiment of run {run_id}, complete: `workbench train {name}:again`."""
+
+import json
+
+from nets.config import from_dict
+from workbench.experiment import Experiment
+
+_TOLD = json.loads(
+    r"""
+{told}
+"""
+)
+
+
+def again() -> Experiment:
+    return from_dict(Experiment, _TOLD)
+'''
+
+
+def _as_file(run: store.Run, told: dict[str, Any]) -> str:
+    """A file that makes the experiment. JSON has no triple quote that is not escaped."""
+    text = parts.json_block(told).replace('"""', '\\u0022\\u0022\\u0022')
+    return _FILE.format(run_id=run.id, name=f"repeat_{run.id[:8]}.py", told=text)
+
+
+main()

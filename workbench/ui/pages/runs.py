@@ -1,0 +1,182 @@
+"""All runs: search, sort, pick, and from there to everything else."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from workbench.ui import parts, store
+
+_PAGE_SIZE = 50
+_LIVE_S = 5
+_KINDS = {"all": (), "trainings": ("train",), "sweeps": ("sweep",), "trials": ("trial",)}
+_MAIN = "validation/accuracy"
+
+
+def main() -> None:
+    parts.title("Runs", "Every training, sweep and trial in the tracking store.")
+    names = store.names()
+    if not names.experiments and not store.page().rows:
+        parts.first_steps()
+        return
+    query = _controls(names)
+    table(query)
+
+
+def _controls(names: store.Names) -> store.Query:
+    left, middle, right = st.columns([5, 3, 2], vertical_alignment="bottom")
+    text = left.text_input(
+        "Filter",
+        key="q",
+        bind="query-params",
+        placeholder="metrics.`validation/accuracy` > 0.9 and params.`net.activation` = 'relu'",
+        help="MLflow's own query syntax. Names with a slash or a dot go in backticks.",
+    )
+    kind = middle.segmented_control(
+        "Kind", list(_KINDS), default="all", required=True, key="kind", bind="query-params"
+    )
+    deleted = right.toggle("Deleted runs", key="deleted", bind="query-params")
+    with st.expander("Sort, experiments, columns", icon=":material/tune:"):
+        a, b, c = st.columns([3, 1, 3], vertical_alignment="bottom")
+        keys = ["start time", *names.metrics, *names.params]
+        order = a.selectbox("Sort by", keys, key="sort", bind="query-params")
+        down = b.toggle("Descending", value=True, key="down", bind="query-params")
+        experiments = c.multiselect(
+            "Experiments", names.experiments, key="experiments", bind="query-params"
+        )
+        columns = st.multiselect(
+            "Columns",
+            [*names.metrics, *names.params],
+            default=[n for n in store.USUAL_COLUMNS if n in (*names.metrics, *names.params)],
+            key="columns",
+            bind="query-params",
+        )
+    sweep = st.query_params.get("sweep_id", "")
+    if sweep:
+        st.caption(f"Only the trials of sweep `{sweep[:32]}`.")
+    return store.Query(
+        text=text or "",
+        kinds=_KINDS[kind or "all"],
+        experiments=tuple(experiments),
+        order=order or "start time",
+        descending=bool(down),
+        columns=tuple(columns),
+        deleted=bool(deleted),
+        sweep=sweep,
+    )
+
+
+def table(query: store.Query) -> None:
+    """The current page of the table; refreshed by itself while a run on it is live."""
+    st.session_state.setdefault("runs_live", True)
+
+    @st.fragment(run_every=_LIVE_S if st.session_state["runs_live"] else None)
+    def body() -> None:
+        try:
+            found = store.page(query, st.session_state.get("runs_offset", 0), _PAGE_SIZE)
+        except store.QueryError as error:
+            st.warning(str(error), icon=":material/filter_alt_off:")
+            return
+        live = any(run.status == "RUNNING" for run in found.rows)
+        if live != st.session_state["runs_live"]:
+            st.session_state["runs_live"] = live
+            st.rerun()
+        _draw(query, found)
+
+    body()
+
+
+def _draw(query: store.Query, found: store.Page) -> None:
+    if not found.rows:
+        st.info("No run matches.", icon=":material/search_off:")
+        return
+    frame = _frame(query, found)
+    event = st.dataframe(
+        frame.drop(columns="run id"),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key="runs_table",
+        height=min(38 * (len(frame) + 1), 760),
+        column_config=_column_config(frame),
+        alt="Runs",
+    )
+    _pager(found)
+    picked = [found.rows[i] for i in event["selection"]["rows"] if i < len(found.rows)]
+    _actions(picked, query.deleted)
+    parts.csv(frame.drop(columns="curve"), "runs")
+
+
+def _frame(query: store.Query, found: store.Page) -> pd.DataFrame:
+    curves = store.sparklines([run.id for run in found.rows], _MAIN)
+    rows = []
+    for run in found.rows:
+        row = {
+            "": parts.ICONS.get(run.status, "⚪"),
+            "run": run.name,
+            "kind": run.kind,
+            "experiment": run.experiment,
+            "started": pd.Timestamp(run.start, unit="s") if run.start else pd.NaT,
+            "took": parts.duration(run.seconds),
+            "curve": curves.get(run.id, []),
+        }
+        row |= {name: run.value(name) for name in query.columns}
+        row["run id"] = run.id
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _column_config(frame: pd.DataFrame) -> dict[str, object]:
+    config: dict[str, object] = {
+        "": st.column_config.TextColumn(width=34, help="🟢 finished 🔵 running 🟠 stopped early 🔴 failed ⚫ killed"),
+        "run": st.column_config.TextColumn(pinned=True),
+        "started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
+        "curve": st.column_config.LineChartColumn(_MAIN, width="small", y_min=0, y_max=1),
+    }
+    for name in frame.columns:
+        if pd.api.types.is_float_dtype(frame[name]):
+            config[name] = st.column_config.NumberColumn(format="%.4g")
+    return config
+
+
+def _pager(found: store.Page) -> None:
+    offset: int = st.session_state.get("runs_offset", 0)
+    left, middle, right = st.columns([1, 3, 1], vertical_alignment="center")
+    if left.button("Newer" if offset else "First page", disabled=not offset, key="runs_back"):
+        st.session_state["runs_offset"] = max(0, offset - _PAGE_SIZE)
+        st.rerun()
+    middle.caption(f"{offset + 1} to {offset + len(found.rows)} of {found.total:,}")
+    if right.button("Next page", disabled=offset + _PAGE_SIZE >= found.total, key="runs_next"):
+        st.session_state["runs_offset"] = offset + _PAGE_SIZE
+        st.rerun()
+
+
+def _actions(picked: list[store.Run], deleted: bool) -> None:
+    if not picked:
+        st.caption("Tick rows to open, compare, tag or delete them.")
+        return
+    bar = st.container(horizontal=True, vertical_alignment="bottom")
+    first, ids = picked[0], [run.id for run in picked]
+    where = "pages/sweep.py" if first.kind == "sweep" else "pages/run.py"
+    if bar.button("Open", key="act_open", type="primary", disabled=len(picked) != 1):
+        st.switch_page(where, query_params={"run": first.id})
+    if bar.button("Compare", key="act_compare", disabled=len(picked) < 2):
+        st.switch_page("pages/compare.py", query_params={"runs": ",".join(ids[:10])})
+    if bar.button("Look inside", key="act_inside", disabled=len(picked) != 1):
+        page = "pages/rnn.py" if first.params.get("net.kind") == "rnn" else "pages/cnn.py"
+        st.switch_page(page, query_params={"run": first.id})
+    verb = "Restore" if deleted else "Delete"
+    if bar.button(verb, key="act_delete", help="Deleted runs can be shown and restored."):
+        store.set_deleted(ids, not deleted)
+        st.toast(f"{len(ids)} run(s) {verb.lower()}d.")
+        st.rerun()
+    with bar.popover("Tag or note", icon=":material/sell:"), st.form("tagging", border=False):
+        tag = st.text_input("Tag", key="tag_name", placeholder="keep")
+        value = st.text_input("Value", key="tag_value", placeholder="yes")
+        note = st.text_area("Note", key="tag_note", placeholder="Why this run matters")
+        if st.form_submit_button("Save", key="tag_save"):
+            store.annotate(ids, tag.strip(), value, note)
+            st.toast("Saved.")
+
+
+main()

@@ -1,0 +1,227 @@
+"""One sweep: which settings matter, where the good ones lie, what was stopped and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from workbench.ui import charts, parts, store, sweeps
+from workbench.ui.sweeps import Sweep
+
+_LIVE_S = 3
+_TRIALS = 25
+
+
+def main() -> None:
+    parts.title("Sweep", "Which settings matter, and where the good ones lie.")
+    run = parts.pick_run(kinds=("sweep",), label="Sweep")
+    live = run.status == "RUNNING"
+
+    @st.fragment(run_every=_LIVE_S if live else None)
+    def body() -> None:
+        fresh = store.run(run.id) or run
+        if live and fresh.status != "RUNNING":
+            st.rerun()
+        with parts.part():
+            _draw(sweeps.read(fresh))
+
+    body()
+
+
+def _draw(sweep: Sweep) -> None:
+    ranked = sweep.ranked()
+    _headline(sweep, ranked)
+    if sweep.trials.empty:
+        st.info("No trial has started yet.", icon=":material/hourglass_empty:")
+        return
+    left, right = st.columns([3, 2])
+    with left, st.container(border=True):
+        _parallel(sweep)
+    with right, st.container(border=True):
+        _importance(sweep)
+    with st.container(border=True):
+        _map(sweep)
+    left, right = st.columns(2)
+    with left, st.container(border=True):
+        _best_so_far(sweep)
+    with right, st.container(border=True):
+        _timeline(sweep)
+    _scatter_and_table(sweep)
+
+
+def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
+    status = sweep.trials["status"]
+    stopped = int((status == "STOPPED").sum())
+    shown = [
+        ("Status", f"{parts.ICONS.get(sweep.run.status, '')} {sweep.run.status.lower()}"),
+        ("Trials", f"{len(sweep.trials)}"),
+        ("Stopped early", f"{stopped}"),
+        ("Failed", f"{int((status == 'FAILED').sum())}"),
+        (f"Best {sweep.metric}", parts.number(None if ranked.empty else float(ranked["value"].iloc[0]))),
+        ("Took", parts.duration(sweep.run.seconds)),
+    ]
+    for column, (label, value) in zip(st.columns(len(shown)), shown, strict=True):
+        column.metric(label, value)
+    if not ranked.empty:
+        best = ranked.iloc[0]
+        st.markdown(f"Best: **{best['name']}** with {sweeps.settings_text(best, list(sweep.axes))}")
+
+
+def _parallel(sweep: Sweep) -> None:
+    st.markdown("**Settings and result**", help="Drag along an axis to keep the trials that cross there.")
+    valued = sweep.ranked()
+    if valued.empty or not sweep.axes:
+        st.caption("No trial has a result yet.")
+        return
+    axes: list[tuple[str, Any]] = [(n.rsplit(".", 1)[-1], s) for n, s in sweep.axes.items()]
+    axes.append((sweep.metric, "number"))
+    low = 0.0
+    if len(valued) >= 12 and st.toggle("Leave out the worst quarter", key="no_worst", bind="query-params",
+                                       help="A few failures flatten the axis for all others."):
+        low = 0.25  # fmt: skip
+    kept = valued.head(max(1, round(len(valued) * (1 - low))))
+    rows = kept[[*sweep.axes, "value"]].astype(object).where(kept[[*sweep.axes, "value"]].notna(), None)
+    spec = charts.parallel(rows.to_numpy().tolist(), axes, colour_by=len(axes) - 1)
+    st.echarts_chart(spec, key="parallel", height=360, alt="Parallel coordinates of all trials")
+
+
+def _importance(sweep: Sweep) -> None:
+    st.markdown("**Importance**", help="PED-ANOVA: how much better than the rest the top trials' values are.")
+    found = sweeps.importance(sweep)
+    if not found:
+        st.caption("At least 8 trials with a result are needed.")
+        return
+    spec = charts.bars([n.rsplit(".", 1)[-1] for n in found], list(found.values()), percent=True)
+    st.echarts_chart(spec, key="importance", height=360, alt="Importance of each setting")
+
+
+def _map(sweep: Sweep) -> None:
+    names = list(sweep.axes)
+    st.markdown("**Map of the best result**")
+    if len(names) < 2:
+        st.caption("A map needs two swept settings.")
+        return
+    numeric = [n for n in names if sweep.axes[n] != "category"] or names
+    a, b, c = st.columns(3)
+    x = a.selectbox("Across", names, index=names.index(numeric[0]), key="map_x", bind="query-params")
+    others = [n for n in names if n != x]
+    second = next((n for n in numeric if n != x), others[0])
+    y = b.selectbox("Down", others, index=others.index(second), key="map_y", bind="query-params")
+    rest = [n for n in others if n != y]
+    by = c.selectbox("One map for each", ["all together", *rest], index=1 if rest else 0, key="map_by")
+    valued = sweep.ranked()
+    if by in rest:
+        index, labels = sweeps.cells(valued[by], sweep.axes[by], most=4)
+        groups = [(labels[i], valued[index == i]) for i in range(len(labels))]
+    else:
+        groups = [("", valued)]
+    low, high = float(valued["value"].min()), float(valued["value"].max())
+    columns = st.columns(min(4, len(groups)))
+    for i, (label, part) in enumerate(groups):
+        table, xs, ys = sweeps.grid(part, x or names[0], y or names[1], sweep)
+        texts = np.vectorize(lambda v: "" if np.isnan(v) else f"{v:.3g}")(table)
+        spec = charts.heatmap(
+            table, xs, ys, low=low, high=high, show=texts, bar=False,
+            x_name=(x or "").rsplit(".", 1)[-1], y_name=(y or "").rsplit(".", 1)[-1],
+        )  # fmt: skip
+        spec["grid"]["top"] = 30
+        with columns[i % len(columns)]:
+            st.markdown(f":gray[{label}]" if label else "")
+            st.echarts_chart(spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}")
+
+
+def _best_so_far(sweep: Sweep) -> None:
+    st.markdown("**Best so far**")
+    points = sweeps.best_so_far(sweep)
+    spec = charts.curves({sweep.metric: points}, x_name="seconds since the sweep began")
+    for series in spec["series"]:
+        series["step"] = "end"
+    st.echarts_chart(spec, key="best_so_far", height=320, alt="Best result over time")
+
+
+def _timeline(sweep: Sweep) -> None:
+    st.markdown("**Timeline**")
+    started = sweep.trials.dropna(subset="start").sort_values("start")
+    shown = started.tail(_TRIALS)
+    zero = float(started["start"].min()) if len(started) else 0.0
+    spec = charts.timeline(
+        list(shown["name"]), [float(s) - zero for s in shown["start"]],
+        [float(s) for s in shown["seconds"].fillna(0)], list(shown["status"]),
+    )  # fmt: skip
+    if len(started) > _TRIALS:
+        st.caption(f"The latest {_TRIALS} of {len(started)} trials.")
+    st.echarts_chart(spec, key="timeline", height=max(200, 70 + 20 * len(shown)), alt="When each trial ran")
+
+
+def _scatter_and_table(sweep: Sweep) -> None:
+    st.subheader("Trials", anchor=False)
+    ranked = sweep.ranked()
+    unvalued = sweep.trials[~sweep.trials.index.isin(ranked.index)]
+    frame = pd.concat([ranked, unvalued])
+    area = _scatter(sweep, ranked)
+    if area is not None:
+        frame = ranked.iloc[area]
+        st.caption(f"{len(frame)} trials in the selected area. Double-click the chart to see all again.")
+    shown = pd.DataFrame({"": [parts.ICONS.get(s, "⚪") for s in frame["status"]]})
+    for name in ("trial", "value", *sweep.axes, "epochs", "seconds", "stopped"):
+        shown[name.rsplit(".", 1)[-1]] = frame[name].to_numpy()
+    shown = shown.rename(columns={"value": sweep.metric})
+    event = st.dataframe(
+        shown, hide_index=True, key="trials", on_select="rerun", selection_mode="multi-row",
+        height=min(38 * (len(shown) + 1), 520), alt="Trials, the best first",
+        column_config={
+            sweep.metric: st.column_config.NumberColumn(format="%.4g"),
+            "seconds": st.column_config.NumberColumn(format="%.1f"),
+            "learning_rate": st.column_config.NumberColumn(format="%.3g"),
+        },
+    )  # fmt: skip
+    _actions([str(frame["run_id"].iloc[i]) for i in event["selection"]["rows"] if i < len(frame)])
+    parts.csv(frame.drop(columns="run_id"), f"{sweep.run.name}_trials")
+
+
+def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
+    """Result against one setting; indices into `ranked` of the brushed trials."""
+    if ranked.empty or not sweep.axes:
+        return None
+    x = st.selectbox("Result against", list(sweep.axes), key="scatter_x", bind="query-params")
+    assert x is not None
+    scale = sweep.axes[x]
+    kind = {"number": "value", "log": "log", "category": "category"}[scale]
+    points = [
+        [str(a) if scale == "category" else float(a), float(v)]
+        for a, v in zip(ranked[x], ranked["value"], strict=True)
+    ]
+    spec = {
+        "animation": False,
+        "brush": {"toolbox": ["rect", "clear"], "xAxisIndex": "all", "throttleType": "debounce"},
+        "toolbox": {"left": 0, "top": 0},
+        "tooltip": {"trigger": "item", "confine": True},
+        "grid": {"left": 8, "right": 16, "top": 34, "bottom": 30, "containLabel": True},
+        "xAxis": {"type": kind, "name": x.rsplit(".", 1)[-1], "nameLocation": "middle", "nameGap": 26, "scale": True},
+        "yAxis": {"type": "value", "scale": True},
+        "series": [{"type": "scatter", "data": points, "symbolSize": 9, "color": charts.COLOURS[0]}],
+    }
+    event = st.echarts_chart(
+        spec, key=f"scatter_{x}", height=260, on_select="rerun",
+        alt=f"{sweep.metric} of every trial against {x}",
+    )  # fmt: skip
+    groups = event["selection"].get("selected") or []
+    indices = sorted({int(i) for g in groups for i in g["data_indices"] if int(i) < len(ranked)})
+    return indices or None
+
+
+def _actions(ids: list[str]) -> None:
+    if not ids:
+        st.caption("Tick trials to open or compare them.")
+        return
+    bar = st.container(horizontal=True)
+    if bar.button("Open", key="trial_open", type="primary", disabled=len(ids) != 1):
+        st.switch_page("pages/run.py", query_params={"run": ids[0]})
+    if bar.button("Compare", key="trial_compare", disabled=len(ids) < 2):
+        st.switch_page("pages/compare.py", query_params={"runs": ",".join(ids[:10])})
+
+
+main()

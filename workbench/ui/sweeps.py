@@ -1,0 +1,184 @@
+"""A sweep's trials as a table, and what that table says: importance, maps, the best so far."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from workbench.ui import store
+from workbench.ui.artifacts import Missing, experiment
+
+Scale = Literal["number", "log", "category"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What was searched, and the trials so far."""
+
+    run: store.Run
+    metric: str
+    mode: Literal["max", "min"]
+    axes: dict[str, Scale]
+    """Swept setting to how it is drawn."""
+    trials: pd.DataFrame
+    """A row per trial: run_id, name, trial, status, stopped, start, seconds, epochs, value, settings."""
+
+    @property
+    def better(self) -> int:
+        """1 where more is better, else -1."""
+        return 1 if self.mode == "max" else -1
+
+    def ranked(self) -> pd.DataFrame:
+        """Trials that have a value, the best first."""
+        valued = self.trials.dropna(subset="value")
+        return valued.sort_values("value", ascending=self.mode == "min")
+
+
+def read(run: store.Run) -> Sweep:
+    """A sweep from the store."""
+    children = store.children(run.id)
+    space, metric, mode = _asked(run)
+    swept = list(space) or _varying(children)
+    rows = [_row(child, swept, metric, mode) for child in children]
+    columns = ["run_id", "name", "trial", "status", "stopped", "start", "seconds", "epochs", "value", *swept]
+    trials = pd.DataFrame(rows, columns=columns).sort_values("trial").reset_index(drop=True)
+    axes: dict[str, Scale] = {}
+    for name in swept:
+        if trials[name].notna().any():
+            axes[name] = _scale(trials[name], space.get(name))
+    for name, scale in axes.items():
+        if scale != "category":
+            trials[name] = pd.to_numeric(trials[name], errors="coerce")
+    return Sweep(run=run, metric=metric, mode=mode, axes=axes, trials=trials)
+
+
+def _asked(run: store.Run) -> tuple[dict[str, Any], str, Literal["max", "min"]]:
+    try:
+        told = experiment(run.id).get("sweep", {})
+    except Missing:
+        told = {}
+    mode: Literal["max", "min"] = "min" if told.get("mode") == "min" else "max"
+    return told.get("space", {}), told.get("metric", "validation/accuracy"), mode
+
+
+def _varying(children: Sequence[store.Run]) -> list[str]:
+    keys = {k for child in children for k in child.params}
+    return sorted(k for k in keys if len({child.params.get(k) for child in children}) > 1)
+
+
+def _row(child: store.Run, swept: Sequence[str], metric: str, mode: str) -> dict[str, Any]:
+    value = child.best_of(metric, mode)
+    return {
+        "run_id": child.id,
+        "name": child.name,
+        "trial": int(child.tags.get("workbench.trial", "0")),
+        "status": child.status,
+        "stopped": child.tags.get("workbench.stopped", child.tags.get("workbench.error", "")),
+        "start": child.start,
+        "seconds": child.seconds,
+        "epochs": child.num_epochs,
+        "value": math.nan if value is None else value,
+    } | {name: child.params.get(name) for name in swept}
+
+
+def _scale(values: pd.Series, asked: Mapping[str, Any] | None) -> Scale:
+    numbers = pd.to_numeric(values, errors="coerce")
+    if numbers.isna().any() or values.dropna().empty:
+        return "category"
+    if asked and asked.get("kind") == "uniform":
+        return "log" if asked.get("log") else "number"
+    low, high = float(numbers.min()), float(numbers.max())
+    return "log" if low > 0 and high / low >= 20 else "number"
+
+
+def importance(sweep: Sweep) -> dict[str, float]:
+    """Share of each setting in what made trials good, by PED-ANOVA (Watanabe et al. 2023).
+
+    Empty with fewer than 8 finished trials: too few to say.
+    """
+    import optuna
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+    from optuna.importance import PedAnovaImportanceEvaluator
+
+    frame = sweep.trials.dropna(subset=["value", *sweep.axes])
+    varying = [name for name in sweep.axes if frame[name].nunique() > 1]
+    if len(frame) < 8 or not varying:
+        return {}
+    distributions: dict[str, Any] = {}
+    for name in varying:
+        if sweep.axes[name] == "category":
+            distributions[name] = CategoricalDistribution(sorted(frame[name].astype(str).unique()))
+        else:
+            low, high = float(frame[name].min()), float(frame[name].max())
+            distributions[name] = FloatDistribution(low, high, log=sweep.axes[name] == "log")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(direction="maximize" if sweep.mode == "max" else "minimize")
+    for _, row in frame.iterrows():
+        params = {
+            n: str(row[n]) if sweep.axes[n] == "category" else float(row[n]) for n in varying
+        }
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=params, distributions=distributions, value=float(row["value"])
+            )
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the evaluator calls itself experimental at each use
+        found = optuna.importance.get_param_importances(
+            study, evaluator=PedAnovaImportanceEvaluator()
+        )
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def best_so_far(sweep: Sweep) -> list[tuple[float, float]]:
+    """(seconds since the start, best value) at the end of each trial."""
+    ended = sweep.trials.dropna(subset=["value", "start"]).copy()
+    if ended.empty:
+        return []
+    ended["end"] = ended["start"] + ended["seconds"].fillna(0)
+    ended = ended.sort_values("end")
+    best = ended["value"].cummax() if sweep.mode == "max" else ended["value"].cummin()
+    zero = float(ended["start"].min())
+    return [(round(float(e) - zero, 2), float(v)) for e, v in zip(ended["end"], best, strict=True)]
+
+
+def cells(values: pd.Series, scale: Scale, most: int = 7) -> tuple[pd.Series, list[str]]:
+    """Values sorted into at most `most` cells of an axis: (cell index of each, label of each)."""
+    if scale == "category" or values.nunique() <= most:
+        order = sorted(values.dropna().unique())
+        index = values.map({v: i for i, v in enumerate(order)})
+        return index, [str(v) if scale == "category" else f"{v:.4g}" for v in order]
+    numbers = np.log(values.astype(float)) if scale == "log" else values.astype(float)
+    edges = np.linspace(numbers.min(), numbers.max(), most + 1)
+    index = pd.Series(np.clip(np.digitize(numbers, edges) - 1, 0, most - 1), index=values.index)
+    ends = np.exp(edges) if scale == "log" else edges
+    return index, [f"{a:.2g}–{b:.2g}" for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+def grid(frame: pd.DataFrame, x: str, y: str, sweep: Sweep) -> tuple[np.ndarray, list[str], list[str]]:
+    """Best value per cell of x by y, over the trials in `frame`; cells as for the whole sweep."""
+    whole = sweep.trials.dropna(subset=["value", x, y])
+    (xs, x_names), (ys, y_names) = (cells(whole[n], sweep.axes[n]) for n in (x, y))
+    table = np.full((len(y_names), len(x_names)), np.nan)
+    for row in frame.index.intersection(whole.index):
+        r, c, value = int(ys[row]), int(xs[row]), float(whole.loc[row, "value"])
+        if np.isnan(table[r, c]) or sweep.better * value > sweep.better * table[r, c]:
+            table[r, c] = value
+    return table, x_names, y_names
+
+
+def settings_text(row: Mapping[str, Any], axes: Sequence[str]) -> str:
+    """`learning_rate 0.01, activation relu`."""
+    shown = (
+        f"{name.rsplit('.', 1)[-1]} {f'{row[name]:.3g}' if isinstance(row[name], float) else row[name]}"
+        for name in axes
+    )
+    return ", ".join(shown)
+
+
