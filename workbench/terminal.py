@@ -210,11 +210,17 @@ class _LiveDisplay:
         self._live.start()
 
     def close(self) -> None:
-        for run, (epoch, epochs, metrics) in self._epochs.items():
-            self.note(f"{run}: {epoch} of {epochs} epochs  {metrics_line(metrics)}")
+        self._keep_epochs()
         self._live.stop()
 
+    def _keep_epochs(self) -> None:
+        """The bars of trainings that are over, as lines that stay."""
+        for run, (epoch, epochs, metrics) in self._epochs.items():
+            self.note(f"{run}: {epoch} of {epochs} epochs  {metrics_line(metrics)}")
+        self._epochs = {}
+
     def stage(self, name: str) -> None:
+        self._keep_epochs()
         self._stage = (name, time.monotonic())
         self._spinner = Spinner("dots")
 
