@@ -1,0 +1,37 @@
+"""Runs in MLflow: written by a training, read by the command line and the browser UI.
+
+Importing it loads no MLflow: what needs MLflow is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
+from tracking.recorder import MemoryRecorder, Recorder
+from tracking.run import Run
+
+if TYPE_CHECKING:
+    from tracking.mlflow_recorder import MlflowRecorder
+    from tracking.store import store_uri
+
+__all__ = [
+    "ArtifactError",
+    "MemoryRecorder",
+    "MlflowRecorder",
+    "QueryError",
+    "Recorder",
+    "Run",
+    "RunNotFoundError",
+    "TrackingError",
+    "store_uri",
+]
+
+_LAZY = {"MlflowRecorder": "mlflow_recorder", "store_uri": "store"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
