@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +17,7 @@ from tracking import Recorder
 from workbench import provenance
 from workbench.experiment import Experiment
 from workbench.progress import Progress
-
-Settings = dict[str, Any]
-"""Dotted path to value."""
+from workbench.worker import Settings, settings_of
 
 
 @dataclass(kw_only=True)
@@ -88,7 +87,11 @@ class TrialRecorder(tune.Callback):
             f"trial-{number:03d}",
             params=provenance.params(experiment),
             tags=provenance.tags(experiment, "trial", self.fingerprint)
-            | {"workbench.sweep": self.sweep_run, "workbench.trial": str(number)},
+            | {
+                "workbench.sweep": self.sweep_run,
+                "workbench.trial": str(number),
+                "workbench.settings": json.dumps(settings),
+            },
             parent=self.sweep_run,
         )
         self.trials[trial.trial_id] = TrialResult(number=number, run_id=run_id, settings=settings)
@@ -181,8 +184,3 @@ class TrialRecorder(tune.Callback):
         best = {} if trial.value is None else {self.experiment.sweep.metric: trial.value}
         shown = best | {"epoch": float(trial.epochs)}
         self.progress.trial(trial.number, self.total, trial.status, trial.settings, shown)
-
-
-def settings_of(config: Mapping[str, Any]) -> Settings:
-    """The settings of a trial from what Ray Tune hands it."""
-    return dict(config["settings"]) if "settings" in config else dict(config)

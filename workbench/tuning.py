@@ -19,7 +19,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from nets import ConfigError, DivergedError
+from nets import ConfigError
 from nets.config import override
 from tracking import Recorder
 from workbench import provenance
@@ -28,19 +28,20 @@ from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
-from workbench.learner import Learner, new_net
+from workbench.learner import new_net
 from workbench.progress import Progress, Silent
 from workbench.recording import default_recorder, record_data, record_outcome
 from workbench.space import Choice, SweepConfig, Uniform
-from workbench.training import (
+from workbench.training import finishing
+from workbench.trials import TrialRecorder, TrialResult
+from workbench.worker import (
+    Settings,
+    Trial,
     checkpoint_folder,
     conclude_on_cluster,
-    finishing,
     tune_over_train,
-    use_cpus,
     worker_resources,
 )
-from workbench.trials import Settings, TrialRecorder, TrialResult, settings_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,7 @@ def sweep(
     recorder = recorder or default_recorder()
     opened = nullcontext(bench) if bench else open_bench(experiment.cluster, progress=progress)
     with opened as bench:
+        bench.check(experiment.cluster)
         prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
         new_net(experiment, prepared)
         earlier = finished_trials(recorder, resume, experiment.sweep) if resume else []
@@ -192,42 +194,6 @@ def _conclude_best(
     progress.stage_done()
 
 
-class Trial(tune.Trainable):  # type: ignore[misc]
-    """A trial on one worker, in a process that the next trial reuses."""
-
-    def setup(self, config: dict[str, Any], experiment: Experiment, prepared: Prepared) -> None:
-        self.experiment, self.prepared = experiment, prepared
-        use_cpus(experiment)
-        self._begin(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._begin(new_config)
-        return True
-
-    def _begin(self, config: dict[str, Any]) -> None:
-        chosen = override(self.experiment, settings_of(config))
-        device = "cuda" if chosen.cluster.gpus_per_worker else "cpu"
-        self.learner = Learner(chosen, self.prepared, device=device)
-
-    def step(self) -> dict[str, Any]:
-        try:
-            metrics = self.learner.train_epoch()
-        except DivergedError as error:
-            worst = -math.inf if self.experiment.sweep.mode == "max" else math.inf
-            metrics = {self.experiment.sweep.metric: worst}
-            return {"metrics": metrics, "verdict": str(error), "done": True}
-        finished = self.learner.finished
-        return {"metrics": metrics, "finished": finished, "done": finished}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        if self.learner.best_weights:
-            self.learner.save(Path(checkpoint_dir))
-
-    def load_checkpoint(self, checkpoint: str) -> None:
-        if (Path(checkpoint) / "state.pt").exists():
-            self.learner.load(Path(checkpoint))
-
-
 def _trainable(experiment: Experiment, prepared: Prepared) -> Any:
     shared = {"experiment": experiment, "prepared": prepared}
     if experiment.cluster.num_workers == 1:
@@ -267,6 +233,37 @@ def check_space(experiment: Experiment) -> None:
             )
         for value in candidates(parameter):
             override(experiment, {path: value})
+
+
+def finished_trials(recorder: Recorder, sweep_run: str, config: SweepConfig) -> list[TrialResult]:
+    """The trials of an earlier sweep that came to an end of their own, from the tracking store.
+
+    Raises:
+        ConfigError: the run is no sweep, or searched other settings.
+    """
+    found = []
+    for run in recorder.children(sweep_run):
+        ended = run.status == "FINISHED" or "workbench.error" in run.tags
+        value = run.metrics.get(f"best/{config.metric}")
+        if not ended or (value is None and run.status == "FINISHED"):
+            continue
+        settings = json.loads(run.tags["workbench.settings"])
+        if settings.keys() != config.space.keys():
+            raise ConfigError(
+                f"sweep {sweep_run} searched {', '.join(settings)}, got a space of "
+                f"{', '.join(config.space)}. Resume it with the space it was started with."
+            )
+        found.append(
+            TrialResult(
+                number=int(run.tags["workbench.trial"]),
+                run_id=run.run_id,
+                settings=settings,
+                status="FAILED" if run.status == "FAILED" else "FINISHED",
+                value=value,
+                metrics=dict(run.metrics),
+            )
+        )
+    return found
 
 
 def candidates(parameter: Choice | Uniform) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import socket
@@ -59,6 +60,16 @@ class Bench:
     """How long each part took to start."""
     prepared: dict[str, Any] = field(default_factory=dict)
     """Data already converted, by fingerprint: the next experiment on the same data takes it as it is."""
+
+    def check(self, config: ClusterConfig) -> None:
+        """Refuse an experiment whose workers would wait for ever.
+
+        Raises:
+            ClusterError: they do not fit into what Ray has free.
+        """
+        import ray
+
+        check_resources(config, ray.available_resources(), executors=False)
 
 
 @contextmanager
@@ -122,7 +133,9 @@ def _ray(config: ClusterConfig, log_path: Path) -> Iterator[None]:
         )
     where: dict[str, Any]
     if config.address == "local":
-        where = {"address": "local", "include_dashboard": False}
+        # Spark's executors idle while nets train: what they hold comes on top of the machine's CPUs.
+        cpus = (os.cpu_count() or 1) + math.ceil(config.num_executors * config.executor_cpus)
+        where = {"address": "local", "include_dashboard": False, "num_cpus": cpus}
     else:
         _check_reachable(config.address)
         where = {"address": config.address}
@@ -162,7 +175,7 @@ def _spark(config: ClusterConfig, java: Java, home: Path, log_path: Path) -> Ite
     import ray
     import raydp
 
-    _check_resources(config, ray.available_resources())
+    check_resources(config, ray.available_resources())
     # Executors start Python workers: the same interpreter, with the same packages.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     try:
@@ -182,17 +195,30 @@ def _spark(config: ClusterConfig, java: Java, home: Path, log_path: Path) -> Ite
         raydp.stop_spark()
 
 
-def _check_resources(config: ClusterConfig, free: dict[str, float]) -> None:
-    """Spark waits for ever for resources that Ray does not have; say so instead."""
-    cpus = config.num_executors * config.executor_cpus + config.num_workers * config.cpus_per_worker
-    wanted = {"CPU": cpus, "GPU": config.num_workers * config.gpus_per_worker}
+def check_resources(
+    config: ClusterConfig, free: dict[str, float], *, executors: bool = True
+) -> None:
+    """Ray and Spark wait for ever for resources that Ray does not have; say so instead.
+
+    Args:
+        free: resource name to amount.
+        executors: whether Spark's executors are still to be started.
+
+    Raises:
+        ClusterError: something asked for does not fit.
+    """
+    held = config.num_executors * config.executor_cpus if executors else 0
+    wanted = {
+        "CPU": held + config.num_workers * config.cpus_per_worker,
+        "GPU": config.num_workers * config.gpus_per_worker,
+    }
     for name, amount in wanted.items():
         if amount > free.get(name, 0) + 1e-6:
             raise ClusterError(
-                f"The experiment needs {amount:g} {name} ({config.num_workers} workers and "
-                f"{config.num_executors} executors) and Ray has {free.get(name, 0):g} free. Lower "
-                "cluster.num_workers, cluster.cpus_per_worker or cluster.gpus_per_worker, or "
-                "free the cluster."
+                f"The experiment needs {amount:g} {name} ({config.num_workers} workers"
+                f"{f' and {config.num_executors} executors' if executors else ''}) and Ray has "
+                f"{free.get(name, 0):g} free. Lower cluster.num_workers, cluster.cpus_per_worker "
+                "or cluster.gpus_per_worker, or free the cluster."
             )
 
 

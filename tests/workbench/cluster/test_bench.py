@@ -14,7 +14,7 @@ import pytest
 
 from workbench.cluster import Bench, ClusterConfig
 from workbench.cluster import bench as open_bench
-from workbench.cluster.bench import _check_reachable, _check_resources
+from workbench.cluster.bench import _check_reachable, check_resources
 from workbench.errors import ClusterError
 
 
@@ -36,9 +36,9 @@ def test_an_address_that_is_none_is_refused() -> None:
 def test_asking_for_more_than_ray_has_is_refused_with_both_amounts() -> None:
     config = ClusterConfig(num_workers=4, cpus_per_worker=2)
     with pytest.raises(ClusterError, match=r"needs 8\.1 CPU .*Ray has 3 free"):
-        _check_resources(config, {"CPU": 3})
+        check_resources(config, {"CPU": 3})
     with pytest.raises(ClusterError, match=r"needs 4 GPU .*Ray has 0 free"):
-        _check_resources(dataclasses.replace(config, gpus_per_worker=1), {"CPU": 64})
+        check_resources(dataclasses.replace(config, gpus_per_worker=1), {"CPU": 64})
 
 
 @pytest.mark.cluster

@@ -1,0 +1,209 @@
+"""What runs on the cluster: a training worker, a trial, the evaluation of the best epoch.
+
+Nothing here knows the tracking store: workers report, the driver records.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+import torch
+from ray import tune
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2.api.callback import UserCallback
+from ray.tune.integration.ray_train import TuneReportCallback
+from ray.util.queue import Queue
+
+from nets import DivergedError
+from nets.config import override
+from nets.fit import Evaluation
+from workbench.bridge import Prepared
+from workbench.cluster.bench import HOME
+from workbench.experiment import Experiment
+from workbench.learner import Learner
+from workbench.outcome import Outcome, conclude
+
+HISTORY_BYTES = 64 * 2**20
+"""Weights of every epoch are kept in the run while all epochs together stay below this."""
+
+Settings = dict[str, Any]
+"""Dotted path to value."""
+
+
+def make_trainer(
+    experiment: Experiment, prepared: Prepared, name: str, storage: str, callback: UserCallback
+) -> TorchTrainer:
+    cluster = experiment.cluster
+    streamed = {name: split.dataset for name, split in prepared.splits.items() if split.dataset}
+    return TorchTrainer(
+        train_worker,
+        train_loop_config={"experiment": experiment, "prepared": prepared},
+        datasets=streamed,
+        # Only the training split is cut into equal parts, which drops up to num_workers - 1 rows.
+        dataset_config=ray.train.DataConfig(datasets_to_split=["train"]),
+        torch_config=TorchConfig(),
+        scaling_config=ScalingConfig(
+            num_workers=cluster.num_workers,
+            use_gpu=cluster.gpus_per_worker > 0,
+            resources_per_worker=worker_resources(experiment),
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=storage,
+            callbacks=[callback],
+            # One is enough: each checkpoint also holds the best weights so far.
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+            failure_config=FailureConfig(max_failures=cluster.max_failures),
+        ),
+    )
+
+
+def train_worker(config: dict[str, Any]) -> None:
+    """What each Ray Train worker runs: epochs, each reported with a checkpoint by rank 0."""
+    experiment, prepared = config["experiment"], config["prepared"]
+    context = ray.train.get_context()
+    rank, world_size = context.get_world_rank(), context.get_world_size()
+    use_cpus(experiment)
+    learner = Learner(
+        experiment,
+        prepared,
+        rank=rank,
+        world_size=world_size,
+        device=ray.train.torch.get_device(),
+        wrap=_replicated if world_size > 1 else None,
+        gather=_gathered if world_size > 1 else lambda evaluation: [evaluation],
+        shards={
+            name: ray.train.get_dataset_shard(name)
+            for name, split in prepared.splits.items()
+            if split.dataset is not None
+        },
+    )
+    if checkpoint := ray.train.get_checkpoint():
+        with checkpoint.as_directory() as folder:
+            learner.load(Path(folder))
+    while not learner.finished:
+        metrics = learner.train_epoch()
+        with tempfile.TemporaryDirectory() as folder:
+            if rank == 0:
+                learner.save(Path(folder))
+            saved = Checkpoint.from_directory(folder) if rank == 0 else None
+            report = {"metrics": metrics, "finished": learner.finished}
+            ray.train.report(report, checkpoint=saved)
+
+
+def _replicated(net: torch.nn.Module) -> torch.nn.Module:
+    device = next(net.parameters()).device
+    ids = [device] if device.type == "cuda" else None
+    return torch.nn.parallel.DistributedDataParallel(net, device_ids=ids)
+
+
+def _gathered(evaluation: Evaluation) -> list[Evaluation]:
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, evaluation)
+    return parts
+
+
+class Mail(UserCallback):
+    """Sends each report, once its checkpoint is stored, from the controller to the driver."""
+
+    def __init__(self, mail: Queue) -> None:
+        self.mail = mail
+
+    def after_report(
+        self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Checkpoint | None
+    ) -> None:
+        weights = None
+        if checkpoint is not None:
+            with checkpoint.as_directory() as folder:
+                weights = (Path(folder) / "last.safetensors").read_bytes()
+        self.mail.put(
+            (metrics[0]["metrics"], weights if weights and len(weights) < HISTORY_BYTES else None)
+        )
+
+
+class Trial(tune.Trainable):
+    """A trial on one worker, in a process that the next trial reuses."""
+
+    def setup(self, config: dict[str, Any], experiment: Experiment, prepared: Prepared) -> None:
+        self.experiment, self.prepared = experiment, prepared
+        use_cpus(experiment)
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        chosen = override(self.experiment, settings_of(config))
+        device = "cuda" if chosen.cluster.gpus_per_worker else "cpu"
+        self.learner = Learner(chosen, self.prepared, device=device)
+
+    def step(self) -> dict[str, Any]:
+        try:
+            metrics = self.learner.train_epoch()
+        except DivergedError as error:
+            worst = -math.inf if self.experiment.sweep.mode == "max" else math.inf
+            metrics = {self.experiment.sweep.metric: worst}
+            return {"metrics": metrics, "verdict": str(error), "done": True}
+        finished = self.learner.finished
+        return {"metrics": metrics, "finished": finished, "done": finished}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        if self.learner.best_weights:
+            self.learner.save(Path(checkpoint_dir))
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        if (Path(checkpoint) / "state.pt").exists():
+            self.learner.load(Path(checkpoint))
+
+
+def tune_over_train(config: dict[str, Any], experiment: Experiment, prepared: Prepared) -> None:
+    """A trial on several workers: a Ray Tune function that runs a TorchTrainer."""
+    chosen = override(experiment, settings_of(config))
+    name = f"trial-{tune.get_context().get_trial_id()}"
+    storage = checkpoint_folder(experiment)
+    make_trainer(chosen, prepared, name, storage, TuneReportCallback()).fit()
+
+
+def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+    """`conclude`, on a node that has what a worker needs (a GPU, say)."""
+    resources = worker_resources(experiment)
+    task = _conclude.options(num_cpus=resources["CPU"], num_gpus=resources.get("GPU", 0))
+    outcome: Outcome = ray.get(task.remote(experiment, prepared, weights))
+    return outcome
+
+
+@ray.remote(max_retries=2)
+def _conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+    use_cpus(experiment)
+    return conclude(experiment, prepared, weights)
+
+
+def worker_resources(experiment: Experiment) -> dict[str, float]:
+    """What one worker holds in Ray's accounts."""
+    cluster = experiment.cluster
+    gpus = {"GPU": cluster.gpus_per_worker} if cluster.gpus_per_worker else {}
+    return {"CPU": cluster.cpus_per_worker, **gpus}
+
+
+def checkpoint_folder(experiment: Experiment) -> str:
+    """Where the checkpoints of a training or sweep go while it runs."""
+    return experiment.cluster.storage or str((HOME / "checkpoints").resolve())
+
+
+def use_cpus(experiment: Experiment) -> None:
+    """As many threads as the worker holds CPUs: more would take turns on the same cores."""
+    torch.set_num_threads(max(1, round(experiment.cluster.cpus_per_worker)))
+
+
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """The settings of a trial from what Ray Tune hands it."""
+    return dict(config["settings"]) if "settings" in config else dict(config)
