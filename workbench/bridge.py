@@ -113,7 +113,7 @@ def _prepare(
     table = data.load(config, bench.spark)
     frame = table.frame.persist()
     try:
-        record = data.record(table)
+        record = data.record(table, config)
         seconds["read"] = time.perf_counter() - began
         progress.stage("Measuring the training split in Spark")
         statistics = data.fit_statistics(table, preparation)

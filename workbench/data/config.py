@@ -14,9 +14,9 @@ from nets.errors import ConfigError
 class SplitConfig:
     """Shares of the rows held out, stratified by label and reproducible from the seed."""
 
-    validation: float = Field(0.1, ge=0, lt=1)
+    validation: float = Field(default=0.1, ge=0, lt=1)
     """Share of the training rows held out to choose epochs and settings by."""
-    test: float = Field(0.2, ge=0, lt=1)
+    test: float = Field(default=0.2, ge=0, lt=1)
     """Share of all rows held out for the final figure; sources with a test set of their own ignore no row: set 0."""
     seed: int = 0
     """Decides, with each row's own key, which split the row is in."""
@@ -72,9 +72,9 @@ class DataConfig:
     """Where rows come from."""
     split: SplitConfig = SplitConfig()
     """How rows are held out."""
-    max_bad_share: float = Field(0.01, ge=0, le=1)
+    max_bad_share: float = Field(default=0.01, ge=0, le=1)
     """Refuse the data when a larger share of its rows cannot be read."""
-    partition_bytes: int = Field(16 * 2**20, ge=2**16)
+    partition_bytes: int = Field(default=16 * 2**20, ge=2**16)
     """Largest Spark partition handed to Ray, in bytes of features: RayDP copies a partition in the JVM heap."""
-    resident_bytes: int = Field(4 * 2**30, ge=0)
+    resident_bytes: int = Field(default=4 * 2**30, ge=0)
     """Keep a split as one array in Ray's object store when it is at most this large; stream it otherwise."""

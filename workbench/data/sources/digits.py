@@ -1,0 +1,33 @@
+"""scikit-learn's handwritten digits: 1,797 pictures of 8x8 grey values from 0 to 16.
+
+Source: UCI "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak 1998), its test part.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nets.spec import TensorSpec
+from workbench.data.config import DigitsSource
+from workbench.data.sources.arrays import from_arrays
+from workbench.data.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def read(source: DigitsSource, spark: SparkSession) -> Table:
+    """Pictures (1, 8, 8) uint8, or the same row by row as a series (8 steps, 8 values) float32."""
+    from sklearn.datasets import load_digits
+
+    values, labels = load_digits(return_X_y=True)
+    if source.layout == "image":
+        spec = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+    else:
+        spec = TensorSpec(kind="series", shape=(8, 8))
+    samples = values.reshape(-1, *spec.shape).astype(spec.dtype)
+    keys = [f"digit-{i:04d}" for i in range(len(labels))]
+    names = tuple(str(i) for i in range(10))
+    return from_arrays(spark, samples, labels.astype(np.int64), keys, spec, names)
