@@ -120,7 +120,7 @@ def _prepare(
         seconds["statistics"] = time.perf_counter() - began - seconds["read"]
         progress.stage("Handing the DataFrame to Ray")
         began = time.perf_counter()
-        splits = convert(frame, table.spec, config)
+        splits = convert(frame, table.spec, config, counts=record["rows"])
         seconds["convert"] = time.perf_counter() - began
     finally:
         frame.unpersist()
@@ -140,16 +140,18 @@ def _prepare(
     )
 
 
-def convert(frame: DataFrame, spec: TensorSpec, config: DataConfig) -> dict[str, Split]:
+def convert(
+    frame: DataFrame, spec: TensorSpec, config: DataConfig, *, counts: dict[str, int]
+) -> dict[str, Split]:
     """The canonical DataFrame as one Split per value of its `split` column.
 
     Args:
         frame: columns features (binary), label, split (string), key (string), and where the data
             has them length and weight.
+        counts: rows of each split.
     """
     import pyspark.sql.functions as F
 
-    counts = {row["split"]: row["count"] for row in frame.groupBy("split").count().collect()}
     total = sum(counts.values())
     wanted = [name for name in (*COLUMNS, "split", "key") if name in frame.columns]
     frame = _repartitioned(frame.select(*wanted), total * spec.num_bytes, config.partition_bytes)

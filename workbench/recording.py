@@ -1,12 +1,12 @@
 """What the workbench writes to the tracking store, and where in a run it lies.
 
-    experiment.json                     the whole experiment
-    data.json                           spec, labels, rows, bad rows, seconds by stage
-    checkpoints/epoch_0000.safetensors  weights before training, then after each epoch (small nets)
-    model/                              an MLflow model: nets.pyfunc over what `nets.save` wrote
-    evaluation/test.json                metrics, confusion matrix, per-class table
-    evaluation/predictions.parquet      a row per test sample: label, prediction, confidence, loss
-    samples/test.safetensors            test rows to look at
+experiment.json                     the whole experiment
+data.json                           spec, labels, rows, bad rows, seconds by stage
+checkpoints/epoch_0000.safetensors  weights before training, then after each epoch (small nets)
+model/                              an MLflow model: nets.pyfunc over what `nets.save` wrote
+evaluation/test.json                metrics, confusion matrix, per-class table
+evaluation/predictions.parquet      a row per test sample: label, prediction, confidence, loss
+samples/test.safetensors            test rows to look at
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from nets.config import to_dict
-from tracking import MlflowRecorder, Recorder
+from tracking import Recorder
 from workbench.bridge import Prepared
 from workbench.experiment import Experiment
 from workbench.outcome import Outcome
@@ -25,6 +25,8 @@ from workbench.outcome import Outcome
 
 def default_recorder() -> Recorder:
     """The store at MLFLOW_TRACKING_URI, else the embedded one below WORKBENCH_HOME."""
+    from tracking import MlflowRecorder
+
     return MlflowRecorder()
 
 
@@ -72,7 +74,9 @@ def example(prepared: Prepared) -> dict[str, list[object]]:
         zeros = np.zeros((2, *prepared.spec.shape), prepared.spec.dtype)
         return {"features": [sample.tobytes() for sample in zeros]}
     arrays = split.read()
-    columns: dict[str, list[object]] = {"features": [row.tobytes() for row in arrays["features"][:2]]}
+    columns: dict[str, list[object]] = {
+        "features": [row.tobytes() for row in arrays["features"][:2]]
+    }
     if "length" in arrays:
         columns["length"] = arrays["length"][:2].tolist()
     return columns

@@ -325,6 +325,8 @@ def _plain(value: Any) -> Any:
 def _bayes(config: SweepConfig, earlier: list[TrialResult]) -> OptunaSearch:
     import optuna
 
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
     space: dict[str, optuna.distributions.BaseDistribution] = {}
     for path, parameter in config.space.items():
         if isinstance(parameter, Choice):

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.cluster
 
 SPEC = TensorSpec(kind="vector", shape=(8,), dtype="float32")
 
+COUNTS = {"train": 750, "test": 250}
+
 
 def frame(bench: Bench, rows: int) -> Any:
     """Row i holds the float i eight times, as bytes; every fourth is a test row."""
@@ -32,22 +34,22 @@ def frame(bench: Bench, rows: int) -> Any:
 
 
 def test_every_row_arrives_once_in_its_split(bench: Bench) -> None:
-    splits = convert(frame(bench, 1000), SPEC, DataConfig())
-    assert {name: split.num_rows for name, split in splits.items()} == {"train": 750, "test": 250}
+    splits = convert(frame(bench, 1000), SPEC, DataConfig(), counts=COUNTS)
+    assert {name: len(split.read()["label"]) for name, split in splits.items()} == COUNTS
     arrays = splits["test"].read()
     assert arrays["label"].tolist() == list(range(0, 1000, 4))
     assert np.array_equal(arrays["features"], np.repeat(arrays["label"], 8).reshape(-1, 8))
 
 
 def test_reading_a_split_maps_the_object_store(bench: Bench) -> None:
-    split = convert(frame(bench, 400), SPEC, DataConfig())["train"]
+    split = convert(frame(bench, 1000), SPEC, DataConfig(), counts=COUNTS)["train"]
     first, second = split.read()["features"], split.read()["features"]
     assert first.__array_interface__["data"] == second.__array_interface__["data"]
 
 
 def test_data_over_the_budget_streams_with_every_row_once(bench: Bench) -> None:
     config = dataclasses.replace(DataConfig(), resident_bytes=0)
-    splits = convert(frame(bench, 1000), SPEC, config)
+    splits = convert(frame(bench, 1000), SPEC, config, counts=COUNTS)
     assert splits["train"].arrays is None
     assert splits["train"].dataset is not None
     batches = list(stream(splits["train"].dataset, SPEC, 64))
@@ -96,7 +98,7 @@ def test_more_data_than_the_executors_heap_holds_twice_over(bench: Bench) -> Non
         F.format_string("%08d", "id").alias("key"),
     )
     for _ in range(3):
-        split = convert(big, spec, DataConfig())["train"]
+        split = convert(big, spec, DataConfig(), counts={"train": 150})["train"]
         batch = to_batch(split.read())
         assert batch.label.tolist() == list(range(150))
         assert batch.features.shape == (150, 1 << 18)

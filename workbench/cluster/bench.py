@@ -19,7 +19,7 @@ import psutil
 
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java, find_java
-from workbench.cluster.terminal_logs import logs_to, new_log_path
+from workbench.cluster.terminal_logs import logs_to, new_log_path, route_loggers
 from workbench.errors import ClusterError
 from workbench.progress import Progress, Silent
 
@@ -43,6 +43,8 @@ _RAY_SETTINGS = {
     "RAY_memory_monitor_refresh_ms": "1000",
 }
 
+_RELEASE_S = 5.0
+
 
 @dataclass(kw_only=True)
 class Bench:
@@ -65,11 +67,19 @@ class Bench:
         """Refuse an experiment whose workers would wait for ever.
 
         Raises:
-            ClusterError: they do not fit into what Ray has free.
+            ClusterError: they do not fit into what Ray has free, now or within some seconds.
         """
         import ray
 
-        check_resources(config, ray.available_resources(), executors=False)
+        deadline = time.monotonic() + _RELEASE_S
+        while True:
+            try:
+                return check_resources(config, ray.available_resources(), executors=False)
+            except ClusterError:
+                # Ray keeps the resources of a finished task for a moment.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
 
 @contextmanager
@@ -104,6 +114,7 @@ def bench(
         spark = stack.enter_context(_spark(config, java, home, log_path))
         seconds["spark"] = time.perf_counter() - began
         progress.stage_done()
+        route_loggers()
         # Noted while Ray is up: after its shutdown, orphans are nobody's children.
         stack.callback(lambda: started.update(set(me.children(recursive=True)) - before))
         import ray

@@ -32,6 +32,18 @@ def logs_to(path: Path) -> Iterator[None]:
         yield
 
 
+def route_loggers() -> None:
+    """Take the handlers away that libraries give their loggers when they are imported.
+
+    What they log then reaches the file by way of the loggers that `logs_to` has set up.
+    """
+    for name in list(logging.root.manager.loggerDict):
+        top, _, rest = name.partition(".")
+        if rest and top in _NOISY:
+            logging.getLogger(name).handlers.clear()
+            logging.getLogger(name).propagate = True
+
+
 @contextmanager
 def _descriptors(log_fd: int) -> Iterator[None]:
     sys.stdout.flush()
