@@ -46,7 +46,7 @@ from nets.inside.health import (
     update_ratios,
     weight_norms,
 )
-from nets.inside.montage import coloured, montage, overlay, picture, unit_range
+from nets.inside.montage import Palette, Scale, coloured, montage, overlay, picture, unit_range
 from nets.inside.states import (
     LayerStates,
     gate_saturation,
@@ -63,7 +63,9 @@ __all__ = [
     "LayerHealth",
     "LayerStates",
     "Maximised",
+    "Palette",
     "Response",
+    "Scale",
     "activation_layers",
     "attribute",
     "coloured",

@@ -28,6 +28,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "Hardtanh": (-1.0, 1.0),
 }
 OTHERS = ("LeakyReLU", "ELU", "GELU", "SiLU", "Maxout", "PReLU", "SELU", "Softplus", "Mish")
+RECURRENT = ("RNN", "LSTM", "GRU")
+"""Their hidden states lie in (-1, 1), except those of an RNN with rectifiers."""
 NEAR = 0.05
 OFTEN = 0.95
 _BINS = 64
@@ -39,7 +41,7 @@ class LayerHealth:
 
     layer: str
     activation: str
-    """Name of the module's class; `RNN` for the hidden state of a plain recurrent layer."""
+    """Name of the module's class; of a recurrent layer it is the hidden state that is looked at."""
     num_units: int
     num_samples: int
     dead_share: float | None
@@ -62,10 +64,8 @@ def activation_layers(net: nn.Module) -> dict[str, str]:
     found = {}
     for name, module in net.named_modules():
         kind = type(module).__name__
-        if kind in RECTIFIERS or kind in BOUNDS or kind in OTHERS:
+        if kind in RECTIFIERS or kind in BOUNDS or kind in OTHERS or isinstance(module, nn.RNNBase):
             found[name] = kind
-        elif isinstance(module, nn.RNN):
-            found[name] = "RNN"
     return found
 
 
@@ -74,7 +74,7 @@ class _Tally:
 
     def __init__(self, kind: str, recurrent: str) -> None:
         self.kind = kind
-        rule = recurrent if kind == "RNN" else kind
+        rule = recurrent if kind in RECURRENT else kind
         self.bounds = BOUNDS.get(rule)
         self.rectifier = rule in RECTIFIERS
         self.values = self.zeros = 0
@@ -236,8 +236,8 @@ def measure_health(
 ) -> dict[str, float]:
     """What a training records per epoch: `health/<layer>/<what>` from one probe batch.
 
-    dead_share, saturated_share for activations; weight_norm, and with labels gradient_norm, and
-    with the weights before the epoch update_ratio for layers with weights.
+    dead_share, saturated_share for activations; with labels also gradient_norm, and with the
+    weights before the epoch also weight_norm and update_ratio, for layers with weights.
     """
     found: dict[str, float] = {}
     for item in health(net, features, length):
@@ -245,11 +245,11 @@ def measure_health(
             found[f"health/{item.layer}/dead_share"] = item.dead_share
         if item.saturated_share is not None:
             found[f"health/{item.layer}/saturated_share"] = item.saturated_share
-    tables = {"weight_norm": weight_norms(net)}
+    tables: dict[str, dict[str, float]] = {}
     if label is not None:
         tables["gradient_norm"] = gradient_norms(net, features, label, length)
     if before is not None:
-        tables["update_ratio"] = update_ratios(net, before)
+        tables |= {"weight_norm": weight_norms(net), "update_ratio": update_ratios(net, before)}
     for what, table in tables.items():
         found |= {f"health/{layer}/{what}": value for layer, value in table.items()}
     return found

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-Palette = Literal["sequential", "diverging", "grey"]
+Palette = Literal["sequential", "diverging", "warm", "grey"]
 Scale = Literal["common", "each"]
 
 # Sequential: nine samples of viridis (Smith & van der Walt 2015), even in lightness and readable
-# to colour-blind people. Diverging: ColorBrewer RdBu (Brewer 2003), white at zero.
+# to colour-blind people. Warm: inferno, of the same family. Diverging: ColorBrewer RdBu (Brewer 2003), white at zero.
+_BETWEEN = 128
 _ANCHORS = {
     "sequential": "440154 472d7b 3b528b 2c728e 21918c 28ae80 5ec962 addc30 fde725",
     "diverging": "053061 2166ac 4393c3 92c5de f7f7f7 f4a582 d6604d b2182b 67001f",
+    "warm": "000004 420a68 932667 dd513a fca50a fcffa4",
     "grey": "000000 ffffff",
 }
 
@@ -72,12 +74,13 @@ def montage(
     tile: int = 48,
     gap: int = 2,
     bounds: tuple[float, float] | None = None,
-    background: int = 128,
+    opaque: bool = True,
 ) -> Pixels:
     """One picture (H, W, 3) uint8 of maps (n, h, w), or of colour tiles (n, h, w, 3).
 
     Each map is enlarged by a whole factor, nearest neighbour, to about `tile` pixels: what is
-    shown is what was computed. Row by row from the top left; `gap` pixels of grey between.
+    shown is what was computed. Row by row from the top left, `gap` pixels of grey between; not
+    `opaque`: (H, W, 4), and what is between lets the page through.
     """
     in_colour = maps.ndim == 4
     unit = unit_range(maps, scale, symmetric=palette == "diverging" or in_colour, bounds=bounds)
@@ -87,11 +90,13 @@ def montage(
     n, h, w, _ = tiles.shape
     across = min(n, columns or grid_columns(n))
     down = math.ceil(n / across)
-    board = np.full((down * (h + gap) - gap, across * (w + gap) - gap, 3), background, np.uint8)
-    for i, picture in enumerate(tiles):
+    board = np.zeros((down * (h + gap) - gap, across * (w + gap) - gap, 4), np.uint8)
+    board[..., :3] = _BETWEEN
+    for i, tile_pixels in enumerate(tiles):
         top, left = (i // across) * (h + gap), (i % across) * (w + gap)
-        board[top : top + h, left : left + w] = picture
-    return board
+        board[top : top + h, left : left + w, :3] = tile_pixels
+        board[top : top + h, left : left + w, 3] = 255
+    return board[..., :3].copy() if opaque else board
 
 
 def grid_columns(n: int) -> int:
@@ -119,6 +124,6 @@ def overlay(base: Pixels, heat: NDArray[Any], opacity: float = 0.55) -> Pixels:
     cols = np.arange(base.shape[1]) * heat.shape[1] // base.shape[1]
     unit = unit_range(heat[None])[0][rows][:, cols]
     weight = (opacity * unit)[..., None]
-    mixed = base * (1 - weight) + coloured(unit, "sequential") * weight
+    mixed = base * (1 - weight) + coloured(unit, "warm") * weight
     result: Pixels = mixed.round().astype(np.uint8)
     return result

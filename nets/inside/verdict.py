@@ -14,7 +14,7 @@ History = Mapping[str, Sequence[tuple[int, float]]]
 """Metric name to (epoch, value) pairs, as `health/<layer>/<what>`."""
 
 _WATCH, _BAD = 0.1, 0.4
-_HIGH_RATE = {"sgd": 0.3, "adam": 0.005, "adamw": 0.005, "rmsprop": 0.005, "adagrad": 0.1}
+_HIGH_RATE = {"sgd": 0.5, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def _cause(word: str, series: Sequence[tuple[int, float]], settings: Mapping[str
         return "They were so before training: look at the initialisation and the input's scale."
     rate, optimizer = settings.get("training.learning_rate"), settings.get("training.optimizer")
     try:
-        high = float(str(rate)) >= _HIGH_RATE[str(optimizer)]
+        high = float(str(rate)) > _HIGH_RATE[str(optimizer)]
     except (KeyError, ValueError):
         high = False
     if high:

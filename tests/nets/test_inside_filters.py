@@ -81,6 +81,8 @@ def test_montage_lays_tiles_out_row_by_row() -> None:
     assert (board[5:9, 5:9] == 255).all(), "the fourth map stands in the second row, second column"
     assert (board[0:4, 0:9] != 255).all()
     assert (board[10:, 5:] == 128).all(), "where there is no map the background shows"
+    clear = inside.montage(maps, columns=2, tile=4, gap=1, opaque=False)
+    assert clear.shape[2] == 4 and not clear[10:, 5:, 3].any() and clear[5:9, 5:9, 3].all()
 
 
 def test_scales() -> None:

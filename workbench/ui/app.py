@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
+from PIL import Image
 
+from nets import inside
 from workbench.ui import login, parts
 
-_PAGES = Path(__file__).parent / "pages"
+# Not called "pages": Streamlit would serve the files of such a folder by itself, past the login.
+_PAGES = Path(__file__).parent / "views"
 
 
 def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
@@ -16,9 +20,17 @@ def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page
     return st.Page(path, title=title, icon=f":material/{icon}:", default=default)
 
 
+def _icon() -> Image.Image:
+    """Nine cells of a feature map. Made here: a named icon would be fetched from the internet."""
+    cells = np.array([[0.2, 0.5, 0.9], [0.4, 1.0, 0.6], [0.7, 0.3, 0.1]], dtype=np.float32)
+    return Image.fromarray(
+        inside.montage(cells.reshape(9, 1, 1), tile=20, gap=2, columns=3, opaque=False)
+    )
+
+
 def main() -> None:
     """Set up the frame and run the chosen page."""
-    st.set_page_config(page_title="Workbench", page_icon="🔬", layout="wide")
+    st.set_page_config(page_title="Workbench", page_icon=_icon(), layout="wide")
     parts.style()
     login.require()
     chosen = st.navigation(

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import nets
+from nets import inside
 from nets.errors import ConfigError, ModelFileError
 from workbench.ui import store
 
@@ -172,7 +173,7 @@ def _model(run_id: str) -> nets.Net:
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _at_epoch(run_id: str, epoch: int) -> nets.Net:
-    twin = nets.inside.private(_model(run_id))
+    twin = inside.private(_model(run_id))
     path = f"checkpoints/epoch_{epoch:04d}.safetensors"
     file = _file(run_id, path, f"The weights after epoch {epoch}")
     try:
@@ -180,7 +181,8 @@ def _at_epoch(run_id: str, epoch: int) -> nets.Net:
         twin.load_state_dict(weights, assign=True)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise Missing(f"The weights after epoch {epoch} cannot be used: {error}") from error
-    return twin.requires_grad_(True).eval()
+    twin.requires_grad_(True).eval()
+    return twin
 
 
 def labels(run_id: str) -> list[str] | None:

@@ -6,6 +6,7 @@ reports clicks on a cell of a heat map, which decides what opens next.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -88,10 +89,14 @@ def curves(
             "nameLocation": "middle",
             "nameGap": 26,
             "minInterval": 1 if x_name == "epoch" else 0,
-            "min": "dataMin",
+            "min": "dataMin" if x_name in ("epoch", "step") else 0,
             "max": "dataMax",
         },
-        "yAxis": {"type": "log" if log else "value", "name": y_name, "scale": True},
+        "yAxis": {
+            "type": "log" if log else "value",
+            "name": y_name if len(lines) < 2 else "",
+            "scale": True,
+        },
         "series": series,
     }
 
@@ -146,7 +151,13 @@ def heatmap(
     return {
         "animation": False,
         "tooltip": {"position": "top", "confine": True},
-        "grid": {"left": 8, "right": 64 if bar else 12, "top": 12, "bottom": 34, "containLabel": True},
+        "grid": {
+            "left": 8,
+            "right": 64 if bar else 12,
+            "top": 12,
+            "bottom": 34,
+            "containLabel": True,
+        },
         "xAxis": {
             "type": "category",
             "data": [str(v) for v in x],
@@ -199,7 +210,7 @@ def _is_dark(value: float, low: float, high: float, colours: Sequence[str]) -> b
 def histogram(counts: Sequence[int], edges: Sequence[float], *, name: str = "") -> Spec:
     """Bars of `counts` between `edges`, as shares of the whole."""
     total = max(1, sum(counts))
-    middles = [(a + b) / 2 for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    middles = [(a + b) / 2 for a, b in itertools.pairwise(edges)]
     return {
         "animation": False,
         "tooltip": {"trigger": "axis", "confine": True, "valueFormatter": "percent"},
@@ -224,7 +235,9 @@ def histogram(counts: Sequence[int], edges: Sequence[float], *, name: str = "") 
     }
 
 
-def bars(names: Sequence[str], values: Sequence[float], *, percent: bool = False, x_name: str = "") -> Spec:
+def bars(
+    names: Sequence[str], values: Sequence[float], *, percent: bool = False, x_name: str = ""
+) -> Spec:
     """Horizontal bars, the first on top; negative ones in the second colour."""
     data = [
         {"value": _number(v), "itemStyle": {"color": COLOURS[0] if v >= 0 else COLOURS[3]}}

@@ -99,7 +99,7 @@ def address() -> str | None:
         if command and command[0].endswith("raylet"):
             known = dict(w.lstrip("-").split("=", 1) for w in command[1:] if "=" in w)
             if "gcs-address" in known:
-                return known["gcs-address"]
+                return str(known["gcs-address"])
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import pydantic
 
+from nets import activations
 from nets.config import override, to_dict
 from nets.errors import ConfigError
 from workbench.experiment import Experiment
@@ -59,7 +60,11 @@ def _schema() -> dict[str, Any]:
 
 
 def _collect(
-    root: dict[str, Any], node: dict[str, Any], tree: dict[str, Any], prefix: str, found: list[Field]
+    root: dict[str, Any],
+    node: dict[str, Any],
+    tree: dict[str, Any],
+    prefix: str,
+    found: list[Field],
 ) -> None:
     for name, declared in node.get("properties", {}).items():
         if name not in tree or name == "kind":
@@ -101,9 +106,16 @@ def _field(path: str, part: dict[str, Any], value: Any, text: str) -> Field:
         "maximum": high,
         "optional": optional,
     }
+    if path.rsplit(".", 1)[-1] == "activation":
+        return Field(kind="choice", choices=tuple(activations.names()), **known)
     if "enum" in part and not optional:
         return Field(kind="choice", choices=tuple(part["enum"]), **known)
-    kinds: dict[str, Kind] = {"boolean": "switch", "integer": "integer", "number": "number", "string": "text"}
+    kinds: dict[str, Kind] = {
+        "boolean": "switch",
+        "integer": "integer",
+        "number": "number",
+        "string": "text",
+    }
     kind: Kind = kinds.get(str(part.get("type")), "json")
     return Field(kind="json" if optional else kind, **known)
 
@@ -146,4 +158,6 @@ def _by_path(message: str, changes: Mapping[str, Any]) -> dict[str, str]:
 
 def arguments(changes: Mapping[str, Any]) -> list[str]:
     """`--set path=value` for each change, as a list of arguments."""
-    return [word for path, value in changes.items() for word in ("--set", f"{path}={as_text(value)}")]
+    return [
+        word for path, value in changes.items() for word in ("--set", f"{path}={as_text(value)}")
+    ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from workbench.errors import WorkbenchError
 
@@ -72,7 +72,7 @@ def _open(content: bytes) -> Image.Image:
             image.load()
     except UploadError:
         raise
-    except (Image.UnidentifiedImageError, OSError, SyntaxError, ValueError, MemoryError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, MemoryError) as error:
         raise UploadError(
             f"This file cannot be read as a picture ({', '.join(FORMATS)}): {error or 'no detail'}."
         ) from error

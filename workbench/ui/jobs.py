@@ -104,7 +104,9 @@ class Queue:
         """Every job, the newest first."""
         if not self.folder.is_dir():
             return []
-        names = sorted((p.name for p in self.folder.iterdir() if _ID.fullmatch(p.name)), reverse=True)
+        names = sorted(
+            (p.name for p in self.folder.iterdir() if _ID.fullmatch(p.name)), reverse=True
+        )
         return [job for name in names if (job := _read(self.folder / name)) is not None]
 
     def job(self, job_id: str) -> Job:

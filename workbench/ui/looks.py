@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -57,7 +56,9 @@ def filters(run_id: str, epoch: int | None, layer: str) -> Array:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def exciting(run_id: str, epoch: int | None, layer: str, channel: int, count: int) -> list[Excitation]:
+def exciting(
+    run_id: str, epoch: int | None, layer: str, channel: int, count: int
+) -> list[Excitation]:
     """The kept samples that excite a channel most."""
     kept = artifacts.samples(run_id)
     return inside.top_activating(
@@ -103,5 +104,5 @@ def health(run_id: str, epoch: int | None) -> list[LayerHealth]:
 
 def scores(run_id: str, epoch: int | None, given: Given) -> Array:
     """(num_outputs,) of one input."""
-    with torch.inference_mode():
-        return inside.scores(artifacts.net(run_id, epoch), given.features, given.length)[0]
+    found: Array = inside.scores(artifacts.net(run_id, epoch), given.features, given.length)[0]
+    return found

@@ -20,16 +20,12 @@ from workbench.ui import artifacts, store
 from workbench.ui.artifacts import Missing, Samples
 from workbench.ui.images import png
 
-ICONS = {
-    "FINISHED": "🟢", "RUNNING": "🔵", "STOPPED": "🟠",
-    "FAILED": "🔴", "KILLED": "⚫", "SCHEDULED": "⚪",
-}  # fmt: skip
-
 _STYLE = """
 <style>
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
-.block-container { padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1500px; }
+.block-container { padding: 2.6rem 2.5rem 3rem; max-width: 1600px; }
+[data-testid="stImageCaption"] { font-size: 0.8rem; }
 </style>
 """
 
@@ -62,7 +58,7 @@ def first_steps() -> None:
     """What to do in an empty store."""
     st.info("No runs yet. Train something small to fill these pages:", icon=":material/rocket:")
     st.code("workbench train digits_cnn\nworkbench sweep digits_cnn", language="bash")
-    st.page_link("pages/launch.py", label="Or fill in a form", icon=":material/play_circle:")
+    st.page_link("views/launch.py", label="Or fill in a form", icon=":material/play_circle:")
     st.caption(f"Runs are read from {store.uri()}.")
 
 
@@ -76,15 +72,19 @@ def run_label(run: store.Run) -> str:
     """One line that tells a run from its siblings."""
     best = run.best()
     when = time.strftime("%d %b %H:%M", time.localtime(run.start)) if run.start else "?"
-    parts = [ICONS.get(run.status, ""), run.name, run.experiment, when]
+    parts = [run.name, run.experiment, when]
     if best is not None:
-        parts.insert(2, f"{best[0].split('/')[-1]} {number(best[1])}")
-    return "  ·  ".join(filter(None, [" ".join(parts[:2]), *parts[2:]]))
+        parts.insert(1, f"{best[0].split('/')[-1]} {number(best[1])}")
+    if run.status != "FINISHED":
+        parts.append(run.status.lower())
+    return "  ·  ".join(parts)
 
 
 def number(value: float | None) -> str:
-    """Four significant figures; a dash for nothing."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.4g}"
+    """Four significant figures, whole thousands with commas; a dash for nothing."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def duration(seconds: float | None) -> str:
@@ -164,9 +164,21 @@ def show(
 ) -> None:
     """A picture with a text alternative and, given a file name, a download button."""
     content = png(pixels)
-    st.image(content, caption=caption, width=width, alt=alt)  # type: ignore[arg-type]
+    st.image(content, caption=caption, width=width, alt=alt, output_format="PNG")  # type: ignore[arg-type]
     if name:
         download("PNG", content, f"{name}.png", "image/png")
+
+
+def shown(heading: str, pixels: NDArray[np.uint8], alt: str, name: str) -> None:
+    """A picture under a line of text, the download beside the text."""
+    bar = st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    )
+    bar.markdown(heading)
+    content = png(pixels)
+    with bar:
+        download("PNG", content, f"{name}.png", "image/png")
+    st.image(content, alt=alt, output_format="PNG")
 
 
 def download(label: str, content: bytes | str, name: str, mime: str) -> None:
@@ -236,3 +248,17 @@ def enlarged(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """A picture repeated by a whole factor to about `size` pixels across."""
     factor = max(1, round(size / max(pixels.shape[:2])))
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def palette(*maps: NDArray[Any]) -> inside.Palette:
+    """Colours that suit the values: two-sided where there are negative ones."""
+    return "diverging" if min(float(m.min()) for m in maps) < 0 else "sequential"
+
+
+def pick_scale(key: str) -> inside.Scale:
+    """One colour range for all maps of a layer, or every map its own."""
+    chosen = st.segmented_control(
+        "Scale", ["common", "each"], default="common", required=True, key=key, bind="query-params",
+        help="common: one range for all maps of a layer; each: every map its own.",
+    )  # fmt: skip
+    return "each" if chosen == "each" else "common"

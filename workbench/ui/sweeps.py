@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,18 @@ def read(run: store.Run) -> Sweep:
     space, metric, mode = _asked(run)
     swept = list(space) or _varying(children)
     rows = [_row(child, swept, metric, mode) for child in children]
-    columns = ["run_id", "name", "trial", "status", "stopped", "start", "seconds", "epochs", "value", *swept]
+    columns = [
+        "run_id",
+        "name",
+        "trial",
+        "status",
+        "stopped",
+        "start",
+        "seconds",
+        "epochs",
+        "value",
+        *swept,
+    ]
     trials = pd.DataFrame(rows, columns=columns).sort_values("trial").reset_index(drop=True)
     axes: dict[str, Scale] = {}
     for name in swept:
@@ -120,9 +132,7 @@ def importance(sweep: Sweep) -> dict[str, float]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize" if sweep.mode == "max" else "minimize")
     for _, row in frame.iterrows():
-        params = {
-            n: str(row[n]) if sweep.axes[n] == "category" else float(row[n]) for n in varying
-        }
+        params = {n: str(row[n]) if sweep.axes[n] == "category" else float(row[n]) for n in varying}
         study.add_trial(
             optuna.trial.create_trial(
                 params=params, distributions=distributions, value=float(row["value"])
@@ -158,10 +168,12 @@ def cells(values: pd.Series, scale: Scale, most: int = 7) -> tuple[pd.Series, li
     edges = np.linspace(numbers.min(), numbers.max(), most + 1)
     index = pd.Series(np.clip(np.digitize(numbers, edges) - 1, 0, most - 1), index=values.index)
     ends = np.exp(edges) if scale == "log" else edges
-    return index, [f"{a:.2g}–{b:.2g}" for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return index, [f"{a:.2g}–{b:.2g}" for a, b in itertools.pairwise(ends)]
 
 
-def grid(frame: pd.DataFrame, x: str, y: str, sweep: Sweep) -> tuple[np.ndarray, list[str], list[str]]:
+def grid(
+    frame: pd.DataFrame, x: str, y: str, sweep: Sweep
+) -> tuple[np.ndarray, list[str], list[str]]:
     """Best value per cell of x by y, over the trials in `frame`; cells as for the whole sweep."""
     whole = sweep.trials.dropna(subset=["value", x, y])
     (xs, x_names), (ys, y_names) = (cells(whole[n], sweep.axes[n]) for n in (x, y))
@@ -180,5 +192,3 @@ def settings_text(row: Mapping[str, Any], axes: Sequence[str]) -> str:
         for name in axes
     )
     return ", ".join(shown)
-
-

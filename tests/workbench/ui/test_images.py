@@ -26,7 +26,11 @@ def test_png_round_trip() -> None:
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 6, 9)])
 def test_every_mode_becomes_the_nets_shape(mode: str, shape: tuple[int, int, int]) -> None:
     image = Image.new(mode, (31, 17))
-    sample = decode(encoded(image, "TIFF" if mode == "CMYK" else "PNG"), shape) if mode != "CMYK" else decode(encoded(image, "JPEG"), shape)
+    sample = (
+        decode(encoded(image, "TIFF" if mode == "CMYK" else "PNG"), shape)
+        if mode != "CMYK"
+        else decode(encoded(image, "JPEG"), shape)
+    )
     assert sample.shape == shape and sample.dtype == np.uint8
 
 
@@ -54,7 +58,9 @@ def test_too_large_is_refused_before_it_is_decoded() -> None:
         decode(b"\0" * (MAX_BYTES + 1), (1, 8, 8))
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 50_000, 50_000, 8, 0, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100))

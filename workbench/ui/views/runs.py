@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -97,7 +99,8 @@ def _draw(query: store.Query, found: store.Page) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         key="runs_table",
-        height=min(38 * (len(frame) + 1), 760),
+        height=int(min(36 * (len(frame) + 1), 760)),
+        placeholder="",
         column_config=_column_config(frame),
         alt="Runs",
     )
@@ -112,8 +115,8 @@ def _frame(query: store.Query, found: store.Page) -> pd.DataFrame:
     rows = []
     for run in found.rows:
         row = {
-            "": parts.ICONS.get(run.status, "⚪"),
             "run": run.name,
+            "status": run.status.lower(),
             "kind": run.kind,
             "experiment": run.experiment,
             "started": pd.Timestamp(run.start, unit="s") if run.start else pd.NaT,
@@ -126,12 +129,13 @@ def _frame(query: store.Query, found: store.Page) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _column_config(frame: pd.DataFrame) -> dict[str, object]:
-    config: dict[str, object] = {
-        "": st.column_config.TextColumn(width=34, help="🟢 finished 🔵 running 🟠 stopped early 🔴 failed ⚫ killed"),
+def _column_config(frame: pd.DataFrame) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "status": st.column_config.TextColumn(help="stopped: ended early by its sweep", width=80),
+        "kind": st.column_config.TextColumn(width=60),
         "run": st.column_config.TextColumn(pinned=True),
         "started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
-        "curve": st.column_config.LineChartColumn(_MAIN, width="small", y_min=0, y_max=1),
+        "curve": st.column_config.LineChartColumn(width="small", help=_MAIN, y_min=0, y_max=1),
     }
     for name in frame.columns:
         if pd.api.types.is_float_dtype(frame[name]):
@@ -157,13 +161,13 @@ def _actions(picked: list[store.Run], deleted: bool) -> None:
         return
     bar = st.container(horizontal=True, vertical_alignment="bottom")
     first, ids = picked[0], [run.id for run in picked]
-    where = "pages/sweep.py" if first.kind == "sweep" else "pages/run.py"
+    where = "views/sweep.py" if first.kind == "sweep" else "views/run.py"
     if bar.button("Open", key="act_open", type="primary", disabled=len(picked) != 1):
         st.switch_page(where, query_params={"run": first.id})
     if bar.button("Compare", key="act_compare", disabled=len(picked) < 2):
-        st.switch_page("pages/compare.py", query_params={"runs": ",".join(ids[:10])})
+        st.switch_page("views/compare.py", query_params={"runs": ",".join(ids[:10])})
     if bar.button("Look inside", key="act_inside", disabled=len(picked) != 1):
-        page = "pages/rnn.py" if first.params.get("net.kind") == "rnn" else "pages/cnn.py"
+        page = "views/rnn.py" if first.params.get("net.kind") == "rnn" else "views/cnn.py"
         st.switch_page(page, query_params={"run": first.id})
     verb = "Restore" if deleted else "Delete"
     if bar.button(verb, key="act_delete", help="Deleted runs can be shown and restored."):

@@ -9,7 +9,6 @@ from workbench.ui import cluster_state, home, parts, store
 from workbench.ui.cluster_state import RayReport
 
 _LIVE_S = 5
-_MARK = {"ok": "🟢", "warn": "🟠", "fail": "🔴"}
 
 
 def main() -> None:
@@ -26,7 +25,9 @@ def _links() -> None:
         bar = st.container(horizontal=True)
         for name, url in cluster_state.dashboards().items():
             bar.link_button(name, url, icon=":material/open_in_new:")
-        st.caption("MLflow's own UI: `workbench mlflow`. Ray's and Spark's are linked while they run.")
+        st.caption(
+            "MLflow's own UI: `workbench mlflow`. Ray's and Spark's are linked while they run."
+        )
 
 
 def _ray() -> None:
@@ -53,12 +54,18 @@ def _ray() -> None:
             for process in found
         )
         st.dataframe(
-            frame, hide_index=True, height="content", key="processes", alt="Processes of Ray and Spark"
+            frame,
+            hide_index=True,
+            height="content",
+            key="processes",
+            alt="Processes of Ray and Spark",
         )
 
     body()
     where = cluster_state.address()
-    if where and st.button("Ask Ray", key="ask_ray", help=f"Joins the Ray at {where} for a moment."):
+    if where and st.button(
+        "Ask Ray", key="ask_ray", help=f"Joins the Ray at {where} for a moment."
+    ):
         with st.spinner(f"Asking {where}"):
             told = cluster_state.report(where)
         if isinstance(told, str):
@@ -80,9 +87,7 @@ def _draw(told: RayReport) -> None:
     st.dataframe(pd.DataFrame(told.nodes), hide_index=True, key="ray_nodes", alt="Ray nodes")
     if told.actors:
         st.markdown("**Actors** (Spark executors, trials, workers)")
-        st.dataframe(
-            pd.DataFrame(told.actors), hide_index=True, key="ray_actors", alt="Ray actors"
-        )
+        st.dataframe(pd.DataFrame(told.actors), hide_index=True, key="ray_actors", alt="Ray actors")
 
 
 def _doctor() -> None:
@@ -91,14 +96,16 @@ def _doctor() -> None:
         checks = cluster_state.checks()
     frame = pd.DataFrame(
         {
-            "": _MARK.get(check.verdict, ""),
             "what": check.name,
+            "verdict": check.verdict,
             "seen": check.seen,
             "advice": check.advice,
         }
         for check in checks
     )
-    st.dataframe(frame, hide_index=True, height="content", key="doctor", alt="Checks of this machine")
+    st.dataframe(
+        frame, hide_index=True, height="content", key="doctor", alt="Checks of this machine"
+    )
     if st.button("Look again", key="doctor_again", icon=":material/refresh:"):
         cluster_state.checks.clear()
         st.rerun()

@@ -54,7 +54,7 @@ def _headline(run: store.Run) -> None:
     best = run.best()
     epochs = run.metrics.get("epoch")
     shown = [
-        ("Status", f"{parts.ICONS.get(run.status, '')} {run.status.lower()}"),
+        ("Status", run.status.lower()),
         (f"Best {best[0]}" if best else "Best", parts.number(best[1] if best else None)),
         ("Test accuracy", parts.number(run.metrics.get("test/accuracy"))),
         ("Epochs", "–" if epochs is None else f"{epochs:.0f}"),
@@ -79,13 +79,16 @@ def _curves(run: store.Run) -> None:
     columns = st.columns(2)
     for column, (what, can_log) in zip(columns, pairs, strict=True):
         lines = {
-            name: history[name] for name in (f"train/{what}", f"validation/{what}") if name in history
+            name: history[name]
+            for name in (f"train/{what}", f"validation/{what}")
+            if name in history
         }
         if not lines:
             continue
         with column, st.container(border=True):
-            st.markdown(f"**{what.capitalize()}**")
-            log = can_log and st.toggle("Logarithmic", key=f"log_{what}", bind="query-params")
+            bar = st.container(horizontal=True, horizontal_alignment="distribute")
+            bar.markdown(f"**{what.capitalize()}**")
+            log = can_log and bar.toggle("Logarithmic", key=f"log_{what}", bind="query-params")
             spec = charts.curves(
                 lines, log=bool(log), marker=best, marker_name="best", dashed=[f"train/{what}"]
             )
@@ -100,8 +103,8 @@ def _curves(run: store.Run) -> None:
         st.echarts_chart(
             charts.curves({name: history[name]}), key="curve_other", height=240, alt=name
         )
-    frame = pd.DataFrame({n: dict(points) for n, points in history.items()}).sort_index()
-    parts.csv(frame.rename_axis("epoch").reset_index(), f"{run.name}_metrics")
+    frame = pd.DataFrame({n: dict(points) for n, points in history.items() if n != "epoch"})
+    parts.csv(frame.sort_index().rename_axis("epoch").reset_index(), f"{run.name}_metrics")
 
 
 def _evaluation(run: store.Run) -> None:
@@ -147,8 +150,15 @@ def _per_class(found: artifacts.Evaluated, names: list[str]) -> None:
     table = found.values.get("per_class")
     if not isinstance(table, dict):
         raise Missing("The evaluation has no table by class.")
-    frame = pd.DataFrame({"class": names} | {k: v for k, v in table.items() if len(v) == len(names)})
-    bar = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
+    frame = pd.DataFrame(
+        {"class": names} | {k: v for k, v in table.items() if len(v) == len(names)}
+    )
+    bar = st.column_config.ProgressColumn(
+        format="%.1f%%", min_value=0.0, max_value=100.0, width="small"
+    )
+    for name in ("precision", "recall", "f1"):
+        if name in frame:
+            frame[name] = frame[name] * 100
     st.dataframe(
         frame, hide_index=True, height="content", key="per_class", alt="Metrics by class",
         column_config={name: bar for name in ("precision", "recall", "f1") if name in frame},
@@ -160,7 +170,9 @@ def _cell(run: store.Run, cell: tuple[int, int], names: list[str]) -> None:
     true, predicted = cell
     st.markdown(f"**{names[true]}** predicted as **{names[predicted]}**")
     table = artifacts.predictions(run.id)
-    _gallery(run, table[(table["label"] == true) & (table["prediction"] == predicted)], names, "cell")
+    _gallery(
+        run, table[(table["label"] == true) & (table["prediction"] == predicted)], names, "cell"
+    )
 
 
 def _mistakes(run: store.Run) -> None:
@@ -180,7 +192,9 @@ def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: 
     place = {row: i for i, row in enumerate(found.row)}
     kept = table[table["row"].isin(place)].head(24)
     if kept.empty:
-        st.caption(f"None of these {len(table)} rows is among the {len(found)} samples kept in the run.")
+        st.caption(
+            f"None of these {len(table)} rows is among the {len(found)} samples kept in the run."
+        )
         return
     if found.features.ndim != 4:
         st.dataframe(kept, hide_index=True, key=f"rows_{key}")
@@ -190,21 +204,23 @@ def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: 
         index = place[int(row["row"])]
         with columns[i % 8]:
             pixels = inside.picture(found.features[index].numpy())
-            said = artifacts.class_name(names, int(row["prediction"]))
+            was, said = (artifacts.class_name(names, int(row[c])) for c in ("label", "prediction"))
             parts.show(
                 parts.enlarged(pixels, 112),
                 f"sample {index}",
-                caption=f"{said}, {row['confidence']:.0%} sure",
+                caption=f"{was} → {said}, {row['confidence']:.0%}",
                 width="stretch",
             )
             st.page_link(
-                "pages/cnn.py", label="Inside", query_params={"run": run.id, "sample": str(index)}
+                "views/cnn.py",
+                label="Look inside",
+                query_params={"run": run.id, "sample": str(index)},
             )
 
 
 def _net(run: store.Run) -> None:
     with parts.part("Layer by layer"):
-        model = artifacts.net(run.id)
+        model = inside.private(artifacts.net(run.id))
         frame = pd.DataFrame(
             {
                 "layer": layer.name,
@@ -237,7 +253,9 @@ def _settings(run: store.Run) -> None:
         {"setting": k, "value": v} for k, v in sorted(run.params.items()) if (search or "") in k
     ]
     left, right = st.columns([3, 2])
-    left.dataframe(pd.DataFrame(rows), hide_index=True, key="params", height="content", alt="Settings")
+    left.dataframe(
+        pd.DataFrame(rows), hide_index=True, key="params", height="content", alt="Settings"
+    )
     with right, parts.part("Data"):
         found = artifacts.data(run.id)
         counts = found.get("rows")
@@ -291,7 +309,7 @@ def again() -> Experiment:
 
 def _as_file(run: store.Run, told: dict[str, Any]) -> str:
     """A file that makes the experiment. JSON has no triple quote that is not escaped."""
-    text = parts.json_block(told).replace('"""', '\\u0022\\u0022\\u0022')
+    text = parts.json_block(told).replace('"""', "\\u0022\\u0022\\u0022")
     return _FILE.format(run_id=run.id, name=f"repeat_{run.id[:8]}.py", told=text)
 
 

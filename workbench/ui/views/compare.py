@@ -17,7 +17,9 @@ _PARTS = ("Curves", "Settings", "Same picture", "By class", "Disagreements")
 
 
 def main() -> None:
-    parts.title("Compare", "What differs between runs, in what they were given and in what they do.")
+    parts.title(
+        "Compare", "What differs between runs, in what they were given and in what they do."
+    )
     runs = _pick()
     if len(runs) < 2:
         st.info("Choose two or more runs.", icon=":material/compare_arrows:")
@@ -47,7 +49,9 @@ def _pick() -> list[store.Run]:
         parts.no_run()
     lost = [i for i in wanted if i not in options]
     if lost:
-        st.warning(f"Not in this store: {', '.join(i[:40] for i in lost)}.", icon=":material/link_off:")
+        st.warning(
+            f"Not in this store: {', '.join(i[:40] for i in lost)}.", icon=":material/link_off:"
+        )
     if wanted != st.session_state.get("compare_seen"):
         st.session_state["compare_runs"] = [i for i in wanted if i in options]
     chosen = st.multiselect(
@@ -62,18 +66,26 @@ def _pick() -> list[store.Run]:
 def _names(runs: list[store.Run]) -> dict[str, str]:
     """Run id to a short name that is unique among them."""
     count = pd.Series([run.name for run in runs]).value_counts()
-    return {run.id: run.name if count[run.name] == 1 else f"{run.name} {run.id[:5]}" for run in runs}
+    return {
+        run.id: run.name if count[run.name] == 1 else f"{run.name} {run.id[:5]}" for run in runs
+    }
 
 
 def _curves(runs: list[store.Run]) -> None:
     names = _names(runs)
     histories = {run.id: store.history(run.id) for run in runs}
-    known = sorted({m for h in histories.values() for m in h if not m.startswith(("health/", "time/"))})
+    known = sorted(
+        {m for h in histories.values() for m in h if not m.startswith(("health/", "time/"))}
+    )
     if not known:
         raise Missing("None of these runs has recorded an epoch yet.")
     usual = [m for m in ("validation/accuracy", "validation/loss") if m in known]
-    chosen = st.multiselect("Metrics", known, default=usual or known[:1], key="compare_metrics", bind="query-params")
-    together = st.toggle("Training beside it, dashed", value=True, key="with_train", bind="query-params")
+    chosen = st.multiselect(
+        "Metrics", known, default=usual or known[:1], key="compare_metrics", bind="query-params"
+    )
+    together = st.toggle(
+        "Training beside it, dashed", value=True, key="with_train", bind="query-params"
+    )
     columns = st.columns(2 if len(chosen) > 1 else 1)
     for i, metric in enumerate(chosen):
         lines, colours, dashed = {}, {}, []
@@ -87,30 +99,48 @@ def _curves(runs: list[store.Run]) -> None:
         with columns[i % len(columns)], st.container(border=True):
             st.markdown(f"**{metric}**")
             spec = charts.curves(lines, colour_of=colours, dashed=dashed)
-            st.echarts_chart(spec, key=f"compare_{metric}", height=320, alt=f"{metric} of every run")
+            st.echarts_chart(
+                spec, key=f"compare_{metric}", height=320, alt=f"{metric} of every run"
+            )
     _metrics(runs, names)
 
 
 def _metrics(runs: list[store.Run], names: dict[str, str]) -> None:
     st.subheader("Metrics", anchor=False)
     wanted = sorted(
-        {m for run in runs for m in run.metrics if not m.startswith(("health/", "time/", "system/"))}
+        {
+            m
+            for run in runs
+            for m in run.metrics
+            if not m.startswith(("health/", "time/", "system/"))
+        }
     )
-    frame = pd.DataFrame({names[r.id]: [r.metrics.get(m) for m in wanted] for r in runs}, index=wanted)
-    st.dataframe(frame.rename_axis("metric"), key="compare_table", height="content", alt="Metrics of every run")
+    frame = pd.DataFrame(
+        {names[r.id]: [r.metrics.get(m) for m in wanted] for r in runs}, index=wanted
+    )
+    st.dataframe(
+        frame.rename_axis("metric"),
+        key="compare_table",
+        height="content",
+        alt="Metrics of every run",
+    )
     parts.csv(frame.rename_axis("metric").reset_index(), "compare_metrics")
 
 
 def _settings(runs: list[store.Run]) -> None:
     names = _names(runs)
     keys = sorted({k for run in runs for k in run.params})
-    frame = pd.DataFrame({names[r.id]: [r.params.get(k, "") for k in keys] for r in runs}, index=keys)
+    frame = pd.DataFrame(
+        {names[r.id]: [r.params.get(k, "") for k in keys] for r in runs}, index=keys
+    )
     differing = frame[frame.nunique(axis=1) > 1]
     only = st.toggle("Only what differs", value=True, key="only_differing", bind="query-params")
     shown = differing if only else frame
     st.caption(f"{len(differing)} of {len(frame)} settings differ.")
     if shown.empty:
-        st.info("These runs have the same settings. The seed counts as one.", icon=":material/equal:")
+        st.info(
+            "These runs have the same settings. The seed counts as one.", icon=":material/equal:"
+        )
         return
     marked = shown.rename_axis("setting").style.apply(
         lambda row: ["background-color: rgba(224, 129, 45, 0.22)" if row.nunique() > 1 else "" for _ in row],
@@ -154,10 +184,14 @@ def _nearest(epochs: list[int], share: int) -> int | None:
 def _check_shape(run: store.Run, given: Given) -> None:
     shape = tuple(artifacts.net(run.id).spec.shape)
     if shape != tuple(given.features.shape[1:]):
-        raise Missing(f"This net takes samples of {shape}, this one is {tuple(given.features.shape[1:])}.")
+        raise Missing(
+            f"This net takes samples of {shape}, this one is {tuple(given.features.shape[1:])}."
+        )
 
 
-def _maps_side_by_side(runs: list[store.Run], names: dict[str, str], given: Given, share: int) -> None:
+def _maps_side_by_side(
+    runs: list[store.Run], names: dict[str, str], given: Given, share: int
+) -> None:
     found = {}
     for run in runs:
         try:
@@ -167,25 +201,37 @@ def _maps_side_by_side(runs: list[store.Run], names: dict[str, str], given: Give
         except Missing:
             continue
     layers = {i: [n for n, m in maps.items() if m.ndim == 3] for i, maps in found.items()}
-    common = [n for n in next(iter(layers.values()), []) if all(n in other for other in layers.values())]
+    common = [
+        n for n in next(iter(layers.values()), []) if all(n in other for other in layers.values())
+    ]
     if not common:
         st.caption("No layer with maps has the same name in all of them.")
         return
     st.subheader("Feature maps", anchor=False)
     a, b = st.columns([2, 1], vertical_alignment="bottom")
-    layer = a.selectbox("Layer", common, format_func=parts.short, key="compare_layer", bind="query-params")
+    first = next((i for i, n in enumerate(common) if n != "prepare"), 0)
+    layer = a.selectbox(
+        "Layer",
+        common,
+        index=first,
+        format_func=parts.short,
+        key="compare_layer",
+        bind="query-params",
+    )
     shared = b.toggle("One colour scale for all", value=True, key="one_scale", bind="query-params")
     stacks = {i: maps[layer or common[0]] for i, maps in found.items()}
     bounds = (
         (min(float(m.min()) for m in stacks.values()), max(float(m.max()) for m in stacks.values()))
         if shared else None
     )  # fmt: skip
-    palette = "diverging" if min(float(m.min()) for m in stacks.values()) < 0 else "sequential"
+    palette = parts.palette(*stacks.values())
     columns = st.columns(len(stacks))
     for (run_id, maps), column in zip(stacks.items(), columns, strict=True):
         with column:
-            board = inside.montage(maps, palette=palette, tile=44, columns=8, bounds=bounds)
-            parts.show(board, f"{layer} of {names[run_id]}", caption=names[run_id], width="stretch")
+            board = inside.montage(
+                maps, palette=palette, tile=52, gap=3, columns=8, bounds=bounds, opaque=False
+            )
+            parts.show(board, f"{layer} of {names[run_id]}", caption=names[run_id])
     if len(stacks) == 2:
         _difference(list(stacks.values()))
 
@@ -195,7 +241,9 @@ def _difference(stacks: list[np.ndarray]) -> None:
         st.caption("No difference view: the layers have different sizes.")
         return
     st.markdown("**Second minus first**")
-    board = inside.montage(stacks[1] - stacks[0], palette="diverging", tile=44)
+    board = inside.montage(
+        stacks[1] - stacks[0], palette="diverging", tile=52, gap=3, columns=8, opaque=False
+    )
     parts.show(board, "Difference of the feature maps", name="difference")
 
 
@@ -226,7 +274,9 @@ def _by_class(runs: list[store.Run]) -> None:
         frame.to_numpy().T, classes, list(frame.columns), low=float(frame.to_numpy().min()), high=1,
         show=np.vectorize(lambda v: f"{v:.1%}")(frame.to_numpy().T) if frame.size <= 200 else None,
     )  # fmt: skip
-    st.echarts_chart(spec, key="by_class", height=90 + 40 * len(same), alt=f"{metric} by class and run")
+    st.echarts_chart(
+        spec, key="by_class", height=90 + 40 * len(same), alt=f"{metric} by class and run"
+    )
     if len(same) > 1:
         frame["spread"] = frame.max(axis=1) - frame.min(axis=1)
     st.dataframe(
@@ -258,12 +308,16 @@ def _disagreements(runs: list[store.Run]) -> None:
     )
     labels = artifacts.labels(runs[0].id)
     shown = apart.map(lambda i: artifacts.class_name(labels, int(i)))
-    shown.insert(0, "label", [artifacts.class_name(labels, int(first["label"][r])) for r in apart.index])
+    shown.insert(
+        0, "label", [artifacts.class_name(labels, int(first["label"][r])) for r in apart.index]
+    )
     kept = artifacts.samples(runs[0].id)
     place = {row: i for i, row in enumerate(kept.row)}
     if kept.features.ndim == 4:
         pictures = [
-            data_url(parts.enlarged(inside.picture(kept.features[place[r]].numpy()), 48)) if r in place else None
+            data_url(parts.enlarged(inside.picture(kept.features[place[r]].numpy()), 48))
+            if r in place
+            else None
             for r in shown.index
         ]
         shown.insert(0, "picture", pictures)

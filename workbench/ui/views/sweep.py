@@ -56,11 +56,14 @@ def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
     status = sweep.trials["status"]
     stopped = int((status == "STOPPED").sum())
     shown = [
-        ("Status", f"{parts.ICONS.get(sweep.run.status, '')} {sweep.run.status.lower()}"),
+        ("Status", sweep.run.status.lower()),
         ("Trials", f"{len(sweep.trials)}"),
         ("Stopped early", f"{stopped}"),
         ("Failed", f"{int((status == 'FAILED').sum())}"),
-        (f"Best {sweep.metric}", parts.number(None if ranked.empty else float(ranked["value"].iloc[0]))),
+        (
+            f"Best {sweep.metric}",
+            parts.number(None if ranked.empty else float(ranked["value"].iloc[0])),
+        ),
         ("Took", parts.duration(sweep.run.seconds)),
     ]
     for column, (label, value) in zip(st.columns(len(shown)), shown, strict=True):
@@ -71,7 +74,9 @@ def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
 
 
 def _parallel(sweep: Sweep) -> None:
-    st.markdown("**Settings and result**", help="Drag along an axis to keep the trials that cross there.")
+    st.markdown(
+        "**Settings and result**", help="Drag along an axis to keep the trials that cross there."
+    )
     valued = sweep.ranked()
     if valued.empty or not sweep.axes:
         st.caption("No trial has a result yet.")
@@ -79,17 +84,28 @@ def _parallel(sweep: Sweep) -> None:
     axes: list[tuple[str, Any]] = [(n.rsplit(".", 1)[-1], s) for n, s in sweep.axes.items()]
     axes.append((sweep.metric, "number"))
     low = 0.0
-    if len(valued) >= 12 and st.toggle("Leave out the worst quarter", key="no_worst", bind="query-params",
-                                       help="A few failures flatten the axis for all others."):
+    if len(valued) >= 12 and st.toggle(
+        "Leave out the worst quarter",
+        key="no_worst",
+        bind="query-params",
+        help="A few failures flatten the axis for all others.",
+    ):
         low = 0.25  # fmt: skip
     kept = valued.head(max(1, round(len(valued) * (1 - low))))
-    rows = kept[[*sweep.axes, "value"]].astype(object).where(kept[[*sweep.axes, "value"]].notna(), None)
+    rows = (
+        kept[[*sweep.axes, "value"]]
+        .astype(object)
+        .where(kept[[*sweep.axes, "value"]].notna(), None)
+    )
     spec = charts.parallel(rows.to_numpy().tolist(), axes, colour_by=len(axes) - 1)
     st.echarts_chart(spec, key="parallel", height=360, alt="Parallel coordinates of all trials")
 
 
 def _importance(sweep: Sweep) -> None:
-    st.markdown("**Importance**", help="PED-ANOVA: how much better than the rest the top trials' values are.")
+    st.markdown(
+        "**Importance**",
+        help="PED-ANOVA: how much better than the rest the top trials' values are.",
+    )
     found = sweeps.importance(sweep)
     if not found:
         st.caption("At least 8 trials with a result are needed.")
@@ -106,12 +122,16 @@ def _map(sweep: Sweep) -> None:
         return
     numeric = [n for n in names if sweep.axes[n] != "category"] or names
     a, b, c = st.columns(3)
-    x = a.selectbox("Across", names, index=names.index(numeric[0]), key="map_x", bind="query-params")
+    x = a.selectbox(
+        "Across", names, index=names.index(numeric[0]), key="map_x", bind="query-params"
+    )
     others = [n for n in names if n != x]
     second = next((n for n in numeric if n != x), others[0])
     y = b.selectbox("Down", others, index=others.index(second), key="map_y", bind="query-params")
     rest = [n for n in others if n != y]
-    by = c.selectbox("One map for each", ["all together", *rest], index=1 if rest else 0, key="map_by")
+    by = c.selectbox(
+        "One map for each", ["all together", *rest], index=1 if rest else 0, key="map_by"
+    )
     valued = sweep.ranked()
     if by in rest:
         index, labels = sweeps.cells(valued[by], sweep.axes[by], most=4)
@@ -130,7 +150,9 @@ def _map(sweep: Sweep) -> None:
         spec["grid"]["top"] = 30
         with columns[i % len(columns)]:
             st.markdown(f":gray[{label}]" if label else "")
-            st.echarts_chart(spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}")
+            st.echarts_chart(
+                spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}"
+            )
 
 
 def _best_so_far(sweep: Sweep) -> None:
@@ -153,7 +175,9 @@ def _timeline(sweep: Sweep) -> None:
     )  # fmt: skip
     if len(started) > _TRIALS:
         st.caption(f"The latest {_TRIALS} of {len(started)} trials.")
-    st.echarts_chart(spec, key="timeline", height=max(200, 70 + 20 * len(shown)), alt="When each trial ran")
+    st.echarts_chart(
+        spec, key="timeline", height=max(320, 70 + 20 * len(shown)), alt="When each trial ran"
+    )
 
 
 def _scatter_and_table(sweep: Sweep) -> None:
@@ -164,14 +188,17 @@ def _scatter_and_table(sweep: Sweep) -> None:
     area = _scatter(sweep, ranked)
     if area is not None:
         frame = ranked.iloc[area]
-        st.caption(f"{len(frame)} trials in the selected area. Double-click the chart to see all again.")
-    shown = pd.DataFrame({"": [parts.ICONS.get(s, "⚪") for s in frame["status"]]})
-    for name in ("trial", "value", *sweep.axes, "epochs", "seconds", "stopped"):
+        st.caption(
+            f"{len(frame)} trials in the selected area. Double-click the chart to see all again."
+        )
+    shown = pd.DataFrame()
+    for name in ("trial", "status", "value", *sweep.axes, "epochs", "seconds", "stopped"):
         shown[name.rsplit(".", 1)[-1]] = frame[name].to_numpy()
     shown = shown.rename(columns={"value": sweep.metric})
+    shown["status"] = shown["status"].str.lower()
     event = st.dataframe(
         shown, hide_index=True, key="trials", on_select="rerun", selection_mode="multi-row",
-        height=min(38 * (len(shown) + 1), 520), alt="Trials, the best first",
+        height=min(36 * (len(shown) + 1), 520), placeholder="", alt="Trials, the best first",
         column_config={
             sweep.metric: st.column_config.NumberColumn(format="%.4g"),
             "seconds": st.column_config.NumberColumn(format="%.1f"),
@@ -200,9 +227,17 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
         "toolbox": {"left": 0, "top": 0},
         "tooltip": {"trigger": "item", "confine": True},
         "grid": {"left": 8, "right": 16, "top": 34, "bottom": 30, "containLabel": True},
-        "xAxis": {"type": kind, "name": x.rsplit(".", 1)[-1], "nameLocation": "middle", "nameGap": 26, "scale": True},
+        "xAxis": {
+            "type": kind,
+            "name": x.rsplit(".", 1)[-1],
+            "nameLocation": "middle",
+            "nameGap": 26,
+            "scale": True,
+        },
         "yAxis": {"type": "value", "scale": True},
-        "series": [{"type": "scatter", "data": points, "symbolSize": 9, "color": charts.COLOURS[0]}],
+        "series": [
+            {"type": "scatter", "data": points, "symbolSize": 9, "color": charts.COLOURS[0]}
+        ],
     }
     event = st.echarts_chart(
         spec, key=f"scatter_{x}", height=260, on_select="rerun",
@@ -219,9 +254,9 @@ def _actions(ids: list[str]) -> None:
         return
     bar = st.container(horizontal=True)
     if bar.button("Open", key="trial_open", type="primary", disabled=len(ids) != 1):
-        st.switch_page("pages/run.py", query_params={"run": ids[0]})
+        st.switch_page("views/run.py", query_params={"run": ids[0]})
     if bar.button("Compare", key="trial_compare", disabled=len(ids) < 2):
-        st.switch_page("pages/compare.py", query_params={"runs": ",".join(ids[:10])})
+        st.switch_page("views/compare.py", query_params={"runs": ",".join(ids[:10])})
 
 
 main()

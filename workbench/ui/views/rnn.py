@@ -70,7 +70,12 @@ def _input(given: Given, size: int | None) -> None:
 
 
 def _unfolding(
-    run: store.Run, net: Net, given: Given, size: int | None, names: list[str] | None, steps: list[str]
+    run: store.Run,
+    net: Net,
+    given: Given,
+    size: int | None,
+    names: list[str] | None,
+    steps: list[str],
 ) -> None:
     st.subheader(
         "The answer as it reads", anchor=False,
@@ -81,7 +86,9 @@ def _unfolding(
     values = inside.probabilities(logits) if classes else logits
     top = np.argsort(-values.max(axis=0))[:6]
     lines = {
-        artifacts.class_name(names, int(c)): [(t + 1.0, float(v)) for t, v in enumerate(values[:, c])]
+        artifacts.class_name(names, int(c)): [
+            (t + 1.0, float(v)) for t, v in enumerate(values[:, c])
+        ]
         for c in top
     }
     spec = charts.curves(lines, x_name="step", y_name="probability" if classes else "value")
@@ -106,19 +113,19 @@ def _attribution(
         format_func=lambda i: artifacts.class_name(names, i),
     )  # fmt: skip
     values = inside.step_attribution(net, given.features, int(target or 0), size)[: len(steps)]
-    spec = charts.bars(steps, [float(v) for v in values], x_name="share of the score")
+    spec = charts.bars(steps, [float(v) for v in values], x_name="added to the score")
     st.echarts_chart(
         spec, key="steps", height=min(640, 70 + 22 * len(steps)), alt="Attribution of each step"
     )
 
 
-def _states(
-    run: store.Run, net: Net, given: Given, size: int | None, steps: list[str]
-) -> None:
+def _states(run: store.Run, net: Net, given: Given, size: int | None, steps: list[str]) -> None:
     st.subheader("States and gates over time", anchor=False)
     found = inside.states(net, given.features, size)
     labels = [f"{s.name}{' backward' if s.backward else ''} ({s.cell_type})" for s in found]
-    chosen = st.selectbox("Layer", labels, key="rnn_layer", bind="query-params", format_func=parts.short)
+    chosen = st.selectbox(
+        "Layer", labels, key="rnn_layer", bind="query-params", format_func=parts.short
+    )
     state = found[labels.index(chosen) if chosen in labels else 0]
     _heat("Hidden state", state.hidden, steps, "hidden")
     if state.cell is not None:
@@ -145,7 +152,9 @@ def _heat(heading: str, values: np.ndarray, steps: list[str], key: str) -> None:
         values.T, steps, range(values.shape[1]), colours=charts.DIVERGING, low=-limit, high=limit,
         x_name="step", y_name="unit",
     )  # fmt: skip
-    st.echarts_chart(spec, key=key, height=_height(values), alt=f"{heading} of every unit over time")
+    st.echarts_chart(
+        spec, key=key, height=_height(values), alt=f"{heading} of every unit over time"
+    )
 
 
 def _gate(state: LayerStates, gate: str, steps: list[str]) -> None:

@@ -101,10 +101,8 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
     given = _given(run, model)
     found = looks.maps(run.id, epoch, given)
     a, b = st.columns(2)
-    scale = a.segmented_control(
-        "Scale", ["common", "each"], default="common", required=True, key="scale", bind="query-params",
-        help="common: one range for all maps of a layer; each: every map its own.",
-    )  # fmt: skip
+    with a:
+        scale = parts.pick_scale("scale")
     layers = [name for name, maps in found.items() if maps.ndim in (1, 3)]
     enlarge = b.selectbox(
         "Enlarge a layer", ["none", *layers], format_func=parts.short, key="enlarge",
@@ -113,24 +111,39 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
     if enlarge != "none" and found[enlarge].ndim == 3:
         _enlarged(run, given, enlarge, found[enlarge])
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
-    for name in layers:
+    for i, name in enumerate(layers):
         maps = found[name]
-        st.markdown(
-            f"**{parts.short(name)}** &nbsp; {kinds.get(name.split('#')[0], '')} &nbsp; "
-            f":gray[{' × '.join(map(str, maps.shape))} · {maps.min():.3g} to {maps.max():.3g}]"
-        )
-        board = _board(maps, scale or "common")
-        parts.show(board, f"Feature maps of {name}", name=f"{run.name}_{name}_maps")
+        if i % 2 == 0:
+            columns = st.columns(2, gap="large")
+        with columns[i % 2]:
+            board = _board(maps, scale)
+            parts.shown(
+                f"**{parts.short(name)}** &nbsp; {kinds.get(name.split('#')[0], '')} &nbsp; "
+                f":gray[{' × '.join(map(str, maps.shape))}, {maps.min():.3g} to {maps.max():.3g}]",
+                board,
+                f"Feature maps of {name}",
+                f"{run.name}_{name}_maps",
+            )
 
 
-def _board(maps: np.ndarray, scale: str) -> np.ndarray:
+def _board(maps: np.ndarray, scale: inside.Scale) -> np.ndarray:
     """One picture of a layer's maps; the values of a dense layer as a row of squares."""
-    palette = "diverging" if maps.min() < 0 else "sequential"
+    palette = parts.palette(maps)
     if maps.ndim == 1:
+        values = maps[:, None, None]
         return inside.montage(
-            maps[:, None, None], palette=palette, tile=14, gap=1, columns=min(64, len(maps))
+            values, palette=palette, tile=14, gap=1, columns=min(32, len(maps)), opaque=False
         )
-    return inside.montage(maps, palette=palette, scale=scale, tile=56)  # type: ignore[arg-type]
+    tile = 64 if len(maps) <= 32 else 40
+    return inside.montage(
+        maps,
+        palette=palette,
+        scale=scale,
+        tile=tile,
+        gap=4,
+        columns=min(16, len(maps)) if tile == 40 else 8,
+        opaque=False,
+    )
 
 
 def _enlarged(run: store.Run, given: Given, layer: str, maps: np.ndarray) -> None:
@@ -146,9 +159,11 @@ def _enlarged(run: store.Run, given: Given, layer: str, maps: np.ndarray) -> Non
         with b:
             one = inside.montage(
                 maps[channel : channel + 1], tile=288,
-                palette="diverging" if maps.min() < 0 else "sequential",
+                palette=parts.palette(maps),
             )  # fmt: skip
-            parts.show(one, f"Map {channel} of {layer}", caption=f"map {channel} of {parts.short(layer)}")
+            parts.show(
+                one, f"Map {channel} of {layer}", caption=f"map {channel} of {parts.short(layer)}"
+            )
         with c:
             heat = inside.overlay(base, np.maximum(maps[channel], 0))
             parts.show(
@@ -173,10 +188,8 @@ def _filters(run: store.Run, epoch: int | None, model: Net) -> None:
         "View", known, default=known[0], required=True, key=f"view_{len(known)}_{known[0]}",
         help="rgb: as colours; channels: a tile per input channel; norm: strength over all channels.",
     )  # fmt: skip
-    scale = c.segmented_control(
-        "Scale", ["common", "each"], default="common", required=True, key="filter_scale",
-        bind="query-params",
-    )  # fmt: skip
+    with c:
+        scale = parts.pick_scale("filter_scale")
     n, channels, height, width = weights.shape
     st.caption(
         f"{n} filters of {channels} × {height} × {width}. "
@@ -184,16 +197,19 @@ def _filters(run: store.Run, epoch: int | None, model: Net) -> None:
     )
     tiles = inside.pictures(weights, view or known[0])
     if view == "channels":
-        shown = tiles[: max(1, 1024 // channels)].reshape(-1, height, width)
+        fit = max(1, 2048 // channels)
+        if fit < n:
+            st.caption(f"The first {fit} of {n} filters; the norm shows all of them.")
+        shown = tiles[:fit].reshape(-1, height, width)
         columns = channels if channels > 1 else None
         board = inside.montage(
-            shown, palette="diverging", scale=scale or "common", tile=36 if channels > 8 else 56,
-            columns=columns,
+            shown, palette="diverging", scale=scale, tile=30 if channels > 8 else 64,
+            gap=4, columns=columns or min(n, 12), opaque=False,
         )  # fmt: skip
         if channels > 1:
             st.caption("A row per filter, a column per input channel.")
     else:
-        board = inside.montage(tiles, scale=scale or "common", tile=56)
+        board = inside.montage(tiles, scale=scale, tile=64, gap=4, columns=min(n, 12), opaque=False)
     parts.show(board, f"Filters of {layer}", name=f"{run.name}_{layer}_filters_{epoch}")
     _evolution(run, epoch, layer, weights)
 
@@ -264,7 +280,11 @@ def _exciting(run: store.Run, epoch: int | None, model: Net) -> None:
             (top * factor, left * factor, bottom * factor, right * factor),
         )
         with columns[i % 8]:
-            label = "" if kept.label is None else artifacts.class_name(names, int(kept.label[item.index]))
+            label = (
+                ""
+                if kept.label is None
+                else artifacts.class_name(names, int(kept.label[item.index]))
+            )
             parts.show(
                 framed, f"sample {item.index}", width="stretch",
                 caption=f"{parts.number(item.value)} · {label}",
@@ -311,7 +331,10 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
                 board = inside.overlay(base, heat)
             parts.show(board, f"{label} of {given.name}", caption=label, width="stretch")
             parts.download(
-                "CSV", pd.DataFrame(heat).to_csv(index=False), f"{run.name}_{method}.csv", "text/csv"
+                "CSV",
+                pd.DataFrame(heat).to_csv(index=False),
+                f"{run.name}_{method}.csv",
+                "text/csv",
             )
     st.caption(
         "Grad-CAM: where this layer's maps speak for the class. Integrated gradients: red pixels "
@@ -332,7 +355,9 @@ def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
     height, width = shown.feature_map.shape
     left, right = st.columns(2)
     row = int(left.slider("Row", 0, height - 1, height // 2, key="row", bind="query-params"))
-    column = int(right.slider("Column", 0, width - 1, width // 2, key="column", bind="query-params"))
+    column = int(
+        right.slider("Column", 0, width - 1, width // 2, key="column", bind="query-params")
+    )
     shown = inside.response(net, layer, given.features, channel, row, column)
     several = len(shown.window)
     source = 0
@@ -374,7 +399,9 @@ def _cells(values: np.ndarray, name: str) -> None:
     )  # fmt: skip
     spec["xAxis"]["show"] = spec["yAxis"]["show"] = False
     spec["grid"] = {"left": 2, "right": 2, "top": 2, "bottom": 2}
-    st.echarts_chart(spec, key=f"cells_{name}", height=200, alt=f"{name}: {height} by {width} values")
+    st.echarts_chart(
+        spec, key=f"cells_{name}", height=200, alt=f"{name}: {height} by {width} values"
+    )
 
 
 def _located(shown: inside.Response, source: int) -> None:
@@ -405,7 +432,15 @@ def _made(run: store.Run, epoch: int | None, model: Net) -> None:
         layer = _pick_layer(model)
     module = dict(model.named_modules())[layer]
     assert isinstance(module, torch.nn.Conv2d)
-    count = int(b.slider("Filters", 1, min(32, module.out_channels), min(8, module.out_channels), key="made_count"))
+    count = int(
+        b.slider(
+            "Filters",
+            1,
+            min(32, module.out_channels),
+            min(8, module.out_channels),
+            key="made_count",
+        )
+    )
     steps = int(c.select_slider("Steps", [32, 64, 96, 192], 64, key="made_steps"))
     st.caption("Inputs optimised, from noise, to raise the mean of one filter's map.")
     bar = st.progress(0.0, "Optimising")

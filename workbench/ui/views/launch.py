@@ -25,9 +25,7 @@ _GROUPS = {
     "data": "Data", "preparation": "Preparation", "net": "Net", "training": "Training",
     "cluster": "Cluster", "description": "Description",
 }  # fmt: skip
-_STATES = {
-    "queued": "⚪", "running": "🔵", "finished": "🟢", "failed": "🔴", "stopped": "⚫", "lost": "⚫",
-}  # fmt: skip
+_USUAL = "digits_cnn"
 _LIVE_S = 1.5
 
 
@@ -43,7 +41,10 @@ def main() -> None:
 def _form() -> None:
     a, b = st.columns([2, 1], vertical_alignment="bottom")
     known = names()
-    base_name = a.selectbox("Experiment", known, key="base", bind="query-params") or known[0]
+    usual = known.index(_USUAL) if _USUAL in known else 0
+    base_name = (
+        a.selectbox("Experiment", known, index=usual, key="base", bind="query-params") or known[0]
+    )
     what = b.segmented_control(
         "What", ["train", "sweep"], default="train", required=True, key="what", bind="query-params"
     )
@@ -143,7 +144,9 @@ def _sweep(base: Experiment, name: str) -> dict[str, Any]:
 
     changes: dict[str, Any] = {}
     st.subheader("Search", anchor=False)
-    known = {f.path: f for f in forms.fields(base) if f.group == "sweep" and f.path != "sweep.space"}
+    known = {
+        f.path: f for f in forms.fields(base) if f.group == "sweep" and f.path != "sweep.space"
+    }
     columns = st.columns(3)
     usual = ("sweep.num_trials", "sweep.search", "sweep.scheduler")
     for column, path in zip(columns, usual, strict=True):
@@ -164,23 +167,32 @@ def _sweep(base: Experiment, name: str) -> dict[str, Any]:
 def _parameter(field: Field, asked: dict[str, Any] | None, name: str) -> dict[str, Any]:
     """One row: a list of values, or a range for a number."""
     key = f"space_{name}_{field.path}"
-    a, b, c, d = st.columns([2, 2, 2, 1], vertical_alignment="bottom")
     asked = asked or _usual_search(field)
-    a.markdown(f"`{field.path}`", help=field.help)
+    st.markdown(f"`{field.path}`", help=field.help)
     if field.kind in ("choice", "switch"):
         options = list(field.choices) or [True, False]
-        values = b.multiselect("Values", options, default=[v for v in asked["values"] if v in options], key=key)
+        values = st.multiselect(
+            "Values", options, default=[v for v in asked["values"] if v in options], key=key
+        )
         return {"kind": "choice", "values": values}
     kinds = ["range", "list"] if field.kind in ("number", "integer") else ["list"]
     default = "range" if asked["kind"] == "uniform" and "range" in kinds else "list"
-    kind = a.segmented_control("As", kinds, default=default, required=True, key=f"{key}_as", label_visibility="collapsed")
+    a, b, c, d = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
+    kind = a.segmented_control(
+        "As", kinds, default=default, required=True, key=f"{key}_as", label_visibility="collapsed"
+    )
     if kind == "range":
         low = b.text_input("From", f"{asked.get('low', field.value)}", key=f"{key}_low")
         high = c.text_input("To", f"{asked.get('high', field.value)}", key=f"{key}_high")
-        log = d.toggle("log", bool(asked.get("log", False)), key=f"{key}_log")
-        return {"kind": "uniform", "low": _parsed(low or "", field), "high": _parsed(high or "", field), "log": log}
+        log = d.toggle("logarithmic", bool(asked.get("log", False)), key=f"{key}_log")
+        return {
+            "kind": "uniform",
+            "low": _parsed(low or "", field),
+            "high": _parsed(high or "", field),
+            "log": log,
+        }
     listed = asked.get("values", [field.value])
-    typed = b.text_input("Values, as a JSON list", json.dumps(listed), key=f"{key}_list")
+    typed = b.container().text_input("JSON list", json.dumps(listed), key=f"{key}_list")
     return {"kind": "choice", "values": _parsed(typed or "", field)}
 
 
@@ -224,7 +236,7 @@ def _queue() -> None:
 
 def _job_label(job: Job) -> str:
     when = time.strftime("%H:%M:%S", time.localtime(job.submitted))
-    return f"{_STATES[job.state]} {job.title} · {when}"
+    return f"{job.title} · {job.state} · {when}"
 
 
 def _job(job: Job) -> None:
@@ -234,7 +246,9 @@ def _job(job: Job) -> None:
     c.metric("Exit code", "–" if job.exit_code is None else str(job.exit_code))
     bar = st.container(horizontal=True)
     if job.live:
-        if bar.button("Stop", key="job_stop", icon=":material/stop:", help="As Ctrl-C: what is done is kept."):
+        if bar.button(
+            "Stop", key="job_stop", icon=":material/stop:", help="As Ctrl-C: what is done is kept."
+        ):
             queue().stop(job.id)
         if bar.button("Kill", key="job_kill", type="tertiary", help="When stopping does not help."):
             queue().stop(job.id, force=True)
@@ -246,7 +260,7 @@ def _job(job: Job) -> None:
         if bar.button("Remove", key="job_remove", type="tertiary"):
             queue().remove(job.id)
             st.rerun()
-    st.page_link("pages/runs.py", label="See its runs", icon=":material/table_rows:")
+    st.page_link("views/runs.py", label="See its runs", icon=":material/table_rows:")
     st.code(shlex.join(["workbench", *job.command[3:]]) if len(job.command) > 3 else shlex.join(job.command),
             language="bash", wrap_lines=True)  # fmt: skip
     text = queue().log(job.id, 16_000).strip()

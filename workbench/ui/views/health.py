@@ -8,7 +8,7 @@ import streamlit as st
 
 from nets import inside
 from nets.inside import LayerHealth
-from workbench.ui import artifacts, charts, looks, parts, store
+from workbench.ui import charts, looks, parts, store
 from workbench.ui.artifacts import Missing
 
 _SHOWN = {
@@ -70,7 +70,9 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
             known.setdefault(pieces[2], {})[pieces[1]] = dict(points)
     kinds = [kind for kind in _SHOWN if kind in known] + [k for k in known if k not in _SHOWN]
     if not kinds:
-        raise Missing("This run recorded no health per epoch (training.health is off, or no epoch is done).")
+        raise Missing(
+            "This run recorded no health per epoch (training.health is off, or no epoch is done)."
+        )
     what = st.segmented_control(
         "What", kinds, default=kinds[0], required=True, key="health_of", bind="query-params",
         format_func=lambda kind: _SHOWN.get(kind, (kind, (), False))[0], label_visibility="collapsed",
@@ -80,7 +82,9 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
     steps = sorted({step for points in table.values() for step in points})
     values = np.array([[points.get(s, np.nan) for s in steps] for points in table.values()])
     drawn = values if share else np.log10(np.where(values > 0, values, np.nan))
-    texts = np.vectorize(lambda v: "" if not np.isfinite(v) else f"{v:.0%}" if share else f"{v:.2g}")(values)
+    texts = np.vectorize(
+        lambda v: "" if not np.isfinite(v) else f"{v:.0%}" if share else f"{v:.2g}"
+    )(values)
     spec = charts.heatmap(
         drawn, [f"{s:.0f}" for s in steps], [parts.short(n) for n in table], colours=colours,
         low=0 if share else None, high=1 if share else None, x_name="epoch",
@@ -141,7 +145,9 @@ def _layers(run: store.Run, items: list[LayerHealth]) -> None:
             )  # fmt: skip
             if item.ill:
                 word = "Dead" if item.dead_share else "Saturated"
-                st.caption(f"{word}: units {', '.join(map(str, item.ill[:20]))}{' …' if len(item.ill) > 20 else ''}")
+                st.caption(
+                    f"{word}: units {', '.join(map(str, item.ill[:20]))}{' …' if len(item.ill) > 20 else ''}"
+                )
 
 
 def _near(layer: str, wanted: str) -> bool:
