@@ -62,9 +62,11 @@ def record_outcome(
     recorder.metrics(run_id, outcome.metrics, step)
     record_files(recorder, run_id, outcome.files)
     with tempfile.TemporaryDirectory() as folder:
+        net = Path(folder) / "net"  # its name in the model's data folder
+        net.mkdir()
         for name, content in outcome.model.items():
-            (Path(folder) / name).write_bytes(content)
-        recorder.model(run_id, Path(folder), example=example(prepared))
+            (net / name).write_bytes(content)
+        recorder.model(run_id, net, example=example(prepared))
 
 
 def example(prepared: Prepared) -> dict[str, list[object]]:

@@ -175,7 +175,7 @@ def _conclude_best(
     progress: Progress,
 ) -> None:
     """Test results and models of the best trials; the winner's summary in the sweep's run."""
-    kept = [trial for trial in trials if trial.checkpoint is not None][: experiment.sweep.keep]
+    kept = [t for t in trials if t.checkpoint and t.value is not None][: experiment.sweep.keep]
     for place, trial in enumerate(kept, start=1):
         progress.stage(f"Evaluating trial {trial.number} on the test split ({place}/{len(kept)})")
         assert trial.checkpoint is not None
@@ -200,7 +200,7 @@ def _trainable(experiment: Experiment, prepared: Prepared) -> Any:
         return tune.with_resources(
             tune.with_parameters(Trial, **shared), worker_resources(experiment)
         )
-    return tune.with_resources(tune.with_parameters(tune_over_train, **shared), {"CPU": 0})
+    return tune.with_resources(tune.with_parameters(tune_over_train, **shared), {"CPU": 0.01})
 
 
 def _concurrency(experiment: Experiment) -> int | None:

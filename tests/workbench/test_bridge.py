@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,7 @@ def test_a_split_is_the_same_however_its_rows_were_partitioned(
 ) -> None:
     rows = [(split, key, i) for i, (split, key) in enumerate(names)]
     bounds = [0, *sorted(cuts), 40]
-    parts = [block(rows[low:high]) for low, high in zip(bounds, bounds[1:], strict=False)]
+    parts = [block(rows[low:high]) for low, high in itertools.pairwise(bounds)]
     together = gather_split("train", SPEC, (block(rows),))
     apart = gather_split("train", SPEC, tuple(parts))
     assert together.keys() == apart.keys()

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import ray
 import torch
-from small import digits
 
 import nets
 from nets import ConfigError
+from tests.workbench.small import digits
 from tracking import MemoryRecorder
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import ClusterError, TrainingError

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from small import digits_sweep
 
 from nets import ConfigError
+from tests.workbench.small import digits_sweep
 from tracking import MemoryRecorder
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
