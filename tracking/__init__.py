@@ -14,6 +14,7 @@ from tracking.run import Run
 
 if TYPE_CHECKING:
     from tracking.mlflow_recorder import MlflowRecorder
+    from tracking.read import Reader, differing
     from tracking.store import store_uri
 
 __all__ = [
@@ -21,14 +22,21 @@ __all__ = [
     "MemoryRecorder",
     "MlflowRecorder",
     "QueryError",
+    "Reader",
     "Recorder",
     "Run",
     "RunNotFoundError",
     "TrackingError",
+    "differing",
     "store_uri",
 ]
 
-_LAZY = {"MlflowRecorder": "mlflow_recorder", "store_uri": "store"}
+_LAZY = {
+    "MlflowRecorder": "mlflow_recorder",
+    "Reader": "read",
+    "differing": "read",
+    "store_uri": "store",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.metadata
+import json
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +30,7 @@ def save_model(
         example: some rows as the model takes them, column name to values.
     """
     import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec
 
     columns = [ColSpec("binary", "features")]
     if "length" in (example or {}):
@@ -36,6 +38,20 @@ def save_model(
     logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
     if uri:
         mlflow.set_tracking_uri(uri)
+    with warnings.catch_warnings():
+        # The example is a file of its own: MLflow would load the model to try it.
+        warnings.filterwarnings("ignore", message=".*input example was not provided")
+        _save(target, directory, columns)
+    if example:
+        table = {name: [_readable(value) for value in values] for name, values in example.items()}
+        (target / "input_example.json").write_text(json.dumps(table))
+
+
+def _save(target: Path, directory: Path, columns: list[Any]) -> None:
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema
+
     mlflow.pyfunc.save_model(
         str(target),
         loader_module=LOADER,
@@ -44,6 +60,11 @@ def save_model(
         # Given, because finding them out loads the model in a process of its own.
         pip_requirements=[f"{name}=={_version(name)}" for name in _REQUIRED],
     )
+
+
+def _readable(value: Any) -> Any:
+    """Bytes as base64, as MLflow's scoring server takes them."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def _version(name: str) -> str:
