@@ -27,6 +27,8 @@ SEQUENTIAL = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 """Viridis."""
 DIVERGING = ("#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b")
 """Blue below zero, red above."""
+LINES = ("#8a63c9", "#3b6fd8", "#2c9b74", "#e0a52d")
+"""Sequential, and every part of it visible as a thin line on white and on black."""
 RISK = ("#2c9b74", "#e5cf6b", "#c9455b")
 """Fine, watch, bad."""
 
@@ -280,7 +282,7 @@ def parallel(
     axes: Sequence[tuple[str, Literal["number", "log", "category"]]],
     *,
     colour_by: int,
-    colours: Sequence[str] = SEQUENTIAL,
+    colours: Sequence[str] = LINES,
 ) -> Spec:
     """Parallel coordinates: a line per row over the axes, coloured by the value on one of them.
 

@@ -177,7 +177,7 @@ def _parameter(field: Field, asked: dict[str, Any] | None, name: str) -> dict[st
         return {"kind": "choice", "values": values}
     kinds = ["range", "list"] if field.kind in ("number", "integer") else ["list"]
     default = "range" if asked["kind"] == "uniform" and "range" in kinds else "list"
-    a, b, c, d = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
+    a, b, c, d = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
     kind = a.segmented_control(
         "As", kinds, default=default, required=True, key=f"{key}_as", label_visibility="collapsed"
     )
@@ -192,7 +192,7 @@ def _parameter(field: Field, asked: dict[str, Any] | None, name: str) -> dict[st
             "log": log,
         }
     listed = asked.get("values", [field.value])
-    typed = b.container().text_input("JSON list", json.dumps(listed), key=f"{key}_list")
+    typed = b.text_input("JSON list", json.dumps(listed), key=f"{key}_list")
     return {"kind": "choice", "values": _parsed(typed or "", field)}
 
 

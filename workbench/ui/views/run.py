@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from nets import inside
-from workbench.ui import artifacts, charts, parts, store
+from workbench.ui import artifacts, charts, parts, repeat, store
 from workbench.ui.artifacts import Missing
 
 _LIVE_S = 3
@@ -273,7 +271,7 @@ def _reproduce(run: store.Run) -> None:
         told = artifacts.experiment(run.id)
         name = f"repeat_{run.id[:8]}.py"
         st.write("Save the experiment as a file and train it again, seed and all:")
-        parts.download(name, _as_file(run, told), name, "text/x-python")
+        parts.download(name, repeat.as_file(run.id, name, told), name, "text/x-python")
         st.code(f"workbench train {name}:again", language="bash")
         with st.expander("The experiment as JSON"):
             st.json(told)
@@ -286,31 +284,6 @@ def _reproduce(run: store.Run) -> None:
     with parts.part("Files"):
         names = store.artifact_names(run.id)
         st.code("\n".join(names) or "none", language=None)
-
-
-_FILE = '''"""The experiment of run {run_id}, complete: `workbench train {name}:again`."""
-
-import json
-
-from nets.config import from_dict
-from workbench.experiment import Experiment
-
-_TOLD = json.loads(
-    r"""
-{told}
-"""
-)
-
-
-def again() -> Experiment:
-    return from_dict(Experiment, _TOLD)
-'''
-
-
-def _as_file(run: store.Run, told: dict[str, Any]) -> str:
-    """A file that makes the experiment. JSON has no triple quote that is not escaped."""
-    text = parts.json_block(told).replace('"""', "\\u0022\\u0022\\u0022")
-    return _FILE.format(run_id=run.id, name=f"repeat_{run.id[:8]}.py", told=text)
 
 
 main()

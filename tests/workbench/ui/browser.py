@@ -1,0 +1,133 @@
+"""A real UI server and a real headless Chromium for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response
+
+import workbench.ui
+
+ROOT = Path(__file__).parents[3]
+SHOTS = ROOT / "tests" / "screenshots"
+APP = Path(workbench.ui.__file__).parent / "app.py"
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+)
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+_IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+# A page below the root first looks for its server one level too deep, then finds it.
+_PROBES = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
+
+
+@contextmanager
+def server(store: str, home: Path) -> Iterator[str]:
+    """The UI on a free port of 127.0.0.1; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home.mkdir(parents=True, exist_ok=True)
+    log = home / "ui.log"
+    address = f"http://127.0.0.1:{port}"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(APP), f"--server.port={port}"],
+            cwd=ROOT,
+            env=os.environ | {"MLFLOW_TRACKING_URI": store, "WORKBENCH_HOME": str(home)},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        _wait(address, process, log)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urlopen(f"{address}/_stcore/health", timeout=2):
+                return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError(f"The UI did not start: {log.read_text()}")
+
+
+class Window:
+    """A browser window on the UI that remembers every error it saw."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.page: Page = context.new_page()
+        self.address = address
+        self.errors: list[str] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
+        self.page.on("response", self._response)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # Failed loads are judged by their address, in `_response`.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.errors.append(message.text)
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400 and not _PROBES.search(response.url):
+            self.errors.append(f"{response.status} {response.url}")
+
+    def open(self, page: str = "", **query: str) -> Window:
+        self.page.goto(f"{self.address}/{page}" + (f"?{urlencode(query)}" if query else ""))
+        return self.settled()
+
+    def settled(self) -> Window:
+        """After the script has run and everything it sent is drawn."""
+        self.page.wait_for_selector("h2", timeout=60_000)
+        self.page.wait_for_timeout(250)
+        self.page.wait_for_selector(_IDLE, timeout=60_000)
+        self.page.wait_for_timeout(250)
+        return self
+
+    def click_at(self, selector: str, x: float, y: float) -> None:
+        """Click a point of something drawn on a canvas, whatever lies over it."""
+        canvas = self.page.locator(selector).first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        self.page.mouse.click(box["x"] + x, box["y"] + y)
+
+    def check(self) -> None:
+        """No console error, no failed load, no exception on the page."""
+        assert not self.errors, self.errors
+        assert self.page.locator('[data-testid="stException"]').count() == 0, self.text()
+
+    def text(self) -> str:
+        return self.page.locator('[data-testid="stMain"]').inner_text()
+
+    def shot(self, name: str) -> None:
+        """The whole page as tests/screenshots/<name>.png."""
+        SHOTS.mkdir(exist_ok=True)
+        height = self.page.evaluate(
+            "document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight + 60"
+        )
+        width = 1400
+        self.page.set_viewport_size({"width": width, "height": max(900, min(int(height), 3600))})
+        self.page.wait_for_timeout(700)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+        self.page.set_viewport_size({"width": width, "height": 900})

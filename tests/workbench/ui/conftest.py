@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+
+from tests.workbench.ui.fill import fill
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder with a store of real small runs, and their ids by name."""
+    folder = tmp_path_factory.mktemp("store")
+    return folder, fill(folder)
+
+
+@pytest.fixture
+def runs(
+    filled: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
+    """The filled store as the one that the UI reads."""
+    folder, ids = filled
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+    monkeypatch.setenv("WORKBENCH_HOME", str(folder / "home"))
+    yield ids
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def empty_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A store without runs."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    st.cache_data.clear()
+    yield tmp_path
+    st.cache_data.clear()

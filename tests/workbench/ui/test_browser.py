@@ -1,0 +1,228 @@
+"""The UI in a real browser, on real runs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.workbench.ui.browser import ARGUMENTS, CHROMIUM, Window, server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not CHROMIUM, reason="Chromium is not installed (Debian: apt install chromium)"
+    ),
+]
+Filled = tuple[Path, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def address(filled: Filled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, _ = filled
+    with server(f"sqlite:///{folder}/mlflow.db", tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def window(browser: object, address: str) -> Iterator[Window]:
+    yield from _window(browser, address, "light")
+
+
+@pytest.fixture
+def dark(browser: object, address: str) -> Iterator[Window]:
+    yield from _window(browser, address, "dark")
+
+
+def _window(browser: object, address: str, scheme: str) -> Iterator[Window]:
+    context = browser.new_context(  # type: ignore[attr-defined]
+        viewport={"width": 1400, "height": 900}, color_scheme=scheme
+    )
+    opened = Window(context, address)
+    yield opened
+    context.close()
+
+
+def pages(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
+    """Name of a screenshot to page and query."""
+    cnn, both = {"run": ids["cnn"]}, {"runs": f"{ids['cnn']},{ids['cnn_tanh']}"}
+    return {
+        "runs": ("", {}),
+        "run_curves": ("run", cnn),
+        "run_evaluation": ("run", cnn | {"part": "Evaluation"}),
+        "run_mistakes": ("run", cnn | {"part": "Mistakes"}),
+        "run_net": ("run", cnn | {"part": "Net"}),
+        "run_settings": ("run", cnn | {"part": "Settings"}),
+        "run_reproduce": ("run", cnn | {"part": "Reproduce"}),
+        "compare_curves": ("compare", both),
+        "compare_settings": ("compare", both | {"compare_part": "Settings"}),
+        "compare_same_picture": ("compare", both | {"compare_part": "Same picture"}),
+        "compare_by_class": ("compare", both | {"compare_part": "By class"}),
+        "compare_disagreements": ("compare", both | {"compare_part": "Disagreements"}),
+        "sweep": ("sweep", {"run": ids["sweep"]}),
+        "cnn_feature_maps": ("cnn", cnn | {"sample": "3"}),
+        "cnn_enlarged": ("cnn", cnn | {"enlarge": "blocks.0.activation", "channel": "2"}),
+        "cnn_filters": ("cnn", cnn | {"show": "Filters"}),
+        "cnn_filters_deep": ("cnn", cnn | {"show": "Filters", "layer": "blocks.1.conv"}),
+        "cnn_excites": ("cnn", cnn | {"show": "What excites it"}),
+        "cnn_attribution": ("cnn", cnn | {"show": "Attribution"}),
+        "cnn_step_by_step": ("cnn", cnn | {"show": "Step by step"}),
+        "cnn_made": ("cnn", cnn | {"show": "Made to excite"}),
+        "rnn": ("rnn", {"run": ids["rnn"]}),
+        "health": ("health", cnn),
+        "launch_train": ("launch", {}),
+        "launch_sweep": ("launch", {"what": "sweep"}),
+        "bench": ("bench", {}),
+        "missing": ("cnn", {"run": ids["bare"]}),
+    }
+
+
+def test_every_page_draws_without_an_error(window: Window, filled: Filled) -> None:
+    for name, (page, query) in pages(filled[1]).items():
+        window.open(page, **query).shot(name)
+        window.check()
+
+
+@pytest.mark.parametrize("name", ["runs", "run_curves", "cnn_feature_maps", "sweep", "health"])
+def test_dark(name: str, dark: Window, filled: Filled) -> None:
+    page, query = pages(filled[1])[name]
+    dark.open(page, **query).shot(f"{name}_dark")
+    dark.check()
+    colour = dark.page.evaluate(
+        "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+    )
+    assert colour == "rgb(18, 21, 28)"
+
+
+def test_the_first_request_may_be_any_page(browser: object, filled: Filled, tmp_path: Path) -> None:
+    folder, ids = filled
+    with server(f"sqlite:///{folder}/mlflow.db", tmp_path) as fresh:
+        for opened in _window(browser, fresh, "light"):
+            opened.open("health", run=ids["cnn"])
+            menu = opened.page.locator('[data-testid="stSidebarNav"]').inner_text()
+            assert "Inside a CNN" in menu, "the menu is the app's, not one made from file names"
+            opened.check()
+
+
+def _pixels(window: Window, selector: str) -> np.ndarray:
+    content = window.page.locator(selector).first.screenshot()
+    return np.asarray(Image.open(io.BytesIO(content)).convert("L"), dtype=float)
+
+
+def test_charts_and_pictures_are_not_blank(window: Window, filled: Filled) -> None:
+    ids = filled[1]
+    window.open("run", run=ids["cnn"])
+    assert _pixels(window, ".st-key-curve_accuracy canvas").std() > 3
+    window.open("sweep", run=ids["sweep"])
+    assert _pixels(window, ".st-key-parallel canvas").std() > 3
+    window.open("cnn", run=ids["cnn"])
+    assert _pixels(window, '[data-testid="stImage"] img').std() > 10
+    window.check()
+
+
+def test_moving_the_epoch_slider_changes_the_maps_and_the_url(
+    window: Window, filled: Filled
+) -> None:
+    window.open("cnn", run=filled[1]["cnn"], show="Filters")
+    picture = window.page.locator('[data-testid="stImage"] img').first
+    before = picture.get_attribute("src")
+    handle = window.page.get_by_role("slider").first
+    handle.focus()
+    for _ in range(4):
+        handle.press("ArrowLeft")
+    window.settled()
+    assert picture.get_attribute("src") != before
+    assert "epoch=0" in window.page.url
+    window.check()
+
+
+def test_a_shared_address_shows_the_same_in_a_new_window(
+    window: Window, browser: object, address: str, filled: Filled
+) -> None:
+    window.open("cnn", run=filled[1]["cnn"], show="Filters", epoch="1", layer="blocks.1.conv")
+    alt = window.page.locator('[data-testid="stImage"] img').first.get_attribute("alt")
+    for other in _window(browser, address, "light"):
+        other.page.goto(window.page.url)
+        other.settled()
+        assert "32 filters of 16 × 3 × 3" in other.text()
+        assert other.page.locator('[data-testid="stImage"] img').first.get_attribute("alt") == alt
+        assert other.page.get_by_role("slider").first.get_attribute("aria-valuetext") == "1"
+        other.check()
+
+
+def test_a_click_in_the_confusion_matrix_shows_its_samples(window: Window, filled: Filled) -> None:
+    window.open("run", run=filled[1]["cnn"], part="Evaluation")
+    assert "Click a cell" in window.text()
+    # the cell of true 0 predicted 0: the first of ten, right of the labels
+    window.click_at(".st-key-confusion canvas", 60, 40)
+    window.settled()
+    assert "predicted as" in window.text()
+    assert window.page.locator('[data-testid="stImage"] img').count() > 3
+    window.shot("run_cell")
+    window.check()
+
+
+def test_a_picture_of_ones_own(window: Window, filled: Filled, tmp_path: Path) -> None:
+    drawn = Image.new("L", (64, 64), 255)
+    drawn.paste(0, (26, 6, 38, 58))
+    path = tmp_path / "one.png"
+    drawn.save(path)
+    window.open("cnn", run=filled[1]["cnn"])
+    window.page.get_by_text("my own", exact=True).click()
+    window.settled()
+    window.page.locator('input[type="file"]').set_input_files(path)
+    window.page.get_by_text("Light on dark: invert").click()
+    window.settled()
+    window.page.get_by_text("your picture").first.wait_for()
+    assert "blocks.1.conv" in window.text()
+    window.shot("cnn_upload")
+
+    path = tmp_path / "two.png"
+    path.write_bytes(b"not a picture at all")
+    window.page.locator('input[type="file"]').set_input_files(path)
+    window.settled()
+    window.page.get_by_text("cannot be read as a picture").wait_for()
+    window.check()
+
+
+def test_from_the_table_to_a_comparison(window: Window, filled: Filled) -> None:
+    window.open("", kind="trainings", q="metrics.`test/accuracy` > 0")
+    for row in (0, 1):
+        window.click_at(".st-key-runs_table canvas", 17, 36 + 18 + row * 35)
+        window.settled()
+    window.page.get_by_role("button", name="Compare").click()
+    window.page.wait_for_url("**/compare*")
+    window.settled()
+    assert "validation/accuracy" in window.text() and "runs=" in window.page.url
+    window.check()
+
+
+def test_inputs_have_labels_and_pictures_have_alternatives(window: Window, filled: Filled) -> None:
+    for page, query in pages(filled[1]).values():
+        window.open(page, **query)
+        unnamed = window.page.evaluate(
+            """() => [...document.querySelectorAll(
+                 '[data-testid="stMain"] input:not([type=file]), [data-testid="stMain"] textarea')]
+               .filter(e => e.offsetParent && !e.labels?.length && !e.getAttribute('aria-label')
+                         && !e.getAttribute('aria-labelledby'))
+               .map(e => e.outerHTML)"""
+        )
+        assert not unnamed, (page, unnamed)
+        blind = window.page.evaluate(
+            "[...document.querySelectorAll('[data-testid=\"stImage\"] img')].filter(e => !e.alt).length"
+        )
+        assert blind == 0, page

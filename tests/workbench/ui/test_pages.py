@@ -1,0 +1,249 @@
+"""Every page, run by Streamlit's own test harness on real runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import workbench.ui
+
+APP = Path(workbench.ui.__file__).parent / "app.py"
+PAGES = ("runs", "run", "compare", "sweep", "cnn", "rnn", "health", "launch", "bench")
+Runs = dict[str, str]
+
+
+def open_page(name: str, **query: str) -> AppTest:
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    for key, value in query.items():
+        at.query_params[key] = value
+    if name != "runs":
+        at.switch_page(f"views/{name}.py")
+    at.run()
+    return checked(at)
+
+
+def checked(at: AppTest) -> AppTest:
+    assert not at.exception, [e.stack_trace for e in at.exception]
+    return at
+
+
+def text(at: AppTest) -> str:
+    """Everything a person would read on the page, in one string."""
+    kinds = (at.markdown, at.caption, at.info, at.warning, at.error, at.success, at.code, at.header)
+    said = [str(e.value) for kind in kinds for e in kind]
+    return "\n".join(said + [f"{m.label}: {m.value}" for m in at.metric])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_store_says_what_to_do(page: str, empty_store: Path) -> None:
+    at = open_page(page)
+    assert at.header
+    if page not in ("launch", "bench"):
+        assert "workbench train digits_cnn" in text(at)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("which", ["cnn", "rnn", "sweep", "bare", "running"])
+def test_every_page_stands_any_run(page: str, which: str, runs: Runs) -> None:
+    open_page(page, run=runs[which], runs=",".join(runs.values()))
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("run", ["0" * 32, "../../etc/passwd", "'; drop table runs; --", ""])
+def test_a_url_with_no_such_run_does_no_harm(page: str, run: str, runs: Runs) -> None:
+    at = open_page(page, run=run, runs=run)
+    if run and page in ("run", "cnn", "rnn", "health"):
+        assert "There is no run" in text(at)
+
+
+class TestRuns:
+    def test_lists_all_with_status_and_metrics(self, runs: Runs) -> None:
+        at = open_page("runs")
+        table = at.dataframe[0].value
+        assert {"relu", "lstm", "sweep", "still running"} <= set(table["run"])
+        by_name = table.set_index("run")
+        assert by_name.loc["trial-001", "status"] == "stopped"
+        assert by_name.loc["relu", "best/validation/accuracy"] > 0.8
+        assert len(by_name.loc["relu", "curve"]) == 4
+
+    def test_filter_in_mlflows_syntax(self, runs: Runs) -> None:
+        at = open_page("runs", q="params.`net.activation` = 'tanh' and metrics.`test/accuracy` > 0")
+        assert set(at.dataframe[0].value["run"]) == {"tanh", "lstm"}
+
+    def test_a_filter_that_cannot_be_read_is_explained(self, runs: Runs) -> None:
+        at = open_page("runs", q="accuracy greater than 1")
+        assert "does not understand this filter" in text(at)
+
+    def test_kind_and_order(self, runs: Runs) -> None:
+        at = open_page("runs", kind="trials", sort="best/validation/accuracy")
+        values = at.dataframe[0].value["best/validation/accuracy"].dropna().tolist()
+        assert len(values) == 9 and values == sorted(values, reverse=True)
+
+    def test_delete_and_restore(self, runs: Runs) -> None:
+        from workbench.ui import store
+
+        store.set_deleted([runs["bare"]], True)
+        try:
+            assert "no artifacts" not in set(open_page("runs").dataframe[0].value["run"])
+            deleted = open_page("runs", deleted="true").dataframe[0].value
+            assert list(deleted["run"]) == ["no artifacts"]
+        finally:
+            store.set_deleted([runs["bare"]], False)
+        assert "no artifacts" in set(open_page("runs").dataframe[0].value["run"])
+
+    def test_tag_and_note(self, runs: Runs) -> None:
+        from workbench.ui import store
+
+        store.annotate([runs["cnn"]], "keep", "yes", "The first one.")
+        found = store.run(runs["cnn"])
+        assert found is not None and found.tags["keep"] == "yes"
+        assert "The first one." in text(open_page("run", run=runs["cnn"]))
+
+
+class TestRun:
+    def test_headline(self, runs: Runs) -> None:
+        said = text(open_page("run", run=runs["cnn"]))
+        assert "Status: finished" in said and "Epochs: 4" in said
+
+    def test_confusion_and_classes(self, runs: Runs) -> None:
+        at = open_page("run", run=runs["cnn"], part="Evaluation")
+        table = at.dataframe[0].value
+        assert len(table) == 10 and table["support"].sum() == 497
+
+    def test_mistakes_are_sorted_by_confidence(self, runs: Runs) -> None:
+        assert "of 497 rows" in text(open_page("run", run=runs["cnn"], part="Mistakes"))
+
+    def test_layers(self, runs: Runs) -> None:
+        table = open_page("run", run=runs["cnn"], part="Net").dataframe[0].value
+        conv = table.set_index("layer").loc["body.blocks.0.conv"]
+        assert conv["output"] == "16 × 8 × 8" and conv["parameters"] == 144
+
+    def test_repeat_file_makes_the_same_experiment(self, runs: Runs, tmp_path: Path) -> None:
+        import json
+
+        from nets.config import to_dict
+        from workbench.experiments import load_experiment
+        from workbench.ui import artifacts, repeat, store
+
+        run = store.run(runs["cnn"])
+        assert run is not None
+        file = tmp_path / "again.py"
+        told = artifacts.experiment(run.id) | {"description": 'with """ and \\n in it'}
+        file.write_text(repeat.as_file(run.id, "again.py", told))
+        assert to_dict(load_experiment(f"{file}:again")) == json.loads(json.dumps(told))
+
+    @pytest.mark.parametrize("part", ["Evaluation", "Mistakes", "Net", "Reproduce"])
+    def test_missing_artifacts_are_named(self, part: str, runs: Runs) -> None:
+        assert "this run has no" in text(open_page("run", run=runs["bare"], part=part))
+
+
+class TestInsideCNN:
+    @pytest.mark.parametrize(
+        "show",
+        [
+            "Feature maps",
+            "Filters",
+            "What excites it",
+            "Attribution",
+            "Step by step",
+            "Made to excite",
+        ],
+    )
+    @pytest.mark.parametrize("epoch", ["0", "4"])
+    def test_every_view_at_any_epoch(self, show: str, epoch: str, runs: Runs) -> None:
+        at = open_page("cnn", run=runs["cnn"], show=show, epoch=epoch)
+        assert at.get("imgs") or at.get("image"), "there are pictures on the page"
+        assert not at.info and not at.warning, text(at)
+
+    def test_the_epoch_changes_what_is_said(self, runs: Runs) -> None:
+        tables = [
+            open_page("cnn", run=runs["cnn"], epoch=epoch)
+            .dataframe[0]
+            .value["probability"]
+            .tolist()
+            for epoch in ("0", "4")
+        ]
+        assert tables[0] != tables[1]
+
+    def test_step_by_step_adds_up(self, runs: Runs) -> None:
+        said = text(open_page("cnn", run=runs["cnn"], show="Step by step", layer="blocks.1.conv"))
+        assert "the other 15 input channels" in said
+
+    def test_a_net_without_convolutions_is_sent_elsewhere(self, runs: Runs) -> None:
+        assert "no convolutions" in text(open_page("cnn", run=runs["rnn"]))
+
+
+class TestInsideRNN:
+    def test_states_gates_and_attribution(self, runs: Runs) -> None:
+        at = open_page("rnn", run=runs["rnn"])
+        said = text(at)
+        assert "Hidden state" in said and "Cell state" in said and "On average closed" in said
+        checked(at.number_input(key="sample").set_value(7).run())
+
+    def test_a_cnn_is_sent_elsewhere(self, runs: Runs) -> None:
+        assert "no recurrent layer" in text(open_page("rnn", run=runs["cnn"]))
+
+
+class TestHealth:
+    def test_verdict_and_table(self, runs: Runs) -> None:
+        at = open_page("health", run=runs["cnn"])
+        assert at.warning or at.success or at.error, "there is a verdict"
+        frames = [d.value for d in at.dataframe if "activation" in d.value]
+        assert list(frames[0]["activation"]) == ["ReLU", "ReLU", "ReLU"]
+
+    @pytest.mark.parametrize("what", ["dead_share", "gradient_norm", "weight_norm", "update_ratio"])
+    def test_every_map(self, what: str, runs: Runs) -> None:
+        open_page("health", run=runs["cnn"], health_of=what)
+
+
+class TestCompare:
+    @pytest.mark.parametrize(
+        "part", ["Curves", "Settings", "Same picture", "By class", "Disagreements"]
+    )
+    def test_every_part(self, part: str, runs: Runs) -> None:
+        both = f"{runs['cnn']},{runs['cnn_tanh']}"
+        at = open_page("compare", runs=both, compare_part=part)
+        assert not at.info and not at.warning, text(at)
+
+    def test_only_what_differs(self, runs: Runs) -> None:
+        at = open_page("compare", runs=f"{runs['cnn']},{runs['cnn_tanh']}", compare_part="Settings")
+        assert list(at.dataframe[0].value.index) == ["net.activation", "training.seed"]
+
+    def test_different_kinds_of_net_say_why_not(self, runs: Runs) -> None:
+        both = f"{runs['cnn']},{runs['rnn']}"
+        said = text(open_page("compare", runs=both, compare_part="Same picture"))
+        assert "This net takes samples of" in said
+
+
+class TestSweep:
+    def test_trials_best_first_and_what_was_stopped(self, runs: Runs) -> None:
+        at = open_page("sweep", run=runs["sweep"])
+        table = at.dataframe[0].value
+        values = table["validation/accuracy"].dropna().tolist()
+        assert values == sorted(values, reverse=True) and len(table) == 10
+        stopped = table.set_index("trial")["stopped"]
+        assert stopped[1] == "asha at epoch 1" and stopped[10] == "The loss became NaN."
+        assert "Stopped early: 1" in text(at) and "Failed: 1" in text(at)
+
+
+class TestLaunch:
+    def test_the_command_says_only_what_was_changed(self, runs: Runs) -> None:
+        at = open_page("launch", base="digits_cnn")
+        assert at.code[0].value == "workbench train digits_cnn"
+        at.number_input(key="set_digits_cnn_training.epochs").set_value(2).run()
+        assert checked(at).code[0].value == "workbench train digits_cnn --set training.epochs=2"
+
+    def test_a_wrong_value_is_named_and_cannot_be_started(self, runs: Runs) -> None:
+        at = open_page("launch", base="digits_cnn")
+        at.text_input(key="set_digits_cnn_training.learning_rate").set_value("-1").run()
+        assert "greater than 0" in text(checked(at))
+        assert at.button(key="start").disabled
+
+    def test_a_sweep_over_chosen_settings(self, runs: Runs) -> None:
+        at = open_page("launch", base="digits_cnn", what="sweep")
+        at.multiselect(key="space_digits_cnn").set_value(["training.optimizer"]).run()
+        assert "sweep.space" in checked(at).code[0].value
+        assert "workbench sweep digits_cnn" in at.code[0].value
+        assert not at.button(key="start").disabled
