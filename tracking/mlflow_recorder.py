@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,7 +94,7 @@ class MlflowRecorder:
             self._runs[run_id] = _Open(Series(best))
             short = [Param(key, value[:_MAX_VALUE]) for key, value in texts.items()]
             for some in _chunks(short, _PER_CALL["params"]):
-                self._call(lambda some=some: self.client.log_batch(run_id, params=some))
+                self._call(partial(self.client.log_batch, run_id, params=some))
         if any(len(value) > _MAX_VALUE for value in texts.values()):
             self.artifact_dict(run_id, "params.json", texts)
         return run_id
@@ -105,9 +106,7 @@ class MlflowRecorder:
             series = Series()
             for name in run.data.metrics:
                 if not name.startswith(BEST):
-                    history = self._call(
-                        lambda name=name: self.client.get_metric_history(run_id, name)
-                    )
+                    history = self._call(partial(self.client.get_metric_history, run_id, name))
                     series.seen(name, {point.step: point.value for point in history})
             self._runs[run_id] = _Open(series)
 
@@ -160,7 +159,8 @@ class MlflowRecorder:
         token = None
         while True:
             page = self._call(
-                lambda token=token: self.client.search_runs(
+                partial(
+                    self.client.search_runs,
                     [run.info.experiment_id],
                     f"tags.`{PARENT}` = '{_plain_id(run_id)}'",
                     ViewType.ACTIVE_ONLY,
