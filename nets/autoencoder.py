@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Literal
 
@@ -20,15 +21,15 @@ class AutoencoderConfig:
     """Dense encoder and decoder, mirror images of each other (Hinton & Salakhutdinov 2006)."""
 
     kind: Literal["autoencoder"] = "autoencoder"
-    code_size: int = Field(16, ge=1)
+    code_size: int = Field(default=16, ge=1)
     """Numbers that a sample is squeezed into."""
     hidden: tuple[int, ...] = (128,)
     """Widths of the encoder's hidden layers; the decoder has them in reverse."""
     activation: ActivationName = "relu"
     """sigmoid, tanh, relu, leaky_relu, elu, maxout, gelu or silu, after every hidden layer."""
-    maxout_pieces: int = Field(2, ge=2)
+    maxout_pieces: int = Field(default=2, ge=2)
     """Linear pieces of maxout."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of hidden values set to zero in training."""
 
 
@@ -68,6 +69,6 @@ class Autoencoder(nn.Module):
 def _stack(net: AutoencoderConfig, widths: tuple[int, ...], outputs: int) -> nn.Sequential:
     hidden = [
         Dense(a, b, net.activation, net.maxout_pieces, net.dropout)
-        for a, b in zip(widths, widths[1:], strict=False)
+        for a, b in itertools.pairwise(widths)
     ]
     return nn.Sequential(*hidden, output_layer(widths[-1], outputs))

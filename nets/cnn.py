@@ -19,17 +19,17 @@ from nets.spec import TensorSpec
 class BlockConfig:
     """Convolution, batch norm, activation, pooling, dropout, in this order."""
 
-    channels: int = Field(32, ge=1)
+    channels: int = Field(default=32, ge=1)
     """Filters, and so feature maps."""
-    kernel: int = Field(3, ge=1)
+    kernel: int = Field(default=3, ge=1)
     """Side of the filters' window, in pixels or steps."""
-    stride: int = Field(1, ge=1)
+    stride: int = Field(default=1, ge=1)
     """Step between windows."""
-    padding: int | None = Field(None, ge=0)
+    padding: int | None = Field(default=None, ge=0)
     """Zeros around the map; None: kernel // 2, which keeps its size at stride 1."""
     pool: Literal["max", "average", "none"] = "max"
     """What a window of the feature map is reduced to."""
-    pool_size: int = Field(2, ge=1)
+    pool_size: int = Field(default=2, ge=1)
     """Side of the pooling windows, which do not overlap."""
 
 
@@ -46,13 +46,13 @@ class CNNConfig:
     """sigmoid, tanh, relu, leaky_relu, elu, maxout, gelu or silu, after every hidden layer."""
     batch_norm: bool = True
     """Normalise each channel over the batch, between convolution and activation."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of values set to zero in training, after each block and hidden dense layer."""
     global_pool: bool = False
     """Reduce each feature map to its mean before the head, whatever its size."""
-    maxout_pieces: int = Field(2, ge=2)
+    maxout_pieces: int = Field(default=2, ge=2)
     """Linear pieces of maxout."""
-    embedding: int = Field(64, ge=1)
+    embedding: int = Field(default=64, ge=1)
     """Token ids only: numbers that stand for a token."""
 
 

@@ -30,11 +30,11 @@ class PreparationConfig:
 
     method: Method = "standardize"
     """none; scale: to [0, 1]; center: subtract each feature's mean; standardize: mean 0 and deviation 1 per channel; pca: project on the main axes; zca: whiten and stay in the picture's axes."""
-    num_components: int | None = Field(None, ge=1)
+    num_components: int | None = Field(default=None, ge=1)
     """pca: axes kept; None: all."""
     whiten: bool = True
     """pca: give every axis deviation 1."""
-    epsilon: float = Field(1e-5, gt=0)
+    epsilon: float = Field(default=1e-5, gt=0)
     """Added to variances before dividing: keeps features that never vary finite."""
 
     @property

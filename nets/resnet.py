@@ -24,15 +24,15 @@ class ResNetConfig:
     """A stem, then stages that halve the map, some with a residual pair of convolutions."""
 
     kind: Literal["resnet"] = "resnet"
-    widths: tuple[int, ...] = Field((64, 128, 256, 512), min_length=2)
+    widths: tuple[int, ...] = Field(default=(64, 128, 256, 512), min_length=2)
     """Channels of the stem and of each stage."""
     residual: tuple[bool, ...] = (True, False, True)
     """Which stages have a residual pair."""
     activation: ActivationName = "relu"
     """sigmoid, tanh, relu, leaky_relu, elu, maxout, gelu or silu, after every convolution."""
-    maxout_pieces: int = Field(2, ge=2)
+    maxout_pieces: int = Field(default=2, ge=2)
     """Linear pieces of maxout."""
-    scale: float = Field(0.125, gt=0)
+    scale: float = Field(default=0.125, gt=0)
     """Factor on the logits: keeps the loss from being sure of itself early."""
 
     def __post_init__(self) -> None:

@@ -23,9 +23,9 @@ class RNNConfig:
     kind: Literal["rnn"] = "rnn"
     cell: Literal["rnn", "lstm", "gru"] = "lstm"
     """rnn: Elman 1990; lstm: Hochreiter & Schmidhuber 1997; gru: Cho et al. 2014."""
-    hidden: int = Field(64, ge=1)
+    hidden: int = Field(default=64, ge=1)
     """Units of a recurrent layer, in each direction."""
-    layers: int = Field(1, ge=1)
+    layers: int = Field(default=1, ge=1)
     """Recurrent layers on top of each other."""
     bidirectional: bool = False
     """Read the sequence from both ends."""
@@ -35,11 +35,11 @@ class RNNConfig:
     """Widths of the hidden dense layers."""
     activation: ActivationName = "tanh"
     """After hidden dense layers; for cell rnn also the recurrence's own (tanh or relu only there)."""
-    maxout_pieces: int = Field(2, ge=2)
+    maxout_pieces: int = Field(default=2, ge=2)
     """Linear pieces of maxout."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of values set to zero in training: embeddings, between recurrent layers, before dense ones."""
-    embedding: int = Field(64, ge=1)
+    embedding: int = Field(default=64, ge=1)
     """Token ids only: numbers that stand for a token."""
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import shutil
 import time
 import warnings
 from collections.abc import Iterator
@@ -124,6 +125,8 @@ def _prepare(
         seconds["convert"] = time.perf_counter() - began
     finally:
         frame.unpersist()
+        if table.cache is not None:
+            shutil.rmtree(table.cache, ignore_errors=True)
     progress.stage_done()
     num_bytes = sum(split.num_rows for split in splits.values()) * table.spec.num_bytes
     record |= {"seconds": seconds, "bytes": num_bytes, "fingerprint": fingerprint}

@@ -127,8 +127,7 @@ class Learner:
             return None
         if name not in self._data:
             # On the CPU this is a map of the object store, shared by all trials of this machine.
-            moved = [part if part is None else part.to(self.device) for part in split.tensors()]
-            self._data[name] = Batch(*moved)
+            self._data[name] = _moved(split.tensors(), self.device)
         return self._data[name]
 
     def _train_batches(self) -> Iterator[Batch]:
@@ -136,8 +135,14 @@ class Learner:
         data = self._resident("train")
         if data is None:
             return self._stream("train", config.batch_size, config.seed + self.epoch)
-        where = {"rank": self.rank, "world_size": self.world_size}
-        return batches(data, config.batch_size, seed=config.seed, epoch=self.epoch, **where)
+        return batches(
+            data,
+            config.batch_size,
+            seed=config.seed,
+            epoch=self.epoch,
+            rank=self.rank,
+            world_size=self.world_size,
+        )
 
     def _stream(self, name: str, size: int, shuffle_seed: int | None = None) -> Iterator[Batch]:
         source = self._shards.get(name) or self.prepared.splits[name].dataset
@@ -148,8 +153,15 @@ class Learner:
         data = self._resident(name)
         if data is None:
             return self._stream(name, size)
-        where = {"rank": self.rank, "world_size": self.world_size}
-        return batches(data, size, seed=0, epoch=0, shuffle=False, **where)
+        return batches(
+            data,
+            size,
+            seed=0,
+            epoch=0,
+            shuffle=False,
+            rank=self.rank,
+            world_size=self.world_size,
+        )
 
     def _health(self) -> dict[str, float]:
         if not self.training.health or self.rank:
@@ -172,6 +184,16 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
         prepared.num_outputs,
         prepare=prepare,
         seed=experiment.training.seed,
+    )
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    features, label, length, weight = batch
+    return Batch(
+        features.to(device),
+        label.to(device),
+        None if length is None else length.to(device),
+        None if weight is None else weight.to(device),
     )
 
 

@@ -50,19 +50,19 @@ class SweepConfig:
     """grid: every combination; random: independent draws; bayes: Optuna's tree-structured Parzen estimator."""
     scheduler: Literal["none", "asha", "median"] = "asha"
     """asha: asynchronous successive halving (Li et al. 2020); median: stop below the running median (Golovin et al. 2017)."""
-    num_trials: int = Field(16, ge=1)
+    num_trials: int = Field(default=16, ge=1)
     """How many settings to try; a grid tries all of its combinations."""
-    max_concurrent: int | None = Field(None, ge=1)
+    max_concurrent: int | None = Field(default=None, ge=1)
     """At most this many trials at once; None: as many as the resources hold."""
     metric: str = "validation/accuracy"
     """What is compared, by its best epoch."""
     mode: Literal["max", "min"] = "max"
     """Whether more or less of it is better."""
-    grace_epochs: int = Field(3, ge=1)
+    grace_epochs: int = Field(default=3, ge=1)
     """Epochs every trial gets before a scheduler may stop it."""
-    reduction_factor: int = Field(3, ge=2)
+    reduction_factor: int = Field(default=3, ge=2)
     """asha: the best 1/reduction_factor of the trials at a rung go on."""
     seed: int = 0
     """Seed of the search."""
-    keep: int = Field(3, ge=1)
+    keep: int = Field(default=3, ge=1)
     """Models of this many of the best trials are evaluated on the test split and kept."""

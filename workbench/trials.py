@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
@@ -30,7 +30,7 @@ class TrialResult:
     """Its run in MLflow."""
     settings: Settings
     """What the sweep chose."""
-    status: str = "RUNNING"
+    status: Literal["RUNNING", "FINISHED", "STOPPED", "FAILED", "KILLED"] = "RUNNING"
     """RUNNING; FINISHED; STOPPED by the scheduler; FAILED; KILLED."""
     epochs: int = 0
     """Epochs trained."""
@@ -176,8 +176,10 @@ class TrialRecorder(tune.Callback):
             trial.value, trial.metrics = value, dict(metrics)
 
     def _finish(self, trial: TrialResult) -> None:
-        status = {"STOPPED": "FINISHED"}.get(trial.status, trial.status)
-        self.recorder.finish(trial.run_id, status)
+        # A trial that its scheduler stopped did what it was to do; a tag says where it stopped.
+        self.recorder.finish(
+            trial.run_id, "FINISHED" if trial.status == "STOPPED" else trial.status
+        )
         self._tell(trial)
 
     def _tell(self, trial: TrialResult) -> None:

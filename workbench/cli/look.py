@@ -53,9 +53,7 @@ def compare(
 
 
 def export(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Run id, its first letters, or latest")
-    ],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, its first letters, or latest")],
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="A new or empty folder", show_default=False)
     ],

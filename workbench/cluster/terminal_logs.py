@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 _NOISY = ("ray", "py4j", "raydp", "pyspark", "pyarrow", "optuna", "alembic", "filelock")
 
@@ -66,7 +67,7 @@ def _descriptors(log_fd: int) -> Iterator[None]:
             os.close(copy)
 
 
-def _reopened(stream: io.TextIOBase, copy: int, fd: int) -> io.TextIOBase:
+def _reopened(stream: TextIO, copy: int, fd: int) -> TextIO:
     """The stream on a copy of its descriptor; streams that do not write to `fd` stay themselves."""
     try:
         if stream.fileno() != fd:
@@ -83,7 +84,7 @@ def _reopened(stream: io.TextIOBase, copy: int, fd: int) -> io.TextIOBase:
 
 
 @contextmanager
-def _loggers(log: io.TextIOBase) -> Iterator[None]:
+def _loggers(log: TextIO) -> Iterator[None]:
     handler = logging.StreamHandler(log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     before = {}
@@ -92,9 +93,18 @@ def _loggers(log: io.TextIOBase) -> Iterator[None]:
         before[name] = (logger.handlers, logger.propagate)
         logger.handlers, logger.propagate = [handler], False
     show = warnings.showwarning
-    warnings.showwarning = lambda message, category, filename, lineno, file=None, line=None: (
-        log.write(warnings.formatwarning(message, category, filename, lineno, line)) and None
-    )
+
+    def write(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        log.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+    warnings.showwarning = write
     try:
         yield
     finally:

@@ -15,9 +15,9 @@ class SplitConfig:
     """Shares of the rows held out, stratified by label and reproducible from the seed."""
 
     validation: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the training rows held out to choose epochs and settings by."""
+    """Share of the rows held out to choose epochs and settings by; of the training rows, where the source has a test set of its own."""
     test: float = Field(default=0.2, ge=0, lt=1)
-    """Share of all rows held out for the final figure; sources with a test set of their own ignore no row: set 0."""
+    """Share of the rows held out for the final figure; not used where the source has a test set of its own."""
     seed: int = 0
     """Decides, with each row's own key, which split the row is in."""
 
@@ -55,7 +55,14 @@ class ImageFolderSource:
     path: str
     """The folder."""
     shape: tuple[int, int, int] = (3, 32, 32)
-    """(channels, height, width) every picture is converted and resized to."""
+    """(channels, height, width) every picture is converted to: 1 grey, 3 RGB, 4 RGBA; scaled and cut."""
+
+    def __post_init__(self) -> None:
+        if self.shape[0] not in (1, 3, 4) or min(self.shape) < 1:
+            raise ConfigError(
+                "shape must be (channels, height, width) with 1, 3 or 4 channels and sizes >= 1, "
+                f"got {self.shape}."
+            )
 
 
 Source = Annotated[

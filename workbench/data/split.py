@@ -8,7 +8,7 @@ from workbench.data.config import SplitConfig
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 
 def split(frame: DataFrame, config: SplitConfig, *, stratified: bool = True) -> DataFrame:
@@ -47,13 +47,13 @@ def split(frame: DataFrame, config: SplitConfig, *, stratified: bool = True) -> 
     return frame.withColumn("split", chosen)
 
 
-def _rows(share: float, size: object) -> object:
+def _rows(share: float, size: Column) -> Column:
     """That share of `size` rows, rounded, and at least one where the share is not 0."""
     from pyspark.sql import functions as F
 
     if share == 0:
         return F.lit(0)
-    return F.greatest(F.lit(1), F.round(F.lit(share) * size))  # type: ignore[operator]
+    return F.greatest(F.lit(1), F.round(F.lit(share) * size))
 
 
 def check(

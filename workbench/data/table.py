@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nets.spec import TensorSpec
@@ -29,3 +30,5 @@ class Table:
     """Rows set aside: key, reason; None where a source cannot have any."""
     vocabulary: tuple[str, ...] | None = None
     """Text: the tokens by id; 0 is padding, 1 unknown."""
+    cache: Path | None = None
+    """Folder the frame is read from and that can go once the data is converted."""

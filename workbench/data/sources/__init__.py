@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from workbench.data.config import DigitsSource
-from workbench.data.sources import digits
+from workbench.data.config import CifarArchiveSource, DigitsSource, ImageFolderSource
+from workbench.data.sources import cifar, digits, image_folder
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _READERS: dict[type, Callable[[Any, SparkSession], Table]] = {
+    CifarArchiveSource: cifar.read,
     DigitsSource: digits.read,
+    ImageFolderSource: image_folder.read,
 }
 
 

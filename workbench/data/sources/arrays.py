@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import os
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from nets.spec import TensorSpec
@@ -15,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SCHEMA = "features binary, label long, key string, split string"
+_ROWS_PER_FILE = 5000
 
 
 def from_arrays(
@@ -24,19 +31,57 @@ def from_arrays(
     keys: Sequence[str],
     spec: TensorSpec,
     names: tuple[str, ...],
-    splits: Sequence[str | None] | None = None,
 ) -> Table:
     """A table of samples that the driver already holds; for thousands of rows, not millions.
 
     Args:
         samples: (n, *spec.shape) of spec.dtype.
-        splits: "test" where the source has a test set of its own, else None.
     """
     rows = [
-        (sample.tobytes(), int(label), key, split)
-        for sample, label, key, split in zip(
-            np.ascontiguousarray(samples), labels, keys, splits or [None] * len(keys), strict=True
-        )
+        (sample.tobytes(), int(label), key, None)
+        for sample, label, key in zip(np.ascontiguousarray(samples), labels, keys, strict=True)
     ]
     frame = spark.createDataFrame(rows, SCHEMA)
     return Table(frame=frame, spec=spec, labels=names, num_outputs=len(names))
+
+
+def from_blocks(
+    spark: SparkSession, blocks: Iterable[dict[str, Any]], spec: TensorSpec, names: tuple[str, ...]
+) -> Table:
+    """A table of samples that the driver reads block by block, by way of Parquet files.
+
+    py4j would copy hundreds of megabytes through a socket; files are read by the executors. They
+    lie below WORKBENCH_HOME (on a cluster: a folder that all nodes reach).
+
+    Args:
+        blocks: each features (n, *spec.shape), label (n,), key (n,) and one split ("test" or None).
+    """
+    home = Path(os.environ.get("WORKBENCH_HOME", ".workbench")).resolve()
+    folder = home / "cache" / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    numbers = itertools.count()
+    for block in blocks:
+        for start in range(0, len(block["label"]), _ROWS_PER_FILE):
+            rows = slice(start, start + _ROWS_PER_FILE)
+            pq.write_table(
+                _encoded(block, rows, spec),
+                folder / f"{next(numbers):05d}.parquet",
+                compression="lz4",
+            )
+    frame = spark.read.schema(SCHEMA).parquet(folder.as_uri())
+    return Table(frame=frame, spec=spec, labels=names, num_outputs=len(names), cache=folder)
+
+
+def _encoded(block: dict[str, Any], rows: slice, spec: TensorSpec) -> pa.Table:
+    samples = np.ascontiguousarray(block["features"][rows])
+    size = len(samples)
+    offsets = np.arange(size + 1, dtype=np.int32) * spec.num_bytes
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(samples)]
+    return pa.table(
+        {
+            "features": pa.Array.from_buffers(pa.binary(), size, buffers),
+            "label": pa.array(block["label"][rows]),
+            "key": pa.array(block["key"][rows], pa.string()),
+            "split": pa.array([block["split"]] * size, pa.string()),
+        }
+    )

@@ -1,0 +1,17 @@
+"""Spark for the tests of data: the one of the shared bench."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from workbench.cluster import Bench
+
+
+@pytest.fixture(scope="session")
+def spark(bench: Bench) -> SparkSession:
+    return bench.spark

@@ -1,0 +1,146 @@
+"""CIFAR-10 in its official python archive (Krizhevsky 2009): five training batches, one of test.
+
+The batches are pickles. They are read by an unpickler that knows arrays, lists, dictionaries, text
+and numbers, and nothing else: a pickle that names anything else is refused, not run.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nets.spec import TensorSpec
+from workbench.data.config import CifarArchiveSource
+from workbench.data.sources.arrays import from_blocks
+from workbench.data.sources.paths import existing
+from workbench.data.table import Table
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SPEC = TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8")
+TRAINING = tuple(f"data_batch_{i}" for i in range(1, 6))
+TEST, META = "test_batch", "batches.meta"
+_MAX_MEMBER = 256 * 2**20
+"""Bytes of one batch that are read at most; the official ones have 31 million."""
+
+
+def read(source: CifarArchiveSource, spark: SparkSession) -> Table:
+    """60,000 pictures (3, 32, 32) uint8; those of `test_batch` are the test split.
+
+    Raises:
+        DataError: the archive is missing, cut short, or not CIFAR-10's.
+    """
+    path = existing(source.path, "CIFAR-10's cifar-10-python.tar.gz or the folder it unpacks to")
+    members = _folder(path) if path.is_dir() else _archive(path)
+    missing = [name for name in (*TRAINING, TEST, META) if name not in members]
+    if missing:
+        raise DataError(
+            f"{path} has no {', '.join(missing)}: it is not CIFAR-10's python archive, or was cut "
+            "short. Download cifar-10-python.tar.gz (170,498,071 bytes) again."
+        )
+    names = _names(members[META], path)
+    blocks = (_block(name, members[name], path) for name in (*TRAINING, TEST))
+    return from_blocks(spark, blocks, SPEC, names)
+
+
+def _block(name: str, content: bytes, path: Path) -> dict[str, Any]:
+    """One batch: features, label, key, split."""
+    batch = _unpickle(name, content, path)
+    try:
+        data = np.asarray(batch[b"data"], np.uint8).reshape(-1, *SPEC.shape)
+        labels = np.asarray(batch[b"labels"], np.int64)
+        if len(data) != len(labels):
+            raise ValueError(f"{len(data)} pictures and {len(labels)} labels")
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{path}: batch {name} is not as CIFAR-10 has it ({error}). Download the archive again."
+        ) from error
+    split = "test" if name == TEST else None
+    keys = [f"{name}/{i:05d}" for i in range(len(labels))]
+    return {"features": data, "label": labels, "key": keys, "split": split}
+
+
+def _names(content: bytes, path: Path) -> tuple[str, ...]:
+    found = _unpickle(META, content, path).get(b"label_names", [])
+    names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in found)
+    if len(names) != 10:
+        raise DataError(f"{path}: {META} must name 10 classes, got {len(names)}.")
+    return names
+
+
+def _folder(path: Path) -> dict[str, bytes]:
+    inner = path / "cifar-10-batches-py"
+    folder = inner if inner.is_dir() else path
+    wanted = (*TRAINING, TEST, META)
+    return {name: (folder / name).read_bytes() for name in wanted if (folder / name).is_file()}
+
+
+def _archive(path: Path) -> dict[str, bytes]:
+    """The wanted members' bytes. Nothing is unpacked to disk, so no member can lead out of a folder."""
+    members = {}
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            for member in archive:
+                name = Path(member.name).name
+                if name not in (*TRAINING, TEST, META) or not member.isfile():
+                    continue
+                if member.size > _MAX_MEMBER:
+                    raise DataError(
+                        f"{path}: {member.name} states {member.size} bytes; a batch of CIFAR-10 "
+                        f"has less than {_MAX_MEMBER}. The archive is not CIFAR-10's."
+                    )
+                handle = archive.extractfile(member)
+                assert handle is not None
+                members[name] = handle.read()
+    except (tarfile.TarError, EOFError, OSError) as error:
+        last = next(reversed(members), "its first member")
+        raise DataError(
+            f"{path} ends in or after {last} ({error}): it is cut short or damaged. Download the "
+            "archive again."
+        ) from error
+    return members
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "dtype"): np.dtype,
+    ("numpy", "ndarray"): np.ndarray,
+    ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows what NumPy's arrays are rebuilt from, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name == "_reconstruct" and module in (
+            "numpy.core.multiarray",
+            "numpy._core.multiarray",
+        ):
+            return _empty_array
+        if (module, name) in _ALLOWED:
+            return _ALLOWED[module, name]
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which no CIFAR-10 batch needs")
+
+
+def _empty_array(kind: type, shape: Any, dtype: Any) -> np.ndarray[Any, Any]:
+    return np.ndarray.__new__(np.ndarray, shape, dtype)
+
+
+def _unpickle(name: str, content: bytes, path: Path) -> dict[bytes, Any]:
+    try:
+        loaded = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+    except Exception as error:  # a damaged pickle can raise anything
+        raise DataError(
+            f"{path}: {name} cannot be read ({error}). It is damaged or not CIFAR-10's: download "
+            "the archive again."
+        ) from error
+    if not isinstance(loaded, dict):
+        raise DataError(f"{path}: {name} holds a {type(loaded).__name__}, not a batch.")
+    return loaded
