@@ -57,7 +57,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
     prefix = root.as_uri().removeprefix("file://") + "/"
     key = F.expr(f"substring(path, locate('{_quoted(prefix)}', path) + {len(prefix)})")
     depth = 1 if len(tops) == 2 else 0
-    rows = raw.select("content", F.url_decode(key).alias("key")).select(
+    rows = raw.select("content", key.alias("key")).select(
         "content",
         "key",
         F.split("key", "/")[depth].alias("class"),
