@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracking.mlflow_recorder import MlflowRecorder
     from tracking.read import Reader, differing
     from tracking.store import store_uri
+    from tracking.table import open_table
 
 __all__ = [
     "ArtifactError",
@@ -28,6 +29,7 @@ __all__ = [
     "RunNotFoundError",
     "TrackingError",
     "differing",
+    "open_table",
     "store_uri",
 ]
 
@@ -35,6 +37,7 @@ _LAZY = {
     "MlflowRecorder": "mlflow_recorder",
     "Reader": "read",
     "differing": "read",
+    "open_table": "table",
     "store_uri": "store",
 }
 

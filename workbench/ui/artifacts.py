@@ -25,6 +25,7 @@ from nets.errors import ConfigError, ModelFileError
 from workbench.ui import store
 
 _CHECKPOINT = re.compile(r"epoch_(\d{4,6})\.safetensors")
+_MODEL_FILES = ("model.safetensors", "model.json")
 _SPLITS = ("test", "validation")
 
 
@@ -162,11 +163,14 @@ def _model(run_id: str) -> nets.Net:
     weights = next((n for n in names if n.endswith("model.safetensors")), None)
     if weights is None:
         raise Missing("The net: this run has no model yet. It is written at the end of a training.")
-    folder = store.artifact(run_id, weights.rsplit("/", 1)[0])
-    if folder is None:
-        raise Missing(f"The net: {weights} is listed but cannot be read.")
+    folder = weights.rsplit("/", 1)[0]
+    files = [store.artifact(run_id, f"{folder}/{name}") for name in _MODEL_FILES]
+    if files[0] is None or files[1] is None:
+        raise Missing(
+            f"The net: one of {' and '.join(_MODEL_FILES)} below {folder} cannot be read."
+        )
     try:
-        return nets.load(folder).eval()
+        return nets.load(files[0].parent).eval()
     except (ModelFileError, ConfigError, OSError) as error:
         raise Missing(f"The net cannot be loaded: {error}") from error
 

@@ -11,13 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
-from mlflow import MlflowClient
-from mlflow.entities import Run as MlflowRun
-from mlflow.entities import ViewType
-from mlflow.exceptions import MlflowException
 
-from workbench.errors import WorkbenchError
-from workbench.ui import home
+import tracking
+from tracking import Reader, edit, open_table, store_uri
+from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
+from tracking.table import KINDS, START, Names, Query, Table
+from tracking.table import Page as TablePage
+
+# Copying a file of a kilobyte is no reason for a progress bar in the UI's log
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+__all__ = [
+    "KINDS", "START", "USUAL_COLUMNS", "Names", "Page", "Query", "QueryError", "Run", "TrackingError",
+    "annotate", "artifact", "artifact_names", "children", "courses", "forget", "history", "names",
+    "page", "recent", "run", "set_deleted", "sparklines", "uri",
+]  # fmt: skip
 
 Points = list[tuple[float, float]]
 
@@ -25,13 +33,15 @@ USUAL_COLUMNS = (
     "best/validation/accuracy", "validation/accuracy", "test/accuracy", "net.activation",
     "training.learning_rate", "training.batch_size", "training.optimizer",
 )  # fmt: skip
-KINDS = ("train", "sweep", "trial")
 _ID = re.compile(r"[0-9a-f]{32}")
-_MAIN = ("best/validation/accuracy", "validation/accuracy", "validation/loss")
-
-
-class QueryError(WorkbenchError):
-    """A filter that the store does not understand."""
+_MAIN = (
+    "best/validation/accuracy",
+    "validation/accuracy",
+    "best/validation/loss",
+    "validation/loss",
+)
+_STEPS = ("validation/loss", "train/loss", "validation/accuracy", "train/accuracy")
+_TRIALS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,22 +68,10 @@ class Run:
         """How long it took, or has been running."""
         return None if self.start is None else (self.end or time.time()) - self.start
 
-    @property
-    def num_epochs(self) -> float | None:
-        """Epochs done."""
-        return self.metrics.get("epoch")
-
     def best(self) -> tuple[str, float] | None:
         """Its main metric and the best value of it."""
         known = next((m for m in _MAIN if m in self.metrics), None)
         return None if known is None else (known.removeprefix("best/"), self.metrics[known])
-
-    def best_of(self, metric: str, mode: str) -> float | None:
-        """The best value of a metric over the epochs."""
-        if f"best/{metric}" in self.metrics:
-            return self.metrics[f"best/{metric}"]
-        values = [value for _, value in history(self.id).get(metric, [])]
-        return (max if mode == "max" else min)(values, default=None)
 
     def value(self, name: str) -> float | str | None:
         """A metric's last value, or a parameter."""
@@ -81,108 +79,48 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Query:
-    """What the table of runs shows."""
-
-    text: str = ""
-    """MLflow's filter syntax."""
-    kinds: tuple[str, ...] = ()
-    experiments: tuple[str, ...] = ()
-    order: str = "start time"
-    descending: bool = True
-    columns: tuple[str, ...] = ()
-    deleted: bool = False
-    sweep: str = ""
-    """Only the trials of this run."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Page:
-    """Some rows of the table."""
+    """Some rows of the table, and how many there are."""
 
     rows: list[Run]
     total: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Names:
-    """What can be chosen."""
-
-    experiments: list[str]
-    metrics: list[str]
-    params: list[str]
-
-
 def uri() -> str:
     """The tracking store's address."""
-    default = f"sqlite:///{home.folder() / 'mlflow.db'}"
-    return os.environ.get("MLFLOW_TRACKING_URI") or default
+    return store_uri()
 
 
-@st.cache_resource(show_spinner=False)
-def _client_of(address: str) -> MlflowClient:
-    home.folder().mkdir(parents=True, exist_ok=True)
-    return MlflowClient(address)
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _table(address: str) -> Table:
+    return open_table(address)
 
 
-def _client() -> MlflowClient:
-    return _client_of(uri())
+@st.cache_resource(show_spinner=False, max_entries=4, ttl=30)
+def _reader(address: str) -> Reader:
+    return Reader(address)
 
 
-def _read(run: MlflowRun, experiments: dict[str, str]) -> Run:
-    info, data = run.info, run.data
-    status = info.status
-    if status == "FINISHED" and "workbench.stopped" in data.tags:
-        status = "STOPPED"
+def _seen(run: tracking.Run) -> Run:
+    stopped = run.status == "FINISHED" and "workbench.stopped" in run.tags
     return Run(
-        id=info.run_id,
-        name=info.run_name or info.run_id[:8],
-        experiment=experiments.get(info.experiment_id, info.experiment_id),
-        kind=data.tags.get("workbench.kind", ""),
-        status=status,
-        start=info.start_time / 1000 if info.start_time else None,
-        end=info.end_time / 1000 if info.end_time else None,
-        params=dict(data.params),
-        metrics=dict(data.metrics),
-        tags=dict(data.tags),
+        id=run.run_id,
+        name=run.name or run.run_id[:8],
+        experiment=run.experiment,
+        kind=run.kind,
+        status="STOPPED" if stopped else run.status,
+        start=run.start,
+        end=run.end,
+        params=run.params,
+        metrics=run.metrics,
+        tags=run.tags,
     )
-
-
-@st.cache_data(ttl=5, show_spinner=False)
-def _experiments(address: str) -> dict[str, str]:
-    return {e.experiment_id: e.name for e in _client_of(address).search_experiments()}
 
 
 @st.cache_data(ttl=2, show_spinner=False)
 def _page(address: str, query: Query, offset: int, limit: int) -> Page:
-    known = _experiments(address)
-    ids = [i for i, name in known.items() if not query.experiments or name in query.experiments]
-    parts = [query.text] if query.text.strip() else []
-    if query.kinds:
-        # MLflow knows no IN for tags, so "one of" is "none of the others"
-        others = [k for k in KINDS if k not in query.kinds]
-        parts += [f"tags.`workbench.kind` != '{k}'" for k in others]
-    if _ID.fullmatch(query.sweep):
-        parts.append(f"tags.`workbench.sweep` = '{query.sweep}'")
-    order = "attributes.start_time" if query.order == "start time" else f"metrics.`{query.order}`"
-    client = _client_of(address)
-    view = ViewType.DELETED_ONLY if query.deleted else ViewType.ACTIVE_ONLY
-    rows: list[Run] = []
-    token: str | None = None
-    try:
-        while len(rows) < offset + limit:
-            found = client.search_runs(
-                ids, " and ".join(parts), view, max_results=min(1000, offset + limit),
-                order_by=[f"{order} {'DESC' if query.descending else 'ASC'}"], page_token=token,
-            )  # fmt: skip
-            rows += [_read(run, known) for run in found]
-            token = found.token
-            if not token:
-                break
-    except MlflowException as error:
-        raise QueryError(f"The store does not understand this filter: {error.message}") from error
-    total = len(rows) + (1 if token else 0)
-    return Page(rows=rows[offset : offset + limit], total=total)
+    found: TablePage = _table(address).page(query, offset, limit)
+    return Page(rows=[_seen(run) for run in found.rows], total=found.total)
 
 
 def page(query: Query | None = None, offset: int = 0, limit: int = 50) -> Page:
@@ -196,13 +134,9 @@ def page(query: Query | None = None, offset: int = 0, limit: int = 50) -> Page:
 
 @st.cache_data(ttl=30, show_spinner=False)
 def _names(address: str) -> Names:
-    latest = _page(address, Query(), 0, 200).rows
-    metrics = sorted({m for run in latest for m in run.metrics})
-    return Names(
-        experiments=sorted({run.experiment for run in latest}),
-        metrics=[m for m in metrics if not m.startswith("health/")],
-        params=sorted({p for run in latest for p in run.params}),
-    )
+    found = _table(address).names()
+    shown = [name for name in found.metrics if not name.startswith("health/")]
+    return Names(experiments=found.experiments, metrics=shown, params=found.params)
 
 
 def names() -> Names:
@@ -218,8 +152,8 @@ def recent(kinds: tuple[str, ...], limit: int = 100) -> list[Run]:
 @st.cache_data(ttl=1.5, show_spinner=False)
 def _run(address: str, run_id: str) -> Run | None:
     try:
-        return _read(_client_of(address).get_run(run_id), _experiments(address))
-    except MlflowException:
+        return _seen(_reader(address).run(run_id))
+    except RunNotFoundError:
         return None
 
 
@@ -228,27 +162,15 @@ def run(run_id: str) -> Run | None:
     return _run(uri(), run_id) if _ID.fullmatch(run_id) else None
 
 
-@st.cache_data(ttl=2, show_spinner=False)
-def _children(address: str, run_id: str) -> list[Run]:
-    return _page(address, Query(sweep=run_id), 0, 5000).rows
-
-
 def children(run_id: str) -> list[Run]:
     """The trials of a sweep."""
-    return _children(uri(), run_id)
+    return page(Query(parent=run_id, descending=False), 0, _TRIALS).rows
 
 
 @st.cache_data(ttl=2, max_entries=200, show_spinner=False)
 def _history(address: str, run_id: str) -> dict[str, Points]:
-    found = _run(address, run_id)
-    if found is None:
-        return {}
-    client = _client_of(address)
-    result = {}
-    for name in found.metrics:
-        points = client.get_metric_history(run_id, name)
-        result[name] = sorted((float(p.step), float(p.value)) for p in points)
-    return result
+    found = _table(address).history(run_id)
+    return {name: [(float(s), v) for s, v in points] for name, points in found.items()}
 
 
 def history(run_id: str) -> dict[str, Points]:
@@ -256,30 +178,40 @@ def history(run_id: str) -> dict[str, Points]:
     return _history(uri(), run_id)
 
 
+@st.cache_data(ttl=2, max_entries=100, show_spinner=False)
+def _courses(address: str, run_ids: tuple[str, ...], metric: str) -> dict[str, Points]:
+    found = _table(address).courses(run_ids, metric)
+    return {run_id: [(float(s), v) for s, v in points] for run_id, points in found.items()}
+
+
+def courses(run_ids: Sequence[str], metric: str) -> dict[str, Points]:
+    """(step, value) points of one metric for some runs, by run id."""
+    return _courses(uri(), tuple(run_ids), metric)
+
+
 def sparklines(run_ids: Sequence[str], metric: str) -> dict[str, list[float]]:
     """The course of one metric for some runs."""
-    return {i: [value for _, value in history(i).get(metric, [])] for i in run_ids}
+    return {run_id: [v for _, v in points] for run_id, points in courses(run_ids, metric).items()}
+
+
+def num_epochs(run_id: str) -> int | None:
+    """Epochs done."""
+    found = history(run_id)
+    steps = [points[-1][0] for name in _STEPS if (points := found.get(name))]
+    return int(max(steps)) if steps else None
 
 
 @st.cache_data(ttl=3, max_entries=500, show_spinner=False)
 def _artifact_names(address: str, run_id: str, folder: str) -> list[str]:
-    client = _client_of(address)
-    found: list[str] = []
-    waiting = [folder]
-    while waiting:
-        for item in client.list_artifacts(run_id, waiting.pop() or None):
-            (waiting if item.is_dir else found).append(item.path)
-    return sorted(found)
+    try:
+        return _reader(address).artifacts(run_id, folder)
+    except Exception:  # the store behind the artifacts may raise anything of its own
+        return []
 
 
 def artifact_names(run_id: str, folder: str = "") -> list[str]:
     """Paths of the run's files below a folder."""
-    if not _ID.fullmatch(run_id):
-        return []
-    try:
-        return _artifact_names(uri(), run_id, folder)
-    except MlflowException:
-        return []
+    return _artifact_names(uri(), run_id, folder) if _ID.fullmatch(run_id) else []
 
 
 @st.cache_resource(show_spinner=False)
@@ -288,11 +220,9 @@ def _downloads() -> tempfile.TemporaryDirectory[str]:
 
 
 def artifact(run_id: str, path: str) -> Path | None:
-    """A file or folder of a run on this disk; None where it has none of that name."""
-    names_below = artifact_names(run_id, path.rsplit("/", 1)[0] if "/" in path else "")
-    if path not in names_below and not any(n.startswith(path + "/") for n in names_below):
-        return None
-    return _artifact(uri(), run_id, path)
+    """A file of a run on this disk; None where the run lists none of that name."""
+    folder = path.rpartition("/")[0]
+    return _artifact(uri(), run_id, path) if path in artifact_names(run_id, folder) else None
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
@@ -300,29 +230,31 @@ def _artifact(address: str, run_id: str, path: str) -> Path | None:
     target = Path(_downloads().name) / run_id
     target.mkdir(exist_ok=True)
     try:
-        return Path(_client_of(address).download_artifacts(run_id, path, str(target)))
-    except (MlflowException, OSError):
+        return _reader(address).download(run_id, path, target)
+    except (ArtifactError, TrackingError, OSError):
         return None
 
 
 def set_deleted(run_ids: Sequence[str], deleted: bool) -> None:
     """Delete runs (they can be restored), or restore them."""
-    for run_id in run_ids:
-        (_client().delete_run if deleted else _client().restore_run)(run_id)
+    edit.set_deleted(run_ids, deleted, uri())
     forget()
 
 
 def annotate(run_ids: Sequence[str], tag: str, value: str, note: str) -> None:
-    """Set a tag and a note, each where it is not empty."""
-    for run_id in run_ids:
-        if tag:
-            _client().set_tag(run_id, tag, value)
-        if note:
-            _client().set_tag(run_id, "mlflow.note.content", note)
+    """Set a tag and a note, each where it is not empty.
+
+    Raises:
+        TrackingError: the tag is one that programs write.
+    """
+    if tag:
+        edit.set_tag(run_ids, tag, value, uri())
+    if note:
+        edit.set_note(run_ids, note, uri())
     forget()
 
 
 def forget() -> None:
     """Read everything that can change again."""
-    for cached in (_page, _run, _children, _names):
+    for cached in (_page, _run, _names):
         cached.clear()

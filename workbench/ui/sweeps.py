@@ -45,8 +45,9 @@ def read(run: store.Run) -> Sweep:
     """A sweep from the store."""
     children = store.children(run.id)
     space, metric, mode = _asked(run)
+    courses = store.courses([child.id for child in children], metric)
     swept = list(space) or _varying(children)
-    rows = [_row(child, swept, metric, mode) for child in children]
+    rows = [_row(child, swept, courses.get(child.id, []), mode) for child in children]
     columns = [
         "run_id",
         "name",
@@ -84,8 +85,10 @@ def _varying(children: Sequence[store.Run]) -> list[str]:
     return sorted(k for k in keys if len({child.params.get(k) for child in children}) > 1)
 
 
-def _row(child: store.Run, swept: Sequence[str], metric: str, mode: str) -> dict[str, Any]:
-    value = child.best_of(metric, mode)
+def _row(
+    child: store.Run, swept: Sequence[str], course: list[tuple[float, float]], mode: str
+) -> dict[str, Any]:
+    best = max if mode == "max" else min
     return {
         "run_id": child.id,
         "name": child.name,
@@ -94,8 +97,8 @@ def _row(child: store.Run, swept: Sequence[str], metric: str, mode: str) -> dict
         "stopped": child.tags.get("workbench.stopped", child.tags.get("workbench.error", "")),
         "start": child.start,
         "seconds": child.seconds,
-        "epochs": child.num_epochs,
-        "value": math.nan if value is None else value,
+        "epochs": course[-1][0] if course else math.nan,
+        "value": best((v for _, v in course), default=math.nan),
     } | {name: child.params.get(name) for name in swept}
 
 

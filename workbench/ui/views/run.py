@@ -50,12 +50,12 @@ def _live(run: store.Run) -> None:
 
 def _headline(run: store.Run) -> None:
     best = run.best()
-    epochs = run.metrics.get("epoch")
+    epochs = store.num_epochs(run.id)
     shown = [
         ("Status", run.status.lower()),
         (f"Best {best[0]}" if best else "Best", parts.number(best[1] if best else None)),
         ("Test accuracy", parts.number(run.metrics.get("test/accuracy"))),
-        ("Epochs", "–" if epochs is None else f"{epochs:.0f}"),
+        ("Epochs", "–" if epochs is None else str(epochs)),
         ("Samples per s", parts.number(run.metrics.get("samples_per_s"))),
         ("Took", parts.duration(run.seconds)),
     ]
@@ -72,7 +72,7 @@ def _curves(run: store.Run) -> None:
     if not history:
         st.info("No epoch is done yet.", icon=":material/hourglass_empty:")
         return
-    best = run.metrics.get("best_epoch")
+    best = _best_epoch(run, history)
     pairs = (("accuracy", False), ("loss", True))
     columns = st.columns(2)
     for column, (what, can_log) in zip(columns, pairs, strict=True):
@@ -103,6 +103,13 @@ def _curves(run: store.Run) -> None:
         )
     frame = pd.DataFrame({n: dict(points) for n, points in history.items() if n != "epoch"})
     parts.csv(frame.sort_index().rename_axis("epoch").reset_index(), f"{run.name}_metrics")
+
+
+def _best_epoch(run: store.Run, history: dict[str, store.Points]) -> float | None:
+    """The epoch whose weights were kept: the best of what the run monitored."""
+    points = history.get(run.params.get("training.monitor", "validation/accuracy"), [])
+    sign = -1 if run.params.get("training.mode") == "min" else 1
+    return max(points, key=lambda point: (sign * point[1], -point[0]), default=(None, 0.0))[0]
 
 
 def _evaluation(run: store.Run) -> None:

@@ -13,6 +13,7 @@ _PAGE_SIZE = 50
 _LIVE_S = 5
 _KINDS = {"all": (), "trainings": ("train",), "sweeps": ("sweep",), "trials": ("trial",)}
 _MAIN = "validation/accuracy"
+_START = "start time"
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def _controls(names: store.Names) -> store.Query:
     deleted = right.toggle("Deleted runs", key="deleted", bind="query-params")
     with st.expander("Sort, experiments, columns", icon=":material/tune:"):
         a, b, c = st.columns([3, 1, 3], vertical_alignment="bottom")
-        keys = ["start time", *names.metrics, *names.params]
+        keys = [_START, *names.metrics, *names.params]
         order = a.selectbox("Sort by", keys, key="sort", bind="query-params")
         down = b.toggle("Descending", value=True, key="down", bind="query-params")
         experiments = c.multiselect(
@@ -56,15 +57,15 @@ def _controls(names: store.Names) -> store.Query:
     sweep = st.query_params.get("sweep_id", "")
     if sweep:
         st.caption(f"Only the trials of sweep `{sweep[:32]}`.")
+    st.session_state["runs_columns"] = tuple(columns)
     return store.Query(
         text=text or "",
         kinds=_KINDS[kind or "all"],
         experiments=tuple(experiments),
-        order=order or "start time",
+        order=store.START if order in (None, _START) else order,
         descending=bool(down),
-        columns=tuple(columns),
         deleted=bool(deleted),
-        sweep=sweep,
+        parent=sweep if sweep.isalnum() else "",
     )
 
 
@@ -92,7 +93,7 @@ def _draw(query: store.Query, found: store.Page) -> None:
     if not found.rows:
         st.info("No run matches.", icon=":material/search_off:")
         return
-    frame = _frame(query, found)
+    frame = _frame(found)
     event = st.dataframe(
         frame.drop(columns="run id"),
         hide_index=True,
@@ -110,7 +111,7 @@ def _draw(query: store.Query, found: store.Page) -> None:
     parts.csv(frame.drop(columns="curve"), "runs")
 
 
-def _frame(query: store.Query, found: store.Page) -> pd.DataFrame:
+def _frame(found: store.Page) -> pd.DataFrame:
     curves = store.sparklines([run.id for run in found.rows], _MAIN)
     rows = []
     for run in found.rows:
@@ -123,7 +124,7 @@ def _frame(query: store.Query, found: store.Page) -> pd.DataFrame:
             "took": parts.duration(run.seconds),
             "curve": curves.get(run.id, []),
         }
-        row |= {name: run.value(name) for name in query.columns}
+        row |= {name: run.value(name) for name in st.session_state["runs_columns"]}
         row["run id"] = run.id
         rows.append(row)
     return pd.DataFrame(rows)
@@ -179,8 +180,11 @@ def _actions(picked: list[store.Run], deleted: bool) -> None:
         value = st.text_input("Value", key="tag_value", placeholder="yes")
         note = st.text_area("Note", key="tag_note", placeholder="Why this run matters")
         if st.form_submit_button("Save", key="tag_save"):
-            store.annotate(ids, tag.strip(), value, note)
-            st.toast("Saved.")
+            try:
+                store.annotate(ids, tag.strip(), value, note)
+                st.toast("Saved.")
+            except store.TrackingError as error:
+                st.error(str(error))
 
 
 main()

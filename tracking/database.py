@@ -1,0 +1,254 @@
+"""The table of runs by SQL on the store's own database.
+
+MLflow's `search_runs` joins every run to a metric to sort by it and loads whole runs: 4.5 s for 50
+of 10,000 runs. Here the database sorts an index and only the rows shown are loaded. Filters are
+read by MLflow's own parser, so they mean the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.dbmodels.models import (
+    SqlExperiment,
+    SqlLatestMetric,
+    SqlMetric,
+    SqlParam,
+    SqlRun,
+    SqlTag,
+)
+from mlflow.utils.search_utils import SearchUtils
+
+from tracking.errors import QueryError, TrackingError
+from tracking.run import PARENT, Run
+from tracking.store import masked
+from tracking.table import START, Course, Names, Page, Query, sorted_points
+
+_ATTRIBUTES = {
+    "run_id": SqlRun.run_uuid,
+    "run_name": SqlRun.name,
+    "status": SqlRun.status,
+    "start_time": SqlRun.start_time,
+    "end_time": SqlRun.end_time,
+    "created": SqlRun.start_time,
+    "artifact_uri": SqlRun.artifact_uri,
+    "user_id": SqlRun.user_id,
+}
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "=": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    "LIKE": lambda a, b: a.like(b),
+    "ILIKE": lambda a, b: sa.func.lower(a).like(str(b).lower()),
+    "IN": lambda a, b: a.in_(b),
+    "NOT IN": lambda a, b: a.not_in(b),
+}
+_TABLES: dict[str, Any] = {"metric": SqlLatestMetric, "parameter": SqlParam, "tag": SqlTag}
+
+
+class DatabaseTable:
+    """Runs of an SQLite, PostgreSQL or MySQL store."""
+
+    def __init__(self, uri: str) -> None:
+        try:
+            MlflowClient(uri).search_experiments(max_results=1)  # makes or checks the tables
+            self.engine = sa.create_engine(uri, pool_pre_ping=True)
+        except Exception as error:
+            raise TrackingError(
+                f"The tracking store at {masked(uri)} cannot be read: {masked(str(error))}"
+            ) from error
+        if self.engine.dialect.name == "sqlite":
+            # LIKE minds the case, as in MLflow
+            sa.event.listen(
+                self.engine,
+                "connect",
+                lambda connection, _: connection.execute("PRAGMA case_sensitive_like = true"),
+            )
+
+    def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
+        where = self._where(query)
+        ids = sa.select(SqlRun.run_uuid).where(*where)
+        total = sa.select(sa.func.count()).select_from(ids.subquery())
+        ordered = self._ordered(ids, query).offset(offset).limit(limit)
+        with self.engine.connect() as connection:
+            count = connection.execute(total).scalar_one()
+            wanted = list(connection.execute(ordered).scalars())
+            return Page(rows=self._load(connection, wanted), total=int(count))
+
+    def names(self) -> Names:
+        living = sa.select(SqlRun.experiment_id).where(SqlRun.lifecycle_stage == "active")
+        experiments = sa.select(SqlExperiment.name).where(SqlExperiment.experiment_id.in_(living))
+        with self.engine.connect() as connection:
+            return Names(
+                experiments=sorted(connection.execute(experiments).scalars()),
+                metrics=_distinct(connection, SqlLatestMetric.key),
+                params=_distinct(connection, SqlParam.key),
+            )
+
+    def courses(self, run_ids: Sequence[str], metric: str) -> Course:
+        statement = sa.select(SqlMetric.run_uuid, SqlMetric.step, SqlMetric.value).where(
+            SqlMetric.run_uuid.in_(run_ids), SqlMetric.key == metric, ~SqlMetric.is_nan
+        )
+        return self._points(statement)
+
+    def history(self, run_id: str) -> Course:
+        statement = sa.select(SqlMetric.key, SqlMetric.step, SqlMetric.value).where(
+            SqlMetric.run_uuid == run_id, ~SqlMetric.is_nan
+        )
+        return self._points(statement)
+
+    def _points(self, statement: sa.Select[Any]) -> Course:
+        found: Course = defaultdict(list)
+        with self.engine.connect() as connection:
+            for name, step, value in connection.execute(statement):
+                found[name].append((int(step), float(value)))
+        return sorted_points(found)
+
+    def _where(self, query: Query) -> list[sa.ColumnElement[bool]]:
+        stage = "deleted" if query.deleted else "active"
+        where: list[sa.ColumnElement[bool]] = [SqlRun.lifecycle_stage == stage]
+        if query.kinds:
+            where.append(_has(SqlTag, "workbench.kind", SqlTag.value.in_(query.kinds)))
+        if query.parent:
+            where.append(_has(SqlTag, PARENT, SqlTag.value == query.parent))
+        if query.experiments:
+            named = sa.select(SqlExperiment.experiment_id).where(
+                SqlExperiment.name.in_(query.experiments)
+            )
+            where.append(SqlRun.experiment_id.in_(named))
+        try:
+            parsed = SearchUtils.parse_search_filter(query.text or None)
+            return where + [_condition(part) for part in parsed]
+        except (MlflowException, KeyError, ValueError) as error:
+            reason = getattr(error, "message", None) or str(error)
+            raise QueryError(f"The store does not understand this filter: {reason}") from error
+
+    def _ordered(self, ids: sa.Select[Any], query: Query) -> sa.Select[Any]:
+        def turned(column: Any) -> Any:
+            return column.desc() if query.descending else column.asc()
+
+        by_start = (SqlRun.start_time.desc(), SqlRun.run_uuid)
+        if query.order == START:
+            return ids.order_by(turned(SqlRun.start_time), SqlRun.run_uuid)
+        metric = _value_of(SqlLatestMetric, query.order, SqlLatestMetric.value)
+        param = _value_of(SqlParam, query.order, SqlParam.value)
+        number = sa.cast(param, sa.Float) if self._numeric(query.order) else param
+        key = metric if self._is_metric(query.order) else number
+        return ids.order_by(key.is_(None), turned(key), *by_start)
+
+    def _is_metric(self, name: str) -> bool:
+        statement = sa.select(sa.literal(1)).where(SqlLatestMetric.key == name).limit(1)
+        with self.engine.connect() as connection:
+            return connection.execute(statement).first() is not None
+
+    def _numeric(self, name: str) -> bool:
+        """Whether a parameter's values are numbers, going by some of them."""
+        statement = sa.select(SqlParam.value).where(SqlParam.key == name).limit(20)
+        with self.engine.connect() as connection:
+            values = list(connection.execute(statement).scalars())
+        return all(_is_number(value) for value in values)
+
+    def _load(self, connection: sa.Connection, run_ids: list[str]) -> list[Run]:
+        """Whole runs, in the order of their ids."""
+        statement = (
+            sa.select(
+                SqlRun.run_uuid,
+                SqlRun.name,
+                SqlExperiment.name,
+                SqlRun.status,
+                SqlRun.start_time,
+                SqlRun.end_time,
+                SqlRun.lifecycle_stage,
+            )
+            .join(SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id)
+            .where(SqlRun.run_uuid.in_(run_ids))
+        )
+        params = _by_run(connection, SqlParam, run_ids)
+        metrics = _by_run(connection, SqlLatestMetric, run_ids)
+        tags = _by_run(connection, SqlTag, run_ids)
+        found = {
+            row[0]: Run(
+                run_id=row[0],
+                name=row[1] or "",
+                experiment=row[2],
+                status=row[3],
+                start=None if row[4] is None else row[4] / 1000,
+                end=None if row[5] is None else row[5] / 1000,
+                deleted=row[6] == "deleted",
+                params=params[row[0]],
+                metrics=metrics[row[0]],
+                tags=tags[row[0]],
+            )
+            for row in connection.execute(statement)
+        }
+        return [found[run_id] for run_id in run_ids if run_id in found]
+
+
+def _by_run(connection: sa.Connection, table: Any, run_ids: list[str]) -> dict[str, dict[str, Any]]:
+    statement = sa.select(table.run_uuid, table.key, table.value).where(table.run_uuid.in_(run_ids))
+    if table is SqlLatestMetric:
+        statement = statement.where(~SqlLatestMetric.is_nan)
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for run_id, key, value in connection.execute(statement):
+        found[run_id][key] = value
+    return found
+
+
+def _distinct(connection: sa.Connection, column: Any) -> list[str]:
+    return sorted(connection.execute(sa.select(column).distinct()).scalars())
+
+
+def _value_of(table: Any, key: str, value: Any) -> Any:
+    """The value that a run has for a key, as a scalar subquery."""
+    found = sa.select(value).where(table.run_uuid == SqlRun.run_uuid, table.key == key)
+    if table is SqlLatestMetric:
+        found = found.where(~SqlLatestMetric.is_nan)
+    return found.limit(1).correlate(SqlRun).scalar_subquery()
+
+
+def _has(table: Any, key: str, condition: Any) -> sa.ColumnElement[bool]:
+    keyed = sa.select(table.run_uuid).where(table.key == key, condition)
+    found: sa.ColumnElement[bool] = SqlRun.run_uuid.in_(keyed)
+    return found
+
+
+def _condition(part: dict[str, Any]) -> sa.ColumnElement[bool]:
+    """One comparison of a filter. Raises KeyError for what has no meaning here."""
+    kind, key, comparator = part["type"], part["key"], part["comparator"].upper()
+    value = part["value"]
+    if kind == "attribute":
+        compared: sa.ColumnElement[bool] = _COMPARE[comparator](_ATTRIBUTES[key], value)
+        return compared
+    table = _TABLES[kind]
+    if comparator in ("IS NULL", "IS NOT NULL"):
+        present: sa.ColumnElement[bool] = SqlRun.run_uuid.in_(
+            sa.select(table.run_uuid).where(table.key == key)
+        )
+        return present if comparator == "IS NOT NULL" else ~present
+    if kind == "metric":
+        return _has(table, key, _COMPARE[comparator](table.value, float(value)) & ~table.is_nan)
+    return _has(table, key, _COMPARE[comparator](table.value, _texts(value)))
+
+
+def _texts(value: Any) -> Any:
+    return (
+        [str(v) for v in value]
+        if isinstance(value, Iterable) and not isinstance(value, str)
+        else str(value)
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

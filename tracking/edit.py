@@ -1,0 +1,55 @@
+"""What people change about finished runs: tags, a note, deleted and restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from tracking.errors import TrackingError
+from tracking.run import NOTE
+from tracking.series import MAX_NAME
+from tracking.store import store_uri
+
+_OWN = ("mlflow.", "workbench.")
+
+
+def set_deleted(run_ids: Sequence[str], deleted: bool, uri: str | None = None) -> None:
+    """Delete runs, or restore deleted ones. A deleted run keeps everything it has."""
+    client = MlflowClient(store_uri(uri))
+    change: Callable[[str], None] = client.delete_run if deleted else client.restore_run
+    for run_id in run_ids:
+        _call(lambda run_id=run_id: change(run_id))  # type: ignore[misc]
+
+
+def set_tag(run_ids: Sequence[str], name: str, value: str, uri: str | None = None) -> None:
+    """Tag runs.
+
+    Raises:
+        TrackingError: the name is empty, too long, or one that programs write.
+    """
+    if not name or len(name) > MAX_NAME or name.startswith(_OWN):
+        raise TrackingError(
+            f"A tag's name has 1 to {MAX_NAME} characters and does not begin with "
+            f"{' or '.join(_OWN)}, which programs write; got {name!r}."
+        )
+    _tag(run_ids, name, value, uri)
+
+
+def set_note(run_ids: Sequence[str], text: str, uri: str | None = None) -> None:
+    """A note in Markdown, where MLflow's own UI shows and edits it."""
+    _tag(run_ids, NOTE, text, uri)
+
+
+def _tag(run_ids: Sequence[str], name: str, value: str, uri: str | None) -> None:
+    client = MlflowClient(store_uri(uri))
+    for run_id in run_ids:
+        _call(lambda run_id=run_id: client.set_tag(run_id, name, value))  # type: ignore[misc]
+
+
+def _call(change: Callable[[], None]) -> None:
+    try:
+        change()
+    except MlflowException as error:
+        raise TrackingError(f"The tracking store refused: {error.message}") from error

@@ -1,0 +1,96 @@
+"""The table of runs through MLflow's API, for stores behind a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+
+from tracking.errors import QueryError, TrackingError
+from tracking.mlflow_recorder import as_run
+from tracking.run import PARENT
+from tracking.store import masked
+from tracking.table import KINDS, START, Course, Names, Page, Query
+
+_NAMES_FROM = 200
+_CALL = 1000
+"""Runs in one answer."""
+
+
+class ServedTable:
+    """Runs of a tracking server. Its total counts only as far as was looked: one more page."""
+
+    def __init__(self, uri: str) -> None:
+        self.client = MlflowClient(uri)
+        try:
+            self.client.search_experiments(max_results=1)
+        except Exception as error:
+            raise TrackingError(
+                f"The tracking store at {masked(uri)} cannot be read: {masked(str(error))}"
+            ) from error
+
+    def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
+        known = {e.experiment_id: e.name for e in self.client.search_experiments()}
+        ids = [i for i, name in known.items() if not query.experiments or name in query.experiments]
+        direction = "DESC" if query.descending else "ASC"
+        order = "attributes.start_time" if query.order == START else self._key(query.order)
+        view = ViewType.DELETED_ONLY if query.deleted else ViewType.ACTIVE_ONLY
+        found: list[Any] = []
+        token: str | None = None
+        while len(found) < offset + limit:
+            try:
+                some = self.client.search_runs(
+                    ids,
+                    _filter(query),
+                    view,
+                    max_results=min(_CALL, offset + limit - len(found)),
+                    order_by=[f"{order} {direction}"],
+                    page_token=token,
+                )
+            except MlflowException as error:
+                raise QueryError(
+                    f"The store does not understand this filter: {error.message}"
+                ) from error
+            found += some
+            token = some.token
+            if not token:
+                break
+        rows = [as_run(run, known[run.info.experiment_id]) for run in found[offset:]]
+        return Page(rows=rows, total=len(found) + (limit if token else 0))
+
+    def names(self) -> Names:
+        latest = self.page(Query(), 0, _NAMES_FROM).rows
+        return Names(
+            experiments=sorted({run.experiment for run in latest}),
+            metrics=sorted({name for run in latest for name in run.metrics}),
+            params=sorted({name for run in latest for name in run.params}),
+        )
+
+    def courses(self, run_ids: Sequence[str], metric: str) -> Course:
+        found = {run_id: self._course(run_id, metric) for run_id in run_ids}
+        return {run_id: points for run_id, points in found.items() if points}
+
+    def history(self, run_id: str) -> Course:
+        names = self.client.get_run(run_id).data.metrics
+        return {name: self._course(run_id, name) for name in sorted(names)}
+
+    def _course(self, run_id: str, metric: str) -> list[tuple[int, float]]:
+        points = self.client.get_metric_history(run_id, metric)
+        return sorted((int(p.step), float(p.value)) for p in points if p.value == p.value)
+
+    def _key(self, name: str) -> str:
+        return f"{'metrics' if name in self.names().metrics else 'params'}.`{name}`"
+
+
+def _filter(query: Query) -> str:
+    """One filter for all of it. The store has no IN for tags: one of them is none of the others."""
+    parts = [query.text] if query.text.strip() else []
+    if query.kinds:
+        parts += [f"tags.`workbench.kind` != '{kind}'" for kind in KINDS if kind not in query.kinds]
+        parts.append("tags.`workbench.kind` LIKE '%'")
+    if query.parent:
+        parts.append(f"tags.`{PARENT}` = '{query.parent}'")
+    return " AND ".join(parts)

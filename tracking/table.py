@@ -1,0 +1,97 @@
+"""The table of all runs, a page at a time, in any order, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tracking.run import Run
+
+START = "start"
+"""The order by start time."""
+KINDS = ("train", "sweep", "trial")
+"""Values of the tag `workbench.kind`."""
+
+Course = dict[str, list[tuple[int, float]]]
+"""Name, or run id, to (step, value) points in the order of the steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which runs, and in which order."""
+
+    text: str = ""
+    """MLflow's filter syntax."""
+    kinds: tuple[str, ...] = ()
+    """Of `KINDS`; () for all runs, also those of other programs."""
+    experiments: tuple[str, ...] = ()
+    """Names; () for all."""
+    parent: str = ""
+    """Only the trials of this sweep."""
+    order: str = START
+    """START, or the name of a metric or a parameter; runs without it come last."""
+    descending: bool = True
+    deleted: bool = False
+    """The deleted runs instead of the others."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some rows, and how many there are in all."""
+
+    rows: list[Run]
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What runs can be filtered and sorted by."""
+
+    experiments: list[str]
+    metrics: list[str]
+    params: list[str]
+
+
+class Table(Protocol):
+    """Read access to the runs of one store."""
+
+    def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
+        """Rows `offset` to `offset + limit` of what a query finds.
+
+        Raises:
+            QueryError: the store does not understand the filter.
+        """
+        ...
+
+    def names(self) -> Names:
+        """What there is to choose from, sorted."""
+        ...
+
+    def courses(self, run_ids: Sequence[str], metric: str) -> Course:
+        """One metric of some runs, by run id; runs without it are left out."""
+        ...
+
+    def history(self, run_id: str) -> Course:
+        """Every metric of one run, by name."""
+        ...
+
+
+def open_table(uri: str) -> Table:
+    """The table of the store at `uri`: by SQL where it is a database, else through MLflow's API.
+
+    Raises:
+        TrackingError: the store cannot be reached.
+    """
+    if uri.partition("://")[0].partition("+")[0] in ("sqlite", "postgresql", "mysql"):
+        from tracking.database import DatabaseTable
+
+        return DatabaseTable(uri)
+    from tracking.served import ServedTable
+
+    return ServedTable(uri)
+
+
+def sorted_points(points: Mapping[str, list[tuple[int, float]]]) -> Course:
+    """Points in the order of their steps."""
+    return {name: sorted(found) for name, found in points.items()}
