@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -121,6 +122,7 @@ def to_onnx(net: Net, path: Path | str) -> None:
     dynamic = {"features": {0: batch}, "length": None}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about itself
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # and about torchvision's absence
         target = Path(folder) / "net.onnx"
         torch.onnx.export(
             net,

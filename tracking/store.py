@@ -6,6 +6,9 @@ import os
 import re
 from pathlib import Path
 
+# MLflow draws a bar for each file it copies; progress is drawn by who asked for the copy.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
 
 def home() -> Path:
     """The folder of the embedded store: WORKBENCH_HOME, else `.workbench` here. It may not exist."""

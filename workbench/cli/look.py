@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.cli import output
 from workbench.cli.options import Debug, Json
+
+if TYPE_CHECKING:
+    from tracking import Run
 
 
 def runs(
@@ -31,7 +36,32 @@ def runs(
 
     `workbench runs --json`
     """
-    raise NotImplementedError
+    from tracking import Reader
+
+    kinds = ("train", "sweep", "trial") if trials else ("train", "sweep")
+    found = Reader().runs(experiment=experiment, kinds=kinds, limit=limit)
+    if json:
+        output.print_json([_as_json(run) for run in found])
+        return
+    if not found:
+        output.out().print("No runs yet. Start one: workbench train digits_cnn")
+        return
+    table = output.plain_table(
+        "run", "experiment", "name", "status", "metric", "best", "last", "started"
+    )
+    for run in found:
+        metric = _main_metric(run)
+        table.add_row(
+            run.run_id[:8],
+            run.experiment,
+            run.name,
+            run.tags.get("workbench.stopped", run.status.lower()),
+            metric,
+            _number(run.metrics.get(f"best/{metric}", run.metrics.get(metric))),
+            _number(run.metrics.get(metric)),
+            _time(run.start),
+        )
+    output.out().print(table)
 
 
 def compare(
@@ -49,7 +79,31 @@ def compare(
 
     `workbench compare latest 4567cdef --json`
     """
-    raise NotImplementedError
+    from tracking import Reader, differing
+
+    if len(run) < 2:
+        raise typer.BadParameter(f"name at least two runs, got {len(run)}.")
+    reader = Reader()
+    chosen = [reader.run(name) for name in run]
+    settings = differing(chosen)
+    names = sorted({n for r in chosen for n in r.metrics if not n.startswith("health/")})
+    metrics = {name: [r.metrics.get(name) for r in chosen] for name in names}
+    if json:
+        runs_json = [_as_json(r) for r in chosen]
+        output.print_json({"runs": runs_json, "settings": settings, "metrics": metrics})
+        return
+    heads = [f"{r.run_id[:8]} {r.name}" for r in chosen]
+    table = output.plain_table("setting", *heads)
+    for name, values in settings.items():
+        table.add_row(name, *(value or "-" for value in values))
+    if not settings:
+        table.add_row("all the same", *("" for _ in chosen))
+    output.out().print(table)
+    output.out().print()
+    table = output.plain_table("metric", *heads, right=tuple(heads))
+    for name, numbers in metrics.items():
+        table.add_row(name, *(_number(value) for value in numbers))
+    output.out().print(table)
 
 
 def export(
@@ -72,4 +126,33 @@ def export(
 
     `python -c "import nets; net = nets.load('exported')"` reads it back.
     """
-    raise NotImplementedError
+    from tracking import Reader
+    from workbench.export import export as write
+
+    reader = Reader()
+    chosen = reader.run(run)
+    written = write(reader, chosen, directory, onnx=onnx)
+    if json:
+        output.print_json({"run": written.run_id, "directory": directory, "files": written.files})
+        return
+    output.out().print(f"Run {written.run_id[:8]} in {directory}: {', '.join(written.files)}")
+    output.out().print(f"Read it back: python -c \"import nets; net = nets.load('{directory}')\"")
+
+
+def _as_json(run: Run) -> dict[str, Any]:
+    kept = ("run_id", "name", "experiment", "status", "start", "end", "params", "metrics", "tags")
+    return {name: getattr(run, name) for name in kept}
+
+
+def _main_metric(run: Run) -> str:
+    """What the run was to make best."""
+    named = run.params.get("sweep.metric") or run.params.get("training.monitor")
+    return named or "validation/accuracy"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _time(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M}"

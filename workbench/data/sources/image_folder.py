@@ -42,12 +42,14 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
     parts = [part for part in _PARTS if (root / part).is_dir()]
     tops = [root / part for part in parts] if parts == list(_PARTS) else [root]
     names = sorted({p.name for top in tops for p in top.iterdir() if p.is_dir()})
-    files = sum(1 for top in tops for name in names for p in (top / name).rglob("*") if p.is_file())
-    if not names or not files:
+    files = [p for top in tops for name in names for p in (top / name).rglob("*") if p.is_file()]
+    if not files:
         raise DataError(
             f"{root} must hold one folder of pictures per class (or train/ and test/ with such "
-            f"folders), got {len(names)} folders and {files} files in them."
+            f"folders), got {len(names)} folders and {len(files)} files in them."
         )
+    # Spark passes over files without content and says nothing.
+    empty = [(str(p.relative_to(root)), "an empty file") for p in files if not p.stat().st_size]
     spec = TensorSpec(kind="image", shape=source.shape, dtype="uint8")
     raw = (
         spark.read.format("binaryFile")
@@ -77,7 +79,9 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         spec=spec,
         labels=tuple(names),
         num_outputs=len(names),
-        bad=decoded.where(F.col("reason").isNotNull()).select("key", "reason"),
+        bad=decoded.where(F.col("reason").isNotNull())
+        .select("key", "reason")
+        .union(spark.createDataFrame(empty, "key string, reason string")),
     )
 
 
