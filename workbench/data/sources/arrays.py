@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from nets.spec import TensorSpec
 from workbench.data.table import Table
@@ -22,27 +21,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "features binary, label long, key string, split string"
 _ROWS_PER_FILE = 5000
-
-
-def from_arrays(
-    spark: SparkSession,
-    samples: NDArray[Any],
-    labels: NDArray[np.int64],
-    keys: Sequence[str],
-    spec: TensorSpec,
-    names: tuple[str, ...],
-) -> Table:
-    """A table of samples that the driver already holds; for thousands of rows, not millions.
-
-    Args:
-        samples: (n, *spec.shape) of spec.dtype.
-    """
-    rows = [
-        (sample.tobytes(), int(label), key, None)
-        for sample, label, key in zip(np.ascontiguousarray(samples), labels, keys, strict=True)
-    ]
-    frame = spark.createDataFrame(rows, SCHEMA)
-    return Table(frame=frame, spec=spec, labels=names, num_outputs=len(names))
 
 
 def from_blocks(

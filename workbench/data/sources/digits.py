@@ -11,7 +11,7 @@ import numpy as np
 
 from nets.spec import TensorSpec
 from workbench.data.config import DigitsSource
-from workbench.data.sources.arrays import from_arrays
+from workbench.data.sources.arrays import from_blocks
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
@@ -30,4 +30,5 @@ def read(source: DigitsSource, spark: SparkSession) -> Table:
     samples = values.reshape(-1, *spec.shape).astype(spec.dtype)
     keys = [f"digit-{i:04d}" for i in range(len(labels))]
     names = tuple(str(i) for i in range(10))
-    return from_arrays(spark, samples, labels.astype(np.int64), keys, spec, names)
+    block = {"features": samples, "label": labels.astype(np.int64), "key": keys, "split": None}
+    return from_blocks(spark, [block], spec, names)
