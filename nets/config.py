@@ -12,7 +12,7 @@ import difflib
 import functools
 import json
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import pydantic
@@ -50,16 +50,27 @@ def config(cls: type[C]) -> type[C]:
     return typing.cast("type[C]", made)
 
 
-def _explain(error: pydantic.ValidationError, where: str) -> str:
+def _explain(error: pydantic.ValidationError, where: str, known: Collection[str] = ()) -> str:
     lines = []
     for item in error.errors(include_url=False):
-        path = ".".join(str(part) for part in item["loc"]) or where
+        path = _path(item["loc"], known) or where
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "value_error":
             lines.append(f"{where}: {message}" if path == where else f"{path}: {message}")
         else:
             lines.append(f"{path}: {message}, got {item['input']!r}.")
     return "\n".join(lines)
+
+
+def _path(location: tuple[int | str, ...], known: Collection[str]) -> str:
+    """A place in a tree as a person would set it: without the tag that chose a union's member."""
+    path = ""
+    for part in location:
+        longer = f"{path}.{part}" if path else str(part)
+        if path in known and longer not in known and not isinstance(part, int):
+            continue
+        path = longer
+    return path
 
 
 def to_dict(value: Any) -> dict[str, Any]:
@@ -79,7 +90,7 @@ def from_dict(cls: type[C], values: Mapping[str, Any]) -> C:
         return pydantic.TypeAdapter(cls).validate_python(dict(values))
     except pydantic.ValidationError as error:
         name = getattr(cls, "__name__", str(cls))
-        raise ConfigError(_explain(error, name)) from None
+        raise ConfigError(_explain(error, name, _paths(dict(values)))) from None
 
 
 def flatten(value: Any) -> dict[str, Any]:

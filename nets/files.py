@@ -68,6 +68,12 @@ def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
         ModelFileError: a file is missing, cut short, or not ours.
     """
     directory = Path(directory)
+    missing = [name for name in (DESCRIPTION, WEIGHTS) if not (directory / name).is_file()]
+    if missing:
+        raise ModelFileError(
+            f"{directory} holds no saved net: {' and '.join(missing)} is missing. Name the folder "
+            "that `workbench export` or `nets.save` wrote."
+        )
     try:
         described = json.loads((directory / DESCRIPTION).read_text())
         state = load_file(directory / WEIGHTS, device="cpu")
@@ -88,11 +94,6 @@ def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
         net.load_state_dict(state)
     except ModelFileError:
         raise
-    except FileNotFoundError as error:
-        raise ModelFileError(
-            f"{directory} holds no saved net: {Path(error.filename).name} is missing. Name the "
-            "folder that `workbench export` or `nets.save` wrote."
-        ) from None
     except (
         SafetensorError,
         ConfigError,

@@ -72,7 +72,7 @@ class Predictor:
             features = torch.from_numpy(np.frombuffer(raw, spec.dtype).reshape(-1, *spec.shape))
             length = None
             if lengths is not None:
-                length = torch.as_tensor(np.asarray(lengths[start : start + BATCH], np.int64))
+                length = torch.tensor(list(lengths[start : start + BATCH]), dtype=torch.int64)
             with torch.inference_mode():
                 parts.append(self.net(features, length).flatten(1).float().numpy())
         return np.concatenate(parts) if parts else np.empty((0, self.net.num_outputs), np.float32)
