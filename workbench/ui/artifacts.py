@@ -82,7 +82,7 @@ def _json(run_id: str, path: str, what: str) -> dict[str, Any]:
 def _file(run_id: str, path: str, what: str) -> Path:
     file = store.artifact(run_id, path)
     if file is None or not file.is_file():
-        raise Missing(f"{what}: this run has no {path}.")
+        raise Missing(f"{what}: this run has no {path}. It is written at the end of a training.")
     return file
 
 
@@ -106,8 +106,7 @@ def evaluation(run_id: str) -> Evaluated:
 
 def predictions(run_id: str) -> pd.DataFrame:
     """A row per evaluated sample: row, label, prediction, confidence, loss."""
-    split = _split(run_id, "evaluation/{}.parquet", "The predictions")
-    file = _file(run_id, f"evaluation/{split}.parquet", "The predictions")
+    file = _file(run_id, "evaluation/predictions.parquet", "The predictions")
     try:
         frame = pd.read_parquet(file)
     except (OSError, ValueError) as error:
@@ -122,7 +121,9 @@ def _split(run_id: str, pattern: str, what: str) -> str:
     for split in _SPLITS:
         if store.artifact(run_id, pattern.format(split)) is not None:
             return split
-    raise Missing(f"{what}: this run has no {pattern.format('test')}. It is written at the end.")
+    raise Missing(
+        f"{what}: this run has no {pattern.format('test')}. It is written at the end of a training."
+    )
 
 
 def epochs(run_id: str) -> list[int]:

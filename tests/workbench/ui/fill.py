@@ -176,7 +176,7 @@ def _finish(
             "confidence": best.values, "loss": evaluation.losses,
         }
     )  # fmt: skip
-    store.file(run_id, "evaluation/test.parquet", frame.to_parquet)
+    store.file(run_id, "evaluation/predictions.parquet", frame.to_parquet)
     kept = {
         "features": test.features[:256].contiguous(), "label": test.label[:256].contiguous(),
         "row": torch.arange(256),
@@ -229,7 +229,8 @@ def sweep(store: Store, trials: int = 9) -> str:
         train(store, chosen, f"trial-{i + 1:03d}", "trial", whole=i == trials - 1, **tags)
     failed = store.start(
         asked, f"trial-{trials + 1:03d}", "trial",
-        **{"workbench.sweep": run_id, "workbench.trial": str(trials + 1), "workbench.error": "The loss became NaN."},
+        **{"workbench.sweep": run_id,
+            "mlflow.parentRunId": run_id, "workbench.trial": str(trials + 1), "workbench.error": "The loss became NaN."},
     )  # fmt: skip
     store.client.set_terminated(failed, "FAILED")
     store.client.set_terminated(run_id, "FINISHED")
