@@ -130,7 +130,11 @@ def heatmap(
     data: list[Any] = []
     for r in range(rows):
         for c in range(columns):
-            cell: Spec = {"value": [c, r, _number(values[r, c], "-")]}
+            # A name of its own: cells are selected by name, and the default is the column's
+            cell: Spec = {
+                "value": [c, r, _number(values[r, c], "-")],
+                "name": f"{y[r]} · {x[c]}",
+            }
             if show is not None:
                 dark = _is_dark(values[r, c], lowest, highest, colours)
                 text = str(show[r, c])
@@ -139,7 +143,7 @@ def heatmap(
                     "formatter": text.replace("{", "(").replace("}", ")"),
                     "color": "#ffffff" if dark else "#1d2433",
                 }
-            data.append(cell if show is not None else cell["value"])
+            data.append(cell if show is not None or selectable else cell["value"])
     series: Spec = {
         "type": "heatmap",
         "data": data,

@@ -167,10 +167,17 @@ def test_a_shared_address_shows_the_same_in_a_new_window(
 def test_a_click_in_the_confusion_matrix_shows_its_samples(window: Window, filled: Filled) -> None:
     window.open("run", run=filled[1]["cnn"], part="Evaluation")
     assert "Click a cell" in window.text()
-    # the cell of true 0 predicted 0: the first of ten, right of the labels
-    window.click_at(".st-key-confusion canvas", 60, 40)
+    # ten by ten cells right of the labels and below the margin
+    box = window.page.locator(".st-key-confusion canvas").first.bounding_box()
+    assert box is not None
+    side, height = (box["width"] - 32) / 10, (box["height"] - 58) / 10
+    window.click_at(".st-key-confusion canvas", 20 + 9.5 * side, 12 + 8.5 * height)
     window.settled()
-    assert "predicted as" in window.text()
+    assert "8 predicted as 9" in window.text()
+    window.shot("run_cell_rare")
+    window.click_at(".st-key-confusion canvas", 20 + 0.5 * side, 12 + 0.5 * height)
+    window.settled()
+    assert "0 predicted as 0" in window.text()
     assert window.page.locator('[data-testid="stImage"] img').count() > 3
     window.shot("run_cell")
     window.check()

@@ -241,6 +241,15 @@ class TestLaunch:
         assert "greater than 0" in text(checked(at))
         assert at.button(key="start").disabled
 
+    def test_from_a_run_it_starts_with_the_runs_settings(self, runs: Runs) -> None:
+        at = open_page("launch", run=runs["cnn_tanh"])
+        command = at.code[0].value
+        assert "run_" in command and command.endswith(".py:again")
+        key = next(n.key for n in at.number_input if n.key.endswith("training.seed"))
+        assert at.number_input(key=key).value == 1
+        at.number_input(key=key).set_value(5).run()
+        assert checked(at).code[0].value.endswith("--set training.seed=5")
+
     def test_a_sweep_over_chosen_settings(self, runs: Runs) -> None:
         at = open_page("launch", base="digits_cnn", what="sweep")
         at.multiselect(key="space_digits_cnn").set_value(["training.optimizer"]).run()

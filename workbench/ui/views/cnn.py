@@ -204,12 +204,12 @@ def _filters(run: store.Run, epoch: int | None, model: Net) -> None:
         columns = channels if channels > 1 else None
         board = inside.montage(
             shown, palette="diverging", scale=scale, tile=30 if channels > 8 else 64,
-            gap=4, columns=columns or min(n, 12), opaque=False,
+            gap=4, columns=columns, opaque=False,
         )  # fmt: skip
         if channels > 1:
             st.caption("A row per filter, a column per input channel.")
     else:
-        board = inside.montage(tiles, scale=scale, tile=64, gap=4, columns=min(n, 12), opaque=False)
+        board = inside.montage(tiles, scale=scale, tile=64, gap=4, opaque=False)
     parts.show(board, f"Filters of {layer}", name=f"{run.name}_{layer}_filters_{epoch}")
     _evolution(run, epoch, layer, weights)
 

@@ -60,6 +60,10 @@ def _verdict(
         say, icon = _LEVELS[finding.level]
         where = f"**{parts.short(finding.layer)}**: " if finding.layer else ""
         say(f"{where}{finding.text}\n\n:gray[{finding.evidence}]", icon=icon)
+    st.page_link(
+        "views/launch.py", label="Train again with other settings", query_params={"run": run.id},
+        icon=":material/replay:",
+    )  # fmt: skip
 
 
 def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import streamlit as st
 
+from nets.config import from_dict, to_dict
 from nets.errors import ConfigError
 from workbench.experiment import Experiment
 from workbench.experiments import load_experiment, names
-from workbench.ui import forms, home, parts
+from workbench.ui import again, artifacts, forms, home, parts, store
+from workbench.ui.artifacts import Missing
 from workbench.ui.forms import Field
 from workbench.ui.jobs import Job, Queue
 
@@ -40,19 +42,14 @@ def main() -> None:
 
 def _form() -> None:
     a, b = st.columns([2, 1], vertical_alignment="bottom")
-    known = names()
-    usual = known.index(_USUAL) if _USUAL in known else 0
-    base_name = (
-        a.selectbox("Experiment", known, index=usual, key="base", bind="query-params") or known[0]
-    )
+    with a:
+        chosen = _base()
     what = b.segmented_control(
         "What", ["train", "sweep"], default="train", required=True, key="what", bind="query-params"
     )
-    try:
-        base = load_experiment(base_name)
-    except ConfigError as error:
-        st.error(str(error))
+    if chosen is None:
         return
+    base_name, base = chosen
     if base.description:
         st.caption(base.description)
     changes, slots = _fields(base, base_name)
@@ -74,6 +71,24 @@ def _form() -> None:
         job = queue().submit([sys.executable, "-m", "workbench", *arguments], title)
         st.session_state["job"] = job.id
         st.toast("Queued.", icon=":material/check:")
+
+
+def _base() -> tuple[str, Experiment] | None:
+    """What to start from, as the command names it: a shipped experiment, or a run's (`?run=`)."""
+    known = names()
+    run = store.run(st.query_params.get("run", ""))
+    try:
+        if run is not None:
+            told = artifacts.experiment(run.id)
+            st.markdown(f"**Starting from run {run.name}**")
+            st.page_link("views/launch.py", label="Start from an experiment instead")
+            return again.saved(run.id, told), from_dict(Experiment, told)
+        usual = known.index(_USUAL) if _USUAL in known else 0
+        name = st.selectbox("Experiment", known, index=usual, key="base", bind="query-params")
+        return name or known[0], load_experiment(name or known[0])
+    except (ConfigError, Missing) as error:
+        st.error(str(error))
+        return None
 
 
 def _fields(base: Experiment, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -140,8 +155,6 @@ def _parsed(text: str, field: Field) -> Any:
 
 def _sweep(base: Experiment, name: str) -> dict[str, Any]:
     """The search: what is varied, and how."""
-    from nets.config import to_dict
-
     changes: dict[str, Any] = {}
     st.subheader("Search", anchor=False)
     known = {

@@ -280,6 +280,10 @@ def _reproduce(run: store.Run) -> None:
         st.write("Save the experiment as a file and train it again, seed and all:")
         parts.download(name, repeat.as_file(run.id, name, told), name, "text/x-python")
         st.code(f"workbench train {name}:again", language="bash")
+        st.page_link(
+            "views/launch.py", label="Change something and train again", query_params={"run": run.id},
+            icon=":material/replay:",
+        )  # fmt: skip
         with st.expander("The experiment as JSON"):
             st.json(told)
     tags = {k: v for k, v in run.tags.items() if k.startswith("workbench.")}
