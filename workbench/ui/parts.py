@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from nets import inside
 from workbench.errors import WorkbenchError
 from workbench.ui import artifacts, store
 from workbench.ui.artifacts import Missing, Samples
-from workbench.ui.images import png
+from workbench.ui.images import data_url, png
 
 _STYLE = """
 <style>
@@ -160,13 +160,12 @@ def show(
     *,
     name: str | None = None,
     caption: str | None = None,
-    width: int | str = "content",
+    width: Literal["content", "stretch"] = "content",
 ) -> None:
     """A picture with a text alternative and, given a file name, a download button."""
-    content = png(pixels)
-    st.image(content, caption=caption, width=width, alt=alt, output_format="PNG")  # type: ignore[arg-type]
+    _image(pixels, alt, caption, width)
     if name:
-        download("PNG", content, f"{name}.png", "image/png")
+        download("PNG", png(pixels), f"{name}.png", "image/png")
 
 
 def shown(heading: str, pixels: NDArray[np.uint8], alt: str, name: str) -> None:
@@ -175,10 +174,17 @@ def shown(heading: str, pixels: NDArray[np.uint8], alt: str, name: str) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     )
     bar.markdown(heading)
-    content = png(pixels)
     with bar:
-        download("PNG", content, f"{name}.png", "image/png")
-    st.image(content, alt=alt, output_format="PNG")
+        download("PNG", png(pixels), f"{name}.png", "image/png")
+    _image(pixels, alt, None, "content")
+
+
+def _image(
+    pixels: NDArray[np.uint8], alt: str, caption: str | None, width: Literal["content", "stretch"]
+) -> None:
+    # The picture itself in the message, not the address of a file on the server: such a file is
+    # gone when the slider has moved on before the browser asked for it.
+    st.image(data_url(pixels), caption=caption, width=width, alt=alt)
 
 
 def download(label: str, content: bytes | str, name: str, mime: str) -> None:

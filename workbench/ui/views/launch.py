@@ -29,6 +29,7 @@ _GROUPS = {
 }  # fmt: skip
 _USUAL = "digits_cnn"
 _LIVE_S = 1.5
+_LINES = 20
 
 
 def main() -> None:
@@ -276,8 +277,10 @@ def _job(job: Job) -> None:
     st.page_link("views/runs.py", label="See its runs", icon=":material/table_rows:")
     st.code(shlex.join(["workbench", *job.command[3:]]) if len(job.command) > 3 else shlex.join(job.command),
             language="bash", wrap_lines=True)  # fmt: skip
-    text = queue().log(job.id, 16_000).strip()
-    st.code(text[-8_000:] or "No output yet.", language=None, height=360, wrap_lines=True)
+    lines = queue().log(job.id).strip().splitlines()
+    st.code("\n".join(lines[-_LINES:]) or "No output yet.", language=None, wrap_lines=True)
+    if len(lines) > _LINES:
+        st.caption(f"The last {_LINES} lines.")
     parts.download("Log", queue().log(job.id, 2**20), f"{job.id}.log", "text/plain")
 
 
