@@ -9,6 +9,8 @@ from nets.config import unknown
 from nets.errors import ConfigError
 from nets.training import TrainingConfig
 
+_STATE = ("best_epoch", "improved_epoch", "best", "epoch")
+
 
 class Monitor:
     """Follows one metric over the epochs, as `TrainingConfig.monitor`, `mode` and `patience` say."""
@@ -18,11 +20,14 @@ class Monitor:
         self.sign = 1.0 if config.mode == "max" else -1.0
         self.patience = config.patience
         self.best_epoch = 0
+        """The latest epoch with the best value: of two equals, the one that has learned longer."""
+        self.improved_epoch = 0
+        """The first epoch with the best value: what patience counts from."""
         self.best = math.nan
         self.epoch = 0
 
     def update(self, epoch: int, metrics: Mapping[str, float]) -> bool:
-        """Take the metrics of an epoch (from 1); True when it is the best so far.
+        """Take the metrics of an epoch (from 1); True when none before it was better.
 
         Raises:
             ConfigError: the metric is not among them.
@@ -31,20 +36,25 @@ class Monitor:
             raise ConfigError(unknown("metric to monitor", self.metric, sorted(metrics)))
         value = float(metrics[self.metric])
         self.epoch = epoch
-        better = math.isnan(self.best) or self.sign * value > self.sign * self.best
-        if better and not math.isnan(value):
+        if math.isnan(value):
+            return False
+        ahead = math.inf if math.isnan(self.best) else self.sign * (value - self.best)
+        if ahead > 0:
+            self.improved_epoch = epoch
+        if ahead >= 0:
             self.best_epoch, self.best = epoch, value
-            return True
-        return False
+        return ahead >= 0
 
     @property
     def should_stop(self) -> bool:
         """True once `patience` epochs have passed without a better value."""
-        return 0 < self.patience <= self.epoch - self.best_epoch
+        return 0 < self.patience <= self.epoch - self.improved_epoch
 
     def state_dict(self) -> dict[str, float]:
-        return {"best_epoch": self.best_epoch, "best": self.best, "epoch": self.epoch}
+        """Numbers only."""
+        return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        self.best_epoch, self.epoch = int(state["best_epoch"]), int(state["epoch"])
-        self.best = float(state["best"])
+        """Continue from what `state_dict` gave."""
+        for name in _STATE:
+            setattr(self, name, state[name])

@@ -15,10 +15,10 @@ def follow(values: list[float], **settings: object) -> tuple[list[bool], Monitor
     return [monitor.update(epoch, {metric: v}) for epoch, v in enumerate(values, 1)], monitor
 
 
-def test_the_best_epoch_is_the_first_of_the_highest() -> None:
+def test_the_best_epoch_is_the_last_of_the_highest() -> None:
     better, monitor = follow([0.5, 0.7, 0.7, 0.6])
-    assert better == [True, True, False, False]
-    assert (monitor.best_epoch, monitor.best, monitor.should_stop) == (2, 0.7, False)
+    assert better == [True, True, True, False]
+    assert (monitor.best_epoch, monitor.best, monitor.should_stop) == (3, 0.7, False)
 
 
 def test_a_loss_is_best_where_it_is_lowest_and_nan_is_never_best() -> None:
@@ -40,6 +40,7 @@ def test_state_survives_a_restart() -> None:
     resumed.load_state_dict(monitor.state_dict())
     assert not resumed.update(4, {"validation/accuracy": 0.65})
     assert resumed.should_stop and resumed.best_epoch == 2
+    assert resumed.best == 0.7
 
 
 def test_a_metric_that_is_not_there_is_refused_with_the_nearest() -> None:
