@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+
+from workbench.ui import charts
+
+
+def test_thinning_keeps_the_extremes_and_the_order() -> None:
+    points = [(float(i), math.sin(i / 50)) for i in range(10_000)]
+    points[5_432] = (5_432.0, 99.0)
+    points[77] = (77.0, -99.0)
+    kept = charts.thinned(points, 500)
+    assert len(kept) <= 502
+    assert (5_432.0, 99.0) in kept and (77.0, -99.0) in kept
+    assert kept == sorted(kept)
+    assert charts.thinned(points[:400], 500) == points[:400]
+
+
+def test_every_cell_can_be_told_from_its_neighbours() -> None:
+    spec = charts.heatmap(np.eye(3), "abc", "xyz", selectable=True)
+    cells = spec["series"][0]["data"]
+    assert len({cell["name"] for cell in cells}) == 9
+    # row by row: what a click reports is row * columns + column
+    assert [cell["value"][:2] for cell in cells[:4]] == [[0, 0], [1, 0], [2, 0], [0, 1]]
+
+
+def test_what_is_no_number_is_left_out() -> None:
+    values = np.array([[np.nan, 1.0], [np.inf, -1.0]])
+    lines = {"a": [(1.0, math.nan), (2.0, 0.0)], "b": [(1.0, math.inf)]}
+    for spec in (
+        charts.heatmap(values, "ab", "cd"),
+        charts.curves(lines, log=True),
+        charts.bars(["a"], [math.nan]),
+        charts.parallel([[None, 1.0], [2.0, math.nan]], [("x", "number"), ("y", "number")], colour_by=1),
+    ):  # fmt: skip
+        json.dumps(spec, allow_nan=False)
+
+
+def test_text_in_a_cell_can_be_read_on_its_colour() -> None:
+    spec = charts.heatmap(
+        np.array([[0.0, 1.0]]), "ab", "c", show=np.array([["low", "high"]]), colours=("#000000", "#ffffff")
+    )  # fmt: skip
+    low, high = spec["series"][0]["data"]
+    assert low["label"]["color"] == "#ffffff" and high["label"]["color"] == "#1d2433"
+
+
+def test_a_run_keeps_its_colour_in_every_chart() -> None:
+    spec = charts.curves({"b": [(1, 1)], "b (train)": [(1, 2)]}, colour_of={"b": 3, "b (train)": 3})
+    assert {series["color"] for series in spec["series"]} == {charts.COLOURS[3]}
