@@ -115,6 +115,8 @@ def _prepare(
     frame = table.frame.persist()
     try:
         record = data.record(table, config)
+        if table.decoded is not None:
+            table.decoded.unpersist()
         seconds["read"] = time.perf_counter() - began
         progress.stage("Measuring the training split in Spark")
         statistics = data.fit_statistics(table, preparation)

@@ -119,8 +119,8 @@ def _train(
         record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", weights)
 
     def received(metrics: dict[str, float], weights: bytes | None) -> None:
-        epoch = int(metrics.pop("epoch"))
-        history.append({**metrics, "epoch": epoch})
+        epoch = int(metrics["epoch"])
+        history.append(metrics)
         recorder.metrics(run_id, metrics, epoch)
         if weights is not None and keep:
             path = f"checkpoints/epoch_{epoch:04d}.safetensors"
@@ -151,8 +151,9 @@ def _result(
     experiment: Experiment, run_id: str, history: list[dict[str, float]], outcome: Outcome
 ) -> TrainResult:
     monitor, mode = experiment.training.monitor, experiment.training.mode
-    choose = min if mode == "min" else max
-    best = choose(history, key=lambda metrics: metrics[monitor])
+    sign = -1 if mode == "min" else 1
+    # Of equals the later one, as the learner keeps it.
+    best = max(history, key=lambda metrics: (sign * metrics[monitor], metrics["epoch"]))
     return TrainResult(
         run_id=run_id,
         epochs=int(max(metrics["epoch"] for metrics in history)),

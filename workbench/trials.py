@@ -116,7 +116,7 @@ class TrialRecorder(tune.Callback):
             return
         if path := result.get("checkpoint_path"):
             followed.checkpoint = Path(path)
-        followed.epochs = int(metrics.pop("epoch"))
+        followed.epochs = int(metrics["epoch"])
         self.recorder.metrics(followed.run_id, metrics, followed.epochs)
         self._keep_best(followed, metrics)
         self._tell(followed)

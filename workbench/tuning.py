@@ -243,9 +243,10 @@ def finished_trials(recorder: Recorder, sweep_run: str, config: SweepConfig) -> 
     """
     found = []
     for run in recorder.children(sweep_run):
-        ended = run.status == "FINISHED" or "workbench.error" in run.tags
         value = run.metrics.get(f"best/{config.metric}")
-        if not ended or (value is None and run.status == "FINISHED"):
+        if run.status == "FINISHED" and value is None:
+            continue
+        if run.status not in ("FINISHED", "FAILED"):
             continue
         settings = json.loads(run.tags["workbench.settings"])
         if settings.keys() != config.space.keys():
@@ -259,6 +260,7 @@ def finished_trials(recorder: Recorder, sweep_run: str, config: SweepConfig) -> 
                 run_id=run.run_id,
                 settings=settings,
                 status="FAILED" if run.status == "FAILED" else "FINISHED",
+                epochs=int(run.metrics.get("epoch", 0)),
                 value=value,
                 metrics=dict(run.metrics),
             )

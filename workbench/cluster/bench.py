@@ -133,9 +133,14 @@ def bench(
 def _ray(config: ClusterConfig, log_path: Path) -> Iterator[None]:
     if config.address == "local":
         # Loopback, because whoever reaches Ray's port runs code as this user. This variable is
-        # Ray's switch for it ("local only", its default on macOS); read when Ray is imported.
+        # Ray's switch for it ("local only", its default on macOS), for the processes it starts;
+        # here Ray may have been imported, and the variable read, before.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
+    from ray._private import ray_constants
+
+    if config.address == "local":
+        ray_constants.ENABLE_RAY_CLUSTER = False
 
     if ray.is_initialized():
         raise ClusterError(

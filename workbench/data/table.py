@@ -30,5 +30,7 @@ class Table:
     """Rows set aside: key, reason; None where a source cannot have any."""
     vocabulary: tuple[str, ...] | None = None
     """Text: the tokens by id; 0 is padding, 1 unknown."""
+    decoded: DataFrame | None = None
+    """A persisted step between source and frame, of no use once the frame is persisted and counted."""
     cache: Path | None = None
     """Folder the frame is read from and that can go once the data is converted."""

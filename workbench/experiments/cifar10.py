@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nets import PreparationConfig, TrainingConfig, fast_resnet
 from nets.augment import AugmentConfig
+from workbench.cluster.config import ClusterConfig
 from workbench.data.config import CifarArchiveSource, DataConfig, SplitConfig
 from workbench.experiment import Experiment
 from workbench.experiments.sweeps import default_sweep
@@ -24,20 +25,23 @@ def cifar10_cnn() -> Experiment:
             split=SplitConfig(validation=0.1, test=0),
         ),
         preparation=PreparationConfig(method="standardize"),
-        net=fast_resnet(16),
+        net=fast_resnet(32),
         training=TrainingConfig(
             epochs=10,
-            batch_size=256,
-            learning_rate=1e-2,
-            optimizer="adamw",
-            weight_decay=5e-2,
+            batch_size=128,
+            learning_rate=0.2,
+            optimizer="sgd",
+            weight_decay=5e-4,
             schedule="one_cycle",
             label_smoothing=0.1,
             channels_last=True,
+            # Twice as fast on CPUs with AVX-512 BF16 or AMX; elsewhere set it to float32.
+            precision="bfloat16",
             augment=AugmentConfig(flip=True, crop=4),
         ),
+        cluster=ClusterConfig(cpus_per_worker=2),
         sweep=default_sweep(
-            learning_rate=(1e-3, 1e-1),
+            learning_rate=(2e-2, 5e-1),
             batch_size=(128, 256, 512),
             activation=("relu", "leaky_relu", "elu", "gelu", "silu"),
         ),

@@ -74,6 +74,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         lambda batches: decode_batches(batches, spec),
         "features binary, label long, key string, split string, reason string",
     )
+    decoded = decoded.persist()  # good and bad rows come from one pass
     return Table(
         frame=decoded.where(F.col("reason").isNull()).drop("reason"),
         spec=spec,
@@ -82,6 +83,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         bad=decoded.where(F.col("reason").isNotNull())
         .select("key", "reason")
         .union(spark.createDataFrame(empty, "key string, reason string")),
+        decoded=decoded,
     )
 
 

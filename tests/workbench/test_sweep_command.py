@@ -1,0 +1,103 @@
+"""`workbench sweep` as a person meets it: stopped, killed, continued; a real store, a real cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tracking import Reader, Run
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
+
+COMMAND = (
+    *(sys.executable, "-m", "workbench", "sweep", "digits_cnn"),
+    *("--trials", "10", "--search", "random", "--scheduler", "none", "--epochs", "8"),
+)
+
+
+class Sweep:
+    """A sweep in a process of its own, below a home of its own."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        self.home = home
+        self.said = home.parent / f"said-{time.monotonic_ns()}.txt"
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                [*COMMAND, *options],
+                env={**os.environ, "WORKBENCH_HOME": str(home)},
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                cwd=home.parent,
+            )
+
+    def wait_for(self, text: str) -> None:
+        """Until the command has said `text`.
+
+        Raises:
+            AssertionError: it ended before.
+        """
+        while text not in self.said.read_text():
+            assert self.process.poll() is None, self.said.read_text()
+            time.sleep(0.1)
+
+    def end(self) -> tuple[int, str, str]:
+        """Exit code, standard output, standard error."""
+        out, _ = self.process.communicate(timeout=400)
+        return self.process.returncode, out, self.said.read_text()
+
+
+def trials(home: Path) -> list[Run]:
+    return Reader(f"sqlite:///{home / 'mlflow.db'}").runs(kinds=("trial",), limit=100)
+
+
+def test_a_sweep_is_stopped_killed_and_continued(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    # Ctrl-C: what is done is kept and judged, what was not is marked as killed.
+    first = Sweep(home)
+    first.wait_for("trial 2/10")
+    first.process.send_signal(signal.SIGINT)
+    code, out, err = first.end()
+    assert code == 130, err
+    assert "validation/accuracy" in out and "Best configuration" in out
+    assert "--resume" in err
+    statuses = Counter(run.status for run in trials(home))
+    assert statuses["FINISHED"] >= 1 and statuses["RUNNING"] == 0
+    (sweep,) = Reader(f"sqlite:///{home / 'mlflow.db'}").runs(kinds=("sweep",))
+    assert sweep.status == "KILLED"
+
+    # kill -9: nothing is left running, in the machine and, after the next start, in the store.
+    second = Sweep(home, "--resume", sweep.run_id)
+    # One more than the first sweep has finished.
+    second.wait_for(f"trial {len(trials(home)) + 1}/10")
+    children = psutil.Process(second.process.pid).children(recursive=True)
+    # Ray's agents look for their parent every so often, and leave then.
+    serving = [c for c in children if c.name() in ("java", "raylet", "gcs_server")]
+    second.process.kill()
+    second.end()
+    assert serving
+    _, alive = psutil.wait_procs(serving, timeout=60)
+    assert not alive
+    assert any(run.status == "RUNNING" for run in trials(home)) or len(trials(home)) >= 10
+
+    # The third does what is left, once.
+    third = Sweep(home, "--resume", sweep.run_id, "--json")
+    code, out, err = third.end()
+    assert code == 0, err
+    result: Any = json.loads(out)
+    assert result["run_id"] == sweep.run_id
+    assert len(result["trials"]) == 10
+    done = [run for run in trials(home) if run.status == "FINISHED"]
+    settings = [run.tags["workbench.settings"] for run in done]
+    assert len(settings) == len(set(settings)) == 10
+    assert Counter(run.status for run in trials(home))["RUNNING"] == 0
