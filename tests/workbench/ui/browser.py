@@ -112,6 +112,18 @@ class Window:
         assert box is not None
         self.page.mouse.click(box["x"] + x, box["y"] + y)
 
+    def picture(self) -> str:
+        """The first picture on the page, as its content."""
+        return self.page.locator('[data-testid="stImage"] img').first.get_attribute("src") or ""
+
+    def other_picture(self, before: str) -> str:
+        """The first picture, once it is another one."""
+        self.page.wait_for_function(
+            "before => document.querySelector('[data-testid=\"stImage\"] img')?.src !== before",
+            arg=before,
+        )
+        return self.settled().picture()
+
     def check(self) -> None:
         """No console error, no failed load, no exception on the page."""
         assert not self.errors, self.errors

@@ -138,14 +138,13 @@ def test_moving_the_epoch_slider_changes_the_maps_and_the_url(
     window: Window, filled: Filled
 ) -> None:
     window.open("cnn", run=filled[1]["cnn"], show="Filters")
-    picture = window.page.locator('[data-testid="stImage"] img').first
-    before = picture.get_attribute("src")
+    before = window.picture()
     handle = window.page.get_by_role("slider").first
     handle.focus()
     for _ in range(4):
         handle.press("ArrowLeft")
-    window.settled()
-    assert picture.get_attribute("src") != before
+    window.other_picture(before)
+    window.page.wait_for_url("**epoch=0**")
     assert "epoch=0" in window.page.url
     window.check()
 

@@ -61,14 +61,12 @@ def test_from_an_empty_store_to_the_filters_of_a_net(tmp_path: Path) -> None:
         assert "blocks.0.conv" in window.text()
         page.get_by_text("Filters", exact=True).click()
         window.settled()
-        picture = page.locator('[data-testid="stImage"] img').first
-        trained = picture.get_attribute("src")
+        trained = window.picture()
         handle = page.get_by_role("slider").first
         handle.focus()
         for _ in range(3):
             handle.press("ArrowLeft")
-        window.settled()
-        assert picture.get_attribute("src") != trained
+        window.other_picture(trained)
         window.shot("journey_4_filters")
 
         window.open("run", part="Evaluation")
