@@ -13,9 +13,10 @@ from tracking.recorder import MemoryRecorder, Recorder
 from tracking.run import Run
 
 if TYPE_CHECKING:
+    from tracking.compare import differing, over_seeds
     from tracking.mlflow_recorder import MlflowRecorder
-    from tracking.read import Reader, differing
-    from tracking.store import store_uri
+    from tracking.read import Reader
+    from tracking.store import check, store_uri
     from tracking.table import open_table
 
 __all__ = [
@@ -28,16 +29,20 @@ __all__ = [
     "Run",
     "RunNotFoundError",
     "TrackingError",
+    "check",
     "differing",
     "open_table",
+    "over_seeds",
     "store_uri",
 ]
 
 _LAZY = {
     "MlflowRecorder": "mlflow_recorder",
     "Reader": "read",
-    "differing": "read",
+    "check": "store",
+    "differing": "compare",
     "open_table": "table",
+    "over_seeds": "compare",
     "store_uri": "store",
 }
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.dbmodels.models import (
     SqlExperiment,
@@ -24,10 +23,10 @@ from mlflow.store.tracking.dbmodels.models import (
 )
 from mlflow.utils.search_utils import SearchUtils
 
-from tracking.errors import QueryError, TrackingError
+from tracking.errors import QueryError
 from tracking.run import PARENT, Run
-from tracking.store import masked
-from tracking.table import START, Course, Names, Page, Query, sorted_points
+from tracking.store import connect
+from tracking.table import ATTRIBUTES, Course, Names, Page, Query, sorted_points
 
 _ATTRIBUTES = {
     "run_id": SqlRun.run_uuid,
@@ -58,13 +57,8 @@ class DatabaseTable:
     """Runs of an SQLite, PostgreSQL or MySQL store."""
 
     def __init__(self, uri: str) -> None:
-        try:
-            MlflowClient(uri).search_experiments(max_results=1)  # makes or checks the tables
-            self.engine = sa.create_engine(uri, pool_pre_ping=True)
-        except Exception as error:
-            raise TrackingError(
-                f"The tracking store at {masked(uri)} cannot be read: {masked(str(error))}"
-            ) from error
+        connect(uri)  # makes or checks the tables
+        self.engine = sa.create_engine(uri, pool_pre_ping=True)
         if self.engine.dialect.name == "sqlite":
             # LIKE minds the case, as in MLflow
             sa.event.listen(
@@ -136,22 +130,31 @@ class DatabaseTable:
             return column.desc() if query.descending else column.asc()
 
         by_start = (SqlRun.start_time.desc(), SqlRun.run_uuid)
-        if query.order == START:
-            return ids.order_by(turned(SqlRun.start_time), SqlRun.run_uuid)
-        metric = _value_of(SqlLatestMetric, query.order, SqlLatestMetric.value)
-        param = _value_of(SqlParam, query.order, SqlParam.value)
-        number = sa.cast(param, sa.Float) if self._numeric(query.order) else param
-        key = metric if self._is_metric(query.order) else number
+        if query.order in ATTRIBUTES:
+            key = _ATTRIBUTES[ATTRIBUTES[query.order]]
+        else:
+            key = self._key(query.order)
         return ids.order_by(key.is_(None), turned(key), *by_start)
 
-    def _is_metric(self, name: str) -> bool:
-        statement = sa.select(sa.literal(1)).where(SqlLatestMetric.key == name).limit(1)
+    def _key(self, name: str) -> Any:
+        """What to sort by: the value each run has of a metric, else of a parameter, else of a tag."""
+        if self._known(SqlLatestMetric, name):
+            return _value_of(SqlLatestMetric, name, SqlLatestMetric.value)
+        if not self._known(SqlParam, name):
+            return _value_of(SqlTag, name, SqlTag.value)
+        value = SqlParam.value
+        if self._numeric(name):
+            return _value_of(SqlParam, name, sa.cast(value, sa.Float))
+        return _value_of(SqlParam, name, value)
+
+    def _known(self, table: Any, name: str) -> bool:
+        statement = sa.select(sa.literal(1)).where(table.key == name).limit(1)
         with self.engine.connect() as connection:
             return connection.execute(statement).first() is not None
 
     def _numeric(self, name: str) -> bool:
-        """Whether a parameter's values are numbers, going by some of them."""
-        statement = sa.select(SqlParam.value).where(SqlParam.key == name).limit(20)
+        """Whether all values of a parameter are numbers: databases differ in what a cast does."""
+        statement = sa.select(SqlParam.value).where(SqlParam.key == name).distinct()
         with self.engine.connect() as connection:
             values = list(connection.execute(statement).scalars())
         return all(_is_number(value) for value in values)

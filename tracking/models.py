@@ -1,68 +1,106 @@
-"""A saved net as an MLflow model."""
+"""A saved net as an MLflow model: `mlflow.pyfunc.load_model` predicts from raw input.
+
+MLflow imports the net's loader by name when somebody loads the model; nothing is pickled, and
+recording a model loads neither nets nor torch.
+"""
 
 from __future__ import annotations
 
 import base64
 import importlib.metadata
 import json
-import logging
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tracking.store import quiet
+
 LOADER = "nets.pyfunc"
-"""Imported by MLflow when a model is loaded; nothing is unpickled."""
+"""Its `_load_pyfunc(folder)` gives an object with `predict(DataFrame) -> DataFrame`."""
 
 _REQUIRED = ("torch", "numpy", "pandas", "pydantic", "safetensors", "torchmetrics")
+_EXAMPLE, _SERVED = "input_example.json", "serving_input_example.json"
 
 
 def save_model(
     directory: Path,
     target: Path,
+    *,
     example: Mapping[str, Sequence[Any]] | None = None,
-    uri: str | None = None,
+    labels: Sequence[str] | None = None,
+    loader: str = LOADER,
 ) -> None:
-    """Write an MLflow model to the folder `target`.
+    """Write an MLflow model to the folder `target`; the net's files lie below `data/net`.
 
     Args:
         directory: what `nets.save` wrote.
-        example: some rows as the model takes them, column name to values.
+        example: some rows as the model takes them: `features` (bytes) and, for sequences, `length`.
+        labels: names of the classes; the signature then has what a classifier answers.
+        loader: module that loads the folder.
     """
-    import mlflow
-    from mlflow.types import ColSpec
-
-    columns = [ColSpec("binary", "features")]
-    if "length" in (example or {}):
-        columns.append(ColSpec("long", "length"))
-    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
-    if uri:
-        mlflow.set_tracking_uri(uri)
+    quiet()
     with warnings.catch_warnings():
-        # The example is a file of its own: MLflow would load the model to try it.
-        warnings.filterwarnings("ignore", message=".*input example was not provided")
-        _save(target, directory, columns)
+        # MLflow's own: about its type hints when it is first imported, and about an example that it
+        # is not handed, because it would load the model to try it.
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc
+        from mlflow.models import Model
+
+        with tempfile.TemporaryDirectory() as folder:
+            net = Path(folder) / "net"  # MLflow keeps the folder's name
+            net.symlink_to(Path(directory).resolve(), target_is_directory=True)
+            mlflow.pyfunc.save_model(
+                str(target),
+                loader_module=loader,
+                data_path=str(net),
+                mlflow_model=Model(saved_input_example_info=_described() if example else None),
+                signature=_signature(example or {}, labels),
+                metadata={"labels": list(labels)} if labels else None,
+                # Given, because finding them out loads the model in a process of its own.
+                pip_requirements=[f"{name}=={_version(name)}" for name in _REQUIRED],
+            )
     if example:
-        table = {name: [_readable(value) for value in values] for name, values in example.items()}
-        (target / "input_example.json").write_text(json.dumps(table))
+        _write_example(target, example)
 
 
-def _save(target: Path, directory: Path, columns: list[Any]) -> None:
-    import mlflow
+def _signature(example: Mapping[str, Sequence[Any]], labels: Sequence[str] | None) -> Any:
     from mlflow.models import ModelSignature
-    from mlflow.types import Schema
+    from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
 
-    mlflow.pyfunc.save_model(
-        str(target),
-        loader_module=LOADER,
-        data_path=str(directory),
-        signature=ModelSignature(inputs=Schema(columns)),
-        # Given, because finding them out loads the model in a process of its own.
-        pip_requirements=[f"{name}=={_version(name)}" for name in _REQUIRED],
-    )
+    inputs = [ColSpec("binary", "features")]
+    if "length" in example:
+        inputs.append(ColSpec("long", "length", required=False))
+    if not labels:  # a value or a vector of them: only the net knows
+        return ModelSignature(Schema(inputs))
+    outputs = [
+        ColSpec("long", "prediction"),
+        ColSpec("string", "label"),
+        ColSpec(Array(DataType.double), "probabilities"),
+    ]
+    return ModelSignature(Schema(inputs), Schema(outputs))
 
 
-def _readable(value: Any) -> Any:
+def _described() -> dict[str, str]:
+    """What MLmodel says of the example, so that MLflow finds it."""
+    return {
+        "artifact_path": _EXAMPLE,
+        "serving_input_path": _SERVED,
+        "type": "dataframe",
+        "pandas_orient": "split",
+    }
+
+
+def _write_example(target: Path, example: Mapping[str, Sequence[Any]]) -> None:
+    rows = zip(*example.values(), strict=True)
+    table = {"columns": list(example), "data": [[_plain(value) for value in row] for row in rows]}
+    (target / _EXAMPLE).write_text(json.dumps(table))
+    (target / _SERVED).write_text(json.dumps({"dataframe_split": table}))
+
+
+def _plain(value: Any) -> Any:
     """Bytes as base64, as MLflow's scoring server takes them."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 

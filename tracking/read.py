@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from mlflow import MlflowClient
-from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
-from tracking.mlflow_recorder import as_run
+from tracking.errors import ArtifactError, QueryError, RunNotFoundError
 from tracking.recorder import inside
-from tracking.run import Run
-from tracking.store import masked, store_uri
+from tracking.retry import refused
+from tracking.run import Run, check_id, from_mlflow
+from tracking.store import connect, reason, store_uri
+from tracking.table import START, Course, Query, open_table
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 
@@ -28,19 +27,8 @@ class Reader:
 
     def __init__(self, uri: str | None = None) -> None:
         self.uri = store_uri(uri)
-        if self.uri.startswith("sqlite:///"):
-            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.client = MlflowClient(self.uri)
-            self._experiments = {
-                e.experiment_id: e.name for e in self.client.search_experiments(max_results=1000)
-            }
-        except Exception as error:
-            raise TrackingError(
-                f"The tracking store at {masked(self.uri)} cannot be read: "
-                f"{masked(str(error).strip().splitlines()[0])}. Start it, correct "
-                "MLFLOW_TRACKING_URI, or unset it for the embedded store."
-            ) from error
+        self.client = connect(self.uri)
+        self.table = open_table(self.uri)
 
     def runs(
         self,
@@ -48,7 +36,8 @@ class Reader:
         experiment: str | None = None,
         kinds: Sequence[str] = (),
         text: str = "",
-        order: str = "attributes.start_time DESC",
+        order: str = START,
+        descending: bool = True,
         limit: int = 50,
     ) -> list[Run]:
         """The first runs that a filter finds, over all experiments or one.
@@ -56,33 +45,27 @@ class Reader:
         Args:
             kinds: of train, sweep, trial; () for all.
             text: MLflow's filter syntax.
-            order: MLflow's order syntax, such as "metrics.`best/validation/accuracy` DESC".
+            order: see `Query.order`.
 
         Raises:
             QueryError: the experiment does not exist, or the store does not understand the filter.
         """
-        ids = [i for i, name in self._experiments.items() if experiment in (None, name)]
-        if not ids and experiment is not None:
-            known = ", ".join(sorted(set(self._experiments.values()) - {"Default"})) or "none yet"
-            raise QueryError(f"No runs of an experiment {experiment!r}. Known: {known}.")
-        parts = [text] if text.strip() else []
-        if kinds:
-            # The store has no IN for tags: "one of" is "none of the others".
-            parts += [
-                f"tags.`workbench.kind` != '{kind}'"
-                for kind in ("train", "sweep", "trial")
-                if kind not in kinds
-            ]
-        try:
-            found = self.client.search_runs(
-                ids, " AND ".join(parts), ViewType.ACTIVE_ONLY, max_results=limit, order_by=[order]
-            )
-        except MlflowException as error:
-            raise QueryError(f"The store does not understand the query: {error.message}") from error
-        return [as_run(run, self._experiments[run.info.experiment_id]) for run in found]
+        named = () if experiment is None else (experiment,)
+        query = Query(
+            text=text, kinds=tuple(kinds), experiments=named, order=order, descending=descending
+        )
+        found = self.table.page(query, 0, limit).rows
+        if not found and experiment is not None:
+            known = self.table.names().experiments
+            if experiment not in known:
+                raise QueryError(
+                    f"No runs of an experiment {experiment!r}. "
+                    f"Known: {', '.join(known) or 'none yet'}."
+                )
+        return found
 
     def run(self, name: str) -> Run:
-        """A run by its id, by the first letters of it (4 or more), or `latest`.
+        """A run, deleted ones too, by its id, by the first letters of it (4 or more), or `latest`.
 
         Raises:
             RunNotFoundError: none, or several, are called so.
@@ -98,49 +81,68 @@ class Reader:
             raise RunNotFoundError(
                 f"A run is named by its id, 4 or more of its first letters, or latest, got {name!r}."
             )
-        found = (
-            self.runs(text=f"attributes.run_id LIKE '{name}%'", limit=2) if len(name) < 32 else []
-        )
         if len(name) == 32:
-            try:
-                run = self.client.get_run(name)
-                return as_run(run, self._experiments[run.info.experiment_id])
-            except (MlflowException, KeyError):
-                pass
+            return self._whole(name)
+        found = self.runs(text=f"attributes.run_id LIKE '{name}%'", limit=2)
         if not found:
-            raise RunNotFoundError(f"There is no run {name!r}. List them: workbench runs --trials.")
+            raise _no_run(name)
         if len(found) > 1:
             raise RunNotFoundError(f"Several runs begin with {name!r}. Give more letters.")
         return found[0]
 
-    def history(self, run_id: str, metric: str) -> dict[int, float]:
-        """A metric's value by step."""
-        points = self.client.get_metric_history(run_id, metric)
-        return {point.step: point.value for point in sorted(points, key=lambda p: p.step)}
+    def history(self, run_id: str) -> Course:
+        """Every metric of a run: its (step, value) points in the order of the steps."""
+        return self.table.history(check_id(run_id))
+
+    def children(self, run_id: str) -> list[Run]:
+        """The trials of a sweep, in the order of their starts."""
+        query = Query(parent=check_id(run_id), descending=False)
+        found: list[Run] = []
+        while page := self.table.page(query, len(found), 1000).rows:
+            found += page
+        return found
 
     def artifacts(self, run_id: str, folder: str = "") -> list[str]:
         """Paths of the run's files below a folder."""
         found: list[str] = []
-        waiting = [folder]
-        while waiting:
-            for item in self.client.list_artifacts(run_id, waiting.pop() or None):
-                (waiting if item.is_dir else found).append(item.path)
+        waiting = [inside(folder) if folder else ""]
+        try:
+            while waiting:
+                for item in self.client.list_artifacts(check_id(run_id), waiting.pop() or None):
+                    (waiting if item.is_dir else found).append(item.path)
+        except MlflowException as error:
+            raise refused(error, self.uri) from error
+        except OSError as error:
+            raise ArtifactError(f"The files of run {run_id} cannot be listed: {error}.") from error
         return sorted(found)
 
     def download(self, run_id: str, path: str, folder: Path) -> Path:
         """Copy one listed file of a run into a folder of this disk.
 
         Raises:
-            ArtifactError: the run lists no such file.
+            ArtifactError: the run lists no such file, or it cannot be read.
         """
         path = inside(path)
-        if path not in self.artifacts(run_id, path.rpartition("/")[0]):
+        parent = str(PurePosixPath(path).parent)
+        if path not in self.artifacts(run_id, "" if parent == "." else parent):
             raise ArtifactError(f"Run {run_id} has no file {path!r}.")
-        return Path(self.client.download_artifacts(run_id, path, str(folder)))
+        try:
+            return Path(self.client.download_artifacts(run_id, path, str(folder)))
+        except (MlflowException, OSError) as error:
+            raise ArtifactError(
+                f"File {path!r} of run {run_id} cannot be read: {reason(error)}."
+            ) from error
+
+    def _whole(self, run_id: str) -> Run:
+        try:
+            run = self.client.get_run(run_id)
+            experiment = self.client.get_experiment(run.info.experiment_id)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                raise _no_run(run_id) from None
+            raise refused(error, self.uri) from error
+        return from_mlflow(run, experiment.name)
 
 
-def differing(runs: Sequence[Run]) -> dict[str, list[str | None]]:
-    """Parameters that are not the same in all runs: name to the value in each (None: not set)."""
-    names = sorted({name for run in runs for name in run.params})
-    rows = {name: [run.params.get(name) for run in runs] for name in names}
-    return {name: values for name, values in rows.items() if len(set(values)) > 1}
+def _no_run(name: str) -> RunNotFoundError:
+    return RunNotFoundError(f"There is no run {name!r}. List them: workbench runs --trials.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import uuid
@@ -63,12 +64,18 @@ class Recorder(Protocol):
         ...
 
     def model(
-        self, run_id: str, directory: Path, *, example: Mapping[str, Sequence[Any]] | None = None
+        self,
+        run_id: str,
+        directory: Path,
+        *,
+        example: Mapping[str, Sequence[Any]] | None = None,
+        labels: Sequence[str] | None = None,
     ) -> None:
         """Record what `nets.save` wrote as the run's model, below `model/`.
 
         Args:
             example: some rows as the model takes them, column name to values.
+            labels: names of the classes, for a model that predicts classes.
         """
         ...
 
@@ -139,7 +146,8 @@ class MemoryRecorder:
             for name, value in recorded.series.fresh(values, step).items():
                 recorded.history.setdefault(name, {})[step] = value
             latest = {name: steps[max(steps)] for name, steps in recorded.history.items()}
-            self._replace(run_id, metrics=latest)
+            known = {name: value for name, value in latest.items() if not math.isnan(value)}
+            self._replace(run_id, metrics=known)
 
     def tags(self, run_id: str, values: Mapping[str, str]) -> None:
         with self._lock:
@@ -156,15 +164,21 @@ class MemoryRecorder:
                 self._recorded(run_id).artifacts[name] = file.read_bytes()
 
     def model(
-        self, run_id: str, directory: Path, *, example: Mapping[str, Sequence[Any]] | None = None
+        self,
+        run_id: str,
+        directory: Path,
+        *,
+        example: Mapping[str, Sequence[Any]] | None = None,
+        labels: Sequence[str] | None = None,
     ) -> None:
-        self.artifact_dir(run_id, directory, "model/data")
+        self.artifact_dir(run_id, directory, "model/data/net")
 
     def finish(self, run_id: str, status: Status = "FINISHED") -> None:
         self._replace(run_id, status=status, end=time.time())
 
     def children(self, run_id: str) -> list[Run]:
         with self._lock:
+            self._recorded(run_id)
             return [r.run for r in self.runs.values() if r.run.parent == run_id]
 
     def flush(self) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from dataclasses import dataclass, field
+from typing import Any
+
+from tracking.errors import RunNotFoundError
 
 PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
@@ -12,7 +17,8 @@ NOTE = "mlflow.note.content"
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run. Metrics hold the last value of each; `best/...` ones the best so far."""
+    """One run. Metrics hold the last value of each, unless that is NaN; `best/...` ones the best so
+    far."""
 
     run_id: str
     name: str
@@ -48,3 +54,31 @@ class Run:
     def seconds(self) -> float | None:
         """How long it took, or has been running."""
         return None if self.start is None else (self.end or time.time()) - self.start
+
+
+def from_mlflow(run: Any, experiment: str) -> Run:
+    """MLflow's run as ours."""
+    info, data = run.info, run.data
+    return Run(
+        run_id=info.run_id,
+        name=info.run_name or "",
+        experiment=experiment,
+        status=info.status,
+        start=None if info.start_time is None else info.start_time / 1000,
+        end=None if info.end_time is None else info.end_time / 1000,
+        deleted=info.lifecycle_stage == "deleted",
+        params=dict(data.params),
+        metrics={name: value for name, value in data.metrics.items() if not math.isnan(value)},
+        tags=dict(data.tags),
+    )
+
+
+def check_id(run_id: str) -> str:
+    """The id, which is fit for a filter or a path.
+
+    Raises:
+        RunNotFoundError: it is no id.
+    """
+    if not re.fullmatch(r"[0-9a-zA-Z][\w-]{0,63}", run_id, re.ASCII):
+        raise RunNotFoundError(f"There is no run {run_id!r}.")
+    return run_id

@@ -22,7 +22,10 @@ _HIGHER = {"accuracy", "f1", "precision", "recall", "auc", "auroc", "r2"}
 
 
 def direction(name: str) -> Mode | None:
-    """Which value of a metric is the best, by its name; None where neither is."""
+    """Which value of a metric is the best, by its name; None where neither is, and for the test
+    split, which is measured once."""
+    if name.startswith("test/"):
+        return None
     words = set(re.split(r"[_\W]+", name.rpartition("/")[2].lower()))
     if words & _LOWER:
         return "min"
@@ -55,6 +58,9 @@ class Series:
         self._modes = dict(best or {})
         self._steps: dict[str, set[int]] = {}
         self._best: dict[str, float] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._steps
 
     def fresh(self, values: Mapping[str, float], step: int) -> dict[str, float]:
         """Those of `values` that are new at this step, and `best/<metric>` where one improved."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-from tracking.errors import QueryError, TrackingError
-from tracking.mlflow_recorder import as_run
-from tracking.run import PARENT
-from tracking.store import masked
-from tracking.table import KINDS, START, Course, Names, Page, Query
+from tracking.errors import QueryError
+from tracking.run import PARENT, from_mlflow
+from tracking.store import connect
+from tracking.table import ATTRIBUTES, KINDS, Course, Names, Page, Query
 
 _NAMES_FROM = 200
 _CALL = 1000
@@ -24,19 +22,13 @@ class ServedTable:
     """Runs of a tracking server. Its total counts only as far as was looked: one more page."""
 
     def __init__(self, uri: str) -> None:
-        self.client = MlflowClient(uri)
-        try:
-            self.client.search_experiments(max_results=1)
-        except Exception as error:
-            raise TrackingError(
-                f"The tracking store at {masked(uri)} cannot be read: {masked(str(error))}"
-            ) from error
+        self.client = connect(uri)
 
     def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
         known = {e.experiment_id: e.name for e in self.client.search_experiments()}
         ids = [i for i, name in known.items() if not query.experiments or name in query.experiments]
         direction = "DESC" if query.descending else "ASC"
-        order = "attributes.start_time" if query.order == START else self._key(query.order)
+        order = self._key(query.order)
         view = ViewType.DELETED_ONLY if query.deleted else ViewType.ACTIVE_ONLY
         found: list[Any] = []
         token: str | None = None
@@ -58,7 +50,7 @@ class ServedTable:
             token = some.token
             if not token:
                 break
-        rows = [as_run(run, known[run.info.experiment_id]) for run in found[offset:]]
+        rows = [from_mlflow(run, known[run.info.experiment_id]) for run in found[offset:]]
         return Page(rows=rows, total=len(found) + (limit if token else 0))
 
     def names(self) -> Names:
@@ -82,7 +74,11 @@ class ServedTable:
         return sorted((int(p.step), float(p.value)) for p in points if p.value == p.value)
 
     def _key(self, name: str) -> str:
-        return f"{'metrics' if name in self.names().metrics else 'params'}.`{name}`"
+        if name in ATTRIBUTES:
+            return f"attributes.{ATTRIBUTES[name]}"
+        names = self.names()
+        kind = "metrics" if name in names.metrics else "params" if name in names.params else "tags"
+        return f"{kind}.`{name}`"
 
 
 def _filter(query: Query) -> str:

@@ -1,13 +1,34 @@
-"""Which tracking store, and a way into it: an MLflow server, a database, or the embedded SQLite file."""
+"""Which tracking store, and the way into it: an MLflow server, a database, or the embedded SQLite
+file."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from tracking.errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 # MLflow draws a bar for each file it copies; progress is drawn by who asked for the copy.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# MLflow retries a call for four minutes before it says anything. Waiting is done here (`retry`),
+# where it can be told and ended.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+
+_SQLITE = "sqlite:///"
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_REACH_S = 5.0
+_WAY_OUT = "Start it, correct MLFLOW_TRACKING_URI, or unset it for the embedded store."
 
 
 def home() -> Path:
@@ -16,18 +37,164 @@ def home() -> Path:
 
 
 def store_uri(uri: str | None = None) -> str:
-    """The store's address: `uri`, else MLFLOW_TRACKING_URI, else the embedded one."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home() / 'mlflow.db'}"
+    """The store's address: `uri`, else MLFLOW_TRACKING_URI, else the embedded one.
+
+    A relative SQLite path becomes absolute: processes of one job run in several folders.
+    """
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{home() / 'mlflow.db'}"
+    file = sqlite_file(uri)
+    return uri if file is None else f"{_SQLITE}{file}"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of an SQLite store; None for every other store."""
+    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    return Path(path).resolve() if uri.startswith(_SQLITE) and path else None
+
+
+def is_database(uri: str) -> bool:
+    """Whether the store is a database that can be asked in SQL."""
+    return _scheme(uri) in _DATABASES
 
 
 def artifact_root(uri: str, experiment: str) -> str | None:
-    """Where a new experiment's files go: beside the embedded store; None: where the server says."""
-    if not uri.startswith("sqlite:///"):
+    """Where a new experiment's files go: beside an SQLite store, in `home()` for another database;
+    None: where the server says."""
+    if not is_database(uri):
         return None
-    folder = Path(uri.removeprefix("sqlite:///")).resolve().parent / "artifacts"
-    return (folder / re.sub(r"[^\w.-]", "_", experiment)).as_uri()
+    file = sqlite_file(uri)
+    folder = home() if file is None else file.parent
+    return (folder / "artifacts" / re.sub(r"[^\w.-]", "_", experiment)[:60]).as_uri()
 
 
 def masked(text: str) -> str:
     """Text with the passwords of the addresses in it hidden."""
-    return re.sub(r"(://[^:/@\s]*):[^@/\s]+@", r"\1:***@", text)
+    text = re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", text)
+    return re.sub(r"(?i)\b(password|token|secret|key)=[^&\s]+", r"\1=***", text)
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error, without passwords."""
+    lines = str(error).strip().splitlines()
+    return masked(lines[0] if lines else type(error).__name__)
+
+
+def connect(uri: str | None = None) -> MlflowClient:
+    """A client of the store, which answers; an SQLite store is made if it is not there.
+
+    Raises:
+        TrackingError: it cannot be reached or read. That takes seconds, not MLflow's minutes.
+    """
+    uri = store_uri(uri)
+    quiet()
+    from mlflow import MlflowClient
+
+    try:
+        _check_scheme(uri)
+        file = sqlite_file(uri)
+        if file is None:
+            _reach(uri)
+        elif not file.exists() or not file.stat().st_size:
+            _create(file)
+        else:
+            _check_file(file)
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except TrackingError:
+        raise
+    except Exception as error:  # MLflow, SQLAlchemy, a database's driver, requests: all have own
+        raise TrackingError(
+            f"The tracking store {masked(uri)} cannot be used: {reason(error)}. {_WAY_OUT}"
+        ) from error
+    return client
+
+
+def check(uri: str | None = None) -> str:
+    """One line on the store, for people. Makes no store that is not there yet.
+
+    Raises:
+        TrackingError: it cannot be used.
+    """
+    uri = store_uri(uri)
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        folder = next(p for p in file.parents if p.exists())
+        if not os.access(folder, os.W_OK):
+            raise TrackingError(
+                f"The tracking store {uri} cannot be made: {folder} is not writable. Set "
+                "WORKBENCH_HOME to a folder that is."
+            )
+        return f"{uri} (made by the first run)"
+    count = len(connect(uri).search_experiments(max_results=1000))
+    return f"{masked(uri)} ({count} experiment{'s' * (count != 1)})"
+
+
+def quiet() -> None:
+    """No lines of progress from MLflow about its tables and requirements."""
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.utils.environment"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition(":")[0].partition("+")[0] if ":" in uri else ""
+
+
+def _check_scheme(uri: str) -> None:
+    scheme = _scheme(uri)
+    if uri in ("databricks", "uc") or scheme in ("databricks", "databricks-uc", "uc"):
+        return
+    if scheme not in _PORTS and sqlite_file(uri) is None:
+        raise TrackingError(
+            "A tracking store is an MLflow server (http://host:port) or a database "
+            f"(sqlite:////folder/mlflow.db, postgresql://...), got {masked(uri)!r}. Folders of files "
+            f"are no longer a store since MLflow 3. {_WAY_OUT}"
+        )
+
+
+def _reach(uri: str) -> None:
+    """Refuse an address where nobody listens: MLflow would go on trying for minutes."""
+    parts = urlsplit(uri)
+    scheme = _scheme(uri)
+    proxied = scheme in ("http", "https") and (
+        os.environ.get(f"{scheme}_proxy") or os.environ.get(f"{scheme.upper()}_PROXY")
+    )
+    if parts.hostname is None or proxied:
+        return
+    port = parts.port or _PORTS.get(scheme, 0)
+    try:
+        socket.create_connection((unquote(parts.hostname), port), timeout=_REACH_S).close()
+    except OSError as error:
+        raise TrackingError(
+            f"The tracking store {masked(uri)} cannot be reached: {error.strerror or error} "
+            f"({parts.hostname}, port {port}). {_WAY_OUT}"
+        ) from error
+
+
+def _check_file(file: Path) -> None:
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=20)) as database:
+        database.execute("PRAGMA schema_version").fetchone()
+
+
+def _create(file: Path) -> None:
+    """Make an SQLite store; it appears whole or not at all, whoever else makes it too."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    uri = f"{_SQLITE}{draft}"
+    try:
+        SqlAlchemyStore(uri, (file.parent / "artifacts").as_uri())
+        SqlAlchemyStore._engine_map.pop(uri).dispose()
+        with closing(sqlite3.connect(draft)) as database:
+            # Readers and the writer do not wait for one another; a commit is one sync, not several.
+            database.execute("PRAGMA journal_mode = WAL")
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            if not file.stat().st_size:
+                os.replace(draft, file)
+        except OSError:  # no hard links on this file system
+            os.replace(draft, file)
+    finally:
+        for left in file.parent.glob(f"{draft.name}*"):
+            left.unlink(missing_ok=True)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tracking.run import Run
+from tracking.store import is_database, store_uri
 
 START = "start"
 """The order by start time."""
+ATTRIBUTES = {"start": "start_time", "end": "end_time", "name": "run_name", "status": "status"}
+"""What every run has: our name to MLflow's."""
 KINDS = ("train", "sweep", "trial")
 """Values of the tag `workbench.kind`."""
 
@@ -30,7 +33,8 @@ class Query:
     parent: str = ""
     """Only the trials of this sweep."""
     order: str = START
-    """START, or the name of a metric or a parameter; runs without it come last."""
+    """One of `ATTRIBUTES`, or the name of a metric, else of a parameter, else of a tag; runs without
+    it come last."""
     descending: bool = True
     deleted: bool = False
     """The deleted runs instead of the others."""
@@ -77,13 +81,14 @@ class Table(Protocol):
         ...
 
 
-def open_table(uri: str) -> Table:
+def open_table(uri: str | None = None) -> Table:
     """The table of the store at `uri`: by SQL where it is a database, else through MLflow's API.
 
     Raises:
         TrackingError: the store cannot be reached.
     """
-    if uri.partition("://")[0].partition("+")[0] in ("sqlite", "postgresql", "mysql"):
+    uri = store_uri(uri)
+    if is_database(uri):
         from tracking.database import DatabaseTable
 
         return DatabaseTable(uri)

@@ -1,0 +1,77 @@
+"""Calls to a store that may be away for a while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import requests
+from mlflow.exceptions import MlflowException
+
+from tracking.errors import RunNotFoundError, TrackingError
+from tracking.store import masked, reason
+
+T = TypeVar("T")
+
+log = logging.getLogger("tracking")
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+# What MLflow says of a server that is not there, restarts or is overloaded, and of a locked
+# database; everything else is an answer, and the same question would get it again.
+_AWAY = {
+    "INTERNAL_ERROR",
+    "TEMPORARILY_UNAVAILABLE",
+    "REQUEST_LIMIT_EXCEEDED",
+    "DEADLINE_EXCEEDED",
+    "IO_ERROR",
+}
+
+
+def away(error: Exception) -> bool:
+    """Whether the store may answer later."""
+    if isinstance(error, MlflowException):
+        return error.error_code in _AWAY
+    return isinstance(error, requests.RequestException | ConnectionError | TimeoutError)
+
+
+def patiently(call: Callable[[], T], uri: str, patience_s: float) -> T:
+    """The result of a call, made again while the store is away.
+
+    Raises:
+        RunNotFoundError: the store has no such run.
+        TrackingError: the store refuses, or was away for `patience_s`.
+    """
+    deadline = time.monotonic() + patience_s
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            return call()
+        except TrackingError:
+            raise
+        except Exception as error:
+            if not away(error):
+                raise refused(error, uri) from error
+            if time.monotonic() + pause > deadline:
+                raise gone(error, uri, patience_s) from error
+            if pause == FIRST_PAUSE_S:
+                log.warning("The tracking store %s does not answer; waiting for it.", masked(uri))
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def refused(error: Exception, uri: str) -> TrackingError:
+    """What to raise for a store's own no."""
+    if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+        return RunNotFoundError(reason(error))
+    return TrackingError(f"The tracking store {masked(uri)} refused: {reason(error)}")
+
+
+def gone(error: Exception, uri: str, patience_s: float) -> TrackingError:
+    """What to raise for a store that did not come back."""
+    return TrackingError(
+        f"The tracking store {masked(uri)} did not answer for {patience_s:g} s: {reason(error)}. "
+        "Start it again; what was stored until then is kept."
+    )
