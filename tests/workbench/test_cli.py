@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -43,13 +42,10 @@ def test_nothing_heavy_is_loaded(statement: str) -> None:
     assert not loaded_by(statement) & set(HEAVY)
 
 
-def test_help_is_there_at_once() -> None:
-    began = time.perf_counter()
+def test_help_lists_every_command() -> None:
     reply = workbench("--help")
-    seconds = time.perf_counter() - began
     assert reply.returncode == 0
     assert all(command in reply.stdout for command in COMMANDS)
-    assert seconds < 2, "half a second on an idle machine"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
