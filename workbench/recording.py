@@ -66,7 +66,7 @@ def record_outcome(
         net.mkdir()
         for name, content in outcome.model.items():
             (net / name).write_bytes(content)
-        recorder.model(run_id, net, example=example(prepared))
+        recorder.model(run_id, net, example=example(prepared), labels=prepared.labels)
 
 
 def example(prepared: Prepared) -> dict[str, list[object]]:

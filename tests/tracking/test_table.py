@@ -166,5 +166,5 @@ def test_an_address_that_is_no_store(tmp_path: Path) -> None:
     from tracking.errors import TrackingError
 
     (tmp_path / "file.db").write_text("not a database, but long enough to be looked at" * 100)
-    with pytest.raises(TrackingError, match="file.db cannot be"):
+    with pytest.raises(TrackingError, match=r"file\.db cannot be"):
         DatabaseTable(f"sqlite:///{tmp_path}/file.db")
