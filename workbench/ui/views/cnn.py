@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from nets import Net, inside
-from workbench.ui import artifacts, charts, looks, parts, store
+from workbench.ui import artifacts, charts, drawings, looks, parts, store
 from workbench.ui.artifacts import Missing
 from workbench.ui.images import MAX_BYTES, TYPES, decode
 from workbench.ui.looks import Given
@@ -275,7 +275,7 @@ def _exciting(run: store.Run, epoch: int | None, model: Net) -> None:
         )
         pixels = inside.picture(features[0].numpy())
         factor = max(1, round(144 / max(pixels.shape[:2])))
-        framed = _framed(
+        framed = drawings.framed(
             pixels.repeat(factor, 0).repeat(factor, 1),
             (top * factor, left * factor, bottom * factor, right * factor),
         )
@@ -289,17 +289,6 @@ def _exciting(run: store.Run, epoch: int | None, model: Net) -> None:
                 framed, f"sample {item.index}", width="stretch",
                 caption=f"{parts.number(item.value)} · {label}",
             )  # fmt: skip
-
-
-def _framed(pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    top, left, bottom, right = box
-    framed = pixels.copy()
-    for line in (
-        framed[top : top + 2, left:right], framed[bottom - 2 : bottom, left:right],
-        framed[top:bottom, left : left + 2], framed[top:bottom, right - 2 : right],
-    ):  # fmt: skip
-        line[:] = (224, 129, 45)
-    return framed
 
 
 def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
@@ -372,58 +361,21 @@ def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
     columns = st.columns([4, 3, 3, 3, 4])
     with columns[0]:
         st.markdown("**What it reads**")
-        _located(shown, source)
+        drawings.located(shown, source)
     for place, heading, values in (
         (columns[1], "window", window), (columns[2], "× filter", weights), (columns[3], "= products", product)
     ):  # fmt: skip
         with place:
             st.markdown(f"**{heading}**")
-            _cells(values, heading)
+            drawings.cells(values, heading)
     with columns[4]:
         st.markdown("**its feature map**")
-        _marked_map(shown, row, column)
+        drawings.marked_map(shown, row, column)
     others = f" + {rest:.3f} (the other {several - 1} input channels)" if several > 1 else ""
     st.markdown(
         f"Sum of the products **{float(product.sum()):.3f}**{others} + bias **{shown.bias:.3f}** "
         f"= **{shown.value:.3f}** at row {row}, column {column} of map {channel}."
     )
-
-
-def _cells(values: np.ndarray, name: str) -> None:
-    height, width = values.shape
-    limit = float(np.abs(values).max()) or 1.0
-    texts = np.vectorize(lambda v: f"{v:.2f}")(values)
-    spec = charts.heatmap(
-        values, range(width), range(height), colours=charts.DIVERGING, low=-limit, high=limit,
-        show=texts if values.size <= 49 else None, bar=False,
-    )  # fmt: skip
-    spec["xAxis"]["show"] = spec["yAxis"]["show"] = False
-    spec["grid"] = {"left": 2, "right": 2, "top": 2, "bottom": 2}
-    st.echarts_chart(
-        spec, key=f"cells_{name}", height=200, alt=f"{name}: {height} by {width} values"
-    )
-
-
-def _located(shown: inside.Response, source: int) -> None:
-    base = inside.coloured(inside.unit_range(shown.source[source][None])[0], "grey")
-    factor = max(1, round(220 / max(base.shape[:2])))
-    pixels = base.repeat(factor, 0).repeat(factor, 1)
-    height, width = shown.window.shape[1:]
-    top, left = max(0, shown.row), max(0, shown.column)
-    bottom = min(base.shape[0], shown.row + height)
-    right = min(base.shape[1], shown.column + width)
-    box = (top * factor, left * factor, bottom * factor, right * factor)
-    parts.show(_framed(pixels, box), "The layer's input with the window marked")
-
-
-def _marked_map(shown: inside.Response, row: int, column: int) -> None:
-    signed = shown.feature_map.min() < 0
-    pixels = inside.montage(
-        shown.feature_map[None], palette="diverging" if signed else "sequential", tile=220
-    )
-    factor = max(1, pixels.shape[0] // shown.feature_map.shape[0])
-    box = (row * factor, column * factor, (row + 1) * factor, (column + 1) * factor)
-    parts.show(_framed(pixels, box), "The filter's feature map with the value marked")
 
 
 def _made(run: store.Run, epoch: int | None, model: Net) -> None:
