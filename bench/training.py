@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from nets.batches import Batch, batches, num_batches
 from nets.build import Net, build
 from nets.cnn import CNNConfig
-from nets.fit import Fit
+from nets.fit import Fit, autocast_dtype
 from nets.resnet import fast_resnet
 from nets.rnn import RNNConfig
 from nets.spec import TensorSpec
@@ -57,10 +57,12 @@ def cases() -> list[Case]:
         ),
         Case(
             "ResNet 32x32",
-            lambda: build(fast_resnet(), picture, 10),
+            lambda: build(fast_resnet(24), picture, 10),
             picture,
-            1024,
-            TrainingConfig(batch_size=128, optimizer="sgd", channels_last=True),
+            512,
+            TrainingConfig(
+                batch_size=128, optimizer="sgd", channels_last=True, precision="bfloat16"
+            ),
         ),
     ]
 
@@ -99,7 +101,8 @@ def by_hand(case: Case, data: Batch, device: str, fused: bool) -> Loop:
         )
     else:
         optimizer = torch.optim.AdamW(net.parameters(), config.learning_rate, fused=fused or None)
-    on_gpu = torch.autocast(device, torch.bfloat16, enabled=device == "cuda")
+    dtype = autocast_dtype(config, torch.device(device))
+    precision = torch.autocast(device, torch.bfloat16, enabled=dtype is not None)
 
     def epoch() -> None:
         net.train()
@@ -109,7 +112,7 @@ def by_hand(case: Case, data: Batch, device: str, fused: bool) -> Loop:
             features, label = data.features[rows], data.label[rows]
             if config.channels_last:
                 features = features.contiguous(memory_format=torch.channels_last)
-            with on_gpu:
+            with precision:
                 loss = F.cross_entropy(net(features), label)
             optimizer.zero_grad()
             loss.backward()
