@@ -3,16 +3,30 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from nets.autoencoder import AutoencoderConfig
 from nets.build import Net, build
 from nets.cnn import CNNConfig
 from nets.errors import ConfigError, DivergedError
-from nets.fit import AugmentConfig, Batch, Evaluation, Fit, TrainingConfig, batches, num_batches
+from nets.fit import (
+    AugmentConfig,
+    Batch,
+    Evaluation,
+    Fit,
+    TrainingConfig,
+    batches,
+    num_batches,
+    place,
+)
+from nets.prepare import PreparationConfig, make
+from nets.rnn import RNNConfig
 from nets.spec import TensorSpec
 
 ROWS, CLASSES, BATCH = 70, 3, 16
@@ -242,6 +256,38 @@ def test_evaluation_changes_nothing_and_ignores_augmentation_and_dropout() -> No
     assert all(torch.equal(value, before[name]) for name, value in fit.net.state_dict().items())
 
 
+def test_an_autoencoder_learns_its_own_prepared_input() -> None:
+    net = build(AutoencoderConfig(), SPEC, 1, prepare=make(PreparationConfig(method="scale"), SPEC))
+    with pytest.raises(ConfigError, match="Set loss to mse"):
+        start(net)
+    fit = start(net, loss="mse", monitor="validation/loss", mode="min", epochs=4)
+    found = epochs(fit, data())
+    assert found[-1]["train/loss"] < found[0]["train/loss"]
+    measured = evaluate(fit, data())
+    with torch.no_grad():
+        fit.net.eval()
+        error = (fit.net(data().features) - data().features / 255).square().mean()
+    assert measured.loss == pytest.approx(float(error), rel=1e-4)
+    assert measured.scores.shape == (ROWS, 0) and set(measured.metrics("test")) == {"test/loss"}
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_lengths_reach_the_net_so_padding_changes_nothing(cell: str) -> None:
+    spec = TensorSpec(kind="series", shape=(6, 2))
+    x = torch.randn(20, 6, 2, generator=torch.Generator().manual_seed(0))
+    length = torch.arange(20) % 6 + 1
+    noisy = x.clone()
+    noisy[torch.arange(6) >= length[:, None]] = 9.0
+
+    def trained(features: Tensor) -> Tensor:
+        config: Any = RNNConfig(cell=cell)  # type: ignore[arg-type]
+        fit = Fit(build(config, spec, 2), TrainingConfig(batch_size=5), steps_per_epoch=4)
+        epochs(fit, Batch(features, torch.arange(20) % 2, length), 1)
+        return evaluate(fit, Batch(features, torch.arange(20) % 2, length)).scores
+
+    assert torch.allclose(trained(x), trained(noisy), atol=1e-6)
+
+
 def test_channels_last_gives_the_same_answer() -> None:
     plain, last = start(), start(channels_last=True)
     assert [f["train/loss"] for f in epochs(plain, data())] == pytest.approx(
@@ -282,6 +328,29 @@ def test_a_wrapper_is_called_in_training_and_not_in_evaluation() -> None:
     assert wrapper.calls == 5
     evaluate(fit, data())
     assert wrapper.calls == 5
+
+
+@pytest.fixture
+def process_group(tmp_path: Path) -> Iterator[None]:
+    """A group of this one process: collectives run for real, and have nobody to wait for."""
+    distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'rendezvous'}", rank=0, world_size=1
+    )
+    yield
+    distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("process_group")
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_distributed_net_trains_as_the_net_alone(channels_last: bool) -> None:
+    config = TrainingConfig(batch_size=BATCH, channels_last=channels_last)
+    net = place(cnn(), config)
+    together = DistributedDataParallel(net)
+    shared = Fit(net, config, steps_per_epoch=5, model=together)
+    alone = Fit(cnn(), config, steps_per_epoch=5)
+    found, expected = epochs(shared, data(), 1)[0], epochs(alone, data(), 1)[0]
+    assert found["train/loss"] == pytest.approx(expected["train/loss"], rel=1e-5)
+    assert set(shared.state_dict()["net"]) == set(alone.net.state_dict())  # no "module." in front
 
 
 @pytest.mark.parametrize(
