@@ -115,7 +115,7 @@ class Outbox:
                 if time.monotonic() - since > self._patience_s:
                     self._gone = gone(error, self._uri, self._patience_s)
             else:
-                pause, since, self._gone = 0.0, 0.0, None
+                pause, since = 0.0, 0.0
 
     def _send(self, run_id: str | None = None) -> None:
         """Send everything (of a run). Raises what MLflow raises when the store is away."""
@@ -145,6 +145,7 @@ class Outbox:
 
     def _done(self, run_id: str, metrics: list[Metric], tags: dict[str, str]) -> None:
         with self._changed:
+            self._gone = None
             waiting = self._waiting[run_id]
             del waiting.metrics[: len(metrics)]
             for name, value in tags.items():

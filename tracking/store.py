@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ _SQLITE = "sqlite:///"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _REACH_S = 5.0
+_creating = threading.Lock()
+"""Alembic, which makes the tables, keeps its state in the module."""
 _WAY_OUT = "Start it, correct MLFLOW_TRACKING_URI, or unset it for the embedded store."
 
 
@@ -69,7 +72,7 @@ def artifact_root(uri: str, experiment: str) -> str | None:
 
 def masked(text: str) -> str:
     """Text with the passwords of the addresses in it hidden."""
-    text = re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", text)
+    text = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
     return re.sub(r"(?i)\b(password|token|secret|key)=[^&\s]+", r"\1=***", text)
 
 
@@ -94,9 +97,10 @@ def connect(uri: str | None = None) -> MlflowClient:
         file = sqlite_file(uri)
         if file is None:
             _reach(uri)
-        elif not file.exists() or not file.stat().st_size:
-            _create(file)
         else:
+            with _creating:
+                if not file.exists() or not file.stat().st_size:
+                    _create(file)
             _check_file(file)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)

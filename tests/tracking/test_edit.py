@@ -11,8 +11,7 @@ from tracking.run import NOTE
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[MlflowClient, str]:
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
+def run(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[MlflowClient, str]:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     client = MlflowClient(uri)
     where = (tmp_path / "artifacts").as_uri()

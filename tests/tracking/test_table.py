@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,11 @@ RUNS: dict[str, tuple[str, dict[str, list[float]], dict[str, str], dict[str, str
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
+def store(
+    empty_store: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, dict[str, str]]:
     folder = tmp_path_factory.mktemp("store")
+    shutil.copy(empty_store, folder / "mlflow.db")
     uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri)
     ids: dict[str, str] = {}
@@ -91,6 +95,9 @@ def test_a_row_is_the_whole_run(table: Table, store: tuple[str, dict[str, str]])
         (Query(order="acc"), "aebdc"),
         (Query(order="acc", descending=False), "beadc"),
         (Query(order="net.act", descending=False), "ceabd"),
+        (Query(order="name", descending=False), "abcde"),
+        (Query(order="end"), "edcba"),
+        (Query(order="note", experiments=("two",)), "dec"),
         (Query(kinds=("train",)), "ba"),
         (Query(kinds=("sweep", "trial")), "dc"),
         (Query(experiments=("one",)), "ba"),
