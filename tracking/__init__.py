@@ -6,6 +6,7 @@ Importing it loads no MLflow: what needs MLflow is loaded when it is first asked
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
@@ -35,6 +36,17 @@ __all__ = [
     "over_seeds",
     "store_uri",
 ]
+
+for _name, _value in {
+    # MLflow sends what its users call to its makers unless it is told not to.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # It draws a bar for each file it copies; progress is drawn by who asked for the copy.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # It retries a call for four minutes before it says anything. Waiting is done in `retry`, where
+    # it can be told and ended.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}.items():
+    os.environ.setdefault(_name, _value)  # before MLflow is loaded, which reads them then
 
 _LAZY = {
     "MlflowRecorder": "mlflow_recorder",

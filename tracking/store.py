@@ -19,12 +19,6 @@ from tracking.errors import TrackingError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow draws a bar for each file it copies; progress is drawn by who asked for the copy.
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# MLflow retries a call for four minutes before it says anything. Waiting is done here (`retry`),
-# where it can be told and ended.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-
 _SQLITE = "sqlite:///"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -106,6 +100,11 @@ def connect(uri: str | None = None) -> MlflowClient:
         client.search_experiments(max_results=1)
     except TrackingError:
         raise
+    except ModuleNotFoundError as error:
+        raise TrackingError(
+            f"The tracking store {masked(uri)} needs the Python package {error.name!r}. Install it "
+            f"beside the workbench: pip install {error.name}."
+        ) from error
     except Exception as error:  # MLflow, SQLAlchemy, a database's driver, requests: all have own
         raise TrackingError(
             f"The tracking store {masked(uri)} cannot be used: {reason(error)}. {_WAY_OUT}"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import threading
 from contextlib import closing
@@ -114,6 +115,13 @@ def test_nobody_listens(address: str) -> None:
     with pytest.raises(TrackingError, match="cannot be reached: Connection refused") as caught:
         MlflowRecorder(address)
     assert "s3cret" not in str(caught.value) and "MLFLOW_TRACKING_URI" in str(caught.value)
+
+
+def test_a_database_whose_driver_is_not_installed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with pytest.raises(TrackingError, match="pip install psycopg2"):
+            connect(f"postgresql+psycopg2://me@127.0.0.1:{port}/runs")
 
 
 @pytest.mark.parametrize(
