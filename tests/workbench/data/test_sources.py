@@ -187,6 +187,12 @@ def test_pictures_without_labels_are_refused(tmp_path: Path) -> None:
     assert "4 pictures and 1 labels" in refused_while_reading(path)
 
 
+def test_labels_that_are_no_classes_are_refused(tmp_path: Path) -> None:
+    odd = pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 200]}, 2)
+    path = archive(tmp_path / "a.tar.gz", data_batch_1=odd)
+    assert "labels from 1 to 200, not 0 to 9" in refused_while_reading(path)
+
+
 def test_a_path_with_nothing_suggests_the_nearest(tmp_path: Path) -> None:
     archive(tmp_path / "cifar-10-python.tar.gz")
     message = refused(tmp_path / "cifar-10-pyton.tar.gz")
@@ -241,6 +247,8 @@ def test_bad_pictures_are_set_aside_with_their_reasons(bench: Bench, tmp_path: P
     root = folder(tmp_path / "pictures", cat=20, dog=20)
     (root / "cat" / "broken.jpg").write_bytes(b"not a picture")
     (root / "dog" / "empty.png").write_bytes(b"")
+    (root / "dog" / "_hidden.png").write_bytes(png())
+    (root / ".cache").mkdir()
     source = ImageFolderSource(path=str(root), shape=(1, 4, 4))
     config = DataConfig(source=source, max_bad_share=0.1)
     table = data.load(config, bench.spark)
@@ -249,12 +257,14 @@ def test_bad_pictures_are_set_aside_with_their_reasons(bench: Bench, tmp_path: P
     assert {row["key"] for row in counted["bad"]["examples"]} == {
         "cat/broken.jpg",
         "dog/empty.png",
+        "dog/_hidden.png",
     }
+    assert table.labels == ("cat", "dog")
     assert all(row["reason"] for row in counted["bad"]["examples"])
     values = {row["key"]: row["features"] for row in table.frame.collect()}
     assert bytes(values["dog/3 ü'%.png"]) == bytes([3] * 16)
     strict = replace(config, max_bad_share=0.01)
-    with pytest.raises(DataError, match=r"2 of 42 rows are bad, more than .* 0\.01 allows: "):
+    with pytest.raises(DataError, match=r"3 of 43 rows are bad, more than .* 0\.01 allows: "):
         data.record(table, strict)
 
 

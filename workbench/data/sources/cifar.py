@@ -58,6 +58,8 @@ def _block(name: str, content: bytes, path: Path) -> dict[str, Any]:
         labels = np.asarray(batch[b"labels"], np.int64)
         if len(data) != len(labels):
             raise ValueError(f"{len(data)} pictures and {len(labels)} labels")
+        if len(labels) and not (labels.min() >= 0 and labels.max() <= 9):
+            raise ValueError(f"labels from {labels.min()} to {labels.max()}, not 0 to 9")
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(
             f"{path}: batch {name} is not as CIFAR-10 has it ({error}). Download the archive again."

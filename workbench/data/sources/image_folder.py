@@ -41,15 +41,23 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
     root = existing(source.path, "a folder with one folder of pictures per class")
     parts = [part for part in _PARTS if (root / part).is_dir()]
     tops = [root / part for part in parts] if parts == list(_PARTS) else [root]
-    names = sorted({p.name for top in tops for p in top.iterdir() if p.is_dir()})
+    # Spark passes over names with these beginnings, as Hadoop does.
+    names = sorted(
+        {p.name for top in tops for p in top.iterdir() if p.is_dir() and p.name[0] not in "._"}
+    )
     files = [p for top in tops for name in names for p in (top / name).rglob("*") if p.is_file()]
     if not files:
         raise DataError(
             f"{root} must hold one folder of pictures per class (or train/ and test/ with such "
             f"folders), got {len(names)} folders and {len(files)} files in them."
         )
-    # Spark passes over files without content and says nothing.
-    empty = [(str(p.relative_to(root)), "an empty file") for p in files if not p.stat().st_size]
+    # Spark passes over some files and says nothing.
+    unread = [(str(p.relative_to(root)), "an empty file") for p in files if not p.stat().st_size]
+    unread += [
+        (str(p.relative_to(root)), "a name that begins with . or _, which Spark hides")
+        for p in files
+        if p.name[0] in "._" and p.stat().st_size
+    ]
     spec = TensorSpec(kind="image", shape=source.shape, dtype="uint8")
     raw = (
         spark.read.format("binaryFile")
@@ -82,7 +90,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         num_outputs=len(names),
         bad=decoded.where(F.col("reason").isNotNull())
         .select("key", "reason")
-        .union(spark.createDataFrame(empty, "key string, reason string")),
+        .union(spark.createDataFrame(unread, "key string, reason string")),
         decoded=decoded,
     )
 
