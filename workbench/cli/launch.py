@@ -206,5 +206,6 @@ def _show_next(run_id: str, *, again: str | None = None) -> None:
     out = output.out()
     out.print()
     out.print(Text("Look further", "bold"))
+    width = max(len(command) for command in ways if command != again)
     for command, meaning in ways.items():
-        out.print(Text(f"  {command}"), Text(f"  {meaning}", "dim"), soft_wrap=True)
+        out.print(Text(f"  {command:<{width}}"), Text(f"  {meaning}", "dim"), soft_wrap=True)
