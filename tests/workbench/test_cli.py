@@ -108,6 +108,16 @@ def test_exit_code_and_message_of_the_real_process() -> None:
     assert "Error: Unknown experiment 'digits_cn'. Did you mean 'digits_cnn'" in reply.stderr
 
 
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_missing_data_is_refused_before_a_cluster_starts(command: str, tmp_path: Path) -> None:
+    absent = str(tmp_path / "cifar-10-python.tar.gz")
+    reply = runner.invoke(app, [command, "cifar10_cnn", "--set", f"data.source.path={absent}"])
+    assert reply.exit_code == 3
+    assert absent in reply.stderr
+    assert "--set data.source.path=PATH" in reply.stderr
+    assert "Starting Ray" not in reply.stderr
+
+
 def test_a_traceback_only_when_asked_for() -> None:
     reply = runner.invoke(app, ["train", "digits_cn", "--debug"], env={"WORKBENCH_DEBUG": None})
     assert reply.exit_code == 2

@@ -57,6 +57,7 @@ def train(
         progress.stage("Loading the libraries")
         chosen = configured(experiment, set_, epochs=epochs, seed=seed)
         progress.rank_by(chosen.training.monitor, chosen.training.mode)
+        _refuse_missing_data(chosen)
         from workbench.training import train as run
 
         progress.stage_done()
@@ -65,6 +66,15 @@ def train(
         output.print_json(result)
     else:
         _show_training(chosen, result)
+
+
+def _refuse_missing_data(experiment: Experiment) -> None:
+    """What the reader would say too, but only once a cluster is up."""
+    from workbench.data.sources.paths import existing
+
+    path = getattr(experiment.data.source, "path", None)
+    if path is not None and "://" not in path:
+        existing(path, f"what {experiment.name} reads (source {experiment.data.source.kind})")
 
 
 def _show_training(experiment: Experiment, result: TrainResult) -> None:
@@ -137,6 +147,7 @@ def sweep(
         progress.stage("Loading the libraries")
         chosen = configured(experiment, set_, epochs=epochs, seed=seed, extra=extra)
         progress.rank_by(chosen.sweep.metric, chosen.sweep.mode)
+        _refuse_missing_data(chosen)
         from workbench.tuning import sweep as run
 
         progress.stage_done()
