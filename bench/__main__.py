@@ -1,11 +1,11 @@
-"""Every benchmark in turn, each also alone: python -m bench [training] [sweep] [inside]."""
+"""Every benchmark in turn, or some: python -m bench [training] [sweep] [inside] [recording] [runs]"""
 
 from __future__ import annotations
 
 import runpy
 import sys
 
-NAMES = ("training", "sweep", "inside")
+NAMES = ("training", "sweep", "inside", "recording", "runs")
 
 
 def main() -> None:

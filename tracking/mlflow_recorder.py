@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import tempfile
 import threading
 import time
@@ -67,7 +68,7 @@ class MlflowRecorder:
     ) -> str:
         check_names(params)
         texts = as_text(params)
-        marked = _short(tags) | {NAME: name, **({PARENT: parent} if parent else {})}
+        marked = _usual(tags) | _short(tags) | {NAME: name, **({PARENT: parent} if parent else {})}
         with self._lock:
             experiment_id = self._experiment(experiment)
         created = self._call(lambda: self.client.create_run(experiment_id, tags=marked))
@@ -202,6 +203,21 @@ class MlflowRecorder:
 
     def _call(self, call: Callable[[], T]) -> T:
         return patiently(call, self.uri, self.patience_s)
+
+
+def _usual(tags: Mapping[str, str]) -> dict[str, str]:
+    """What MLflow's own pages show in the columns User, Source and Version."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        user = ""
+    commit = tags.get("workbench.commit", "").removesuffix("-dirty")
+    return {
+        "mlflow.source.name": "workbench",
+        "mlflow.source.type": "LOCAL",
+        **({"mlflow.user": user} if user else {}),
+        **({"mlflow.source.git.commit": commit} if commit else {}),
+    }
 
 
 def _short(tags: Mapping[str, str]) -> dict[str, str]:

@@ -130,6 +130,7 @@ class Outbox:
                     if away(error):
                         raise
                     with self._changed:
+                        self._gone = None
                         self._waiting.pop(sent, None)
                         self._refused[sent] = refused(error, self._uri)
                 else:

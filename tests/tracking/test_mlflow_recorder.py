@@ -127,11 +127,14 @@ def test_what_waits_is_stored_when_the_process_ends(uri: str) -> None:
 def test_mlflow_shows_trials_below_their_sweep(recorder: MlflowRecorder) -> None:
     """What MLflow's own pages nest and compare by."""
     sweep = recorder.start("one", "sweep", params={"a": 1}, tags={})
-    trial = recorder.start("one", "trial-001", params={"a": 2}, tags={}, parent=sweep)
+    tags = {"workbench.commit": "abc123-dirty"}
+    trial = recorder.start("one", "trial-001", params={"a": 2}, tags=tags, parent=sweep)
     recorder.metrics(trial, {"validation/accuracy": 0.5}, 1)
     recorder.finish(trial)
     found = recorder.client.get_run(trial)
     assert found.info.run_name == "trial-001" == found.data.tags["mlflow.runName"]
     assert found.data.tags["mlflow.parentRunId"] == sweep
+    assert found.data.tags["mlflow.source.git.commit"] == "abc123"
+    assert found.data.tags["mlflow.source.name"] == "workbench"
     assert found.data.params == {"a": "2"}
     assert found.data.metrics == {"validation/accuracy": 0.5, "best/validation/accuracy": 0.5}
