@@ -28,6 +28,8 @@ T = TypeVar("T")
 MAX_VALUE = 6000
 """Characters of a parameter's value: MLflow's MAX_PARAM_VAL_LENGTH."""
 _MAX_TAG = 8000
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""MLflow's pages then open on runs and charts, not on traces of language models."""
 _PARAMS = 100
 """Parameters that one call takes."""
 
@@ -180,7 +182,8 @@ class MlflowRecorder:
 
     def _create(self, name: str) -> str:
         try:
-            return str(self.client.create_experiment(name, artifact_root(self.uri, name)))
+            root = artifact_root(self.uri, name)
+            return str(self.client.create_experiment(name, root, tags=_KIND))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
