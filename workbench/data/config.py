@@ -1,13 +1,12 @@
-"""Where data comes from, how it is split and what is fitted on it."""
+"""Where data comes from and how it is split."""
 
 from __future__ import annotations
-
-from typing import Annotated, Literal
 
 from pydantic import Field
 
 from nets.config import config
 from nets.errors import ConfigError
+from workbench.data.sources import DigitsSource, Source
 
 
 @config
@@ -27,48 +26,6 @@ class SplitConfig:
                 "validation + test must leave rows to train on (sum < 1), "
                 f"got {self.validation} + {self.test}."
             )
-
-
-@config
-class DigitsSource:
-    """1,797 handwritten digits of 8x8 grey pixels, shipped with scikit-learn (UCI optdigits)."""
-
-    kind: Literal["digits"] = "digits"
-    layout: Literal["image", "series"] = "image"
-    """image: (1, 8, 8) uint8; series: 8 rows of 8 pixels, read top to bottom, as (8, 8) float32."""
-
-
-@config
-class CifarArchiveSource:
-    """The official CIFAR-10 python archive: `cifar-10-python.tar.gz`, or the folder it unpacks to."""
-
-    kind: Literal["cifar_archive"] = "cifar_archive"
-    path: str
-    """The archive, or the folder `cifar-10-batches-py`."""
-
-
-@config
-class ImageFolderSource:
-    """Image files in one folder per class, or in `train/` and `test/` folders of such folders."""
-
-    kind: Literal["image_folder"] = "image_folder"
-    path: str
-    """The folder."""
-    shape: tuple[int, int, int] = (3, 32, 32)
-    """(channels, height, width) every picture is converted to: 1 grey, 3 RGB, 4 RGBA; scaled and cut."""
-
-    def __post_init__(self) -> None:
-        if self.shape[0] not in (1, 3, 4) or min(self.shape) < 1:
-            raise ConfigError(
-                "shape must be (channels, height, width) with 1, 3 or 4 channels and sizes >= 1, "
-                f"got {self.shape}."
-            )
-
-
-Source = Annotated[
-    DigitsSource | CifarArchiveSource | ImageFolderSource,
-    Field(discriminator="kind"),
-]
 
 
 @config

@@ -5,7 +5,8 @@ from __future__ import annotations
 from nets import PreparationConfig, TrainingConfig, fast_resnet
 from nets.augment import AugmentConfig
 from workbench.cluster.config import ClusterConfig
-from workbench.data.config import CifarArchiveSource, DataConfig, SplitConfig
+from workbench.data.config import DataConfig, SplitConfig
+from workbench.data.sources import CifarArchiveSource
 from workbench.experiment import Experiment
 from workbench.experiments.sweeps import default_sweep
 

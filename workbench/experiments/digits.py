@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nets import BlockConfig, CNNConfig, PreparationConfig, RNNConfig, TrainingConfig
-from workbench.data.config import DataConfig, DigitsSource
+from workbench.data.config import DataConfig
+from workbench.data.sources import DigitsSource
 from workbench.experiment import Experiment
 from workbench.experiments.sweeps import default_sweep
 

@@ -20,15 +20,9 @@ from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
 from workbench import data
 from workbench.cluster import Bench
-from workbench.data.config import (
-    CifarArchiveSource,
-    DataConfig,
-    DigitsSource,
-    ImageFolderSource,
-    SplitConfig,
-)
-from workbench.data.sources import cifar
-from workbench.data.sources.image_folder import decode
+from workbench.data.config import DataConfig, SplitConfig
+from workbench.data.pictures import decode
+from workbench.data.sources import CifarArchiveSource, DigitsSource, ImageFolderSource, cifar
 from workbench.errors import DataError
 
 GREY = TensorSpec(kind="image", shape=(1, 4, 4), dtype="uint8")
@@ -229,7 +223,7 @@ def test_what_is_no_picture_is_an_error_and_not_a_crash(content: bytes) -> None:
 def test_a_picture_that_claims_too_many_pixels_is_not_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("workbench.data.sources.image_folder.MAX_PIXELS", 10)
+    monkeypatch.setattr("workbench.data.pictures.MAX_PIXELS", 10)
     with pytest.raises(ValueError, match="4x4 pixels, more than 10"):
         decode(png(), GREY)
 

@@ -1,16 +1,32 @@
-"""One module per kind of source; each turns its configuration into rows without a split."""
+"""One module per kind of source: its configuration, and beside it the reader that turns it into rows.
+
+A new one: a module with a `@config` class (its own `kind`) and a `read(source, spark) -> Table`, then
+its class in `Source` and both in `_READERS`. Spark, pyarrow and Pillow are imported where they are
+used, so that settings can be read without them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from workbench.data.config import CifarArchiveSource, DigitsSource, ImageFolderSource
+from pydantic import Field
+
 from workbench.data.sources import cifar, digits, image_folder
+from workbench.data.sources.cifar import CifarArchiveSource
+from workbench.data.sources.digits import DigitsSource
+from workbench.data.sources.image_folder import ImageFolderSource
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+__all__ = ["CifarArchiveSource", "DigitsSource", "ImageFolderSource", "Source", "read"]
+
+Source = Annotated[
+    DigitsSource | CifarArchiveSource | ImageFolderSource,
+    Field(discriminator="kind"),
+]
 
 _READERS: dict[type, Callable[[Any, SparkSession], Table]] = {
     CifarArchiveSource: cifar.read,

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nets.spec import TensorSpec
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
 SCHEMA = "features binary, label long, key string, split string"
@@ -34,6 +33,8 @@ def from_blocks(
     Args:
         blocks: each features (n, *spec.shape), label (n,), key (n,) and one split ("test" or None).
     """
+    import pyarrow.parquet as pq
+
     home = Path(os.environ.get("WORKBENCH_HOME", ".workbench")).resolve()
     folder = home / "cache" / uuid.uuid4().hex
     folder.mkdir(parents=True)
@@ -51,6 +52,8 @@ def from_blocks(
 
 
 def _encoded(block: dict[str, Any], rows: slice, spec: TensorSpec) -> pa.Table:
+    import pyarrow as pa
+
     samples = np.ascontiguousarray(block["features"][rows])
     size = len(samples)
     offsets = np.arange(size + 1, dtype=np.int32) * spec.num_bytes

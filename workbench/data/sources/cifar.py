@@ -10,12 +10,12 @@ import io
 import pickle
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from nets.config import config
 from nets.spec import TensorSpec
-from workbench.data.config import CifarArchiveSource
 from workbench.data.sources.arrays import from_blocks
 from workbench.data.sources.paths import existing
 from workbench.data.table import Table
@@ -29,6 +29,15 @@ TRAINING = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST, META = "test_batch", "batches.meta"
 _MAX_MEMBER = 256 * 2**20
 """Bytes of one batch that are read at most; the official ones have 31 million."""
+
+
+@config
+class CifarArchiveSource:
+    """The official CIFAR-10 python archive: `cifar-10-python.tar.gz`, or the folder it unpacks to."""
+
+    kind: Literal["cifar_archive"] = "cifar_archive"
+    path: str
+    """The archive, or the folder `cifar-10-batches-py`."""
 
 
 def read(source: CifarArchiveSource, spark: SparkSession) -> Table:

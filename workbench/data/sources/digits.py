@@ -5,17 +5,26 @@ Source: UCI "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak 1998)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from nets.config import config
 from nets.spec import TensorSpec
-from workbench.data.config import DigitsSource
 from workbench.data.sources.arrays import from_blocks
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+@config
+class DigitsSource:
+    """1,797 handwritten digits of 8x8 grey pixels, shipped with scikit-learn (UCI optdigits)."""
+
+    kind: Literal["digits"] = "digits"
+    layout: Literal["image", "series"] = "image"
+    """image: (1, 8, 8) uint8; series: 8 rows of 8 pixels, read top to bottom, as (8, 8) float32."""
 
 
 def read(source: DigitsSource, spark: SparkSession) -> Table:
