@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from workbench.learner import cpu_state, new_net
 from workbench.outcome import Outcome
 from workbench.progress import Progress, Silent
 from workbench.recording import default_recorder, record_bytes, record_data, record_outcome
+from workbench.results import TrainResult
 from workbench.worker import (
     HISTORY_BYTES,
     Mail,
@@ -35,20 +35,6 @@ from workbench.worker import (
     conclude_on_cluster,
     make_trainer,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """A finished training."""
-
-    run_id: str
-    """Its run in MLflow."""
-    epochs: int
-    """Epochs trained."""
-    best_epoch: int
-    """The epoch whose weights were kept."""
-    metrics: dict[str, float]
-    """Those of the best epoch, and test/... of its weights."""
 
 
 def train(

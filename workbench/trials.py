@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
@@ -17,31 +16,8 @@ from tracking import Recorder
 from workbench import provenance
 from workbench.experiment import Experiment
 from workbench.progress import Progress
-from workbench.worker import Settings, settings_of
-
-
-@dataclass(kw_only=True)
-class TrialResult:
-    """One trial, as far as it got."""
-
-    number: int
-    """From 1, in the order of their starts."""
-    run_id: str
-    """Its run in MLflow."""
-    settings: Settings
-    """What the sweep chose."""
-    status: Literal["RUNNING", "FINISHED", "STOPPED", "FAILED", "KILLED"] = "RUNNING"
-    """RUNNING; FINISHED; STOPPED by the scheduler; FAILED; KILLED."""
-    epochs: int = 0
-    """Epochs trained."""
-    value: float | None = None
-    """The sweep's metric at its best epoch."""
-    metrics: dict[str, float] = field(default_factory=dict)
-    """All metrics of that epoch."""
-    seconds: float = 0.0
-    """From its start to its last report."""
-    checkpoint: Path | None = None
-    """Folder with the weights of its best epoch, while the sweep runs."""
+from workbench.results import TrialResult
+from workbench.worker import settings_of
 
 
 class TrialRecorder(tune.Callback):

@@ -9,7 +9,7 @@ import math
 import shutil
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,34 +31,17 @@ from workbench.experiment import Experiment
 from workbench.learner import new_net
 from workbench.progress import Progress, Silent
 from workbench.recording import default_recorder, record_data, record_outcome
+from workbench.results import Settings, SweepResult, TrialResult
 from workbench.space import Choice, SweepConfig, Uniform
 from workbench.training import finishing
-from workbench.trials import TrialRecorder, TrialResult
+from workbench.trials import TrialRecorder
 from workbench.worker import (
-    Settings,
     Trial,
     checkpoint_folder,
     conclude_on_cluster,
     tune_over_train,
     worker_resources,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepResult:
-    """A sweep that ended, or was ended."""
-
-    run_id: str
-    """The sweep's run in MLflow; the trials' runs are its children."""
-    trials: list[TrialResult]
-    """The best first."""
-    interrupted: bool = False
-    """Stopped before all trials were done; `resume=run_id` goes on."""
-
-    @property
-    def best(self) -> TrialResult:
-        """The winner."""
-        return self.trials[0]
 
 
 def sweep(

@@ -30,12 +30,10 @@ from workbench.cluster.bench import HOME
 from workbench.experiment import Experiment
 from workbench.learner import Learner
 from workbench.outcome import Outcome, conclude
+from workbench.results import Settings
 
 HISTORY_BYTES = 64 * 2**20
 """Weights of every epoch are kept in the run while all epochs together stay below this."""
-
-Settings = dict[str, Any]
-"""Dotted path to value."""
 
 
 def make_trainer(

@@ -13,8 +13,8 @@ from tests.workbench.small import digits_sweep
 from tracking import MemoryRecorder
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
+from workbench.results import TrialResult
 from workbench.space import Choice, SweepConfig, Uniform
-from workbench.trials import TrialResult
 from workbench.tuning import check_space, grid, plan, random_draws, sweep
 
 

@@ -26,8 +26,7 @@ from workbench.terminal import Board, Terminal, number_text, trials_table
 
 if TYPE_CHECKING:
     from workbench.experiment import Experiment
-    from workbench.training import TrainResult
-    from workbench.tuning import SweepResult
+    from workbench.results import SweepResult, TrainResult
 
 _ROWS = 20
 """Trials on the final leaderboard."""

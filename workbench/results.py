@@ -1,0 +1,65 @@
+"""What a training and a sweep come to: plain values that any process can hold or pass on as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Settings = dict[str, Any]
+"""Dotted path to value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """A finished training."""
+
+    run_id: str
+    """Its run in MLflow."""
+    epochs: int
+    """Epochs trained."""
+    best_epoch: int
+    """The epoch whose weights were kept."""
+    metrics: dict[str, float]
+    """Those of the best epoch, and test/... of its weights."""
+
+
+@dataclass(kw_only=True)
+class TrialResult:
+    """One trial, as far as it got."""
+
+    number: int
+    """From 1, in the order of their starts."""
+    run_id: str
+    """Its run in MLflow."""
+    settings: Settings
+    """What the sweep chose."""
+    status: Literal["RUNNING", "FINISHED", "STOPPED", "FAILED", "KILLED"] = "RUNNING"
+    """RUNNING; FINISHED; STOPPED by the scheduler; FAILED; KILLED."""
+    epochs: int = 0
+    """Epochs trained."""
+    value: float | None = None
+    """The sweep's metric at its best epoch."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """All metrics of that epoch."""
+    seconds: float = 0.0
+    """From its start to its last report."""
+    checkpoint: Path | None = None
+    """Folder with the weights of its best epoch, while the sweep runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResult:
+    """A sweep that ended, or was ended."""
+
+    run_id: str
+    """The sweep's run in MLflow; the trials' runs are its children."""
+    trials: list[TrialResult]
+    """The best first."""
+    interrupted: bool = False
+    """Stopped before all trials were done; `resume=run_id` goes on."""
+
+    @property
+    def best(self) -> TrialResult:
+        """The winner."""
+        return self.trials[0]
