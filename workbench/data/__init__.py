@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.data.config import DataConfig
 from workbench.data.fingerprint import fingerprint
+from workbench.data.frames import from_dataframe
 from workbench.data.sources import read
 from workbench.data.split import check, split
 from workbench.data.statistics import fit_statistics
@@ -16,7 +17,15 @@ from workbench.errors import DataError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["DataConfig", "Table", "fingerprint", "fit_statistics", "load", "record"]
+__all__ = [
+    "DataConfig",
+    "Table",
+    "fingerprint",
+    "fit_statistics",
+    "from_dataframe",
+    "load",
+    "record",
+]
 
 _BAD_SHOWN = 20
 

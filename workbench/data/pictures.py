@@ -4,49 +4,68 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nets.errors import ConfigError
 from nets.spec import TensorSpec
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from PIL import Image
 
 MAX_PIXELS = 64 * 2**20
 """Pictures that state more are refused before they are decoded: a small file can claim any size."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 
 
-def decode_batches(batches: Iterator[pa.RecordBatch], spec: TensorSpec) -> Iterator[pa.RecordBatch]:
-    """Encoded pictures in, encoded samples or the reason why not out, row by row."""
-    import pyarrow as pa
+def picture_spec(shape: tuple[int, int, int]) -> TensorSpec:
+    """The spec of pictures converted to `shape`, (channels, height, width) uint8.
 
-    for batch in batches:
-        samples: list[bytes | None] = []
-        reasons: list[str | None] = []
-        for content in batch.column("content"):
-            try:
-                samples.append(decode(content.as_py(), spec))
-                reasons.append(None)
-            except (OSError, ValueError, SyntaxError) as error:
-                samples.append(None)
-                reasons.append(str(error) or type(error).__name__)
-        yield pa.RecordBatch.from_arrays(
-            [
-                pa.array(samples, pa.binary()),
-                *(batch.column(name) for name in ("label", "key", "split")),
-                pa.array(reasons, pa.string()),
-            ],
-            ["features", "label", "key", "split", "reason"],
+    Raises:
+        ConfigError: a shape no picture has.
+    """
+    if shape[0] not in _MODES or min(shape) < 1:
+        raise ConfigError(
+            "shape must be (channels, height, width) with 1, 3 or 4 channels and sizes >= 1, "
+            f"got {shape}."
         )
+    return TensorSpec(kind="image", shape=shape, dtype="uint8")
 
 
-def decode(content: bytes, spec: TensorSpec) -> bytes:
-    """One picture as the raw bytes of (channels, height, width) uint8.
+def decode_all(
+    contents: Iterable[bytes | None], spec: TensorSpec, out: np.ndarray
+) -> list[str | None]:
+    """Fill the rows of `out`, (n, spec.num_bytes) uint8; for each picture the reason why not, or None.
+
+    A content of exactly `spec.num_bytes` that does not begin as an encoded picture does is taken as
+    the pixels themselves.
+    """
+    from PIL import Image
+
+    reasons: list[str | None] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        for row, content in zip(out, contents, strict=True):
+            reason = None
+            if content is None:
+                reason = "the picture is null"
+            elif len(content) == spec.num_bytes and not content.startswith(_BEGINNINGS):
+                row[:] = np.frombuffer(content, np.uint8)
+            else:
+                try:
+                    row[:] = decode(content, spec).reshape(-1)
+                except (OSError, ValueError, SyntaxError) as error:
+                    reason = str(error) or type(error).__name__
+            reasons.append(reason)
+    return reasons
+
+
+def decode(content: bytes, spec: TensorSpec) -> np.ndarray:
+    """One picture as (channels, height, width) uint8.
 
     Converted to grey, RGB or RGBA, scaled to cover the target and cut to its middle, so that no
     picture is distorted.
@@ -54,34 +73,65 @@ def decode(content: bytes, spec: TensorSpec) -> bytes:
     Raises:
         ValueError: no picture, cut short, or larger than MAX_PIXELS.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
+
+    if not content:
+        raise ValueError("an empty file")
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                raise ValueError(
+                    f"{opened.width}x{opened.height} pixels, more than {MAX_PIXELS} are refused"
+                )
+            return fitted(_eight_bit(opened), spec)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"too many pixels: {error}") from None
+    except UnidentifiedImageError:
+        raise ValueError("not a picture that Pillow knows") from None
+
+
+def fitted(picture: Image.Image, spec: TensorSpec) -> np.ndarray:
+    """A picture of Pillow's in the spec's channels and size, (channels, height, width) uint8."""
+    from PIL import Image, ImageOps
 
     channels, height, width = spec.shape
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(content)) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    raise ValueError(
-                        f"{opened.width}x{opened.height} pixels, more than {MAX_PIXELS} are refused"
-                    )
-                picture = _eight_bit(opened).convert(_MODES[channels])
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise ValueError(f"too many pixels: {error}") from None
-        except UnidentifiedImageError:
-            raise ValueError("not a picture that Pillow knows") from None
+    mode = _MODES[channels]
+    if picture.mode != mode:
+        picture = picture.convert(mode)
     if picture.size != (width, height):
         picture = ImageOps.fit(picture, (width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture, np.uint8).reshape(height, width, channels)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)).tobytes()
+    return pixels.transpose(2, 0, 1)
+
+
+def shape_of(content: bytes) -> tuple[int, int, int]:
+    """(channels, height, width) as the encoded picture itself has them.
+
+    Raises:
+        ValueError: not a picture.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            bands = len(opened.getbands())
+            alpha = "A" in opened.getbands() or "transparency" in opened.info
+            grey = bands <= 2 and opened.mode != "P"
+            return 4 if alpha else 1 if grey else 3, opened.height, opened.width
+    except OSError as error:
+        raise ValueError(str(error)) from None
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit: Pillow's own conversion clips at 255 instead of scaling."""
+    """16-bit grey as 8-bit: Pillow's own conversion clips at 255 instead of scaling.
+
+    Mode "I" does not say how many of its 32 bits are used: a picture with a value above 255 is
+    taken to have 16.
+    """
     if not picture.mode.startswith("I"):
         return picture
     from PIL import Image
 
     values = np.asarray(picture)
-    scaled = values >> 8 if values.max(initial=0) > 255 else values
-    return Image.fromarray(scaled.astype(np.uint8), "L")
+    deep = picture.mode.startswith("I;16") or values.max(initial=0) > 255
+    return Image.fromarray((values >> 8 if deep else values).astype(np.uint8), "L")

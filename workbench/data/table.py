@@ -31,6 +31,8 @@ class Table:
     vocabulary: tuple[str, ...] | None = None
     """Text: the tokens by id; 0 is padding, 1 unknown."""
     decoded: DataFrame | None = None
-    """A persisted step between source and frame, of no use once the frame is persisted and counted."""
+    """A persisted step between source and frame; to be released once the data is converted."""
     cache: Path | None = None
     """Folder the frame is read from and that can go once the data is converted."""
+    official_test: bool | None = None
+    """Whether the source itself says which rows are the test set; None: not known without looking."""

@@ -201,17 +201,18 @@ def test_a_path_with_nothing_suggests_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_any_kind_of_picture_becomes_the_asked_for_bytes(mode: str, channels: int) -> None:
     spec = TensorSpec(kind="image", shape=(channels, 4, 6), dtype="uint8")
-    assert len(decode(png(mode, (11, 7), 1), spec)) == spec.num_bytes
+    assert decode(png(mode, (11, 7), 1), spec).shape == spec.shape
 
 
 def test_colours_land_in_their_channels() -> None:
     spec = TensorSpec(kind="image", shape=(3, 2, 2), dtype="uint8")
-    decoded = np.frombuffer(decode(png("RGB", (2, 2), (10, 20, 30)), spec), np.uint8)
+    decoded = decode(png("RGB", (2, 2), (10, 20, 30)), spec)
     assert decoded.reshape(3, 4).tolist() == [[10] * 4, [20] * 4, [30] * 4]
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
-    assert set(decode(png("I;16", (4, 4), 0x8000), GREY)) == {0x80}
+    assert np.unique(decode(png("I;16", (4, 4), 0x8000), GREY)).tolist() == [0x80]
+    assert np.unique(decode(png("I;16", (4, 4), 0x00FF), GREY)).tolist() == [0]
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", png()[:40], png(form="GIF")[:10]])

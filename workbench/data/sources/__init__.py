@@ -12,19 +12,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from workbench.data.sources import cifar, digits, image_folder
+from workbench.data.sources import cifar, digits, image_folder, image_table
 from workbench.data.sources.cifar import CifarArchiveSource
 from workbench.data.sources.digits import DigitsSource
 from workbench.data.sources.image_folder import ImageFolderSource
+from workbench.data.sources.image_table import ImageTableSource
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-__all__ = ["CifarArchiveSource", "DigitsSource", "ImageFolderSource", "Source", "read"]
+__all__ = [
+    "CifarArchiveSource",
+    "DigitsSource",
+    "ImageFolderSource",
+    "ImageTableSource",
+    "Source",
+    "read",
+]
 
 Source = Annotated[
-    DigitsSource | CifarArchiveSource | ImageFolderSource,
+    DigitsSource | CifarArchiveSource | ImageFolderSource | ImageTableSource,
     Field(discriminator="kind"),
 ]
 
@@ -32,6 +40,7 @@ _READERS: dict[type, Callable[[Any, SparkSession], Table]] = {
     CifarArchiveSource: cifar.read,
     DigitsSource: digits.read,
     ImageFolderSource: image_folder.read,
+    ImageTableSource: image_table.read,
 }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
-from nets.errors import ConfigError
-from nets.spec import TensorSpec
-from workbench.data.pictures import decode_batches
+from workbench.data.encode import Recipe
+from workbench.data.pictures import picture_spec
 from workbench.data.sources.paths import existing
 from workbench.data.table import Table
 from workbench.errors import DataError
@@ -29,11 +29,7 @@ class ImageFolderSource:
     """(channels, height, width) every picture is converted to: 1 grey, 3 RGB, 4 RGBA; scaled and cut."""
 
     def __post_init__(self) -> None:
-        if self.shape[0] not in (1, 3, 4) or min(self.shape) < 1:
-            raise ConfigError(
-                "shape must be (channels, height, width) with 1, 3 or 4 channels and sizes >= 1, "
-                f"got {self.shape}."
-            )
+        picture_spec(self.shape)
 
 
 def read(source: ImageFolderSource, spark: SparkSession) -> Table:
@@ -46,6 +42,8 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         DataError: there are no class folders or no files in them.
     """
     from pyspark.sql import functions as F
+
+    from workbench.data.frames import encoded
 
     root = existing(source.path, "a folder with one folder of pictures per class")
     parts = [part for part in _PARTS if (root / part).is_dir()]
@@ -67,7 +65,6 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         for p in files
         if p.name[0] in "._" and p.stat().st_size
     ]
-    spec = TensorSpec(kind="image", shape=source.shape, dtype="uint8")
     raw = (
         spark.read.format("binaryFile")
         .option("recursiveFileLookup", True)
@@ -76,31 +73,24 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
     prefix = root.as_uri().removeprefix("file://") + "/"
     key = F.expr(f"substring(path, locate('{_quoted(prefix)}', path) + {len(prefix)})")
     depth = 1 if len(tops) == 2 else 0
-    rows = raw.select("content", key.alias("key")).select(
-        "content",
+    rows = raw.select(F.col("content").alias("features"), key.alias("key")).select(
+        "features",
+        F.split("key", "/")[depth].alias("label"),
         "key",
-        F.split("key", "/")[depth].alias("class"),
         F.when(F.split("key", "/")[0] == "test", "test").alias("split")
         if depth
         else F.lit(None).cast("string").alias("split"),
     )
-    index = F.create_map(*(F.lit(x) for i, name in enumerate(names) for x in (name, i)))
-    decoded = rows.select(
-        "content", "key", "split", index[F.col("class")].cast("long").alias("label")
-    ).mapInArrow(
-        lambda batches: decode_batches(batches, spec),
-        "features binary, label long, key string, split string, reason string",
-    )
-    decoded = decoded.persist()  # good and bad rows come from one pass
-    return Table(
-        frame=decoded.where(F.col("reason").isNull()).drop("reason"),
-        spec=spec,
+    recipe = Recipe(
+        encoding="pictures",
+        spec=picture_spec(source.shape),
         labels=tuple(names),
         num_outputs=len(names),
-        bad=decoded.where(F.col("reason").isNotNull())
-        .select("key", "reason")
-        .union(spark.createDataFrame(unread, "key string, reason string")),
-        decoded=decoded,
+    )
+    table = encoded(rows, recipe, num_rows=len(files), official_test=bool(depth))
+    assert table.bad is not None
+    return replace(
+        table, bad=table.bad.union(spark.createDataFrame(unread, "key string, reason string"))
     )
 
 

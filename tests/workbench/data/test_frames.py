@@ -1,0 +1,195 @@
+"""A person's own DataFrame as a Table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyspark.ml.linalg import Vectors
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nets.spec import TensorSpec
+from workbench.data import Table, from_dataframe
+from workbench.errors import DataError
+
+pytestmark = pytest.mark.cluster
+
+VECTOR = TensorSpec(kind="vector", shape=(2,))
+
+
+def good(table: Table) -> dict[str, dict[str, Any]]:
+    return {row["key"]: row.asDict() for row in table.frame.collect()}
+
+
+def bad(table: Table) -> dict[str, str]:
+    assert table.bad is not None
+    return {row["key"]: row["reason"] for row in table.bad.collect()}
+
+
+def sample(row: dict[str, Any], spec: TensorSpec) -> Any:
+    return np.frombuffer(row["features"], spec.dtype).reshape(spec.shape).tolist()
+
+
+def made(spark: SparkSession, rows: Iterable[Any], schema: str) -> DataFrame:
+    return spark.createDataFrame(list(rows), schema)
+
+
+def test_numeric_columns_become_a_vector_and_text_a_class(spark: SparkSession) -> None:
+    frame = made(
+        spark,
+        [
+            ("r1", 1, 0.5, "yes"),
+            ("r2", 2, None, "no"),
+            ("r3", 3, float("nan"), "no"),
+            ("r4", 4, 1.5, None),
+            (None, 5, 1.5, "no"),
+            ("r6", 6, 2.5, "no"),
+        ],
+        "id string, `a.b` int, c double, answer string",
+    )
+    table = from_dataframe(frame, features=["a.b", "c"], label="answer", key="id")
+    assert table.labels == ("no", "yes") and table.num_outputs == 2
+    assert table.spec == VECTOR
+    found = good(table)
+    assert sample(found["r1"], VECTOR) == [1, 0.5] and found["r1"]["label"] == 1
+    assert found.keys() == {"r1", "r6"}
+    assert bad(table) == {
+        "r2": "a feature that is null, NaN or infinite",
+        "r3": "a feature that is null, NaN or infinite",
+        "r4": "the label is null or NaN",
+        "": "the key is null",
+    }
+
+
+def test_vectors_dense_and_sparse_with_doubles_for_classes(spark: SparkSession) -> None:
+    rows = [
+        ("dense", Vectors.dense(1, 2), 10.0),
+        ("sparse", Vectors.sparse(2, {1: 3.0}), 2.0),
+        ("short", Vectors.dense(1), 2.0),
+        ("nan", Vectors.dense(1, 2), float("nan")),
+    ]
+    frame = spark.createDataFrame(rows, ["id", "features", "label"])
+    table = from_dataframe(frame, features="features", label="label", labels="fit", key="id")
+    assert table.labels == ("2", "10")  # in the order of the numbers
+    found = good(table)
+    assert sample(found["sparse"], VECTOR) == [0, 3] and found["sparse"]["label"] == 0
+    assert found["dense"]["label"] == 1
+    assert bad(table) == {
+        "short": "1 numbers, 2 are a sample (2,)",
+        "nan": "the label is null or NaN",
+    }
+    measured = from_dataframe(frame, features="features", label="label", key="id")
+    assert measured.labels is None and measured.num_outputs == 1
+    assert good(measured)["dense"]["label"] == 10.0
+
+
+def test_classes_that_are_given_decide_what_is_unknown(spark: SparkSession) -> None:
+    frame = made(
+        spark, [("a", [1.0, 2.0], 0), ("b", [3.0, 4.0], 7)], "k string, x array<float>, y int"
+    )
+    table = from_dataframe(frame, features="x", label="y", key="k", labels=["7", "8", "9"])
+    assert good(table)["b"]["label"] == 0
+    assert bad(table) == {"a": "the label '0' is none of 3"}
+
+
+def test_raw_samples_weights_and_splits_of_their_own(spark: SparkSession) -> None:
+    raw = np.array([1, 2], np.float32).tobytes()
+    rows = [
+        ("a", raw, True, 2.0, "test"),
+        ("b", raw[1:], False, 1.0, None),
+        ("c", raw, True, -1.0, None),
+    ]
+    frame = made(spark, rows, "k string, x binary, y boolean, w double, s string")
+    table = from_dataframe(
+        frame, features="x", label="y", key="k", spec=VECTOR, weight="w", split="s"
+    )
+    assert table.official_test is True
+    assert table.labels == ("false", "true")
+    found = good(table)
+    assert found["a"]["weight"] == 2.0 and found["a"]["split"] == "test"
+    assert bad(table) == {
+        "b": "7 bytes, 8 are a sample (2,) float32",
+        "c": "a weight that is no number >= 0",
+    }
+
+
+def test_series_of_nested_arrays_with_measured_targets(spark: SparkSession) -> None:
+    spec = TensorSpec(kind="series", shape=(3, 2))
+    rows = [("a", [[1.0, 2.0], [3.0, 4.0]], [0.5, 1.5]), ("b", [[1.0, 2.0]] * 4, [0.0, 0.0])]
+    frame = made(spark, rows, "k string, x array<array<double>>, y array<double>")
+    table = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
+    assert table.num_outputs == 2 and table.labels is None
+    row = good(table)["a"]
+    assert sample(row, spec) == [[1, 2], [3, 4], [0, 0]]
+    assert row["length"] == 2 and row["label"] == [0.5, 1.5]
+    assert bad(table) == {"b": "8 numbers, at most 6 are a sample (3, 2)"}
+
+
+def test_rows_without_a_key_or_label_are_named_by_their_content(spark: SparkSession) -> None:
+    frame = made(spark, [(1.0, 2.0), (1.0, 2.0), (3.0, 4.0)], "a double, b double")
+    table = from_dataframe(frame, features=["a", "b"], label=None)
+    keys = sorted(row["key"] for row in table.frame.collect())
+    again = sorted(
+        row["key"]
+        for row in from_dataframe(
+            frame.repartition(3), features=["a", "b"], label=None
+        ).frame.collect()
+    )
+    assert keys == again and len(keys) == 3 and len(set(keys)) == 2
+    assert table.labels is None and table.num_outputs == 1
+
+
+def test_sparks_own_image_format(spark: SparkSession, tmp_path: Any) -> None:
+    Image.new("RGB", (3, 2), (10, 20, 30)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"not a picture")
+    loaded = spark.read.format("image").load(str(tmp_path))
+    frame = loaded.select("image", F.lit("x").alias("y"), F.col("image.origin").alias("k"))
+    first = frame.where("image.nChannels > 0")
+    assert from_dataframe(first, features="image", label="y").spec.shape == (3, 2, 3)
+    spec = TensorSpec(kind="image", shape=(3, 2, 3), dtype="uint8")
+    table = from_dataframe(frame, features="image", label="y", key="k", spec=spec)
+    [row] = good(table).values()
+    assert sample(row, spec) == [[[10] * 3] * 2, [[20] * 3] * 2, [[30] * 3] * 2]
+    assert list(bad(table).values()) == ["0 bytes for -1x-1 pixels of -1 channels"]
+
+
+def test_binary_files_are_pictures_and_say_their_shape(spark: SparkSession, tmp_path: Any) -> None:
+    Image.new("RGBA", (5, 4)).save(tmp_path / "a.png")
+    frame = spark.read.format("binaryFile").load(str(tmp_path)).withColumn("y", F.lit(1))
+    table = from_dataframe(frame, features="content", label="y", key="path")
+    assert table.spec == TensorSpec(kind="image", shape=(4, 4, 5), dtype="uint8")
+    assert table.frame.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"features": "xx"}, r"features must be a column .* got 'xx'\. Did you mean 'x'\?"),
+        ({"features": []}, "features must name at least one column"),
+        ({"features": ["x", "s"]}, "'s' is string. Index it first"),
+        ({"features": "s"}, r"A sample's shape does not follow from 's' \(string\)"),
+        ({"features": "s", "spec": VECTOR}, "is text, which is read as pictures in base64 only"),
+        ({"features": "d"}, r"A sample's shape does not follow from 'd' \(date\)"),
+        ({"features": "b"}, "is no picture that Pillow knows"),
+        ({"features": "n"}, "holds no value to find a sample's shape from"),
+        ({"label": "d"}, "label 'd' is date. It must be text"),
+        ({"label": "n"}, "holds no value at all"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_refused(
+    spark: SparkSession, changes: dict[str, Any], said: str
+) -> None:
+    frame = spark.sql(
+        "select 1 x, 'a' s, date'2020-01-01' d, binary('abc') b, cast(null as string) n"
+    )
+    with pytest.raises(DataError, match=said):
+        from_dataframe(frame, **{"features": "x", "label": "x", **changes})
+
+
+def test_no_rows_at_all_are_refused(spark: SparkSession) -> None:
+    with pytest.raises(DataError, match="has no rows"):
+        from_dataframe(spark.range(0), features=["id"], label="id", spec=VECTOR)

@@ -1,0 +1,283 @@
+"""Arrow batches of a user's columns as canonical rows; what cannot be one, with the reason.
+
+Everything here runs in Spark's Python workers, without Spark: arrays in, arrays out, and no loop
+over rows but the one that decodes pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nets.spec import TensorSpec
+from workbench.data.pictures import decode_all, fitted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPLITS = ("train", "validation", "test")
+
+_SLICE_BYTES = 8 * 2**20
+"""Features held at once by a task, however many rows Spark sends in one batch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How the columns of an Arrow batch become canonical rows."""
+
+    encoding: Literal["pictures", "raw", "structs", "numbers"]
+    """What `features` holds: encoded pictures (bytes, or text in base64), samples as raw bytes,
+    Spark's image structs, or lists of numbers."""
+    spec: TensorSpec
+    labels: tuple[str, ...] | None
+    """Class names by index; None for measured values."""
+    num_outputs: int
+    """Classes, or measured values of a row."""
+
+
+def canonical_rows(batches: Iterator[pa.RecordBatch], recipe: Recipe) -> Iterator[pa.RecordBatch]:
+    """Rows with features (binary), label, key, split, length and weight where present, reason.
+
+    Args:
+        batches: features; label as text (classes) or doubles; key, split; maybe length, weight.
+    """
+    step = max(1, _SLICE_BYTES // recipe.spec.num_bytes)
+    for batch in batches:
+        for start in range(0, batch.num_rows, step):
+            yield _canonical(batch.slice(start, step), recipe)
+
+
+def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    spec, size = recipe.spec, batch.num_rows
+    samples = np.zeros((size, spec.num_bytes), np.uint8)
+    reasons: list[str | None]
+    lengths: np.ndarray | None = None
+    if recipe.encoding == "numbers":
+        reasons, lengths = _numbers(columns["features"], spec, samples)
+    else:
+        reasons = _READERS[recipe.encoding](columns["features"], spec, samples)
+    label = _label(columns["label"], recipe, reasons)
+    for name in ("split", "weight", "length"):
+        if name in columns:
+            _check(name, columns[name], spec, reasons)
+    _give(reasons, columns["key"].is_null().to_numpy(zero_copy_only=False), "the key is null")
+    out = {
+        "features": _binary(samples),
+        "label": label,
+        "key": columns["key"].fill_null(""),
+        "split": columns["split"],
+    }
+    if "length" in columns:
+        out["length"] = columns["length"]
+    elif lengths is not None:
+        out["length"] = pa.array(lengths, pa.int32())
+    if "weight" in columns:
+        out["weight"] = columns["weight"]
+    out["reason"] = pa.array(reasons, pa.string())
+    return pa.RecordBatch.from_pydict(out)
+
+
+def variable(spec: TensorSpec) -> bool:
+    """Whether a list may have fewer steps than the spec: it is padded, and its length kept."""
+    return spec.kind in ("tokens", "series")
+
+
+def _binary(samples: np.ndarray) -> pa.Array:
+    """(n, num_bytes) uint8 as n binary values, without a copy."""
+    import pyarrow as pa
+
+    size, width = samples.shape
+    offsets = np.arange(size + 1, dtype=np.int32) * np.int32(width)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(samples)]
+    return pa.Array.from_buffers(pa.binary(), size, buffers)
+
+
+def _give(reasons: list[str | None], rows: np.ndarray, reason: str) -> None:
+    """That reason to the rows that have none yet."""
+    for row in np.flatnonzero(rows):
+        reasons[row] = reasons[row] or reason
+
+
+# ---- features: each fills `samples`, (n, spec.num_bytes) uint8
+
+
+def _pictures(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
+    import pyarrow as pa
+
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return decode_all((value.as_py() for value in column), spec, samples)
+    contents, wrong = [], []
+    for value in column.to_pylist():
+        try:
+            contents.append(None if value is None else base64.b64decode(value, validate=True))
+            wrong.append(False)
+        except (binascii.Error, ValueError):
+            contents.append(b"")
+            wrong.append(True)
+    reasons = decode_all(contents, spec, samples)
+    for row in np.flatnonzero(wrong):
+        reasons[row] = "text that is no picture in base64"
+    return reasons
+
+
+def _raw(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
+    reasons: list[str | None] = [None] * len(column)
+    size = np.diff(_offsets(column))
+    null = column.is_null().to_numpy(zero_copy_only=False)
+    good = (size == spec.num_bytes) & ~null
+    values = np.frombuffer(column.buffers()[2] or b"", np.uint8)
+    starts = _offsets(column)[:-1]
+    if good.all() and len(column):
+        samples[:] = values[starts[0] : starts[0] + samples.size].reshape(samples.shape)
+    else:
+        for row in np.flatnonzero(good):
+            samples[row] = values[starts[row] : starts[row] + spec.num_bytes]
+    _give(reasons, null, "the features are null")
+    for row in np.flatnonzero(~good & ~null):
+        reasons[row] = f"{size[row]} bytes, {spec.num_bytes} are a sample {spec.shape} {spec.dtype}"
+    if spec.dtype != "uint8":
+        values = samples.view(spec.dtype)
+        _check_values(values, spec, np.ones(len(values), bool), reasons)
+    return reasons
+
+
+def _structs(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
+    """Spark's image format: rows of pixels from the top, channels as OpenCV has them (BGR, BGRA)."""
+    from PIL import Image
+
+    reasons: list[str | None] = []
+    for sample, value in zip(samples, column.to_pylist(), strict=True):
+        reason = None
+        if value is None or value["data"] is None:
+            reason = "the picture is null"
+        else:
+            height, width, channels = value["height"], value["width"], value["nChannels"]
+            data = value["data"]
+            if channels not in (1, 3, 4) or len(data) != height * width * channels or not data:
+                reason = f"{len(data)} bytes for {height}x{width} pixels of {channels} channels"
+            else:
+                pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
+                order = [[0], [], [2, 1, 0], [2, 1, 0, 3]][channels - 1]
+                swapped = np.ascontiguousarray(pixels[:, :, order])
+                picture = Image.fromarray(swapped[:, :, 0] if channels == 1 else swapped)
+                sample[:] = fitted(picture, spec).reshape(-1)
+        reasons.append(reason)
+    return reasons
+
+
+_READERS: dict[str, Any] = {"pictures": _pictures, "raw": _raw, "structs": _structs}
+
+
+def _numbers(
+    column: pa.Array, spec: TensorSpec, samples: np.ndarray
+) -> tuple[list[str | None], np.ndarray | None]:
+    """Lists of numbers; those of tokens and series may be shorter and are padded with zeros."""
+    wanted = math.prod(spec.shape)
+    step = wanted // spec.shape[0]
+    out = samples.view(spec.dtype)
+    offsets = _offsets(column)
+    sizes = np.diff(offsets)
+    null = column.is_null().to_numpy(zero_copy_only=False)
+    fits = sizes == wanted
+    if variable(spec):
+        fits = (sizes > 0) & (sizes <= wanted) & (sizes % step == 0)
+    fits &= ~null
+    flat = column.values.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy(zero_copy_only=False)
+    values = np.zeros((len(column), wanted), np.float64)
+    there = np.arange(wanted) < np.where(fits, sizes, 0)[:, None]
+    values[there] = flat[np.repeat(fits, sizes)]
+    reasons: list[str | None] = [None] * len(column)
+    _give(reasons, null, "the features are null")
+    for row in np.flatnonzero(~fits & ~null):
+        most = "at most " if variable(spec) else ""
+        reasons[row] = f"{sizes[row]} numbers, {most}{wanted} are a sample {spec.shape}"
+    if spec.dtype == "uint8":
+        odd = (values != np.round(values)) | (values < 0) | (values > 255)
+        _give(reasons, odd.any(axis=1), "a value that is no whole number from 0 to 255")
+    _check_values(values, spec, fits, reasons)
+    usable = np.array([reason is None for reason in reasons])
+    with np.errstate(over="ignore"):
+        out[usable] = values[usable].astype(spec.dtype)
+    return reasons, (sizes // step).astype(np.int32) if variable(spec) else None
+
+
+def _check_values(
+    values: np.ndarray, spec: TensorSpec, rows: np.ndarray, reasons: list[str | None]
+) -> None:
+    """Reasons for numbers no net can take. values: (n, prod(shape))."""
+    if spec.dtype == "float32":
+        with np.errstate(over="ignore"):
+            odd = ~np.isfinite(values.astype(np.float32)).all(axis=1)
+        _give(reasons, rows & odd, "a feature that is null, NaN or infinite")
+    if spec.kind == "tokens":
+        odd = ~((values >= 0) & (values < (spec.vocabulary_size or 0))).all(axis=1)
+        _give(reasons, rows & odd, f"a token id outside 0 to {spec.vocabulary_size} - 1")
+
+
+def _offsets(column: pa.Array) -> np.ndarray:
+    """Where each value of a binary or list array begins and the last one ends, (n + 1,)."""
+    width = np.int64 if str(column.type).startswith("large") else np.int32
+    found = np.frombuffer(column.buffers()[1] or b"", width)
+    return found[column.offset : column.offset + len(column) + 1].astype(np.int64)
+
+
+# ---- label, split, weight, length
+
+
+def _label(column: pa.Array, recipe: Recipe, reasons: list[str | None]) -> pa.Array:
+    """Class index (int64) or value(s) (float64, or lists of float32)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    null = column.is_null().to_numpy(zero_copy_only=False)
+    _give(reasons, null, "the label is null or NaN")
+    if recipe.labels is not None:
+        index = pc.index_in(column, value_set=pa.array(recipe.labels, column.type))
+        unknown = index.is_null().to_numpy(zero_copy_only=False) & ~null
+        for row in np.flatnonzero(unknown):
+            few = len(recipe.labels)
+            reasons[row] = reasons[row] or f"the label {column[row].as_py()!r} is none of {few}"
+        return index.fill_null(0).cast(pa.int64())
+    if not pa.types.is_list(column.type):
+        values = column.fill_null(0).to_numpy(zero_copy_only=False)
+        _give(reasons, ~np.isfinite(values), "the label is not a finite number")
+        return pa.array(values, pa.float64())
+    values = np.zeros((len(column), recipe.num_outputs), np.uint32).view(np.float32)
+    spec = TensorSpec(kind="vector", shape=(recipe.num_outputs,))
+    found, _ = _numbers(column, spec, values.view(np.uint8))
+    for place, reason in enumerate(found):
+        if reason is not None:
+            reasons[place] = reasons[place] or f"the label: {reason}"
+    bounds = np.arange(len(column) + 1, dtype=np.int32) * recipe.num_outputs
+    return pa.ListArray.from_arrays(bounds, values.reshape(-1))
+
+
+def _check(name: str, column: pa.Array, spec: TensorSpec, reasons: list[str | None]) -> None:
+    import pyarrow.compute as pc
+
+    if name == "split":
+        odd = pc.invert(pc.is_in(column, value_set=_splits(column)))
+        rows = odd.to_numpy(zero_copy_only=False) & column.is_valid().to_numpy(zero_copy_only=False)
+        _give(reasons, rows, f"a split that is none of {', '.join(SPLITS)}")
+        return
+    values = column.cast("float64").to_numpy(zero_copy_only=False)
+    if name == "weight":
+        _give(reasons, ~(np.isfinite(values) & (values >= 0)), "a weight that is no number >= 0")
+    else:
+        rows = ~((values >= 1) & (values <= spec.shape[0]))
+        _give(reasons, rows, f"a length outside 1 to {spec.shape[0]}")
+
+
+def _splits(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(SPLITS, column.type)

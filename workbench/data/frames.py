@@ -1,0 +1,333 @@
+"""Any DataFrame as the canonical one: `from_dataframe`."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from nets.spec import TensorSpec
+from workbench.data.encode import Recipe, canonical_rows, variable
+from workbench.data.pictures import shape_of
+from workbench.data.table import Table
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+    from pyspark.sql.types import DataType
+
+MAX_CLASSES = 10_000
+"""More different labels than this are taken for measured values or keys, and refused as classes."""
+
+_PARTITION_BYTES = 16 * 2**20
+_SMALL_BYTES = 2 * 2**20
+"""Samples of fewer bytes are not worth a shuffle."""
+_IMAGE_FIELDS = {"height", "width", "nChannels", "mode", "data"}
+
+
+def from_dataframe(
+    df: DataFrame,
+    *,
+    features: str | Sequence[str],
+    label: str | None,
+    spec: TensorSpec | None = None,
+    split: str | None = None,
+    weight: str | None = None,
+    length: str | None = None,
+    labels: Sequence[str] | Literal["fit"] | None = None,
+    key: str | None = None,
+) -> Table:
+    """The columns of a DataFrame as a `Table`; one Spark job for the classes, the rest is lazy.
+
+    A row that cannot be used (null, NaN, a wrong size, an unknown label) is in `Table.bad` with its
+    key and the reason.
+
+    Args:
+        features: one column of encoded pictures (binary, or base64 text), of samples as raw bytes
+            (exactly `spec.num_bytes` each), of Spark's image structs, of Spark ML vectors, of
+            arrays of numbers (nested for series: steps of channels); or several numeric columns,
+            which become a vector. Arrays of tokens and series may have fewer steps than the spec.
+        label: text, a boolean or a whole number is a class; float and double, and arrays of
+            them, are measured values. None: there is none (autoencoders); it becomes 0.
+        spec: what a sample is. None: found from the first row (pictures: its size and channels).
+        split: column of "train", "validation", "test" or null (drawn by the split's settings).
+        weight: column of how much a row counts in the loss, >= 0.
+        length: column of valid steps, where `features` is padded already.
+        labels: class names by index. "fit": the different values of `label`, in order, also where
+            it is float or double (Spark ML's habit).
+        key: column that names rows, unique and the same at every reading; it decides the split.
+            None: a hash of the row's content, so that equal rows share it.
+
+    Raises:
+        DataError: a column is missing or has a type that is none of these, there is no usable
+            row, or there are more than MAX_CLASSES classes.
+    """
+    from pyspark.sql import functions as F
+
+    several = [features] if isinstance(features, str) else list(features)
+    named = {"label": label, "split": split, "weight": weight, "length": length, "key": key}
+    _check_columns(df, several, {name: column for name, column in named.items() if column})
+    value = _features(df, several)
+    spec = spec or _found_spec(df, several, value)
+    encoding = _encoding(df, several, spec)
+    target, names = _label(df, label, labels)
+    columns: dict[str, Column] = {
+        "features": _numbers(value, spec) if encoding == "numbers" else value,
+        "label": target,
+        "key": F.col(_quoted(key)).cast("string") if key else _content_key(df),
+        "split": F.col(_quoted(split)).cast("string") if split else F.lit(None).cast("string"),
+    }
+    if weight:
+        columns["weight"] = F.col(_quoted(weight)).cast("float")
+    if length:
+        columns["length"] = F.col(_quoted(length)).cast("int")
+    chosen = df.select(*(column.alias(name) for name, column in columns.items()))
+    names, num_rows, official = _surveyed(chosen, names, _is_numeric(df, label))
+    outputs = len(names) if names is not None else _num_outputs(chosen)
+    recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
+    return encoded(chosen, recipe, num_rows=num_rows, official_test=official)
+
+
+def encoded(
+    chosen: DataFrame, recipe: Recipe, *, num_rows: int | None = None, official_test: bool | None
+) -> Table:
+    """A `Table` of rows that are read as the recipe says.
+
+    Args:
+        chosen: features, label (text for classes, else double or array<float>), key, split, and
+            where there are any weight (float) and length (int).
+        num_rows: rows there are; None: not known, then the partitions stay as they are.
+        official_test: whether `split` says "test" somewhere; None: not known.
+    """
+    from pyspark.sql import functions as F
+
+    label = "long" if recipe.labels is not None else chosen.schema["label"].dataType.simpleString()
+    schema = f"features binary, label {label}, key string, split string"
+    if "length" in chosen.columns or (recipe.encoding == "numbers" and variable(recipe.spec)):
+        schema += ", length int"
+    if "weight" in chosen.columns:
+        schema += ", weight float"
+    if num_rows is not None:
+        chosen = _spread(chosen, num_rows * recipe.spec.num_bytes)
+    rows = chosen.mapInArrow(
+        lambda batches: canonical_rows(batches, recipe), f"{schema}, reason string"
+    ).persist()  # good and bad rows come from one pass
+    return Table(
+        frame=rows.where(F.col("reason").isNull()).drop("reason"),
+        spec=recipe.spec,
+        labels=recipe.labels,
+        num_outputs=recipe.num_outputs,
+        bad=rows.where(F.col("reason").isNotNull()).select("key", "reason"),
+        decoded=rows,
+        official_test=official_test,
+    )
+
+
+# ---- columns
+
+
+def _check_columns(df: DataFrame, features: list[str], named: dict[str, str]) -> None:
+    wanted = [("features", name) for name in features] + list(named.items())
+    if not features:
+        raise DataError("features must name at least one column, got none.")
+    for what, name in wanted:
+        if name not in df.columns:
+            near = difflib.get_close_matches(name, df.columns, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise DataError(
+                f"{what} must be a column of the DataFrame, got {name!r}.{hint} "
+                f"It has {', '.join(df.columns)}."
+            )
+
+
+def _quoted(name: str) -> str:
+    """A column's name as Spark reads it, dots and all."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _features(df: DataFrame, names: list[str]) -> Column:
+    """The feature column as Arrow can carry it: vectors and several columns become arrays."""
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.ml.linalg import VectorUDT
+    from pyspark.sql import functions as F
+
+    if len(names) > 1:
+        odd = [n for n in names if not _numeric(df.schema[n].dataType)]
+        if odd:
+            raise DataError(
+                f"Several feature columns must be numeric, {odd[0]!r} is "
+                f"{df.schema[odd[0]].dataType.simpleString()}. Index it first (StringIndexer, "
+                "OneHotEncoder), or leave it out."
+            )
+        return F.array(*(F.col(_quoted(name)).cast("double") for name in names))
+    column, kind = F.col(_quoted(names[0])), df.schema[names[0]].dataType
+    if isinstance(kind, VectorUDT):
+        return vector_to_array(column)
+    return F.array(column.cast("double")) if _numeric(kind) else column
+
+
+def _numbers(value: Column, spec: TensorSpec) -> Column:
+    from pyspark.sql import functions as F
+
+    flat = F.flatten(value) if spec.kind == "series" else value
+    return flat.cast("array<double>")
+
+
+def _encoding(df: DataFrame, names: list[str], spec: TensorSpec) -> Any:
+    from pyspark.ml.linalg import VectorUDT
+
+    kind = df.schema[names[0]].dataType
+    if len(names) == 1:
+        name = kind.typeName()
+        if name in ("binary", "string"):
+            if name == "string" and spec.kind != "image":
+                raise DataError(
+                    f"features {names[0]!r} is text, which is read as pictures in base64 only, and "
+                    f"the spec says {spec.kind}. Tokenise text first (source kind text)."
+                )
+            return "pictures" if spec.kind == "image" else "raw"
+        if name == "struct" and set(kind.names) >= _IMAGE_FIELDS:
+            return "structs"
+        if not (name == "array" or isinstance(kind, VectorUDT) or _numeric(kind)):
+            raise DataError(
+                f"features {names[0]!r} is {kind.simpleString()}. It must be binary, text in base64, "
+                "an image struct, a vector, an array of numbers, or numeric columns."
+            )
+    return "numbers"
+
+
+def _numeric(kind: DataType) -> bool:
+    from pyspark.sql.types import BooleanType, NumericType
+
+    return isinstance(kind, (NumericType, BooleanType))
+
+
+def _is_numeric(df: DataFrame, label: str | None) -> bool:
+    from pyspark.sql.types import NumericType
+
+    return label is not None and isinstance(df.schema[label].dataType, NumericType)
+
+
+def _found_spec(df: DataFrame, names: list[str], value: Column) -> TensorSpec:
+    """The spec of the first row that has features."""
+
+    if len(names) > 1:
+        return TensorSpec(kind="vector", shape=(len(names),))
+    found = df.where(value.isNotNull()).select(value.alias("features")).head()
+    if found is None:
+        raise DataError(f"The column {names[0]!r} holds no value to find a sample's shape from.")
+    first = found["features"]
+    kind = df.schema[names[0]].dataType.typeName()
+    if kind == "struct" and set(first.asDict()) >= _IMAGE_FIELDS:
+        shape = (first["nChannels"], first["height"], first["width"])
+        return TensorSpec(kind="image", shape=shape, dtype="uint8")
+    if kind == "binary":
+        try:
+            return TensorSpec(kind="image", shape=shape_of(bytes(first)), dtype="uint8")
+        except ValueError:
+            raise DataError(
+                f"The first value of {names[0]!r} is no picture that Pillow knows. Say what a sample "
+                "is: spec=TensorSpec(kind=..., shape=..., dtype=...)."
+            ) from None
+    if isinstance(first, list) and first and isinstance(first[0], (int, float)):
+        return TensorSpec(kind="vector", shape=(len(first),))
+    raise DataError(
+        f"A sample's shape does not follow from {names[0]!r} "
+        f"({df.schema[names[0]].dataType.simpleString()}): say it, spec=TensorSpec(kind=..., "
+        "shape=...)."
+    )
+
+
+def _content_key(df: DataFrame) -> Column:
+    """A hash of the whole row: 128 bits, so that different rows have different keys."""
+    from pyspark.sql import functions as F
+
+    columns = [F.col(_quoted(name)) for name in df.columns]
+    first, second = F.xxhash64(*columns), F.xxhash64(F.lit(1), *columns)
+    return F.format_string("%016x%016x", first, second)
+
+
+# ---- labels
+
+
+def _label(
+    df: DataFrame, label: str | None, labels: Sequence[str] | Literal["fit"] | None
+) -> tuple[Column, Any]:
+    """The label as text or as double(s); the class names, "fit" for still unknown, None for values."""
+    from pyspark.sql import functions as F
+    from pyspark.sql import types as T
+
+    if label is None:
+        return F.lit(0.0), None
+    column, kind = F.col(_quoted(label)), df.schema[label].dataType
+    if isinstance(labels, (list, tuple)) or (labels is not None and labels != "fit"):
+        wanted: Any = tuple(str(name) for name in labels)
+    else:
+        wanted = labels
+    if isinstance(kind, (T.FloatType, T.DoubleType, T.DecimalType)):
+        double = column.cast("double")
+        value = F.when(~F.isnan(double), double)
+        # 1.0 is the class "1", as StringIndexer's numbers are.
+        whole = F.when(value == F.floor(value), value.cast("long").cast("string"))
+        return (
+            (value, None) if wanted is None else (F.coalesce(whole, value.cast("string")), wanted)
+        )
+    if isinstance(kind, T.ArrayType) and _numeric(kind.elementType):
+        return column.cast("array<float>"), None
+    if isinstance(kind, (T.StringType, T.IntegralType, T.BooleanType)):
+        return column.cast("string"), "fit" if wanted is None else wanted
+    raise DataError(
+        f"label {label!r} is {kind.simpleString()}. It must be text, a boolean or a number (classes), "
+        "or float, double or an array of them (measured values)."
+    )
+
+
+def _surveyed(
+    chosen: DataFrame, wanted: Any, numeric: bool
+) -> tuple[tuple[str, ...] | None, int, bool]:
+    """Class names, rows, and whether the source has an official test set: one job for all three."""
+    from pyspark.sql import functions as F
+
+    fit = wanted == "fit"
+    name = F.col("label") if fit else F.lit(None).cast("string")
+    groups = chosen.groupBy(name.alias("label"), "split").count().limit(4 * MAX_CLASSES).collect()
+    num_rows = sum(row["count"] for row in groups)
+    if not num_rows:
+        raise DataError("The DataFrame has no rows.")
+    official = any(row["split"] == "test" for row in groups)
+    if not fit:
+        return wanted, num_rows, official
+    names = {row["label"] for row in groups} - {None}
+    if len(names) > MAX_CLASSES:
+        raise DataError(
+            f"The label has more than {MAX_CLASSES} different values, too many for classes. Measured "
+            "values are float or double: cast the column."
+        )
+    if not names:
+        raise DataError("The label column holds no value at all: there is nothing to learn.")
+    order = sorted(names, key=float) if numeric else sorted(names)
+    return tuple(order), num_rows, official
+
+
+def _spread(frame: DataFrame, num_bytes: int) -> DataFrame:
+    """Partitions of at most _PARTITION_BYTES once they are encoded, and work for every task slot.
+
+    Shuffled here, rows are still as small as the source has them.
+    """
+    slots = frame.sparkSession.sparkContext.defaultParallelism
+    needed = math.ceil(num_bytes / _PARTITION_BYTES)
+    if num_bytes > _SMALL_BYTES:
+        needed = max(needed, 2 * slots)
+    return frame.repartition(needed) if frame.rdd.getNumPartitions() < needed else frame
+
+
+def _num_outputs(chosen: DataFrame) -> int:
+    from pyspark.sql import functions as F
+
+    if chosen.schema["label"].dataType.typeName() != "array":
+        return 1
+    first = chosen.where(F.col("label").isNotNull()).select(F.size("label").alias("n")).head()
+    if first is None or not first["n"]:
+        raise DataError("The label column holds no value at all: there is nothing to learn.")
+    return int(first["n"])
