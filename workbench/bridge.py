@@ -96,6 +96,9 @@ def prepare(
     fingerprint = data.fingerprint(config, preparation)
     if fingerprint not in bench.prepared:
         progress = progress or Silent()
+        if bench.prepare is not None:
+            bench.prepared[fingerprint] = bench.prepare(config, preparation)
+            return bench.prepared[fingerprint]
         bench.prepared[fingerprint] = _prepare(config, preparation, bench, progress, fingerprint)
     found: Prepared = bench.prepared[fingerprint]
     return found

@@ -1,4 +1,5 @@
-"""Training through Ray Train: any number of workers, CPU or GPU, with nothing lost on the way."""
+"""Training: one worker in a process that stays warm, several through Ray Train; CPU or GPU, with
+nothing lost on the way."""
 
 from __future__ import annotations
 
@@ -6,18 +7,19 @@ import queue as queues
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import ray.train
+from ray.exceptions import RayTaskError
 from ray.util.queue import Queue
 from safetensors.torch import save
 
 from nets import DivergedError
 from tracking import Recorder
-from workbench import provenance
+from workbench import provenance, warm
 from workbench.bridge import Prepared, prepare
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
@@ -60,6 +62,10 @@ def train(
     opened = nullcontext(bench) if bench else open_bench(experiment.cluster, progress=progress)
     with opened as bench:
         bench.check(experiment.cluster)
+        if experiment.cluster.num_workers == 1:
+            warm.start(bench, experiment.cluster)
+        else:
+            warm.release(bench)
         prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
         new_net(experiment, prepared)  # an impossible net is refused before a run exists
         run_id = recorder.start(
@@ -70,7 +76,7 @@ def train(
         )
         with finishing(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
-            return _train(experiment, prepared, recorder, run_id, progress)
+            return _train(experiment, prepared, bench, recorder, run_id, progress)
 
 
 @contextmanager
@@ -91,14 +97,13 @@ def finishing(recorder: Recorder, run_id: str) -> Iterator[None]:
 def _train(
     experiment: Experiment,
     prepared: Prepared,
+    bench: Bench,
     recorder: Recorder,
     run_id: str,
     progress: Progress,
 ) -> TrainResult:
-    storage = checkpoint_folder(experiment)
-    mail = Queue(actor_options={"num_cpus": 0})
     history: list[dict[str, float]] = []
-    progress.stage("Starting the training workers")
+    progress.stage("Starting the training")
     keep = _keeps_history(experiment, prepared)
     if keep:
         weights = save(cpu_state(new_net(experiment, prepared)))
@@ -113,12 +118,31 @@ def _train(
             record_bytes(recorder, run_id, path, weights)
         progress.epoch(experiment.name, epoch, experiment.training.epochs, metrics)
 
+    try:
+        if experiment.cluster.num_workers == 1:
+            outcome = warm.train_on_one(experiment, prepared, bench, received)
+        else:
+            outcome = _train_on_several(experiment, prepared, run_id, received, progress)
+    except (RayTaskError, ray.train.TrainingFailedError) as error:
+        raise _explained(error) from error
+    record_outcome(recorder, run_id, outcome, prepared)
+    progress.stage_done()
+    return _result(experiment, run_id, history, outcome)
+
+
+def _train_on_several(
+    experiment: Experiment,
+    prepared: Prepared,
+    run_id: str,
+    received: Callable[[dict[str, float], bytes | None], None],
+    progress: Progress,
+) -> Outcome:
+    storage = checkpoint_folder(experiment)
+    mail = Queue(actor_options={"num_cpus": 0})
     trainer = make_trainer(experiment, prepared, run_id, storage, Mail(mail))
     try:
         with _reading(mail, received):
             result = trainer.fit()
-    except ray.train.TrainingFailedError as error:
-        raise _explained(error) from error
     finally:
         mail.shutdown()
     if result.checkpoint is None:
@@ -127,10 +151,8 @@ def _train(
     with result.checkpoint.as_directory() as folder:
         weights = (Path(folder) / "best.safetensors").read_bytes()
     outcome = conclude_on_cluster(experiment, prepared, weights)
-    record_outcome(recorder, run_id, outcome, prepared)
     shutil.rmtree(Path(storage) / run_id, ignore_errors=True)
-    progress.stage_done()
-    return _result(experiment, run_id, history, outcome)
+    return outcome
 
 
 def _result(
@@ -183,16 +205,16 @@ def _reading(mail: Queue, received: Any) -> Iterator[None]:
 
 
 def _explained(error: Exception) -> TrainingError:
-    """The worker's own error, found below Ray Train's wrapping of it."""
-    workers = getattr(error, "worker_failures", {}) or {}
-    for failure in workers.values():
+    """The worker's own error, found below the wrapping that Ray gives it."""
+    workers = list((getattr(error, "worker_failures", None) or {0: error}).values())
+    for failure in workers:
         cause: BaseException | None = failure
         while cause is not None:
             if isinstance(cause, DivergedError):
-                return TrainingError(str(cause))
+                return TrainingError(str(getattr(cause, "cause", cause)))
             cause = cause.__cause__ or getattr(cause, "cause", None)
-    first = str(next(iter(workers.values()), error)).strip().splitlines()
-    return TrainingError(f"The training failed: {first[-1] if first else error}")
+    lines = str(workers[0]).strip().splitlines()
+    return TrainingError(f"The training failed: {lines[-1] if lines else error}")
 
 
 def _keeps_history(experiment: Experiment, prepared: Prepared) -> bool:

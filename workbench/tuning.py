@@ -22,7 +22,7 @@ from ray.tune.search.optuna import OptunaSearch
 from nets import ConfigError
 from nets.config import override
 from tracking import Recorder
-from workbench import provenance
+from workbench import provenance, warm
 from workbench.bridge import Prepared, prepare
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
@@ -68,6 +68,7 @@ def sweep(
     recorder = recorder or default_recorder()
     opened = nullcontext(bench) if bench else open_bench(experiment.cluster, progress=progress)
     with opened as bench:
+        warm.release(bench)  # trials bring processes of their own
         bench.check(experiment.cluster)
         prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
         new_net(experiment, prepared)

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +62,10 @@ class Bench:
     """How long each part took to start."""
     prepared: dict[str, Any] = field(default_factory=dict)
     """Data already converted, by fingerprint: the next experiment on the same data takes it as it is."""
+    prepare: Callable[[Any, Any], Any] | None = None
+    """Where Spark lives in another process: has data prepared there. (data, preparation) -> Prepared."""
+    warm: dict[tuple[float, float], Any] = field(default_factory=dict)
+    """Idle training processes by the (CPUs, GPUs) they hold; see `workbench.warm`."""
 
     def check(self, config: ClusterConfig) -> None:
         """Refuse an experiment whose workers would wait for ever.
@@ -74,7 +78,11 @@ class Bench:
         deadline = time.monotonic() + _RELEASE_S
         while True:
             try:
-                return check_resources(config, ray.available_resources(), executors=False)
+                free = ray.available_resources()
+                for cpus, gpus in self.warm:  # idle, or given back when they do not fit
+                    free["CPU"] = free.get("CPU", 0) + cpus
+                    free["GPU"] = free.get("GPU", 0) + gpus
+                return check_resources(config, free, executors=False)
             except ClusterError:
                 # Ray keeps the resources of a finished task for a moment.
                 if time.monotonic() > deadline:

@@ -1,0 +1,171 @@
+"""Training on one worker, in a process that has loaded everything and stays for the next training.
+
+Ray Train starts a controller and its workers anew for each fit, which takes longer than many a
+training. One worker needs none of that: an actor trains an epoch at a time and leaves its state
+after each in Ray's object store, from where another process goes on if this one dies.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ray
+import torch
+from ray.exceptions import RayActorError
+from safetensors.torch import save
+
+from workbench.bridge import Prepared
+from workbench.cluster import Bench, ClusterConfig
+from workbench.errors import TrainingError
+from workbench.experiment import Experiment
+from workbench.learner import Learner
+from workbench.outcome import Outcome, conclude
+from workbench.worker import HISTORY_BYTES, use_cpus
+
+State = dict[str, bytes]
+"""What `Learner.save` wrote: file name to content."""
+
+_SPARE_CPUS = 1.0
+"""Spark's hand-over to Ray takes some: a worker that would leave less starts after it."""
+
+
+class Report(NamedTuple):
+    """What the driver is told of an epoch."""
+
+    metrics: dict[str, float]
+    finished: bool
+    weights: bytes | None
+    """The net after this epoch, as safetensors; None where they are too many to keep."""
+
+
+class WarmWorker:
+    """The actor: one training after another in one process."""
+
+    def __init__(self) -> None:
+        self.learner: Learner | None = None
+
+    def begin(self, experiment: Experiment, prepared: Prepared, state: State | None = None) -> bool:
+        """Take up a training, at its start or where `state` left it; whether it is complete."""
+        use_cpus(experiment)
+        self.experiment, self.prepared = experiment, prepared
+        device = "cuda" if experiment.cluster.gpus_per_worker else "cpu"
+        self.learner = Learner(experiment, prepared, device=device)
+        if state is not None:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, content in state.items():
+                    (Path(folder) / name).write_bytes(content)
+                self.learner.load(Path(folder))
+        return self.learner.finished
+
+    @ray.method(num_returns=2)
+    def epoch(self) -> tuple[Report, State]:
+        """Train one epoch."""
+        assert self.learner is not None, "begin comes first"
+        metrics = self.learner.train_epoch()
+        with tempfile.TemporaryDirectory() as folder:
+            self.learner.save(Path(folder))
+            state = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        last = state["last.safetensors"]
+        weights = last if len(last) < HISTORY_BYTES else None
+        return Report(metrics, self.learner.finished, weights), state
+
+    def conclude(self) -> Outcome:
+        """Evaluate the best epoch's weights on the test split."""
+        assert self.learner is not None, "begin comes first"
+        return conclude(self.experiment, self.prepared, save(self.learner.best_weights))
+
+    def rest(self) -> None:
+        """Let go of the net and the data."""
+        self.learner = None
+        del self.experiment, self.prepared
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def start(bench: Bench, config: ClusterConfig) -> None:
+    """Have a worker's process come up in the background, where there is room for it already."""
+    free = ray.available_resources().get("CPU", 0) - config.cpus_per_worker
+    if _key(config) not in bench.warm and free >= _SPARE_CPUS:
+        _take(bench, config)
+
+
+def release(bench: Bench) -> None:
+    """End the processes that wait, and give what they hold back to Ray."""
+    for worker in bench.warm.values():
+        ray.kill(worker)
+    bench.warm.clear()
+
+
+def train_on_one(
+    experiment: Experiment,
+    prepared: Prepared,
+    bench: Bench,
+    received: Callable[[dict[str, float], bytes | None], None],
+) -> Outcome:
+    """Train to the end; `received` gets the metrics and weights of each epoch, once.
+
+    Raises:
+        TrainingError: the process died more than `cluster.max_failures` times.
+        RayTaskError: the training failed; its cause is the worker's own error.
+    """
+    reached: list[Any] = []
+    allowed = experiment.cluster.max_failures
+    for deaths in itertools.count(1):
+        worker = _take(bench, experiment.cluster)
+        try:
+            outcome = _go_on(worker, experiment, prepared, reached, received)
+            worker.rest.remote()
+            return outcome
+        except RayActorError as error:
+            release(bench)
+            if deaths > allowed:
+                times = f"{deaths} time{'s' * (deaths > 1)}"
+                raise TrainingError(
+                    f"The training's process died {times}, and cluster.max_failures allows "
+                    f"{allowed}. Out of memory, perhaps: lower training.batch_size or the net's "
+                    f"size. Ray says: {str(error).strip().splitlines()[0]}"
+                ) from error
+        except BaseException:
+            release(bench)  # it may be in the middle of an epoch
+            raise
+    raise AssertionError
+
+
+def _go_on(
+    worker: Any,
+    experiment: Experiment,
+    prepared: Prepared,
+    reached: list[Any],
+    received: Callable[[dict[str, float], bytes | None], None],
+) -> Outcome:
+    """Train on from the state in `reached`, which always has that of the last complete epoch."""
+    finished = ray.get(worker.begin.remote(experiment, prepared, *reached))
+    pending = None if finished else worker.epoch.remote()
+    while pending is not None:
+        told, state = pending
+        report: Report = ray.get(told)
+        reached[:] = [state]
+        # The next epoch is trained while this one is recorded.
+        pending = None if report.finished else worker.epoch.remote()
+        received(report.metrics, report.weights)
+    outcome: Outcome = ray.get(worker.conclude.remote())
+    return outcome
+
+
+def _take(bench: Bench, config: ClusterConfig) -> Any:
+    if _key(config) not in bench.warm:
+        release(bench)
+        cpus, gpus = _key(config)
+        actor = ray.remote(WarmWorker).options(num_cpus=cpus, num_gpus=gpus)
+        bench.warm[_key(config)] = actor.remote()
+    return bench.warm[_key(config)]
+
+
+def _key(config: ClusterConfig) -> tuple[float, float]:
+    return config.cpus_per_worker, config.gpus_per_worker
