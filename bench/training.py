@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from nets.batches import Batch, batches, num_batches
-from nets.build import Net, build
+from nets.net import Net, build
 from nets.cnn import CNNConfig
 from nets.fit import Fit, autocast_dtype
 from nets.resnet import fast_resnet

@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from nets.build import Net, NetConfig, build
 from nets.config import from_dict, to_dict
 from nets.errors import ConfigError, ModelFileError
+from nets.net import Net, NetConfig, build
 from nets.prepare import Prepare
 from nets.rnn import RNNConfig
 from nets.spec import TensorSpec

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from nets.augment import Augment, AugmentConfig
 from nets.batches import Batch, batches, mix_seed, num_batches
-from nets.build import Net
 from nets.errors import ConfigError, DivergedError
 from nets.evaluation import Evaluation, Task
 from nets.losses import Loss
 from nets.monitor import Monitor
+from nets.net import Net
 from nets.optimizers import learning_rate, make_optimizer
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates

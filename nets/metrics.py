@@ -1,19 +1,12 @@
-"""How good scores are: by class, and for measured values. Counting is torchmetrics'."""
+"""How good scores are: by class, and for measured values. Counting is torchmetrics', which is
+imported where it is used: it loads SciPy and Matplotlib, as long a wait as torch itself."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import torch
-import torchmetrics.functional as tm
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_confusion_matrix,
-    multiclass_f1_score,
-    multiclass_precision,
-    multiclass_recall,
-)
 
 
 class PerClass(NamedTuple):
@@ -36,6 +29,8 @@ def confusion(scores: Tensor, labels: Tensor, num_classes: int) -> Tensor:
         scores: (N, classes) logits or probabilities; the highest is the prediction.
         labels: (N,) int64.
     """
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
     if len(labels) == 0:
         return torch.zeros(num_classes, num_classes, dtype=torch.int64)
     counts: Tensor = multiclass_confusion_matrix(_predicted(scores), labels, num_classes)
@@ -44,21 +39,25 @@ def confusion(scores: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
 def per_class(scores: Tensor, labels: Tensor, num_classes: int) -> PerClass:
     """Precision, recall, F1 and support of every class. Arguments as `confusion`."""
+    from torchmetrics.functional import classification as tm
+
     support = torch.bincount(labels, minlength=num_classes)
     if len(labels) == 0:
         none = torch.zeros(num_classes)
         return PerClass(none, none, none, support)
     predicted = _predicted(scores)
     return PerClass(
-        multiclass_precision(predicted, labels, num_classes, average="none"),
-        multiclass_recall(predicted, labels, num_classes, average="none"),
-        multiclass_f1_score(predicted, labels, num_classes, average="none"),
+        tm.multiclass_precision(predicted, labels, num_classes, average="none"),
+        tm.multiclass_recall(predicted, labels, num_classes, average="none"),
+        tm.multiclass_f1_score(predicted, labels, num_classes, average="none"),
         support,
     )
 
 
 def accuracy(scores: Tensor, labels: Tensor, num_classes: int) -> float:
     """Share of the rows predicted right; NaN for no rows. Arguments as `confusion`."""
+    from torchmetrics.functional.classification import multiclass_accuracy
+
     if len(labels) == 0:
         return float("nan")
     return float(multiclass_accuracy(_predicted(scores), labels, num_classes, average="micro"))
@@ -66,6 +65,8 @@ def accuracy(scores: Tensor, labels: Tensor, num_classes: int) -> float:
 
 def macro_f1(scores: Tensor, labels: Tensor, num_classes: int) -> float:
     """Mean F1 over the classes that have rows or predictions; NaN for no rows."""
+    from torchmetrics.functional.classification import multiclass_f1_score
+
     if len(labels) == 0:
         return float("nan")
     return float(multiclass_f1_score(_predicted(scores), labels, num_classes, average="macro"))
@@ -76,6 +77,8 @@ def regression(values: Tensor, targets: Tensor) -> dict[str, float]:
 
     r2 is NaN for fewer than two rows. Args: values: (N, outputs) or (N,); targets: as many.
     """
+    import torchmetrics.functional as tm
+
     if len(targets) == 0:
         return dict.fromkeys(("mse", "mae", "r2"), float("nan"))
     values = values.reshape(len(targets), -1).double()

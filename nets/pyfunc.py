@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from nets.build import Net
 from nets.errors import ConfigError
 from nets.files import load
+from nets.net import Net
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,9 +1,7 @@
 """DataFrame -> Ray Dataset -> contiguous tensors.
 
-A canonical row carries its sample as raw bytes, so an Arrow block of n rows holds one contiguous
-buffer of n * spec.num_bytes: it becomes an array by a view, and the arrays of a split by one copy.
-No Python loop over rows anywhere. (Rows of the same split are put in the order of their keys, so
-that the same data is the same tensor however Spark happened to partition it.)
+The bytes of the rows are copied once on the way (`workbench.arrays`), and mapped from Ray's object
+store by everyone who trains on them.
 """
 
 from __future__ import annotations
@@ -17,16 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import ray
 import torch
 
 from nets.fit import Batch
-from nets.prepare import PreparationConfig, Statistics
+from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
+from nets.statistics import Statistics
 from workbench import data
+from workbench.arrays import COLUMNS, Arrays, gather_splits, to_arrays
 from workbench.cluster.bench import Bench
 from workbench.data.config import DataConfig
 from workbench.errors import DataError
@@ -36,10 +33,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SPLITS = ("train", "validation", "test")
-COLUMNS = ("features", "label", "length", "weight")
-
-Arrays = dict[str, np.ndarray]
-"""Column name to array: features (n, *spec.shape), label (n,) or (n, k), length (n,), weight (n,), key (n,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +219,7 @@ def _isolated_fetch() -> Any:
 def _resident(frame: DataFrame, spec: TensorSpec, counts: dict[str, int]) -> dict[str, Split]:
     names = [name for name in SPLITS if counts.get(name)]
     blocks = from_spark(frame).to_arrow_refs()
-    gather = _gather.options(num_cpus=0, num_returns=len(names))
+    gather = ray.remote(gather_splits).options(num_cpus=0, num_returns=len(names), max_retries=2)
     refs = gather.remote(names, spec, *blocks)
     refs = refs if isinstance(refs, list) else [refs]
     ray.wait(refs, num_returns=len(refs), fetch_local=False)
@@ -234,75 +227,6 @@ def _resident(frame: DataFrame, spec: TensorSpec, counts: dict[str, int]) -> dic
         name: Split(name=name, num_rows=counts[name], spec=spec, arrays=ref)
         for name, ref in zip(names, refs, strict=True)
     }
-
-
-@ray.remote(max_retries=2)
-def _gather(names: list[str], spec: TensorSpec, *blocks: pa.Table) -> Any:
-    gathered = tuple(gather_split(name, spec, blocks) for name in names)
-    return gathered if len(gathered) > 1 else gathered[0]
-
-
-def gather_split(name: str, spec: TensorSpec, blocks: tuple[pa.Table, ...]) -> Arrays:
-    """The rows of one split from all blocks, in the order of their keys: one copy of the bytes."""
-    parts = [block.filter(pc.equal(block["split"], name)) for block in blocks]
-    keys = pa.chunked_array([chunk for part in parts for chunk in part["key"].chunks], pa.string())
-    order = pc.sort_indices(keys).to_numpy()
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order), dtype=order.dtype)
-    out: Arrays = {"key": keys.take(pa.array(order)).to_numpy(zero_copy_only=False).astype(str)}
-    start = 0
-    for part in parts:
-        rows = place[start : start + part.num_rows]
-        for column, values in to_arrays(part, spec).items():
-            if column not in out:
-                out[column] = np.empty((len(order), *values.shape[1:]), values.dtype)
-            out[column][rows] = values
-        start += part.num_rows
-    return out
-
-
-def to_arrays(table: pa.Table, spec: TensorSpec) -> Arrays:
-    """The columns of a canonical Arrow table as arrays; features are views where Arrow allows.
-
-    Raises:
-        DataError: a sample does not have exactly `spec.num_bytes` bytes.
-    """
-    arrays: Arrays = {}
-    for column in COLUMNS:
-        if column not in table.column_names:
-            continue
-        if column == "features":
-            arrays[column] = _features(table[column], spec)
-        elif pa.types.is_list(table.schema.field(column).type):
-            values = table[column].combine_chunks()
-            flat = values.flatten().to_numpy(zero_copy_only=False)
-            arrays[column] = flat.reshape(len(values), -1).astype(np.float32)
-        else:
-            arrays[column] = table[column].to_numpy()
-    return arrays
-
-
-def _features(column: pa.ChunkedArray, spec: TensorSpec) -> np.ndarray:
-    views = [_view(chunk, spec) for chunk in column.chunks if len(chunk)]
-    if not views:
-        return np.empty((0, *spec.shape), spec.dtype)
-    return views[0] if len(views) == 1 else np.concatenate(views)
-
-
-def _view(chunk: pa.Array, spec: TensorSpec) -> np.ndarray:
-    """n samples as an (n, *shape) view of the Arrow buffer."""
-    width = np.int64 if pa.types.is_large_binary(chunk.type) else np.int32
-    _, offsets_buffer, values = chunk.buffers()
-    offsets = np.frombuffer(offsets_buffer, width)[chunk.offset : chunk.offset + len(chunk) + 1]
-    sizes = np.diff(offsets)
-    if chunk.null_count or (sizes != spec.num_bytes).any():
-        wrong = int(sizes[sizes != spec.num_bytes][0]) if not chunk.null_count else "null"
-        raise DataError(
-            f"Every sample must be {spec.num_bytes} bytes ({spec.shape} {spec.dtype}), got one of "
-            f"{wrong}. Encode the column `features` to the shape that the spec states."
-        )
-    flat = np.frombuffer(values, np.uint8)[offsets[0] : offsets[-1]]
-    return flat.view(spec.dtype).reshape(len(chunk), *spec.shape)
 
 
 def stream(

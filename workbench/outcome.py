@@ -18,7 +18,8 @@ from safetensors.torch import load, save
 import nets
 from nets.fit import Evaluation
 from nets.metrics import confusion, per_class
-from workbench.bridge import Arrays, Prepared
+from workbench.arrays import Arrays
+from workbench.bridge import Prepared
 from workbench.experiment import Experiment
 from workbench.learner import Learner
 

@@ -12,7 +12,6 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nets.autoencoder import AutoencoderConfig
-from nets.build import Net, build
 from nets.cnn import CNNConfig
 from nets.errors import ConfigError, DivergedError
 from nets.fit import (
@@ -25,6 +24,7 @@ from nets.fit import (
     num_batches,
     place,
 )
+from nets.net import Net, build
 from nets.prepare import PreparationConfig, make
 from nets.rnn import RNNConfig
 from nets.spec import TensorSpec

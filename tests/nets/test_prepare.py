@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets import ConfigError, PreparationConfig, Sums, TensorSpec
-from nets.prepare import Statistics, make
+from nets.prepare import make
+from nets.statistics import Statistics
 
 IMAGE = TensorSpec(kind="image", shape=(2, 3, 4))
 VECTOR = TensorSpec(kind="vector", shape=(6,))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets.spec import TensorSpec
-from workbench.bridge import gather_split, to_arrays
+from workbench.arrays import gather_split, to_arrays
 from workbench.errors import DataError
 
 SPEC = TensorSpec(kind="image", shape=(1, 2, 3), dtype="uint8")

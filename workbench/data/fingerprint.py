@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nets.config import to_dict
-from nets.prepare import PreparationConfig
 from workbench.data.config import DataConfig
+
+if TYPE_CHECKING:
+    from nets.prepare import PreparationConfig
 
 _VERSION = 1
 """Raised when the same configuration comes to mean other bytes."""

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nets.prepare import PreparationConfig, Statistics, Sums
 from nets.spec import TensorSpec
+from nets.statistics import Statistics, Sums
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from nets.prepare import PreparationConfig
 
 
 def fit_statistics(table: Table, preparation: PreparationConfig) -> Statistics | None:

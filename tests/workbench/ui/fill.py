@@ -22,7 +22,8 @@ from nets import CNNConfig, RNNConfig, TensorSpec, TrainingConfig, inside
 from nets.config import flatten, override, to_dict
 from nets.fit import Batch, Fit, batches
 from nets.metrics import confusion, per_class
-from nets.prepare import PreparationConfig, Sums, make
+from nets.prepare import PreparationConfig, make
+from nets.statistics import Sums
 from workbench.experiment import Experiment
 
 LABELS = [str(i) for i in range(10)]
