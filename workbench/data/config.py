@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from nets.config import config
@@ -13,14 +15,30 @@ from workbench.data.sources import DigitsSource, Source
 class SplitConfig:
     """Shares of the rows held out, stratified by label and reproducible from the seed."""
 
+    by: Literal["rows", "group", "time"] = "rows"
+    """rows: each by itself; group: rows of a group (a column of the source, an entity of a series) stay together; time: the last rows are held out, the very last ones as test."""
     validation: float = Field(default=0.1, ge=0, lt=1)
     """Share of the rows held out to choose epochs and settings by; of the training rows, where the source has a test set of its own."""
     test: float = Field(default=0.2, ge=0, lt=1)
     """Share of the rows held out for the final figure; not used where the source has a test set of its own."""
     seed: int = 0
     """Decides, with each row's own key, which split the row is in."""
+    folds: int | None = Field(default=None, ge=2)
+    """Cross-validation: cut what is not held out for test into this many folds; one of them, instead of the share `validation`, is the validation split. A sweep tries every configuration on each."""
+    fold: int = Field(default=0, ge=0)
+    """Cross-validation: which fold is the validation split, from 0."""
 
     def __post_init__(self) -> None:
+        if self.fold >= (self.folds or 1):
+            raise ConfigError(
+                f"fold counts from 0 and must be below folds, got fold {self.fold} of "
+                f"{self.folds or 'no'} folds. Set folds, or a lower fold."
+            )
+        if self.folds and self.by == "time":
+            raise ConfigError(
+                f"folds of a split by time would train on what comes after, got folds {self.folds}. "
+                "Set folds to null, or by to group."
+            )
         if self.validation + self.test >= 1:
             raise ConfigError(
                 "validation + test must leave rows to train on (sum < 1), "

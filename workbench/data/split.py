@@ -14,22 +14,55 @@ if TYPE_CHECKING:
 def split(frame: DataFrame, config: SplitConfig, *, stratified: bool = True) -> DataFrame:
     """Fill the column `split` where the source left it empty.
 
-    Within each class, rows are ranked by a hash of their key and the seed; the first shares are
-    test and validation. The result depends on keys, labels and seed only, never on partitions,
-    and the shares of each class are exact to one row.
+    by rows: within each class, rows are ranked by a hash of their key and the seed; the first
+    shares are test and validation. The result depends on keys, labels and seed only, never on
+    partitions, and the shares of each class are exact to one row.
+
+    by group: the same with groups in place of rows, a group counting for its lowest label; the
+    shares are of the groups.
+
+    by time: what comes last is test, what comes before it validation; rows of one moment stay
+    together, so the shares can be off by the rows of one moment.
 
     Args:
-        frame: columns key, label, split ("test" for an official test set, else null).
+        frame: columns key, label, split ("test" for an official test set, else null); group
+            (string) or time (number) where it is split by them.
         stratified: rank within each label; False where labels are measured values.
 
     Raises:
-        DataError: a class is too small to be in every split, or a split would be empty.
+        DataError: there is no column to split by.
     """
+    from pyspark.sql import functions as F
+
+    if config.by not in ("rows", *frame.columns):
+        raise DataError(
+            f"data.split.by {config.by!r} needs rows that have a {config.by}, and this source has "
+            f"none. Name its {config.by} column in data.source, or set data.split.by to rows."
+        )
+    official = frame.where(F.col("split") == "test").limit(1).count() > 0
+    test = 0.0 if official else config.test
+    if config.by == "time":
+        return _by_time(frame, config, test)
+    if config.by == "rows":
+        return _ranked(frame, config, test, official, stratified)
+    label = F.min("label") if stratified else F.lit(0)
+    members = frame.where(F.col("split").isNull()).groupBy("group").agg(label.alias("label"))
+    groups = members.select(
+        "label", F.col("group").alias("key"), F.lit(None).cast("string").alias("split")
+    )
+    drawn = _ranked(groups, config, test, official, stratified).select(
+        F.col("key").alias("group"), F.col("split").alias("drawn")
+    )
+    chosen = F.coalesce("split", "drawn")
+    return frame.join(drawn, "group", "left").withColumn("split", chosen).drop("drawn")
+
+
+def _ranked(
+    frame: DataFrame, config: SplitConfig, test: float, official: bool, stratified: bool
+) -> DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    official = frame.where(F.col("split") == "test").limit(1).count() > 0
-    test = 0.0 if official else config.test
     group = [F.col("label")] if stratified else [F.lit(0)]
     open_rows = Window.partitionBy(*group, F.col("split").isNull())
     # Two hashes: a tie in 64 bits alone would be broken by the order of arrival.
@@ -37,11 +70,16 @@ def split(frame: DataFrame, config: SplitConfig, *, stratified: bool = True) -> 
     rank = F.row_number().over(open_rows.orderBy(*order))
     size = F.count(F.lit(1)).over(open_rows)
     num_test = _rows(test, size)
-    num_held = num_test + _rows(config.validation, size - num_test if official else size)
+    rest = size - num_test
+    if config.folds:
+        # Consecutive ranks: every row is in one fold, and folds differ by one row at most.
+        held = F.floor((rank - num_test - 1) * config.folds / rest) == config.fold
+    else:
+        held = rank <= num_test + _rows(config.validation, rest if official else size)
     chosen = (
         F.when(F.col("split").isNotNull(), F.col("split"))
         .when(rank <= num_test, "test")
-        .when(rank <= num_held, "validation")
+        .when(held, "validation")
         .otherwise("train")
     )
     return frame.withColumn("split", chosen)
@@ -56,6 +94,21 @@ def _rows(share: float, size: Column) -> Column:
     return F.greatest(F.lit(1), F.round(F.lit(share) * size))
 
 
+def _by_time(frame: DataFrame, config: SplitConfig, test: float) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    last = [1 - config.validation - test, 1 - test]
+    ends = [F.expr(f"percentile_disc({share!r}) WITHIN GROUP (ORDER BY time)") for share in last]
+    train_end, validation_end = frame.where(F.col("split").isNull()).agg(*ends).collect()[0]
+    chosen = (
+        F.when(F.col("split").isNotNull(), F.col("split"))
+        .when(F.col("time") <= F.lit(train_end), "train")
+        .when(F.col("time") <= F.lit(validation_end), "validation")
+        .otherwise("test")
+    )
+    return frame.withColumn("split", chosen)
+
+
 def check(
     counts: dict[str, list[int]], labels: tuple[str, ...] | None, config: SplitConfig
 ) -> None:
@@ -67,7 +120,8 @@ def check(
     Raises:
         DataError: a split that was asked for is empty, or a class has no training row.
     """
-    wanted = ["train"] + [name for name in ("validation", "test") if getattr(config, name)]
+    held = (("validation", config.validation or config.folds), ("test", config.test))
+    wanted = ["train"] + [name for name, share in held if share]
     for name in wanted:
         if not sum(counts.get(name, [])):
             raise DataError(

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nets.spec import TensorSpec
+from nets.text import TextEncoding
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What the labels of a forecast are, in terms of the features it is made from."""
+
+    targets: tuple[int, ...]
+    """Channels of the features that are forecast."""
+    horizon: int
+    """Steps ahead; labels are (horizon * targets), all targets of the first step first."""
+    season: int | None
+    """Steps after which things repeat, at most those of a sample; None: nothing known to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +33,7 @@ class Table:
     frame: DataFrame
     """features (binary: the sample's raw bytes), label (long, or double and array<float> for
     regression), key (string, unique: where the row came from), split (string), and where the data
-    has them length (int) and weight (float)."""
+    has them length (int), weight (float), group (string) and time (double) to split by."""
     spec: TensorSpec
     """Shape and dtype of a sample."""
     labels: tuple[str, ...] | None
@@ -28,11 +42,20 @@ class Table:
     """Classes, or values to predict."""
     bad: DataFrame | None = None
     """Rows set aside: key, reason; None where a source cannot have any."""
-    vocabulary: tuple[str, ...] | None = None
-    """Text: the tokens by id; 0 is padding, 1 unknown."""
+    encode: Callable[[Table], Table] | None = None
+    """What is left to do once `split` is filled, where samples can only be made then: fit a vocabulary
+    on the training split, cut windows that stay within a split. Until then `frame` has no features."""
+    text: TextEncoding | None = None
+    """Text: how it became token ids, and how new text will."""
+    forecast: Forecast | None = None
+    """Forecasts: what is predicted from what."""
+    measures: Mapping[str, Column] = field(default_factory=dict)
+    """More figures for the run's record: aggregates of the frame, by name."""
     decoded: DataFrame | None = None
     """A persisted step between source and frame; to be released once the data is converted."""
     cache: Path | None = None
     """Folder the frame is read from and that can go once the data is converted."""
     official_test: bool | None = None
     """Whether the source itself says which rows are the test set; None: not known without looking."""
+    plan: int | None = None
+    """A hash of what Spark was asked to read (DataFrame.semanticHash); the same within a session only."""

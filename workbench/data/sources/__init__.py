@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from workbench.data.sources import cifar, digits, image_folder, image_table
+from workbench.data.sources import cifar, digits, image_folder, image_table, text
 from workbench.data.sources.cifar import CifarArchiveSource
 from workbench.data.sources.digits import DigitsSource
 from workbench.data.sources.image_folder import ImageFolderSource
 from workbench.data.sources.image_table import ImageTableSource
+from workbench.data.sources.text import TextSource
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
@@ -28,11 +29,12 @@ __all__ = [
     "ImageFolderSource",
     "ImageTableSource",
     "Source",
+    "TextSource",
     "read",
 ]
 
 Source = Annotated[
-    DigitsSource | CifarArchiveSource | ImageFolderSource | ImageTableSource,
+    DigitsSource | CifarArchiveSource | ImageFolderSource | ImageTableSource | TextSource,
     Field(discriminator="kind"),
 ]
 
@@ -40,6 +42,7 @@ _READERS: dict[type, Callable[[Any, SparkSession], Table]] = {
     CifarArchiveSource: cifar.read,
     DigitsSource: digits.read,
     ImageFolderSource: image_folder.read,
+    TextSource: text.read,
     ImageTableSource: image_table.read,
 }
 

@@ -1,0 +1,111 @@
+"""Raw text as token ids: what a net that reads text keeps of the text it was trained on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from nets.config import config
+from nets.errors import ConfigError
+
+PADDING, UNKNOWN = "<pad>", "<unk>"
+"""Names of the ids 0 and 1; no tokenizer gives them."""
+
+_SPACE = r" \t\n\x0b\f\r"
+_MARKS = r"!-/:-@\[-`{-~"
+WORD = f"[^{_SPACE}{_MARKS}]+(?:'[^{_SPACE}{_MARKS}]+)*|[{_MARKS}]"
+"""A word, apostrophes within it included, or a single ASCII punctuation mark.
+
+Only ASCII ranges, no `\\w`: Java's and Python's classes differ, and this pattern is read by both.
+"""
+
+
+@config
+class TextEncoding:
+    """A tokenizer and the vocabulary fitted on the training split; travels in `model.json`."""
+
+    tokenizer: Literal["characters", "words", "file"]
+    """characters: code points; words: as `WORD`; file: a HuggingFace tokenizer, in `definition`."""
+    lowercase: bool
+    """Texts are put in lower case first; a tokenizer file decides for itself."""
+    max_length: int = Field(ge=1)
+    """Tokens kept of a text, its first ones."""
+    vocabulary: tuple[str, ...] = Field(min_length=2)
+    """Tokens by id: 0 padding, 1 unknown, then the most frequent first."""
+    definition: str | None = None
+    """tokenizer file: its content (JSON)."""
+
+
+class TextEncoder:
+    """Encodes text as a `TextEncoding` says; needs neither Spark nor the data it was fitted on.
+
+    Raises:
+        ConfigError: the encoding needs the package `tokenizers`, which is not installed.
+    """
+
+    def __init__(self, encoding: TextEncoding) -> None:
+        self.encoding = encoding
+        self.tokenize = tokenizer(encoding)
+        self._ids = {token: i for i, token in enumerate(encoding.vocabulary) if i > 1}
+
+    def encode(
+        self, texts: Sequence[str | None]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of each text's first tokens, then padding; unknown tokens are 1.
+
+        A text that is None or has no tokens has length 0 and is all padding.
+
+        Returns:
+            ids (n, max_length) int32; length (n,) int64, the tokens kept; found (n,) int64, the
+            tokens there were before the rest was cut off.
+        """
+        size = self.encoding.max_length
+        ids = np.zeros((len(texts), size), np.int32)
+        found = np.zeros(len(texts), np.int64)
+        for row, tokens in enumerate(self.tokenize([text or "" for text in texts])):
+            kept = [self._ids.get(token, 1) for token in tokens[:size]]
+            ids[row, : len(kept)] = kept
+            found[row] = len(tokens)
+        return ids, np.minimum(found, size), found
+
+
+def tokenizer(encoding: TextEncoding) -> Callable[[Sequence[str]], list[list[str]]]:
+    """What cuts texts into tokens; knows no vocabulary.
+
+    Raises:
+        ConfigError: the package `tokenizers` is missing, or cannot read the definition.
+    """
+    if encoding.tokenizer == "file":
+        return _from_definition(encoding.definition or "")
+    case = str.lower if encoding.lowercase else str
+    if encoding.tokenizer == "characters":
+        return lambda texts: [list(case(text)) for text in texts]
+    words = re.compile(WORD)
+    return lambda texts: [words.findall(case(text)) for text in texts]
+
+
+def _from_definition(definition: str) -> Callable[[Sequence[str]], list[list[str]]]:
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise ConfigError(
+            "a HuggingFace tokenizer file needs the package `tokenizers`, which is not installed. "
+            "Install it (pip install tokenizers), or set tokenizer to words or characters."
+        ) from None
+    try:
+        made: Any = Tokenizer.from_str(definition)
+    except Exception as error:  # what the package raises has no type of its own
+        raise ConfigError(
+            f"the tokenizer file must be a tokenizer.json of HuggingFace tokenizers, got one that "
+            f"cannot be read: {error}."
+        ) from error
+    made.no_truncation()
+    made.no_padding()
+    return lambda texts: [
+        found.tokens for found in made.encode_batch(list(texts), add_special_tokens=False)
+    ]

@@ -1,0 +1,142 @@
+"""What the readers of text and series share: tables, keys for rows without one, samples as bytes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nets.config import unknown
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+TableFormat = Literal["csv", "json", "parquet"]
+
+MAX_CLASSES = 10_000
+"""More values than this in a label column are taken for a mistake."""
+_BROKEN = "_broken"
+"""Column with the whole line, of the rows that Spark cannot cut into columns."""
+
+
+def location(path: Path) -> str:
+    """A path as Spark takes it: what looks like a pattern in it is meant literally."""
+    return "file://" + re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path))
+
+
+def read_table(
+    spark: SparkSession, path: Path, form: TableFormat, columns: dict[str, str], encoding: str
+) -> DataFrame:
+    """The wanted columns of a file or a folder of files, and `_broken`; every value as it is there.
+
+    Args:
+        columns: setting to column name, as `{"text_column": "review"}`.
+        encoding: of csv.
+
+    Raises:
+        DataError: a column is not there.
+    """
+    from pyspark.sql import functions as F
+    from pyspark.sql.utils import AnalysisException
+
+    reader = spark.read.option("columnNameOfCorruptRecord", _BROKEN)
+    try:
+        if form == "csv":
+            # header: names; all values text, so that a wrong one can be shown
+            reader = reader.option("header", True).option("encoding", encoding)
+            reader = reader.option("multiLine", True).option("escape", '"')
+            names = reader.csv(location(path)).columns
+            schema = ", ".join(f"`{name}` string" for name in [*names, _BROKEN])
+            frame = reader.schema(schema).csv(location(path))
+        elif form == "json":
+            frame = reader.option("primitivesAsString", True).json(location(path))
+        else:
+            frame = reader.parquet(location(path))
+    except AnalysisException as error:
+        first = str(error).splitlines()[0]
+        raise DataError(f"{path} cannot be read as {form}: {first}") from error
+    for setting, name in columns.items():
+        if name not in frame.columns:
+            known = [column for column in frame.columns if column != _BROKEN]
+            raise DataError(
+                f"{path}: {unknown('column', name, known)} Set data.source.{setting} to a column "
+                "that is there."
+            )
+    broken = F.col(_BROKEN) if _BROKEN in frame.columns else F.lit(None).cast("string")
+    wanted = [F.col(f"`{name}`").alias(name) for name in dict.fromkeys(columns.values())]
+    return frame.select(*wanted, broken.alias(_BROKEN))
+
+
+def broken_reason() -> Column:
+    """Why a row of `read_table` is no row, else null."""
+    from pyspark.sql import functions as F
+
+    shown = F.substring(_BROKEN, 1, 60)
+    return F.when(
+        F.col(_BROKEN).isNotNull(), F.concat(F.lit("cannot be cut into columns: "), shown)
+    )
+
+
+def keyed(frame: DataFrame, place: Column, *content: Column) -> DataFrame:
+    """Add `key`: where a row came from, a hash of what it holds, and its number among equals.
+
+    Files have no stable row numbers in Spark; this depends on the rows alone, never on how they
+    were read. Rows that are equal are interchangeable, so their order does not matter.
+    """
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    digest = F.hex(F.xxhash64(*content))
+    equals = Window.partitionBy("_place", "_digest").orderBy(*content)
+    number = F.row_number().over(equals)
+    named = frame.withColumn("_place", place).withColumn("_digest", digest)
+    key = F.concat_ws("/", "_place", "_digest", number.cast("string"))
+    return named.withColumn("key", key).drop("_place", "_digest")
+
+
+def class_names(frame: DataFrame, column: str) -> tuple[str, ...]:
+    """The distinct values of a column of text: numbers by size, then names by letters.
+
+    Raises:
+        DataError: there are none, or more than MAX_CLASSES.
+    """
+    found = frame.select(column).where(f"`{column}` is not null").distinct()
+    names = [row[0] for row in found.limit(MAX_CLASSES + 1).collect()]
+    if not 0 < len(names) <= MAX_CLASSES:
+        raise DataError(
+            f"A label must be one of 1 to {MAX_CLASSES} classes, got "
+            f"{'no values' if not names else 'more'} in data.source.label_column. Name the column "
+            "that holds the class."
+        )
+    return tuple(sorted(names, key=_in_order))
+
+
+def _in_order(name: str) -> tuple[bool, int, str]:
+    whole = name.isascii() and name.isdigit()
+    return not whole, int(name) if whole else 0, name
+
+
+def index_of(column: Column, names: tuple[str, ...]) -> Column:
+    """The place of a class name, as a long; null for any other."""
+    from pyspark.sql import functions as F
+
+    if not names:
+        return F.lit(None).cast("long")
+    index = F.create_map(*(F.lit(x) for i, name in enumerate(names) for x in (name, i)))
+    return index[column].cast("long")
+
+
+def binary(samples: np.ndarray[Any, Any]) -> pa.Array:
+    """(n, ...) of any dtype as n binary values, without a copy of what is contiguous."""
+    import pyarrow as pa
+
+    samples = np.ascontiguousarray(samples)
+    size = len(samples)
+    width = samples.nbytes // size if size else 0
+    offsets = np.arange(size + 1, dtype=np.int64) * width
+    buffers = [None, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(samples)]
+    return pa.Array.from_buffers(pa.binary(), size, buffers)

@@ -1,0 +1,250 @@
+"""Text: a file or a folder per class, or a column of a table."""
+
+from __future__ import annotations
+
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from nets.config import config
+from nets.errors import ConfigError
+from nets.spec import TensorSpec
+from nets.text import PADDING, UNKNOWN, TextEncoding, tokenizer
+from workbench.data.rows import (
+    broken_reason,
+    class_names,
+    index_of,
+    keyed,
+    location,
+    read_table,
+)
+from workbench.data.sources.paths import existing
+from workbench.data.table import Table
+from workbench.data.vocabulary import encode_text
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+_CHARSETS = {"utf-8": "UTF-8", "latin-1": "ISO-8859-1", "cp1252": "windows-1252"}
+"""Python's names to Java's."""
+
+
+@config
+class TextSource:
+    """Texts of named classes, as the ids of their tokens."""
+
+    kind: Literal["text"] = "text"
+    path: str
+    """A folder or, for a table, a file."""
+    format: Literal["lines", "files", "csv", "json", "parquet"] = "lines"
+    """lines: a file per class, a text a line; files: a folder per class, a text a file; csv (with a header), json (an object a line), parquet: a table."""
+    files: str = "*"
+    """lines, files: only files with such names, as `*.txt`."""
+    text_column: str = "text"
+    """csv, json, parquet: the column with the text."""
+    label_column: str = "label"
+    """csv, json, parquet: the column with the class."""
+    group_column: str | None = None
+    """csv, json, parquet: rows with the same value here stay together where data.split.by is group."""
+    encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
+    """lines, files, csv: how the bytes stand for characters."""
+    tokenizer: str = Field(default="words", min_length=1)
+    """words; characters; or the path of a HuggingFace tokenizer.json (needs the package tokenizers)."""
+    lowercase: bool = True
+    """words, characters: put everything in lower case first."""
+    max_length: int = Field(default=64, ge=1)
+    """Tokens kept of a text, its first ones; shorter texts are padded."""
+    vocabulary_size: int = Field(default=20_000, ge=3)
+    """At most this many ids: padding, unknown and the most frequent tokens of the training rows."""
+
+    def __post_init__(self) -> None:
+        table = self.format in ("csv", "json", "parquet")
+        if not table and self.group_column is not None:
+            raise ConfigError(
+                f"group_column needs a table (csv, json, parquet), got {self.group_column!r} with "
+                f"format {self.format!r}."
+            )
+        if table and self.files != "*":
+            raise ConfigError(
+                f"files belongs to format lines and files, got {self.files!r} with format "
+                f"{self.format!r}. Put the pattern into path."
+            )
+        if self.format in ("json", "parquet") and self.encoding != "utf-8":
+            raise ConfigError(
+                f"{self.format} is always utf-8, got encoding {self.encoding!r}. Set it to utf-8."
+            )
+
+
+def read(source: TextSource, spark: SparkSession) -> Table:
+    """Texts with their classes; ids follow once the training rows are known (`Table.encode`).
+
+    Set aside, with the reason: texts that are null or blank, rows without a class, and bytes that
+    are not of the stated encoding.
+
+    Raises:
+        DataError: nothing to read, a column is missing, or there are no classes.
+        ConfigError: a tokenizer file that cannot be used.
+    """
+    encoding = _encoding(source)
+    tokenizer(encoding)  # what is missing is said before Spark reads anything
+    path = existing(source.path, "a folder of texts, or a table of them")
+    if source.format in ("csv", "json", "parquet"):
+        rows, names = _table(source, path, spark)
+    else:
+        rows, names = _files(source, path, spark)
+    rows = rows.withColumn("reason", _reason(source))
+    good = rows.where("reason is null").withColumn("label", index_of(_column("class"), names))
+    columns = ["text", "label", "key", "split"] + (["group"] if source.group_column else [])
+    return Table(
+        frame=good.select(*columns),
+        spec=TensorSpec(
+            kind="tokens", shape=(source.max_length,), dtype="int32", vocabulary_size=2
+        ),
+        labels=names,
+        num_outputs=len(names),
+        bad=rows.where("reason is not null").select("key", "reason"),
+        encode=lambda table: encode_text(table, encoding, source.vocabulary_size),
+    )
+
+
+def _encoding(source: TextSource) -> TextEncoding:
+    """The tokenizer, with no vocabulary yet."""
+    empty = (PADDING, UNKNOWN)
+    if source.tokenizer == "words" or source.tokenizer == "characters":
+        return TextEncoding(
+            tokenizer=source.tokenizer,
+            lowercase=source.lowercase,
+            max_length=source.max_length,
+            vocabulary=empty,
+        )
+    file = Path(source.tokenizer).expanduser()
+    if not file.is_file():
+        raise DataError(
+            "data.source.tokenizer must be words, characters or the path of a tokenizer.json, got "
+            f"{source.tokenizer!r}, where there is no file."
+        )
+    return TextEncoding(
+        tokenizer="file",
+        lowercase=False,
+        max_length=source.max_length,
+        vocabulary=empty,
+        definition=file.read_text(encoding="utf-8"),
+    )
+
+
+def _column(name: str) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.col(name)
+
+
+def _table(
+    source: TextSource, path: Path, spark: SparkSession
+) -> tuple[DataFrame, tuple[str, ...]]:
+    """Rows text, class, key, split (null), maybe group; and the class names."""
+    from pyspark.sql import functions as F
+
+    assert source.format in ("csv", "json", "parquet")
+    wanted = {"text_column": source.text_column, "label_column": source.label_column}
+    if source.group_column is not None:
+        wanted["group_column"] = source.group_column
+    found = read_table(spark, path, source.format, wanted, _CHARSETS[source.encoding])
+    values = {"text": source.text_column, "class": source.label_column}
+    if source.group_column is not None:
+        values["group"] = source.group_column
+    rows = found.select(
+        *(F.col(f"`{column}`").cast("string").alias(name) for name, column in values.items()),
+        broken_reason().alias("broken"),
+        F.lit(None).cast("string").alias("split"),
+    )
+    rows = rows.withColumn("class", F.when(F.trim("class") != "", F.col("class")))
+    content = [F.coalesce(F.col(name), F.lit("")) for name in ("broken", *values)]
+    names = class_names(rows.where("broken is null"), "class")
+    return keyed(rows, F.lit(path.name), *content), names
+
+
+def _files(
+    source: TextSource, path: Path, spark: SparkSession
+) -> tuple[DataFrame, tuple[str, ...]]:
+    """Rows text, class, key, split; from files named by class, or folders of files."""
+    from pyspark.sql import functions as F
+
+    parts = [path / name for name in ("train", "test") if (path / name).is_dir()]
+    tops = parts if len(parts) == 2 else [path]
+    found = {top: _by_class(top, source) for top in tops}
+    names = tuple(sorted({name for classes in found.values() for name in classes}))
+    if len(names) < 2:
+        kind = "a file per class" if source.format == "lines" else "a folder of files per class"
+        raise DataError(
+            f"{path} must hold {kind}, for at least two classes, with names like {source.files!r}; "
+            f"got {len(names)}. Set data.source.path, files or format."
+        )
+    frames = []
+    for top, classes in found.items():
+        split = "test" if len(tops) == 2 and top.name == "test" else None
+        for name, files in classes.items():
+            raw = _raw(source, files, spark)
+            frames.append(
+                raw.select(
+                    F.decode("content", _CHARSETS[source.encoding]).alias("text"),
+                    F.lit(name).alias("class"),
+                    F.concat_ws("/", F.lit(split), F.lit(name)).alias("place"),
+                    F.lit(split).cast("string").alias("split"),
+                    F.lit(None).cast("string").alias("broken"),
+                )
+            )
+    rows = reduce(lambda a, b: a.union(b), frames)
+    return keyed(rows, F.col("place"), F.col("text")), names
+
+
+def _by_class(top: Path, source: TextSource) -> dict[str, list[Path]]:
+    """Class name to its files, hidden ones left out; a class is its file's stem, or ending where
+    all stems are the same (`rt-polarity.neg`, `rt-polarity.pos`)."""
+
+    def visible(folder: Path, pattern: str) -> list[Path]:
+        return sorted(p for p in folder.glob(pattern) if p.name[0] not in "._")
+
+    if source.format == "files":
+        folders = [folder for folder in visible(top, "*") if folder.is_dir()]
+        held = {f.name: [p for p in visible(f, source.files) if p.is_file()] for f in folders}
+        return {name: files for name, files in held.items() if files}
+    files = [p for p in visible(top, source.files) if p.is_file()]
+    by_ending = len({p.stem for p in files}) == 1
+    named: dict[str, list[Path]] = {}
+    for file in files:
+        named.setdefault(file.suffix.lstrip(".") if by_ending else file.stem, []).append(file)
+    return named
+
+
+def _raw(source: TextSource, files: list[Path], spark: SparkSession) -> DataFrame:
+    """One column `content` of bytes: a line, or a file, each."""
+    places = [location(file) for file in files]
+    if source.format == "lines":
+        # Spark's lines are bytes that are only said to be UTF-8: cast back, they are untouched.
+        return spark.read.text(places).selectExpr("cast(value as binary) as content")
+    return spark.read.format("binaryFile").load(places).select("content")
+
+
+def _reason(source: TextSource) -> Column:
+    from pyspark.sql import functions as F
+
+    # What Java puts where bytes are no characters.
+    wrong = F.col("text").contains("\ufffd")
+    shown = F.substring("text", 1, 40)
+    return (
+        F.when(F.col("broken").isNotNull(), F.col("broken"))
+        .when(F.col("text").isNull(), "the text is null")
+        .when(F.col("text").rlike(r"^\s*$"), "the text is blank")
+        .when(wrong, F.concat(F.lit(f"not {source.encoding}, see data.source.encoding: "), shown))
+        .when(F.col("class").isNull(), F.concat(F.lit("no class: "), shown))
+        .when(F.lit(source.group_column is not None) & _no_group(source), "no group")
+    )
+
+
+def _no_group(source: TextSource) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.col("group").isNull() if source.group_column else F.lit(False)

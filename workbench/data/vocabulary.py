@@ -1,0 +1,114 @@
+"""Text as token ids: a vocabulary fitted on the training rows, then every row by the net's encoder.
+
+Spark's own tokenizers count the tokens; `nets.text.TextEncoder` gives the ids, here as in scoring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nets.text import PADDING, UNKNOWN, WORD, TextEncoder, TextEncoding, tokenizer
+from workbench.data.rows import binary
+from workbench.data.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+_TYPES = {"label": "long", "key": "string", "split": "string", "group": "string"}
+
+
+def encode_text(table: Table, encoding: TextEncoding, size: int) -> Table:
+    """Fit the vocabulary on the training rows, then give every row its ids.
+
+    The record gets tokens (before texts are cut to their maximum length), unknown_tokens and
+    shortened_rows, of all splits.
+
+    Args:
+        table: a frame with text (string, not null) in place of features, and its split filled.
+        encoding: the tokenizer; its vocabulary is replaced.
+        size: of the vocabulary at most, padding and unknown included.
+    """
+    from pyspark.sql import functions as F
+
+    rows = table.frame.persist()  # read for the vocabulary, and again for the ids
+    tokens = _tokens(rows.where("split = 'train'").select("text"), encoding)
+    common = (
+        tokens.where(~F.col("token").isin(PADDING, UNKNOWN))
+        .groupBy("token")
+        .count()
+        .orderBy(F.desc("count"), "token")
+        .limit(size - 2)
+    )
+    vocabulary = (PADDING, UNKNOWN, *(row["token"] for row in common.collect()))
+    encoding = replace(encoding, vocabulary=vocabulary)
+    kept = [name for name in _TYPES if name in rows.columns]
+    frame = rows.select("text", *kept).mapInArrow(
+        lambda batches: _ids(batches, encoding, kept),
+        "features binary, length int, found int, unknown int, "
+        + ", ".join(f"`{name}` {_TYPES[name]}" for name in kept),
+    )
+    return replace(
+        table,
+        frame=frame,
+        spec=replace(table.spec, vocabulary_size=len(vocabulary)),
+        text=encoding,
+        decoded=rows,
+        measures={
+            "tokens": F.sum("found"),
+            "unknown_tokens": F.sum("unknown"),
+            "shortened_rows": F.sum((F.col("found") > F.col("length")).cast("long")),
+        },
+    )
+
+
+def _tokens(rows: DataFrame, encoding: TextEncoding) -> DataFrame:
+    """One row per token of the column `text`."""
+    from pyspark.ml.feature import RegexTokenizer
+    from pyspark.sql import functions as F
+
+    if encoding.tokenizer == "words":
+        words = RegexTokenizer(
+            inputCol="text",
+            outputCol="tokens",
+            pattern=WORD,
+            gaps=False,
+            toLowercase=encoding.lowercase,
+        )
+        return words.transform(rows).select(F.explode("tokens").alias("token"))
+    if encoding.tokenizer == "characters":
+        text = F.lower("text") if encoding.lowercase else F.col("text")
+        return rows.select(F.explode(F.split(text, "")).alias("token"))
+    return rows.mapInArrow(lambda batches: _file_tokens(batches, encoding), "token string")
+
+
+def _file_tokens(
+    batches: Iterator[pa.RecordBatch], encoding: TextEncoding
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    tokenize = tokenizer(encoding)
+    for batch in batches:
+        found = [token for tokens in tokenize(batch.column("text").to_pylist()) for token in tokens]
+        yield pa.RecordBatch.from_pydict({"token": pa.array(found, pa.string())})
+
+
+def _ids(
+    batches: Iterator[pa.RecordBatch], encoding: TextEncoding, kept: list[str]
+) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    encoder = TextEncoder(encoding)
+    for batch in batches:
+        ids, length, found = encoder.encode(batch.column("text").to_pylist())
+        yield pa.RecordBatch.from_pydict(
+            {
+                "features": binary(ids),
+                "length": pa.array(length, pa.int32()),
+                "found": pa.array(found, pa.int32()),
+                "unknown": pa.array((ids == 1).sum(axis=1), pa.int32()),
+                **{name: batch.column(name) for name in kept},
+            }
+        )
