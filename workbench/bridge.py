@@ -92,44 +92,76 @@ def prepare(
         if bench.prepare is not None:
             bench.prepared[fingerprint] = bench.prepare(config, preparation)
             return bench.prepared[fingerprint]
-        bench.prepared[fingerprint] = _prepare(config, preparation, bench, progress, fingerprint)
+        began = time.perf_counter()
+        progress.stage("Reading and splitting the data in Spark")
+        table = data.read(config.source, bench.spark)
+        prepare_table(
+            table,
+            config,
+            preparation,
+            bench,
+            fingerprint=fingerprint,
+            progress=progress,
+            began=began,
+        )
     found: Prepared = bench.prepared[fingerprint]
     return found
 
 
-def _prepare(
+def prepare_table(
+    table: data.Table,
     config: DataConfig,
     preparation: PreparationConfig,
     bench: Bench,
-    progress: Progress,
-    fingerprint: str,
+    *,
+    fingerprint: str | None = None,
+    progress: Progress | None = None,
+    began: float | None = None,
 ) -> Prepared:
-    seconds = {}
-    began = time.perf_counter()
+    """Split and measure a table in Spark and hand it to Ray; `bench.prepared` has it afterwards.
+
+    What Spark has persisted for it, and files that were made for it, are gone then.
+
+    Args:
+        table: as a source's reader or `data.from_dataframe` gives it; where `split` is null, it is
+            drawn as `config.split` says. `config.source` is not read.
+        fingerprint: what `bench.prepared` has it under; None: made from the rows' content.
+        began: when the reading began, by `time.perf_counter`; None: now.
+
+    Raises:
+        DataError: a split is empty, a class has too few rows, or too many rows are bad.
+    """
+    progress = progress or Silent()
+    began = began or time.perf_counter()
     progress.stage("Reading and splitting the data in Spark")
-    table = data.load(config, bench.spark)
-    frame = table.frame.persist()
+    held = [table.decoded] if table.decoded is not None else []
     try:
+        table = data.placed(table, config.split)
+        frame = table.frame.persist()
+        held.append(frame)
         record = data.record(table, config)
-        if table.decoded is not None:
-            table.decoded.unpersist()
-        seconds["read"] = time.perf_counter() - began
+        seconds = {"read": time.perf_counter() - began}
+        if len(held) > 1:
+            held.pop(0).unpersist()
         progress.stage("Measuring the training split in Spark")
+        began = time.perf_counter()
         statistics = data.fit_statistics(table, preparation)
-        seconds["statistics"] = time.perf_counter() - began - seconds["read"]
+        seconds["statistics"] = time.perf_counter() - began
         progress.stage("Handing the DataFrame to Ray")
         began = time.perf_counter()
         splits = convert(frame, table.spec, config, counts=record["rows"])
         seconds["convert"] = time.perf_counter() - began
     finally:
-        frame.unpersist()
+        for persisted in held:
+            persisted.unpersist()
         if table.cache is not None:
             shutil.rmtree(table.cache, ignore_errors=True)
     progress.stage_done()
     num_bytes = sum(split.num_rows for split in splits.values()) * table.spec.num_bytes
+    fingerprint = fingerprint or data.content_fingerprint(record["content"], table, preparation)
     record |= {"seconds": seconds, "bytes": num_bytes, "fingerprint": fingerprint}
     counts = record.get("class_counts", {}).get("train")
-    return Prepared(
+    prepared = Prepared(
         splits=splits,
         spec=table.spec,
         labels=table.labels,
@@ -139,6 +171,8 @@ def _prepare(
         fingerprint=fingerprint,
         record=record,
     )
+    bench.prepared[fingerprint] = prepared
+    return prepared
 
 
 def convert(

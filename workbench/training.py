@@ -45,12 +45,15 @@ def train(
     bench: Bench | None = None,
     recorder: Recorder | None = None,
     progress: Progress | None = None,
+    prepared: Prepared | None = None,
 ) -> TrainResult:
     """Prepare the data, train on `experiment.cluster.num_workers` workers, record, keep the best.
 
     Args:
         bench: Ray and Spark to use; None: started for this training and stopped after it.
         recorder: where the run is written; None: the MLflow store of MLFLOW_TRACKING_URI.
+        prepared: data of the same bench to train on, from `bridge.prepare_table`; None:
+            `experiment.data` is prepared.
 
     Raises:
         ConfigError: the net does not fit the data, or a setting breaks a rule.
@@ -66,7 +69,8 @@ def train(
             warm.start(bench, experiment.cluster)
         else:
             warm.release(bench)
-        prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
+        if prepared is None:
+            prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
         new_net(experiment, prepared)  # an impossible net is refused before a run exists
         run_id = recorder.start(
             experiment.name,

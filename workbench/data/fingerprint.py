@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nets.config import to_dict
 from workbench.data.config import DataConfig
 
 if TYPE_CHECKING:
     from nets.prepare import PreparationConfig
+    from workbench.data.table import Table
 
-_VERSION = 1
+_VERSION = 2
 """Raised when the same configuration comes to mean other bytes."""
 
 
@@ -26,10 +27,26 @@ def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
     described = {
         "version": _VERSION,
         "source": to_dict(config.source),
-        "files": _files(getattr(config.source, "path", None)),
+        "files": [_files(getattr(config.source, name, None)) for name in ("path", "test_path")],
         "split": to_dict(config.split),
         "preparation": to_dict(preparation),
     }
+    return _hashed(described)
+
+
+def content_fingerprint(content: str, table: Table, preparation: PreparationConfig) -> str:
+    """The same for rows that no source describes: from the hash of their content."""
+    described = {
+        "version": _VERSION,
+        "content": content,
+        "spec": to_dict(table.spec),
+        "labels": table.labels,
+        "preparation": to_dict(preparation),
+    }
+    return _hashed(described)
+
+
+def _hashed(described: dict[str, Any]) -> str:
     text = json.dumps(described, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nets.spec import TensorSpec
@@ -86,7 +87,8 @@ def from_dataframe(
     names, num_rows, official = _surveyed(chosen, names, _is_numeric(df, label))
     outputs = len(names) if names is not None else _num_outputs(chosen)
     recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
-    return encoded(chosen, recipe, num_rows=num_rows, official_test=official)
+    table = encoded(chosen, recipe, num_rows=num_rows, official_test=official)
+    return replace(table, plan=df.semanticHash())
 
 
 def encoded(

@@ -12,11 +12,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from workbench.data.sources import cifar, digits, image_folder, image_table, text
+from workbench.data.sources import (
+    cifar,
+    dataframe,
+    digits,
+    idx,
+    image_folder,
+    image_table,
+    table,
+    text,
+)
 from workbench.data.sources.cifar import CifarArchiveSource
+from workbench.data.sources.dataframe import DataFrameSource
 from workbench.data.sources.digits import DigitsSource
+from workbench.data.sources.idx import IdxSource
 from workbench.data.sources.image_folder import ImageFolderSource
 from workbench.data.sources.image_table import ImageTableSource
+from workbench.data.sources.table import TableSource
 from workbench.data.sources.text import TextSource
 from workbench.data.table import Table
 
@@ -25,25 +37,38 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CifarArchiveSource",
+    "DataFrameSource",
     "DigitsSource",
+    "IdxSource",
     "ImageFolderSource",
     "ImageTableSource",
     "Source",
+    "TableSource",
     "TextSource",
     "read",
 ]
 
 Source = Annotated[
-    DigitsSource | CifarArchiveSource | ImageFolderSource | ImageTableSource | TextSource,
+    CifarArchiveSource
+    | DataFrameSource
+    | DigitsSource
+    | IdxSource
+    | ImageFolderSource
+    | ImageTableSource
+    | TableSource
+    | TextSource,
     Field(discriminator="kind"),
 ]
 
 _READERS: dict[type, Callable[[Any, SparkSession], Table]] = {
     CifarArchiveSource: cifar.read,
+    DataFrameSource: dataframe.read,
     DigitsSource: digits.read,
+    IdxSource: idx.read,
     ImageFolderSource: image_folder.read,
-    TextSource: text.read,
     ImageTableSource: image_table.read,
+    TableSource: table.read,
+    TextSource: text.read,
 }
 
 

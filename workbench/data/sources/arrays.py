@@ -23,7 +23,12 @@ _ROWS_PER_FILE = 5000
 
 
 def from_blocks(
-    spark: SparkSession, blocks: Iterable[dict[str, Any]], spec: TensorSpec, names: tuple[str, ...]
+    spark: SparkSession,
+    blocks: Iterable[dict[str, Any]],
+    spec: TensorSpec,
+    names: tuple[str, ...],
+    *,
+    official_test: bool = False,
 ) -> Table:
     """A table of samples that the driver reads block by block, by way of Parquet files.
 
@@ -32,6 +37,7 @@ def from_blocks(
 
     Args:
         blocks: each features (n, *spec.shape), label (n,), key (n,) and one split ("test" or None).
+        official_test: whether one of the blocks is the test set.
     """
     import pyarrow.parquet as pq
 
@@ -48,7 +54,14 @@ def from_blocks(
                 compression="lz4",
             )
     frame = spark.read.schema(SCHEMA).parquet(folder.as_uri())
-    return Table(frame=frame, spec=spec, labels=names, num_outputs=len(names), cache=folder)
+    return Table(
+        frame=frame,
+        spec=spec,
+        labels=names,
+        num_outputs=len(names),
+        cache=folder,
+        official_test=official_test,
+    )
 
 
 def _encoded(block: dict[str, Any], rows: slice, spec: TensorSpec) -> pa.Table:

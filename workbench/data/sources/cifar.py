@@ -56,7 +56,7 @@ def read(source: CifarArchiveSource, spark: SparkSession) -> Table:
         )
     names = _names(members[META], path)
     blocks = (_block(name, members[name], path) for name in (*TRAINING, TEST))
-    return from_blocks(spark, blocks, SPEC, names)
+    return from_blocks(spark, blocks, SPEC, names, official_test=True)
 
 
 def _block(name: str, content: bytes, path: Path) -> dict[str, Any]:

@@ -1,0 +1,210 @@
+"""IDX files, as MNIST has them (LeCun 1998) and Fashion-MNIST (Xiao et al. 2017), gzipped or plain.
+
+An IDX file: two zero bytes, the type of the values, the number of dimensions; the size of each
+dimension as four bytes, the highest first; then the values, the last dimension fastest.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from nets.config import config
+from nets.errors import ConfigError
+from nets.spec import TensorSpec
+from workbench.data.sources.arrays import from_blocks
+from workbench.data.sources.paths import existing
+from workbench.data.table import Table
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+"""Fashion-MNIST's classes by index, as its authors name them."""
+
+_PREFIXES = {"train": "train", "test": "t10k"}
+_UNSIGNED_BYTE = 0x08
+_BLOCK = 10_000
+"""Pictures read at once."""
+_MOST = 2**31
+"""Bytes of one file that are believed: a broken header can state any size."""
+
+
+@config
+class IdxSource:
+    """A folder with `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, and `t10k-...` for test; .gz or not."""
+
+    kind: Literal["idx"] = "idx"
+    path: str
+    """The folder."""
+    classes: tuple[str, ...] | None = None
+    """Class names by index; None: the digits of MNIST, or Fashion-MNIST's names where the folder's name has fashion in it."""
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and len(set(self.classes)) != max(len(self.classes), 2):
+            raise ConfigError(f"classes must be at least two different names, got {self.classes}.")
+
+
+def read(source: IdxSource, spark: SparkSession) -> Table:
+    """Pictures (channels, height, width) uint8; those of `t10k`, if they are there, are the test split.
+
+    Raises:
+        DataError: a file is missing, cut short or no IDX file, or pictures and labels differ.
+    """
+    folder = existing(source.path, "a folder with train-images-idx3-ubyte(.gz) and its labels")
+    parts = {}
+    for split, prefix in _PREFIXES.items():
+        images = _file(folder, prefix, "images-idx3")
+        labels = _file(folder, prefix, "labels-idx1")
+        if split == "train" or images or labels:
+            parts[split] = (_there(images, folder, prefix), _there(labels, folder, prefix))
+    sizes = {split: _sizes(images) for split, (images, _) in parts.items()}
+    shapes = {tuple(size[1:]) for size in sizes.values()}
+    if len(shapes) != 1 or len(sizes["train"]) not in (3, 4):
+        raise DataError(
+            f"Pictures in {folder} must have one size, (count, height, width), got {sizes}."
+        )
+    [shape] = shapes
+    # Four dimensions: (count, height, width, channels), as EMNIST's relatives in colour have it.
+    spec_shape = (1, *shape) if len(shape) == 2 else (shape[2], *shape[:2])
+    spec = TensorSpec(kind="image", shape=spec_shape, dtype="uint8")
+    targets = {split: _values(labels, 1) for split, (_, labels) in parts.items()}
+    for split, (images, labels) in parts.items():
+        if len(targets[split]) != sizes[split][0]:
+            raise DataError(
+                f"{images.name} has {sizes[split][0]} pictures and {labels.name} "
+                f"{len(targets[split])} labels. Download both again."
+            )
+    names = _names(source, folder, max(int(labels.max(initial=0)) for labels in targets.values()))
+    blocks = (
+        block
+        for split, (images, _) in parts.items()
+        for block in _blocks(split, images, targets[split], spec)
+    )
+    return from_blocks(spark, blocks, spec, names, official_test="test" in parts)
+
+
+def _names(source: IdxSource, folder: Path, highest: int) -> tuple[str, ...]:
+    names = source.classes
+    if names is None:
+        fashion = "fashion" in folder.name.lower() and highest < len(FASHION)
+        names = FASHION if fashion else tuple(str(i) for i in range(max(highest + 1, 10)))
+    if highest >= len(names):
+        raise DataError(
+            f"data.source.classes names {len(names)} classes, and a label of {folder} is {highest}. "
+            f"Name {highest + 1} classes, from index 0."
+        )
+    return names
+
+
+def _file(folder: Path, prefix: str, kind: str) -> Path | None:
+    """The file in its usual spellings: `train-images-idx3-ubyte`, `train-images.idx3-ubyte`, .gz."""
+    plain = [f"{prefix}-{kind}-ubyte", f"{prefix}-{kind.replace('-', '.', 1)}-ubyte"]
+    for name in [name + ending for name in plain for ending in ("", ".gz")]:
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def _there(found: Path | None, folder: Path, prefix: str) -> Path:
+    if found is None:
+        held = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        raise DataError(
+            f"{folder} must hold {prefix}-images-idx3-ubyte and {prefix}-labels-idx1-ubyte, plain or "
+            f".gz, got {held}."
+        )
+    return found
+
+
+def _open(path: Path) -> Any:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _header(path: Path, handle: Any) -> list[int]:
+    """The size of each dimension.
+
+    Raises:
+        DataError: not an IDX file of bytes.
+    """
+    try:
+        zeros, kind, dimensions = struct.unpack(">HBB", handle.read(4))
+        if zeros or kind != _UNSIGNED_BYTE or not 1 <= dimensions <= 4:
+            raise ValueError(f"its first bytes are {zeros:04x} {kind:02x} {dimensions:02x}")
+        sizes = list(struct.unpack(f">{dimensions}I", handle.read(4 * dimensions)))
+        if math.prod(sizes) > _MOST:
+            raise ValueError(f"it states {' x '.join(map(str, sizes))} values")
+    except (struct.error, ValueError, EOFError, OSError, zlib.error) as error:
+        raise DataError(
+            f"{path} is no IDX file of unsigned bytes ({error}). Download it again."
+        ) from error
+    return sizes
+
+
+def _sizes(path: Path) -> list[int]:
+    with _open(path) as handle:
+        return _header(path, handle)
+
+
+def _take(path: Path, handle: Any, num_bytes: int) -> np.ndarray:
+    """
+    Raises:
+        DataError: the file ends before.
+    """
+    try:
+        content = handle.read(num_bytes)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{path} is cut short or damaged ({error}). Download it again.") from error
+    if len(content) != num_bytes:
+        raise DataError(
+            f"{path} is cut short: {num_bytes - len(content)} bytes are missing that its header "
+            "states. Download it again."
+        )
+    return np.frombuffer(content, np.uint8)
+
+
+def _values(path: Path, dimensions: int) -> np.ndarray:
+    with _open(path) as handle:
+        sizes = _header(path, handle)
+        if len(sizes) != dimensions:
+            raise DataError(f"{path} must have {dimensions} dimension(s), got {len(sizes)}.")
+        return _take(path, handle, math.prod(sizes)).reshape(sizes)
+
+
+def _blocks(
+    split: str, images: Path, labels: np.ndarray, spec: TensorSpec
+) -> Iterator[dict[str, Any]]:
+    with _open(images) as handle:
+        _header(images, handle)
+        for start in range(0, len(labels), _BLOCK):
+            target = labels[start : start + _BLOCK]
+            pixels = _take(images, handle, len(target) * spec.num_bytes)
+            channels, height, width = spec.shape
+            if channels == 1:
+                samples = pixels.reshape(-1, 1, height, width)
+            else:
+                samples = pixels.reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+            yield {
+                "features": samples,
+                "label": target.astype(np.int64),
+                "key": [f"{split}/{i:05d}" for i in range(start, start + len(target))],
+                "split": "test" if split == "test" else None,
+            }

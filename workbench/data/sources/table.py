@@ -1,0 +1,90 @@
+"""A table of numbers: columns, arrays, or Spark ML vectors, in any format that Spark reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from nets.config import config
+from nets.errors import ConfigError
+from workbench.data.sources.tables import read_tables
+from workbench.data.table import Table
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@config
+class TableSource:
+    """Rows of numbers and a label: each row is a vector."""
+
+    kind: Literal["table"] = "table"
+    path: str
+    """The table: a file or folder, or a URL that Spark reads."""
+    test_path: str | None = None
+    """A table of the same columns whose rows are the test set; None: drawn, or as `split` says."""
+    format: str = "parquet"
+    """Spark's name of the format: parquet, orc, json, csv (with a header), delta, ..."""
+    features: tuple[str, ...] = ()
+    """Numeric columns, or one column of vectors or arrays; none: every numeric column that is nothing else."""
+    label: str = "label"
+    """Column to predict."""
+    task: Literal["classes", "values"] = "classes"
+    """classes: each different label is a class; values: labels are measured, and predicted as numbers."""
+    split: str | None = None
+    """Column of train, validation, test or null; None: there is none."""
+    weight: str | None = None
+    """Column of how much a row counts; None: all the same."""
+    key: str | None = None
+    """Column that names the rows; None: a hash of each row."""
+
+    def __post_init__(self) -> None:
+        if twice := {self.label, self.split, self.weight, self.key} & set(self.features):
+            raise ConfigError(
+                f"features must not name label, split, weight or key, got {', '.join(map(str, twice))}."
+            )
+
+
+def read(source: TableSource, spark: SparkSession) -> Table:
+    """Vectors (columns,) float32.
+
+    Raises:
+        DataError: a table cannot be read, lacks a column or has one of another type.
+    """
+    from pyspark.sql import functions as F
+
+    from workbench.data.frames import from_dataframe
+
+    named = [source.label, source.split, source.weight, source.key]
+    others = [name for name in named if name]
+    wanted = [*source.features, *others] if source.features else []
+    frame, split = read_tables(spark, source, wanted)
+    label = frame.schema[source.label].dataType.typeName() if source.label in frame.columns else ""
+    if source.task == "values" and label not in ("array", ""):
+        # Text and whole numbers as well: what is no number becomes null, and a bad row.
+        frame = frame.withColumn(source.label, F.col(f"`{source.label}`").cast("double"))
+    return from_dataframe(
+        frame,
+        features=source.features or _numeric(frame, [*others, *([split] if split else [])]),
+        label=source.label,
+        labels="fit" if source.task == "classes" else None,
+        split=split,
+        weight=source.weight,
+        key=source.key,
+    )
+
+
+def _numeric(frame: DataFrame, others: list[str]) -> list[str]:
+    from pyspark.sql.types import BooleanType, NumericType
+
+    names = [
+        field.name
+        for field in frame.schema
+        if isinstance(field.dataType, (NumericType, BooleanType)) and field.name not in others
+    ]
+    if not names:
+        raise DataError(
+            f"The table has no numeric column beside {', '.join(others)} "
+            f"({frame.schema.simpleString()}). Name its column of vectors with data.source.features."
+        )
+    return names
