@@ -134,14 +134,19 @@ def prepare_table(
     progress = progress or Silent()
     began = began or time.perf_counter()
     progress.stage("Reading and splitting the data in Spark")
-    held = [table.decoded] if table.decoded is not None else []
+    # Rows that are stored already, before the split, are not stored again: a split adds no bytes.
+    stored = table.encode is None and (table.decoded is not None or table.cache is not None)
+    held = [] if table.decoded is None else [table.decoded]
     try:
         table = data.placed(table, config.split)
-        frame = table.frame.persist()
-        held.append(frame)
+        if table.decoded is not None and table.decoded not in held:
+            held.append(table.decoded)
+        frame = table.frame
+        if not stored:
+            held.append(frame.persist())
         record = data.record(table, config)
         seconds = {"read": time.perf_counter() - began}
-        if len(held) > 1:
+        while not stored and len(held) > 1:
             held.pop(0).unpersist()
         progress.stage("Measuring the training split in Spark")
         began = time.perf_counter()

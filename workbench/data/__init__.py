@@ -10,7 +10,7 @@ from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.fingerprint import content_fingerprint, fingerprint
 from workbench.data.frames import from_dataframe
 from workbench.data.sources import read
-from workbench.data.split import check, split
+from workbench.data.split import absent, check, split
 from workbench.data.statistics import fit_statistics
 from workbench.data.table import Table
 from workbench.errors import DataError
@@ -49,7 +49,13 @@ def placed(table: Table, config: SplitConfig) -> Table:
     Raises:
         DataError: the rows cannot be split as asked.
     """
-    table = replace(table, frame=split(table.frame, config, stratified=table.labels is not None))
+    frame = split(
+        table.frame,
+        config,
+        stratified=table.labels is not None,
+        official_test=table.official_test,
+    )
+    table = replace(table, frame=frame)
     return table.encode(table) if table.encode else table
 
 
@@ -75,6 +81,7 @@ def record(table: Table, config: DataConfig) -> dict[str, Any]:
     check(counts, table.labels, config.split)
     return {
         "class_counts": counts if table.labels is not None else {},
+        "missing_classes": absent(counts, table.labels),
         "rows": {name: sum(rows) for name, rows in counts.items()},
         "bad": bad,
         "split": to_dict(config.split),

@@ -52,7 +52,8 @@ def from_dataframe(
         label: text, a boolean or a whole number is a class; float and double, and arrays of
             them, are measured values. None: there is none (autoencoders); it becomes 0.
         spec: what a sample is. None: found from the first row (pictures: its size and channels).
-        split: column of "train", "validation", "test" or null (drawn by the split's settings).
+        split: column of "train", "validation", "test" or null (drawn by the split's settings). Where
+            it has "test" and no "validation", "train" is drawn from too.
         weight: column of how much a row counts in the loss, >= 0.
         length: column of valid steps, where `features` is padded already.
         labels: class names by index. "fit": the different values of `label`, in order, also where
@@ -84,7 +85,10 @@ def from_dataframe(
     if length:
         columns["length"] = F.col(_quoted(length)).cast("int")
     chosen = df.select(*(column.alias(name) for name, column in columns.items()))
-    names, num_rows, official = _surveyed(chosen, names, _is_numeric(df, label))
+    names, num_rows, parts = _surveyed(chosen, names, _is_numeric(df, label))
+    official = "test" in parts
+    if official and "validation" not in parts:
+        chosen = chosen.withColumn("split", F.when(F.col("split") != "train", F.col("split")))
     outputs = len(names) if names is not None else _num_outputs(chosen)
     recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
     table = encoded(chosen, recipe, num_rows=num_rows, official_test=official)
@@ -287,8 +291,8 @@ def _label(
 
 def _surveyed(
     chosen: DataFrame, wanted: Any, numeric: bool
-) -> tuple[tuple[str, ...] | None, int, bool]:
-    """Class names, rows, and whether the source has an official test set: one job for all three."""
+) -> tuple[tuple[str, ...] | None, int, set[str | None]]:
+    """Class names, rows, and the values of `split`: one job for all three."""
     from pyspark.sql import functions as F
 
     fit = wanted == "fit"
@@ -297,9 +301,9 @@ def _surveyed(
     num_rows = sum(row["count"] for row in groups)
     if not num_rows:
         raise DataError("The DataFrame has no rows.")
-    official = any(row["split"] == "test" for row in groups)
+    parts = {row["split"] for row in groups}
     if not fit:
-        return wanted, num_rows, official
+        return wanted, num_rows, parts
     names = {row["label"] for row in groups} - {None}
     if len(names) > MAX_CLASSES:
         raise DataError(
@@ -309,7 +313,7 @@ def _surveyed(
     if not names:
         raise DataError("The label column holds no value at all: there is nothing to learn.")
     order = sorted(names, key=float) if numeric else sorted(names)
-    return tuple(order), num_rows, official
+    return tuple(order), num_rows, parts
 
 
 def _spread(frame: DataFrame, num_bytes: int) -> DataFrame:

@@ -11,12 +11,19 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
-def split(frame: DataFrame, config: SplitConfig, *, stratified: bool = True) -> DataFrame:
+def split(
+    frame: DataFrame,
+    config: SplitConfig,
+    *,
+    stratified: bool = True,
+    official_test: bool | None = None,
+) -> DataFrame:
     """Fill the column `split` where the source left it empty.
 
     by rows: within each class, rows are ranked by a hash of their key and the seed; the first
     shares are test and validation. The result depends on keys, labels and seed only, never on
-    partitions, and the shares of each class are exact to one row.
+    partitions, and the shares of each class are exact to one row. Rows that share a key share a
+    split. Only keys and labels are sorted, and that at once; samples stay where they are.
 
     by group: the same with groups in place of rows, a group counting for its lowest label; the
     shares are of the groups.
@@ -28,6 +35,7 @@ def split(frame: DataFrame, config: SplitConfig, *, stratified: bool = True) -> 
         frame: columns key, label, split ("test" for an official test set, else null); group
             (string) or time (number) where it is split by them.
         stratified: rank within each label; False where labels are measured values.
+        official_test: whether some row's split is "test"; None: Spark looks.
 
     Raises:
         DataError: there is no column to split by.
@@ -39,7 +47,9 @@ def split(frame: DataFrame, config: SplitConfig, *, stratified: bool = True) -> 
             f"data.split.by {config.by!r} needs rows that have a {config.by}, and this source has "
             f"none. Name its {config.by} column in data.source, or set data.split.by to rows."
         )
-    official = frame.where(F.col("split") == "test").limit(1).count() > 0
+    official = official_test
+    if official is None:
+        official = frame.where(F.col("split") == "test").limit(1).count() > 0
     test = 0.0 if official else config.test
     if config.by == "time":
         return _by_time(frame, config, test)
@@ -63,12 +73,15 @@ def _ranked(
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    group = [F.col("label")] if stratified else [F.lit(0)]
-    open_rows = Window.partitionBy(*group, F.col("split").isNull())
-    # Two hashes: a tie in 64 bits alone would be broken by the order of arrival.
-    order = (F.xxhash64("key", F.lit(config.seed)), F.col("key"))
-    rank = F.row_number().over(open_rows.orderBy(*order))
-    size = F.count(F.lit(1)).over(open_rows)
+    stratum = F.col("label") if stratified else F.lit(0)
+    # Two parts: a tie in 64 bits alone would be broken by the order of arrival.
+    place = F.struct(F.xxhash64("key", F.lit(config.seed)).alias("hash"), F.col("key"))
+    open_rows = frame.where(F.col("split").isNull()).select(
+        stratum.alias("_stratum"), place.alias("place")
+    )
+    within = Window.partitionBy("_stratum")
+    rank = F.row_number().over(within.orderBy("place"))
+    size = F.count(F.lit(1)).over(within)
     num_test = _rows(test, size)
     rest = size - num_test
     if config.folds:
@@ -76,13 +89,26 @@ def _ranked(
         held = F.floor((rank - num_test - 1) * config.folds / rest) == config.fold
     else:
         held = rank <= num_test + _rows(config.validation, rest if official else size)
+    part = F.when(rank <= num_test, "test").when(held, "validation")
+    drawn = open_rows.withColumn("part", part)
+    of_test, of_validation = (
+        F.when(F.col("part") == name, F.col("place")) for name in ("test", "validation")
+    )
+    edges = drawn.groupBy("_stratum").agg(
+        F.max(of_test).alias("_test_last"),
+        F.min(of_validation).alias("_first"),
+        F.max(of_validation).alias("_last"),
+    )
+    # A few values per class, brought to every row: the rows themselves are not shuffled.
+    bounds = F.broadcast(frame.sparkSession.createDataFrame(edges.collect(), edges.schema))
+    placed = frame.withColumn("_stratum", stratum).join(bounds, "_stratum", "left")
     chosen = (
         F.when(F.col("split").isNotNull(), F.col("split"))
-        .when(rank <= num_test, "test")
-        .when(held, "validation")
+        .when(place <= F.col("_test_last"), "test")
+        .when((place >= F.col("_first")) & (place <= F.col("_last")), "validation")
         .otherwise("train")
     )
-    return frame.withColumn("split", chosen)
+    return placed.withColumn("split", chosen).drop("_stratum", "_test_last", "_first", "_last")
 
 
 def _rows(share: float, size: Column) -> Column:
@@ -130,12 +156,29 @@ def check(
             )
     if labels is None:
         return
-    missing = [label for label, rows in zip(labels, counts["train"], strict=True) if rows == 0]
+    missing = absent(counts, labels).get("train", [])
     if missing:
+        few = ", ".join(f"{name!r} ({_total(counts, labels, name)} rows)" for name in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise DataError(
-            f"Every class needs rows in every split; {', '.join(map(repr, missing[:5]))} has none "
-            "left to train on. Add samples of it, leave the class out, or hold out less."
+            f"Every class needs a row to train on beside those held out; {few}{more} has none left. "
+            "Add samples of it, leave the class out, or hold out less (data.split)."
         )
+
+
+def absent(counts: dict[str, list[int]], labels: tuple[str, ...] | None) -> dict[str, list[str]]:
+    """The classes that a split has no row of, by split: what is not there is not judged there."""
+    if labels is None:
+        return {}
+    found = {
+        part: [name for name, num in zip(labels, rows, strict=True) if not num]
+        for part, rows in counts.items()
+    }
+    return {part: names for part, names in found.items() if names}
+
+
+def _total(counts: dict[str, list[int]], labels: tuple[str, ...], name: str) -> int:
+    return sum(rows[labels.index(name)] for rows in counts.values())
 
 
 def _shown(counts: dict[str, list[int]]) -> str:

@@ -117,6 +117,18 @@ def test_raw_samples_weights_and_splits_of_their_own(spark: SparkSession) -> Non
     }
 
 
+@pytest.mark.parametrize("third", ["train", "validation"])
+def test_training_rows_are_drawn_from_where_no_validation_is_named(
+    spark: SparkSession, third: str
+) -> None:
+    rows = [("a", 1.0, "train"), ("b", 2.0, "test"), ("c", 3.0, third)]
+    frame = made(spark, rows, "k string, x double, s string")
+    table = from_dataframe(frame, features="x", label="x", key="k", split="s")
+    splits = {key: row["split"] for key, row in good(table).items()}
+    open_row = None if third == "train" else "train"
+    assert splits == {"a": open_row, "b": "test", "c": open_row and third}
+
+
 def test_series_of_nested_arrays_with_measured_targets(spark: SparkSession) -> None:
     spec = TensorSpec(kind="series", shape=(3, 2))
     rows = [("a", [[1.0, 2.0], [3.0, 4.0]], [0.5, 1.5]), ("b", [[1.0, 2.0]] * 4, [0.0, 0.0])]

@@ -239,7 +239,7 @@ def folder(root: Path, **classes: int) -> Path:
 
 @pytest.mark.cluster
 def test_bad_pictures_are_set_aside_with_their_reasons(bench: Bench, tmp_path: Path) -> None:
-    root = folder(tmp_path / "pictures", cat=20, dog=20)
+    root = folder(tmp_path / "odd [1] {ü} %20", cat=20, dog=20)
     (root / "cat" / "broken.jpg").write_bytes(b"not a picture")
     (root / "dog" / "empty.png").write_bytes(b"")
     (root / "dog" / "_hidden.png").write_bytes(png())

@@ -6,10 +6,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from workbench.data.config import SplitConfig
-from workbench.data.split import check, split
+from workbench.data.split import absent, check, split
 from workbench.errors import DataError
 
 LABELS = ("a", "b")
@@ -81,5 +83,61 @@ def test_no_rows_at_all_are_refused() -> None:
 
 def test_a_class_without_a_training_row_is_named() -> None:
     counts = {"train": [5, 0], "validation": [1, 0], "test": [1, 1]}
-    with pytest.raises(DataError, match="'b' has none left to train on"):
+    with pytest.raises(DataError, match=r"row to train on .* 'b' \(1 rows\) has none left"):
         check(counts, LABELS, SplitConfig())
+
+
+def test_classes_that_are_not_held_out_are_named_and_not_refused() -> None:
+    counts = {"train": [5, 3], "validation": [1, 0], "test": [0, 1]}
+    check(counts, LABELS, SplitConfig())
+    assert absent(counts, LABELS) == {"validation": ["b"], "test": ["a"]}
+    assert absent(counts, None) == {}
+
+
+# Keys of no meaning, one letter for the class each: their order and number are all there is to it.
+_KEYS = st.lists(st.text("ab", max_size=6), unique=True, min_size=1, max_size=40)
+
+
+@pytest.mark.cluster
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    keys=_KEYS,
+    shares=st.tuples(st.sampled_from([0, 0.1, 0.34]), st.sampled_from([0, 0.2, 0.5])),
+    seed=st.integers(0, 3),
+    partitions=st.integers(1, 4),
+    folds=st.sampled_from([None, 2, 3]),
+)
+def test_any_split_is_exact_and_depends_on_its_own_class_only(
+    spark: SparkSession, keys: Any, shares: Any, seed: int, partitions: int, folds: int | None
+) -> None:
+    validation, test = shares
+    config = SplitConfig(validation=validation, test=test, seed=seed, folds=folds)
+    data = [(key, int(key.endswith("a")), None) for key in keys]
+    chosen = done(spark, data, config, partitions)
+    assert chosen.keys() == set(keys)
+    for label in (0, 1):
+        own = [row for row in data if row[1] == label]
+        size = len(own)
+        counted = Counter(chosen[key] for key, *_ in own)
+        num_test = max(1, int(test * size + 0.5)) if test and size else 0
+        assert counted["test"] == min(size, num_test)
+        rest = size - counted["test"]
+        if folds:
+            assert counted["validation"] in (rest // folds, -(-rest // folds))
+        elif size:
+            wanted = max(1, int(validation * size + 0.5)) if validation else 0
+            assert counted["validation"] == min(rest, wanted)
+    alone = done(spark, [row for row in data if row[1] == 1] or data, config, 1)
+    assert all(chosen[key] == part for key, part in alone.items())
+
+
+@pytest.mark.cluster
+def test_rows_of_one_key_share_a_split(spark: SparkSession) -> None:
+    frame = spark.createDataFrame(
+        [(f"k{i % 10}", 0, None) for i in range(100)], "key string, label long, split string"
+    )
+    parts = split(frame, SplitConfig()).select("key", "split").distinct().collect()
+    assert len(parts) == 10
+    assert {row["split"] for row in parts} == {"train", "validation", "test"}

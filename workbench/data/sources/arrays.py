@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nets.spec import TensorSpec
+from workbench.data.rows import location
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def from_blocks(
                 folder / f"{next(numbers):05d}.parquet",
                 compression="lz4",
             )
-    frame = spark.read.schema(SCHEMA).parquet(folder.as_uri())
+    frame = spark.read.schema(SCHEMA).parquet(location(folder))
     return Table(
         frame=frame,
         spec=spec,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from nets.config import config
 from workbench.data.encode import Recipe
 from workbench.data.pictures import picture_spec
+from workbench.data.rows import location
 from workbench.data.sources.paths import existing
 from workbench.data.table import Table
 from workbench.errors import DataError
@@ -68,9 +69,9 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
     raw = (
         spark.read.format("binaryFile")
         .option("recursiveFileLookup", True)
-        .load([(top / name).as_uri() for top in tops for name in names if (top / name).is_dir()])
+        .load([location(top / name) for top in tops for name in names if (top / name).is_dir()])
     )
-    prefix = root.as_uri().removeprefix("file://") + "/"
+    prefix = f"{root}/"
     key = F.expr(f"substring(path, locate('{_quoted(prefix)}', path) + {len(prefix)})")
     depth = 1 if len(tops) == 2 else 0
     rows = raw.select(F.col("content").alias("features"), key.alias("key")).select(

@@ -57,10 +57,10 @@ def read(source: TableSource, spark: SparkSession) -> Table:
 
     named = [source.label, source.split, source.weight, source.key]
     others = [name for name in named if name]
-    wanted = [*source.features, *others] if source.features else []
-    frame, split = read_tables(spark, source, wanted)
-    label = frame.schema[source.label].dataType.typeName() if source.label in frame.columns else ""
-    if source.task == "values" and label not in ("array", ""):
+    wanted = [*source.features, *others]
+    frame, split = read_tables(spark, source, wanted, others=not source.features)
+    label = frame.schema[source.label].dataType.typeName()
+    if source.task == "values" and label != "array":
         # Text and whole numbers as well: what is no number becomes null, and a bad row.
         frame = frame.withColumn(source.label, F.col(f"`{source.label}`").cast("double"))
     return from_dataframe(

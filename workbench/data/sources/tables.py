@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from workbench.data.rows import location
 from workbench.data.sources.paths import existing
 from workbench.errors import DataError
 
@@ -28,19 +29,23 @@ class Tables(Protocol):
 
 
 def read_tables(
-    spark: SparkSession, source: Tables, columns: list[str]
+    spark: SparkSession, source: Tables, columns: list[str], *, others: bool = False
 ) -> tuple[DataFrame, str | None]:
-    """The wanted columns (all, if none is named) of one table or two, and the column that splits.
+    """The wanted columns of one table or two, and the column that splits.
+
+    Args:
+        columns: that must be there.
+        others: keep the other columns too.
 
     Raises:
         DataError: a table is missing or unreadable, or lacks a column.
     """
     from pyspark.sql import functions as F
 
-    frame = _table(spark, source.path, source.format, columns)
+    frame = _table(spark, source.path, source.format, columns, others)
     if source.test_path is None:
         return frame, source.split
-    test = _table(spark, source.test_path, source.format, columns)
+    test = _table(spark, source.test_path, source.format, columns, others)
     if differing := set(frame.columns) ^ set(test.columns):
         raise DataError(
             f"The tables data.source.path and test_path must have the same columns; only one of them "
@@ -52,11 +57,13 @@ def read_tables(
     return both, SPLIT
 
 
-def _table(spark: SparkSession, path: str, form: str, columns: list[str]) -> DataFrame:
+def _table(
+    spark: SparkSession, path: str, form: str, columns: list[str], others: bool
+) -> DataFrame:
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
-    place = path if "://" in path else existing(path, f"a table in format {form}").as_uri()
+    place = path if "://" in path else location(existing(path, f"a table in format {form}"))
     reader: Any = spark.read.format(form)
     if form == "csv":
         reader = reader.option("header", True).option("inferSchema", True)
@@ -73,4 +80,4 @@ def _table(spark: SparkSession, path: str, form: str, columns: list[str]) -> Dat
             f"{path} has no column {missing[0]!r}. It has {', '.join(frame.columns)}: say which it is "
             "with --set data.source.image=COLUMN, label, split or key."
         )
-    return frame.select(*(f"`{name}`" for name in columns)) if columns else frame
+    return frame if others else frame.select(*(f"`{name}`" for name in columns))
