@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter, methodcaller
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nets.errors import ConfigError
+
+Resample = Literal["none", "over", "under"]
 
 
 class Batch(NamedTuple):
@@ -49,13 +51,15 @@ def batches(
     shuffle: bool = True,
     rank: int = 0,
     world_size: int = 1,
+    resample: Resample = "none",
 ) -> Iterator[Batch]:
     """One pass over `data`, on the device it is on.
 
     With `shuffle` (training), a permutation drawn from (seed, epoch) is cut into equal shares, so
     every rank gets the same number of batches (collective gradients need that); up to
     `world_size - 1` rows, different ones each epoch, sit out. A last batch of a single row joins
-    the one before it, since batch normalisation cannot train on one row.
+    the one before it, since batch normalisation cannot train on one row. With `resample`, it is a
+    permutation of rows drawn class by class, `resampled_rows` of them (`TrainingConfig.resample`).
 
     Without it (evaluation), each rank gets consecutive rows in order, as views: every row exactly
     once over all ranks, and the ranks' results joined in rank order are in row order.
@@ -64,6 +68,8 @@ def batches(
         ConfigError: fewer rows than workers, with `shuffle`.
     """
     num_rows = len(data.features)
+    if shuffle and resample != "none":
+        num_rows = resampled_rows(torch.bincount(data.label).tolist(), resample)
     start, stop = _share(num_rows, shuffle, rank, world_size)
     bounds = _bounds(stop - start, batch_size, shuffle)
     if not shuffle:
@@ -71,10 +77,34 @@ def batches(
             yield _each(data, itemgetter(slice(start + low, start + high)))
         return
     generator = torch.Generator().manual_seed(mix_seed(seed, epoch))
-    order = torch.randperm(num_rows, generator=generator)[start:stop].to(data.features.device)
+    order = torch.randperm(num_rows, generator=generator)
+    if resample != "none":
+        order = _alike(data.label.cpu(), num_rows, generator)[order]
+    order = order[start:stop].to(data.features.device)
     for low, high in bounds:
         rows = order[low:high]
         yield _each(data, methodcaller("index_select", 0, rows))
+
+
+def resampled_rows(class_counts: Sequence[int], resample: Resample) -> int:
+    """Rows of an epoch in which every class that has rows has as many as the largest or smallest."""
+    present = [count for count in class_counts if count]
+    if resample == "none" or not present:
+        return sum(present)
+    return len(present) * (max(present) if resample == "over" else min(present))
+
+
+def _alike(label: Tensor, num_rows: int, generator: torch.Generator) -> Tensor:
+    """(num_rows,) row numbers, equally many of each class; none twice before all of its class once."""
+    order = torch.argsort(label, stable=True)
+    classes = [rows for rows in order.split(torch.bincount(label).tolist()) if len(rows)]
+    each = num_rows // len(classes)
+    drawn = []
+    for rows in classes:
+        passes = -(-each // len(rows))
+        shuffled = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(passes)]
+        drawn.append(torch.cat(shuffled)[:each])
+    return torch.cat(drawn)
 
 
 def _each(data: Batch, take: Callable[[Tensor], Tensor]) -> Batch:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from nets.metrics import regression
+from nets.metrics import macro_f1, regression
 
 Task = Literal["classes", "values", "reconstruction"]
 
@@ -34,14 +34,15 @@ class Evaluation:
     """(N,) float32, each row's own loss, before any weight."""
 
     def metrics(self, prefix: str) -> dict[str, float]:
-        """`{"validation/loss": ..., "validation/accuracy": ...}`; mae and r2 for measured values."""
+        """By name, as `validation/loss`: loss; accuracy and macro_f1 for classes; mse, mae and r2
+        for measured values."""
         values = {"loss": self.loss}
         if self.task == "classes":
             right = (self.scores.argmax(1) == self.labels).sum() if self.count else torch.tensor(0)
             values["accuracy"] = int(right) / self.count if self.count else float("nan")
+            values["macro_f1"] = macro_f1(self.scores, self.labels, self.scores.shape[1])
         elif self.task == "values":
-            found = regression(self.scores, self.labels)
-            values |= {"mae": found["mae"], "r2": found["r2"]}
+            values |= regression(self.scores, self.labels)
         return {f"{prefix}/{name}": value for name, value in values.items()}
 
     @staticmethod

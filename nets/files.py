@@ -22,8 +22,10 @@ from nets.config import from_dict, to_dict
 from nets.errors import ConfigError, ModelFileError
 from nets.net import Net, NetConfig, build
 from nets.prepare import Prepare
+from nets.restore import Restore
 from nets.rnn import RNNConfig
 from nets.spec import TensorSpec
+from nets.text import TextEncoding
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 _FORMAT = 1
@@ -41,6 +43,8 @@ def save(
     Args:
         labels: class names by index.
         extra: more for the JSON, such as the experiment.
+
+    What `net.text` says of raw text is kept too.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -51,6 +55,7 @@ def save(
         "preparation": net.prepare.method,
         "num_outputs": net.num_outputs,
         "labels": list(labels) if labels is not None else None,
+        "text": None if net.text is None else to_dict(net.text),
         **(extra or {}),
     }
     state = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
@@ -90,8 +95,15 @@ def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
             state["prepare.factor"],
             state.get("prepare.matrix"),
         )
-        net = build(config, spec, described["num_outputs"], prepare=prepare)
+        restore = None
+        if "restore.offset" in state:
+            restore = Restore(
+                state["restore.offset"], state["restore.factor"], state.get("restore.channel")
+            )
+        net = build(config, spec, described["num_outputs"], prepare=prepare, restore=restore)
         net.load_state_dict(state)
+        if text := described.get("text"):
+            net.text = from_dict(TextEncoding, text)
     except ModelFileError:
         raise
     except (

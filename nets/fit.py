@@ -157,7 +157,7 @@ class Fit:
         with self._autocast():
             scores = self._forward(features) if length is None else self._forward(features, length)
         scores = scores.float()
-        target = self._target(features, label)
+        target = self._target(features, label, length)
         loss = self.loss(scores, target, weight)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -210,7 +210,7 @@ class Fit:
     def _evaluate_batch(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         features, label, length, weight = batch
         scores = (self.net(features) if length is None else self.net(features, length)).float()
-        target = self._target(features, label)
+        target = self._target(features, label, length)
         losses = self.loss.per_row(scores, target)
         weights = self.loss.row_weights(target, weight)
         kept = scores[:, :0] if self.task == "reconstruction" else scores
@@ -260,10 +260,10 @@ class Fit:
             features = features.contiguous(memory_format=torch.channels_last)
         return Batch(features, label, length, weight)
 
-    def _target(self, features: Tensor, label: Tensor) -> Tensor:
+    def _target(self, features: Tensor, label: Tensor, length: Tensor | None) -> Tensor:
         if self.task == "reconstruction":
             with torch.no_grad():
-                prepared: Tensor = self.net.prepare(features)
+                prepared: Tensor = self.net.prepare(features, length)
             return prepared
         return label
 

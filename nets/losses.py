@@ -26,10 +26,10 @@ class Loss:
     """The loss of a batch: the mean over its rows, weighted by class and by row.
 
     Args:
-        class_counts: rows of each class in the training split, for `class_weights="balanced"`.
+        class_counts: rows of each class in the training split, for `class_weights`.
 
     Raises:
-        ConfigError: balanced class weights without class counts.
+        ConfigError: class weights without class counts.
     """
 
     def __init__(
@@ -42,13 +42,16 @@ class Loss:
         self.smoothing = config.label_smoothing
         self.gamma = config.focal_gamma
         self.class_weights: Tensor | None = None
-        if config.class_weights == "balanced":
+        if config.class_weights != "none":
             if class_counts is None:
                 raise ConfigError(
-                    "class_weights 'balanced' needs the rows of each class, got none. "
+                    f"class_weights {config.class_weights!r} needs the rows of each class, got none. "
                     "Pass class_counts, or set class_weights to none."
                 )
-            self.class_weights = balanced_weights(class_counts).to(device)
+            weights = balanced_weights(class_counts).to(device)
+            self.class_weights = (
+                weights.sqrt() if config.class_weights == "square_root" else weights
+            )
 
     def __call__(self, scores: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         """The weighted mean over the batch, (): the sum of w * loss over the sum of w.

@@ -15,8 +15,10 @@ from nets.cnn import CNN, CNNConfig
 from nets.errors import ConfigError
 from nets.prepare import PreparationConfig, Prepare, make
 from nets.resnet import ResNet, ResNetConfig
+from nets.restore import Restore
 from nets.rnn import RNN, RNNConfig
 from nets.spec import TensorSpec
+from nets.text import TextEncoding
 
 NetConfig = Annotated[
     CNNConfig | ResNetConfig | RNNConfig | AutoencoderConfig,
@@ -60,16 +62,19 @@ class Net(nn.Module):
         num_outputs: int,
         prepare: Prepare,
         body: nn.Module,
+        restore: Restore | None = None,
     ) -> None:
         super().__init__()
         self.config, self.spec, self.num_outputs = config, spec, num_outputs
         self.labels: tuple[str, ...] | None = None
         """Class names by index, where a saved net has them."""
-        self.prepare, self.body = prepare, body
+        self.text: TextEncoding | None = None
+        """How raw text becomes the net's input, where a saved net reads text."""
+        self.prepare, self.body, self.restore = prepare, body, restore
 
     def forward(self, features: Tensor, length: Tensor | None = None) -> Tensor:
-        out: Tensor = self.body(self.prepare(features), length)
-        return out
+        out: Tensor = self.body(self.prepare(features, length), length)
+        return out if self.restore is None else self.restore(out, features, length)
 
     def layers(self) -> list[Layer]:
         """Every layer with parameters or a computation of its own, in the order they run."""
@@ -119,6 +124,7 @@ def build(
     num_outputs: int,
     *,
     prepare: Prepare | None = None,
+    restore: Restore | None = None,
     seed: int = 0,
 ) -> Net:
     """A net with freshly drawn weights; the same seed draws the same, and the global one is left alone.
@@ -126,6 +132,7 @@ def build(
     Args:
         num_outputs: classes, or values of a regression; autoencoders draw what they are given.
         prepare: the first layer; None: samples as they are.
+        restore: the last layer of a regression; None: values as the body gives them.
 
     Raises:
         ConfigError: the net does not fit the sample's shape; the layer is named.
@@ -136,4 +143,4 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = _BODIES[type(net)](net, prepare.output, num_outputs)
-    return Net(net, spec, num_outputs, prepare, body)
+    return Net(net, spec, num_outputs, prepare, body, restore)

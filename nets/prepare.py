@@ -29,6 +29,8 @@ class PreparationConfig:
     """pca: give every axis deviation 1."""
     epsilon: float = Field(default=1e-5, gt=0)
     """Added to variances before dividing: keeps features that never vary finite."""
+    targets: Literal["none", "standardize", "change"] = "standardize"
+    """Measured labels, as the net learns them; it answers in their own units. standardize: mean 0 and deviation 1; change: a forecast's distance from the last step of its window, standardized."""
 
     @property
     def needs_covariance(self) -> bool:
@@ -40,6 +42,7 @@ class Prepare(nn.Module):
     """(x - offset) * factor, then an optional projection. Raw samples in, what the net sees out.
 
     (B, *spec.shape) in spec.dtype -> (B, *output.shape) float32; token ids -> int64, unchanged.
+    Steps of a series from its length on are 0, whatever was there.
     """
 
     offset: Tensor
@@ -69,10 +72,13 @@ class Prepare(nn.Module):
             return TensorSpec(kind="vector", shape=(self.matrix.shape[0],))
         return TensorSpec(kind=self.spec.kind, shape=self.spec.shape)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         if self.spec.kind == "tokens":
             return x.long()
         x = (x.float() - self.offset) * self.factor
+        if length is not None and self.spec.kind == "series":
+            steps = torch.arange(x.shape[1], device=x.device)
+            x = x.masked_fill((steps >= length[:, None])[:, :, None], 0.0)
         if self.matrix is None:
             return x
         return (x.flatten(1) @ self.matrix.T).unflatten(1, self.output.shape)
@@ -103,7 +109,7 @@ def make(
     if method == "scale":
         low, high = statistics.minimum.min(), statistics.maximum.max()
         return Prepare(method, spec, zero + low, one / max(high - low, config.epsilon), None)
-    mean = torch.from_numpy(statistics.mean).reshape(spec.shape)
+    mean = torch.from_numpy(statistics.mean).reshape(_sample_shape(statistics, spec))
     if method == "center":
         return Prepare(method, spec, mean, one, None)
     if method == "standardize":
@@ -112,10 +118,18 @@ def make(
     return Prepare(method, spec, mean, one, _projection(config, statistics))
 
 
+def _sample_shape(statistics: Statistics, spec: TensorSpec) -> tuple[int, ...]:
+    """The sample's shape; (1, channels) for series of varying length, whose steps count alike."""
+    if spec.kind == "series" and len(statistics.mean) == spec.shape[1]:
+        return 1, spec.shape[1]
+    return spec.shape
+
+
 def _per_channel(statistics: Statistics, spec: TensorSpec, epsilon: float) -> tuple[Tensor, Tensor]:
     """Mean and deviation over all positions of a channel; of each feature of a vector."""
-    mean = torch.from_numpy(statistics.mean).reshape(spec.shape)
-    variance = torch.from_numpy(statistics.variance).reshape(spec.shape)
+    shape = _sample_shape(statistics, spec)
+    mean = torch.from_numpy(statistics.mean).reshape(shape)
+    variance = torch.from_numpy(statistics.variance).reshape(shape)
     if spec.kind == "vector":
         return mean, (variance + epsilon).sqrt()
     positions = (1, 2) if spec.kind == "image" else (0,)

@@ -11,6 +11,7 @@ import torch
 from nets.errors import ConfigError
 from nets.files import load
 from nets.net import Net
+from nets.text import TextEncoder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,8 @@ class Predictor:
         """
         Args:
             model_input: column `features`: the sample's raw bytes, as `net.spec` says; optional
-                column `length`: valid steps of each row.
+                column `length`: valid steps of each row. A net of text takes a column `text`
+                instead; null or empty text is a sample of padding alone.
 
         Returns:
             For classes: prediction (index, int64), label (name), probabilities (list of float).
@@ -39,7 +41,11 @@ class Predictor:
         """
         import pandas as pd
 
-        scores = self.scores(list(model_input["features"]), model_input.get("length"))
+        if "features" not in model_input and "text" in model_input:
+            samples, lengths = self._encoded(list(model_input["text"]))
+        else:
+            samples, lengths = list(model_input["features"]), model_input.get("length")
+        scores = self.scores(samples, lengths)
         if self.net.labels is None:
             values = scores[:, 0] if scores.shape[1] == 1 else list(scores)
             return pd.DataFrame({"prediction": values}, index=model_input.index)
@@ -53,6 +59,16 @@ class Predictor:
             },
             index=model_input.index,
         )
+
+    def _encoded(self, texts: list[Any]) -> tuple[list[bytes], list[int]]:
+        if self.net.text is None:
+            raise ConfigError(
+                f"this net reads {self.net.spec.kind} {self.net.spec.shape}, not text. Give it a "
+                "column `features`."
+            )
+        known = [text if isinstance(text, str) else None for text in texts]
+        ids, length, _ = TextEncoder(self.net.text).encode(known)
+        return [row.tobytes() for row in ids], length.tolist()
 
     def scores(self, samples: list[bytes], lengths: Any = None) -> np.ndarray[Any, Any]:
         """Logits or values, (n, num_outputs) float32, of encoded samples.

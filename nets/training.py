@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from nets.augment import AugmentConfig
+from nets.batches import Resample
 from nets.config import config
 from nets.errors import ConfigError
 
@@ -43,8 +44,10 @@ class TrainingConfig:
     """cross_entropy: share of the target spread evenly over all classes."""
     focal_gamma: float = Field(default=2.0, ge=0)
     """focal: how strongly samples that are already right are discounted (Lin et al. 2017)."""
-    class_weights: Literal["none", "balanced"] = "none"
-    """balanced: a class counts in inverse proportion to its rows, rows / (classes * rows of the class)."""
+    class_weights: Literal["none", "square_root", "balanced"] = "none"
+    """balanced: a class counts in inverse proportion to its rows, rows / (classes * rows of the class); square_root: by the square root of that, gentler where classes differ a hundredfold."""
+    resample: Resample = "none"
+    """Classes alike in every epoch. over: rows of the smaller classes are repeated until each has as many as the largest; under: of each class as many as the smallest has, others every epoch."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Scale the gradient down to this Euclidean norm where it is longer; None: never."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -76,6 +79,12 @@ class TrainingConfig:
             raise ConfigError(
                 f"class_weights need classes, got {self.class_weights!r} with loss 'mse'. "
                 "Set class_weights to none."
+            )
+        if self.resample != "none" and (self.loss == "mse" or self.class_weights != "none"):
+            raise ConfigError(
+                "resample makes classes alike, as class_weights do: it needs classes, and no weights "
+                f"beside it, got resample {self.resample!r} with loss {self.loss!r} and class_weights "
+                f"{self.class_weights!r}. Set one of them to none."
             )
         if self.monitor.endswith("/loss") and self.mode == "max":
             raise ConfigError(

@@ -36,7 +36,8 @@ def save_model(
 
     Args:
         directory: what `nets.save` wrote.
-        example: some rows as the model takes them: `features` (bytes) and, for sequences, `length`.
+        example: some rows as the model takes them: `features` (bytes) and, for sequences, `length`;
+            of a net that reads text also `text`.
         labels: names of the classes; the signature then has what a classifier answers.
         loader: module that loads the folder.
     """
@@ -70,7 +71,11 @@ def _signature(example: Mapping[str, Sequence[Any]], labels: Sequence[str] | Non
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array
 
-    inputs = [ColSpec("binary", "features")]
+    # A net that reads text takes it raw, too: one of the two columns has to be there.
+    reads_text = "text" in example
+    inputs = [ColSpec("binary", "features", required=not reads_text)]
+    if reads_text:
+        inputs.append(ColSpec("string", "text", required=False))
     if "length" in example:
         inputs.append(ColSpec("long", "length", required=False))
     if not labels:  # a value or a vector of them: only the net knows

@@ -22,10 +22,13 @@ from nets.fit import Batch
 from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
 from nets.statistics import Statistics
+from nets.text import TextEncoding
 from workbench import data
 from workbench.arrays import COLUMNS, Arrays, gather_splits, to_arrays
 from workbench.cluster.bench import Bench
 from workbench.data.config import DataConfig
+from workbench.data.statistics import fit_targets
+from workbench.data.table import Forecast
 from workbench.errors import DataError
 from workbench.progress import Progress, Silent
 
@@ -70,6 +73,12 @@ class Prepared:
     """Training rows of each class; None for regression."""
     fingerprint: str
     """Same fingerprint, same tensors."""
+    targets: Statistics | None = None
+    """Regression: what the preparation needs of the training split's labels."""
+    forecast: Forecast | None = None
+    """Forecasts: what is predicted from what."""
+    text: TextEncoding | None = None
+    """Text: how it became token ids."""
     record: dict[str, Any] = field(default_factory=dict)
     """What was done: rows, bytes, bad rows, seconds by stage."""
 
@@ -151,6 +160,7 @@ def prepare_table(
         progress.stage("Measuring the training split in Spark")
         began = time.perf_counter()
         statistics = data.fit_statistics(table, preparation)
+        targets = fit_targets(table, preparation)
         seconds["statistics"] = time.perf_counter() - began
         progress.stage("Handing the DataFrame to Ray")
         began = time.perf_counter()
@@ -174,6 +184,9 @@ def prepare_table(
         statistics=statistics,
         class_counts=None if counts is None else tuple(counts),
         fingerprint=fingerprint,
+        targets=targets,
+        forecast=table.forecast,
+        text=table.text,
         record=record,
     )
     bench.prepared[fingerprint] = prepared

@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import nets
+from nets.batches import resampled_rows
+from nets.errors import ConfigError
 from nets.fit import Batch, Evaluation, Fit, Monitor, batches, num_batches, place
 from nets.inside import measure_health
 from workbench.bridge import Prepared, stream
@@ -119,7 +121,10 @@ class Learner:
         split, size = self.prepared.splits["train"], self.training.batch_size
         if split.arrays is None:  # streams leave an uneven last batch out
             return max(1, split.num_rows // self.world_size // size)
-        return num_batches(split.num_rows, size, rank=self.rank, world_size=self.world_size)
+        rows = split.num_rows
+        if self.training.resample != "none":
+            rows = resampled_rows(self.prepared.class_counts or (), self.training.resample)
+        return num_batches(rows, size, rank=self.rank, world_size=self.world_size)
 
     def _resident(self, name: str) -> Batch | None:
         split = self.prepared.splits[name]
@@ -142,6 +147,7 @@ class Learner:
             epoch=self.epoch,
             rank=self.rank,
             world_size=self.world_size,
+            resample=config.resample,
         )
 
     def _stream(self, name: str, size: int, shuffle_seed: int | None = None) -> Iterator[Batch]:
@@ -177,14 +183,58 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
     Raises:
         ConfigError: the net does not fit the data's shape.
     """
+    check_task(experiment, prepared)
     prepare = nets.prepare.make(experiment.preparation, prepared.spec, prepared.statistics)
-    return nets.build(
+    channel = None if prepared.forecast is None else prepared.forecast.channels
+    reconstructs = experiment.net.kind == "autoencoder"
+    targets = None if reconstructs else prepared.targets
+    net = nets.build(
         experiment.net,
         prepared.spec,
         prepared.num_outputs,
         prepare=prepare,
+        restore=nets.restore.make(experiment.preparation, targets, channel),
         seed=experiment.training.seed,
     )
+    net.text = prepared.text
+    return net
+
+
+def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> None:
+    """Refuse a loss, a metric or a way of sampling that the data's labels do not go with.
+
+    Args:
+        metrics: more names than `training.monitor` to check.
+
+    Raises:
+        ConfigError: classes with loss mse, measured values with any other, or metrics of classes
+            where there are none; resampling of rows that are streamed.
+    """
+    training = experiment.training
+    values = experiment.net.kind == "autoencoder" or prepared.labels is None
+    if values and training.loss != "mse":
+        what = "autoencoder's own input is" if prepared.labels is not None else "data's labels are"
+        raise ConfigError(
+            f"the {what} measured values, which are learned by loss 'mse', got training.loss "
+            f"{training.loss!r}. Set training.loss to mse, training.monitor to validation/loss and "
+            "training.mode to min."
+        )
+    if not values and training.loss == "mse":
+        raise ConfigError(
+            f"the data's labels are {len(prepared.labels or ())} classes, which are learned by loss "
+            "cross_entropy or focal, got 'mse'. Set training.loss to cross_entropy."
+        )
+    for name in (training.monitor, *metrics):
+        if values and name.rpartition("/")[2] in ("accuracy", "macro_f1"):
+            raise ConfigError(
+                f"{name!r} is a metric of classes, and what is learned are measured values. Follow "
+                "validation/loss (training.monitor, sweep.metric), with mode min."
+            )
+    if training.resample != "none" and prepared.splits["train"].arrays is None:
+        raise ConfigError(
+            f"training.resample {training.resample!r} needs the training rows in memory, and they "
+            "are streamed. Raise data.resident_bytes, or use training.class_weights."
+        )
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:

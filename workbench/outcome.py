@@ -20,6 +20,7 @@ from nets.fit import Evaluation
 from nets.metrics import confusion, per_class
 from workbench.arrays import Arrays
 from workbench.bridge import Prepared
+from workbench.data.table import Forecast
 from workbench.experiment import Experiment
 from workbench.learner import Learner
 
@@ -32,9 +33,11 @@ class Outcome:
     """Metrics and files of a finished training."""
 
     metrics: dict[str, float]
-    """test/... of the best weights."""
+    """test/... of the best weights; baseline/... of forecasts without a net."""
     model: dict[str, bytes]
     """File name to content: what `nets.save` writes."""
+    labels: tuple[str, ...] | None = None
+    """What the model tells apart; None where it gives values."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Relative path to content: evaluation and samples."""
 
@@ -50,53 +53,102 @@ def conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outc
     learner.net.load_state_dict(load(weights))
     evaluation = learner.evaluate(split)
     return Outcome(
-        metrics=evaluation.metrics(split),
+        metrics=evaluation.metrics(split) | _baselines(prepared, split),
         model=_model(learner.net, prepared, experiment),
+        labels=class_names(experiment, prepared),
         files=_evaluation(evaluation, split, prepared) | _samples(prepared, split),
     )
 
 
 def _model(net: nets.Net, prepared: Prepared, experiment: Experiment) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        labels = None if prepared.labels is None else list(prepared.labels)
         extra = {"experiment": nets.config.to_dict(experiment)}
-        nets.save(net, Path(folder), labels=labels, extra=extra)
+        nets.save(net, Path(folder), labels=class_names(experiment, prepared), extra=extra)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
+def class_names(experiment: Experiment, prepared: Prepared) -> tuple[str, ...] | None:
+    """What the net tells apart; None where it gives values, be it of data that has classes."""
+    return None if experiment.net.kind == "autoencoder" else prepared.labels
+
+
 def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[str, bytes]:
-    summary: dict[str, Any] = {"split": split, "rows": evaluation.count}
+    summary: dict[str, Any] = {"split": split, "rows": evaluation.count, "task": evaluation.task}
     summary |= evaluation.metrics(split)
     files = {}
-    if prepared.labels is not None:
+    if evaluation.task == "classes" and prepared.labels is not None:
         num = prepared.num_outputs
         scores, labels = evaluation.scores, evaluation.labels
         by_class = per_class(scores, labels, num)._asdict()
         summary["labels"] = list(prepared.labels)
         summary["confusion"] = confusion(scores, labels, num).tolist()
         summary["per_class"] = {name: values.tolist() for name, values in by_class.items()}
-        files["evaluation/predictions.parquet"] = _predictions(evaluation)
+        files["evaluation/predictions.parquet"] = _parquet(_predictions(evaluation))
+    elif evaluation.task == "values":
+        files["evaluation/values.parquet"] = _parquet(_values(evaluation))
     files[f"evaluation/{split}.json"] = json.dumps(summary, indent=1).encode()
     return files
 
 
-def _predictions(evaluation: Evaluation) -> bytes:
+def _predictions(evaluation: Evaluation) -> dict[str, Any]:
     """One row per sample: row, label, prediction, confidence, loss (negative log-likelihood)."""
     log_probabilities = torch.log_softmax(evaluation.scores, dim=1)
     labels = evaluation.labels
     best = log_probabilities.max(dim=1)
-    table = pa.table(
-        {
-            "row": np.arange(len(labels)),
-            "label": labels.numpy(),
-            "prediction": best.indices.numpy(),
-            "confidence": best.values.exp().numpy(),
-            "loss": -log_probabilities.gather(1, labels[:, None])[:, 0].numpy(),
-        }
-    )
+    return {
+        "row": np.arange(len(labels)),
+        "label": labels.numpy(),
+        "prediction": best.indices.numpy(),
+        "confidence": best.values.exp().numpy(),
+        "loss": -log_probabilities.gather(1, labels[:, None])[:, 0].numpy(),
+    }
+
+
+def _values(evaluation: Evaluation) -> dict[str, Any]:
+    """One row per sample: row, label and prediction (lists of values), loss (squared error)."""
+    rows = len(evaluation.labels)
+    return {
+        "row": np.arange(rows),
+        "label": evaluation.labels.reshape(rows, -1).float().tolist(),
+        "prediction": evaluation.scores.reshape(rows, -1).tolist(),
+        "loss": evaluation.losses.numpy(),
+    }
+
+
+def _parquet(columns: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(table, buffer)
+    pq.write_table(pa.table(columns), buffer)
     return buffer.getvalue()
+
+
+def baselines(forecast: Forecast, features: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    """Errors of forecasts that need no net, in the labels' units: what any net has to beat.
+
+    baseline/last_value/...: everything stays as at the last step of the window.
+    baseline/last_season/...: everything comes again as a season before, where there is a season.
+
+    Args:
+        features: (n, steps, channels); label: (n, horizon * targets), as `Forecast` says.
+    """
+    steps, targets = features.shape[1], list(forecast.targets)
+    places = {"last_value": np.full(forecast.horizon, steps - 1)}
+    if forecast.season is not None:
+        ahead = np.arange(forecast.horizon) % forecast.season
+        places["last_season"] = steps - forecast.season + ahead
+    found = {}
+    for name, step in places.items():
+        guess = features[:, step][:, :, targets].reshape(len(label), -1)
+        error = guess.astype(np.float64) - label.reshape(len(label), -1)
+        found[f"baseline/{name}/mse"] = float(np.square(error).mean())
+        found[f"baseline/{name}/mae"] = float(np.abs(error).mean())
+    return found
+
+
+def _baselines(prepared: Prepared, split: str) -> dict[str, float]:
+    if prepared.forecast is None or prepared.splits[split].arrays is None:
+        return {}
+    arrays = prepared.splits[split].read()
+    return baselines(prepared.forecast, arrays["features"], arrays["label"])
 
 
 def _samples(prepared: Prepared, split: str) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ checkpoints/epoch_0000.safetensors  weights before training, then after each epo
 model/                              an MLflow model: nets.pyfunc over what `nets.save` wrote
 evaluation/test.json                metrics, confusion matrix, per-class table
 evaluation/predictions.parquet      a row per test sample: label, prediction, confidence, loss
+evaluation/values.parquet           the same of measured values: label, prediction, loss
 samples/test.safetensors            test rows to look at
 """
 
@@ -52,6 +53,8 @@ def record_data(
     recorder.artifact_dict(run_id, "experiment.json", to_dict(experiment))
     labels = None if prepared.labels is None else list(prepared.labels)
     described = {"spec": to_dict(prepared.spec), "labels": labels, "rows": rows_of(prepared)}
+    if prepared.text is not None:
+        described["vocabulary"] = list(prepared.text.vocabulary)
     recorder.artifact_dict(run_id, "data.json", prepared.record | described)
 
 
@@ -66,7 +69,7 @@ def record_outcome(
         net.mkdir()
         for name, content in outcome.model.items():
             (net / name).write_bytes(content)
-        recorder.model(run_id, net, example=example(prepared), labels=prepared.labels)
+        recorder.model(run_id, net, example=example(prepared), labels=outcome.labels)
 
 
 def example(prepared: Prepared) -> dict[str, list[object]]:
@@ -81,6 +84,12 @@ def example(prepared: Prepared) -> dict[str, list[object]]:
     }
     if "length" in arrays:
         columns["length"] = arrays["length"][:2].tolist()
+    if prepared.text is not None:
+        between = "" if prepared.text.tokenizer == "characters" else " "
+        columns["text"] = [
+            between.join(prepared.text.vocabulary[i] for i in row if i)
+            for row in arrays["features"][:2]
+        ]
     return columns
 
 

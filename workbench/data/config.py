@@ -8,7 +8,7 @@ from pydantic import Field
 
 from nets.config import config
 from nets.errors import ConfigError
-from workbench.data.sources import DigitsSource, Source
+from workbench.data.sources import DigitsSource, SeriesSource, Source
 
 
 @config
@@ -60,3 +60,10 @@ class DataConfig:
     """Largest Spark partition handed to Ray, in bytes of features: RayDP copies a partition in the JVM heap."""
     resident_bytes: int = Field(default=4 * 2**30, ge=0)
     """Keep a split as one array in Ray's object store when it is at most this large; stream it otherwise."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.source, SeriesSource) and self.split.by == "rows":
+            raise ConfigError(
+                "windows of a series overlap, so they cannot be split row by row: set split.by to "
+                "time (the last steps are held out) or group (whole entities are)."
+            )

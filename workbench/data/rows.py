@@ -29,13 +29,20 @@ def location(path: Path) -> str:
 
 
 def read_table(
-    spark: SparkSession, path: Path, form: TableFormat, columns: dict[str, str], encoding: str
+    spark: SparkSession,
+    path: Path,
+    form: TableFormat,
+    columns: dict[str, str],
+    encoding: str,
+    *,
+    everything: bool = False,
 ) -> DataFrame:
     """The wanted columns of a file or a folder of files, and `_broken`; every value as it is there.
 
     Args:
         columns: setting to column name, as `{"text_column": "review"}`.
         encoding: of csv.
+        everything: all columns, not only those.
 
     Raises:
         DataError: a column is not there.
@@ -67,7 +74,8 @@ def read_table(
                 "that is there."
             )
     broken = F.col(_BROKEN) if _BROKEN in frame.columns else F.lit(None).cast("string")
-    wanted = [F.col(f"`{name}`").alias(name) for name in dict.fromkeys(columns.values())]
+    chosen = [c for c in frame.columns if c != _BROKEN] if everything else columns.values()
+    wanted = [F.col(f"`{name}`").alias(name) for name in dict.fromkeys(chosen)]
     return frame.select(*wanted, broken.alias(_BROKEN))
 
 

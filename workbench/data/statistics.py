@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.statistics import Statistics, Sums
 from workbench.data.table import Table
@@ -21,34 +23,109 @@ def fit_statistics(table: Table, preparation: PreparationConfig) -> Statistics |
     """What the preparation needs, from the training split only; None where it needs nothing.
 
     Each task sums its own rows; a few kilobytes a partition (features squared for pca and zca)
-    travel to the driver.
-    """
-    from pyspark.sql import functions as F
+    travel to the driver. Of series with lengths, only the steps before the length count, and the
+    figures are those of the channels.
 
+    Raises:
+        ConfigError: pca or zca of samples with varying length.
+    """
     if preparation.method == "none" or table.spec.kind == "tokens":
         return None
     spec, outer = table.spec, preparation.needs_covariance
-    columns = ["features"] + (["length"] if "length" in table.frame.columns else [])
+    varying = spec.kind == "series" and "length" in table.frame.columns
+    if varying and outer:
+        raise ConfigError(
+            f"preparation.method {preparation.method!r} needs samples of one length, got series of "
+            "varying length. Use standardize, center or scale."
+        )
+    columns = ["features"] + (["length"] if varying else [])
+    return _summed(table, columns, lambda batches: partial_sums(batches, spec, outer))
+
+
+def fit_targets(table: Table, preparation: PreparationConfig) -> Statistics | None:
+    """Figures of measured labels in the training split, one per output; None for classes.
+
+    For `targets="change"`, of their distance from the last value of the channel they forecast.
+
+    Raises:
+        ConfigError: changes are asked for, and the labels are no forecast.
+    """
+    if table.labels is not None or preparation.targets == "none":
+        return None
+    channels = None
+    if preparation.targets == "change":
+        if table.forecast is None:
+            raise ConfigError(
+                "preparation.targets 'change' needs a forecast (a source of kind series with "
+                "targets), got other labels. Set it to standardize."
+            )
+        channels = table.forecast.channels
+    spec, num = table.spec, table.num_outputs
+    columns = ["label", *(["features"] if channels else [])]
+    return _summed(table, columns, lambda batches: target_sums(batches, spec, num, channels))
+
+
+def _summed(
+    table: Table,
+    columns: list[str],
+    summed: Callable[[Iterator[pa.RecordBatch]], Sums],
+) -> Statistics:
+    import pyarrow as pa
+    from pyspark.sql import functions as F
 
     def sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield partial_sums(batches, spec, outer)
+        part = summed(batches).to_bytes()
+        yield pa.RecordBatch.from_arrays([pa.array([part], pa.binary())], ["sums"])
 
     rows = table.frame.where(F.col("split") == "train").select(*columns)
-    total = Sums(int(np.prod(spec.shape)), outer=outer)
+    total: Sums | None = None
     for row in rows.mapInArrow(sums, "sums binary").collect():
-        total.merge(Sums.from_bytes(bytes(row["sums"])))
-    return total.statistics()
+        part = Sums.from_bytes(bytes(row["sums"]))
+        if part.count and total is not None:
+            total.merge(part)
+        elif part.count:
+            total = part
+    return (total or Sums(1)).statistics()
 
 
-def partial_sums(
-    batches: Iterator[pa.RecordBatch], spec: TensorSpec, outer: bool
-) -> pa.RecordBatch:
-    """One row with the sums of a partition, as `Sums.to_bytes`."""
-    import pyarrow as pa
-
-    sums = Sums(int(np.prod(spec.shape)), outer=outer)
+def partial_sums(batches: Iterator[pa.RecordBatch], spec: TensorSpec, outer: bool) -> Sums:
+    """The sums of a partition's features: of each feature, or with lengths of each channel."""
+    sums: Sums | None = None
     for batch in batches:
-        if batch.num_rows:
-            raw = b"".join(value.as_buffer() for value in batch.column("features"))
-            sums.add(np.frombuffer(raw, spec.dtype).reshape(batch.num_rows, -1))
-    return pa.RecordBatch.from_arrays([pa.array([sums.to_bytes()], pa.binary())], ["sums"])
+        samples = _samples(batch, spec)
+        varying = "length" in batch.schema.names
+        if sums is None:
+            sums = Sums(spec.shape[-1] if varying else math.prod(spec.shape), outer=outer)
+        if varying:
+            length = batch.column("length").to_numpy()
+            sums.add(samples[np.arange(spec.shape[0]) < length[:, None]])
+        else:
+            sums.add(samples.reshape(batch.num_rows, -1))
+    return sums or Sums(math.prod(spec.shape), outer=outer)
+
+
+def target_sums(
+    batches: Iterator[pa.RecordBatch],
+    spec: TensorSpec,
+    num_outputs: int,
+    channels: tuple[int, ...] | None,
+) -> Sums:
+    """The sums of a partition's labels.
+
+    Args:
+        channels: of each output, the channel whose last value it is counted from; None: from 0.
+    """
+    sums = Sums(num_outputs)
+    for batch in batches:
+        column = batch.column("label")
+        flat = column.flatten() if hasattr(column, "flatten") else column
+        labels = flat.to_numpy(zero_copy_only=False).reshape(batch.num_rows, num_outputs)
+        if channels is not None:
+            labels = labels - _samples(batch, spec)[:, -1, list(channels)]
+        sums.add(labels)
+    return sums
+
+
+def _samples(batch: pa.RecordBatch, spec: TensorSpec) -> np.ndarray:
+    raw = b"".join(value.as_buffer() for value in batch.column("features"))
+    return np.frombuffer(raw, spec.dtype).reshape(batch.num_rows, *spec.shape)

@@ -25,6 +25,11 @@ class Forecast:
     season: int | None
     """Steps after which things repeat, at most those of a sample; None: nothing known to."""
 
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The channel that each output is a later value of."""
+        return self.targets * self.horizon
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

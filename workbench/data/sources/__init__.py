@@ -19,8 +19,10 @@ from workbench.data.sources import (
     idx,
     image_folder,
     image_table,
+    series,
     table,
     text,
+    ts_file,
 )
 from workbench.data.sources.cifar import CifarArchiveSource
 from workbench.data.sources.dataframe import DataFrameSource
@@ -28,8 +30,10 @@ from workbench.data.sources.digits import DigitsSource
 from workbench.data.sources.idx import IdxSource
 from workbench.data.sources.image_folder import ImageFolderSource
 from workbench.data.sources.image_table import ImageTableSource
+from workbench.data.sources.series import SeriesSource
 from workbench.data.sources.table import TableSource
 from workbench.data.sources.text import TextSource
+from workbench.data.sources.ts_file import TsFileSource
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
@@ -42,9 +46,11 @@ __all__ = [
     "IdxSource",
     "ImageFolderSource",
     "ImageTableSource",
+    "SeriesSource",
     "Source",
     "TableSource",
     "TextSource",
+    "TsFileSource",
     "read",
 ]
 
@@ -55,8 +61,10 @@ Source = Annotated[
     | IdxSource
     | ImageFolderSource
     | ImageTableSource
+    | SeriesSource
     | TableSource
-    | TextSource,
+    | TextSource
+    | TsFileSource,
     Field(discriminator="kind"),
 ]
 
@@ -67,8 +75,10 @@ _READERS: dict[type, Callable[[Any, SparkSession], Table]] = {
     IdxSource: idx.read,
     ImageFolderSource: image_folder.read,
     ImageTableSource: image_table.read,
+    SeriesSource: series.read,
     TableSource: table.read,
     TextSource: text.read,
+    TsFileSource: ts_file.read,
 }
 
 
