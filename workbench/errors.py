@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class WorkbenchError(Exception):
     """Something a person can act on. The message names the value, the rule and the way out."""
@@ -26,3 +28,24 @@ class TrainingError(WorkbenchError):
     """A training or a sweep ended without a usable result."""
 
     exit_code = 5
+
+
+def exit_code(error: Exception) -> int:
+    """The exit code of an error; 1 for one that nobody foresaw."""
+    if isinstance(error, WorkbenchError):
+        return error.exit_code
+    # Looked up, not imported: a class that was never loaded has raised nothing.
+    if _is(error, "nets.errors", "ConfigError"):
+        return 2
+    if _is(error, "nets.errors", "DivergedError"):
+        return 5
+    if _is(error, "nets.errors", "ModelFileError"):
+        return 3
+    if _is(error, "tracking.errors", "TrackingError"):
+        return 6
+    return 1
+
+
+def _is(error: Exception, module: str, name: str) -> bool:
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(error, kind)

@@ -58,6 +58,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def forget() -> None:
+    """Look at the working directory anew: a process that stays sees it change."""
+    _commit.cache_clear()
+
+
 @functools.cache
 def _commit() -> str | None:
     """The commit of the working directory, with `-dirty` where files differ from it."""

@@ -60,6 +60,8 @@ class Terminal:
 
     def stage(self, name: str) -> None:
         with self._lock:
+            if self._stage and self._stage[0] == name:
+                return
             self._end_stage()
             self._stage = (name, time.monotonic())
             self._display.stage(name)

@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, exit_code
 
-CONFIG, TRACKING, INTERRUPTED = 2, 6, 130
+INTERRUPTED = 130
 
 
 class Guarded(TyperGroup):
@@ -53,36 +53,15 @@ def report(error: Exception) -> int:
     message = str(error) or type(error).__name__
     if code == 1 and not isinstance(error, WorkbenchError):
         message = _unexpected(error)
-    log = log_of_this_process()
-    if log is not None:
+    log = getattr(error, "log", None)  # a job's, which holds the error already
+    if log is None and (log := log_of_this_process()) is not None:
         _append(log, error)
-    elif code == 1:
+    if log is None and code == 1:
         log = _new_log(error)
     _say(message, heading="Error: ")
     if log is not None and str(log) not in message:
         _say(f"Log: {log}", style="dim")
     return code
-
-
-def exit_code(error: Exception) -> int:
-    """The exit code of an error; 1 for one that nobody foresaw."""
-    if isinstance(error, WorkbenchError):
-        return error.exit_code
-    # Looked up, not imported: a class that was never loaded has raised nothing.
-    if _is(error, "nets.errors", "ConfigError"):
-        return CONFIG
-    if _is(error, "nets.errors", "DivergedError"):
-        return 5
-    if _is(error, "nets.errors", "ModelFileError"):
-        return 3
-    if _is(error, "tracking.errors", "TrackingError"):
-        return TRACKING
-    return 1
-
-
-def _is(error: Exception, module: str, name: str) -> bool:
-    kind = getattr(sys.modules.get(module), name, None)
-    return kind is not None and isinstance(error, kind)
 
 
 def _unexpected(error: Exception) -> str:

@@ -17,16 +17,19 @@ from workbench.cli.options import (
     Epochs,
     ExperimentName,
     Json,
+    Own,
     Seed,
     Set,
+    changes_of,
     configured,
     parse_space,
 )
+from workbench.cli.resident import joined
+from workbench.results import SweepResult, TrainResult, TrialResult
 from workbench.terminal import Board, Terminal, number_text, trials_table
 
 if TYPE_CHECKING:
     from workbench.experiment import Experiment
-    from workbench.results import SweepResult, TrainResult
 
 _ROWS = 20
 """Trials on the final leaderboard."""
@@ -37,6 +40,7 @@ def train(
     set_: Set = None,
     epochs: Epochs = None,
     seed: Seed = None,
+    own: Own = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -53,18 +57,24 @@ def train(
     `workbench train my_experiment.py:wide --set cluster.num_workers=2 --json`
     """
     with output.progress_console() as console, Terminal(console) as progress:
-        progress.stage("Loading the libraries")
-        chosen = configured(experiment, set_, epochs=epochs, seed=seed)
-        progress.rank_by(chosen.training.monitor, chosen.training.mode)
-        _refuse_missing_data(chosen)
-        from workbench.training import train as run
+        changes = changes_of(set_, epochs=epochs, seed=seed)
+        if end := joined("train", experiment, changes, progress, own=own):
+            result, name = TrainResult(**end.result or {}), end.shown["name"]
+            monitor = end.shown["metric"]
+        else:
+            progress.stage("Loading the libraries")
+            chosen = configured(experiment, set_, epochs=epochs, seed=seed)
+            name, monitor = chosen.name, chosen.training.monitor
+            progress.rank_by(monitor, chosen.training.mode)
+            _refuse_missing_data(chosen)
+            from workbench.training import train as run
 
-        progress.stage_done()
-        result = run(chosen, progress=progress)
+            progress.stage_done()
+            result = run(chosen, progress=progress)
     if json:
         output.print_json(result)
     else:
-        _show_training(chosen, result)
+        _show_training(name, monitor, result)
 
 
 def _refuse_missing_data(experiment: Experiment) -> None:
@@ -76,13 +86,13 @@ def _refuse_missing_data(experiment: Experiment) -> None:
         existing(path, f"what {experiment.name} reads (source {experiment.data.source.kind})")
 
 
-def _show_training(experiment: Experiment, result: TrainResult) -> None:
+def _show_training(name: str, monitor: str, result: TrainResult) -> None:
     out = output.out()
     out.print(
-        Text(experiment.name, "bold"),
+        Text(name, "bold"),
         f" run {result.run_id}, best epoch {result.best_epoch} of {result.epochs}",
     )
-    wanted = (experiment.training.monitor, "validation/loss", "test/accuracy", "test/loss")
+    wanted = (monitor, "validation/loss", "test/accuracy", "test/loss")
     shown = {name: result.metrics[name] for name in wanted if name in result.metrics}
     out.print(output.pairs({name: number_text(value) for name, value in shown.items()}))
     _show_next(result.run_id)
@@ -116,6 +126,7 @@ def sweep(
         str | None,
         typer.Option(metavar="RUN", help="Go on with a sweep that was stopped", show_default=False),
     ] = None,
+    own: Own = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -143,18 +154,24 @@ def sweep(
         if value is not None
     }
     with output.progress_console() as console, Terminal(console) as progress:
-        progress.stage("Loading the libraries")
-        chosen = configured(experiment, set_, epochs=epochs, seed=seed, extra=extra)
-        progress.rank_by(chosen.sweep.metric, chosen.sweep.mode)
-        _refuse_missing_data(chosen)
-        from workbench.tuning import sweep as run
+        changes = changes_of(set_, epochs=epochs, seed=seed, extra=extra)
+        if end := joined("sweep", experiment, changes, progress, own=own, resume=resume):
+            result, shown = _sweep_result(end.result or {}), end.shown
+        else:
+            progress.stage("Loading the libraries")
+            chosen = configured(experiment, set_, epochs=epochs, seed=seed, extra=extra)
+            metric, mode = chosen.sweep.metric, chosen.sweep.mode
+            shown = {"name": chosen.name, "metric": metric, "mode": mode}
+            progress.rank_by(metric, mode)
+            _refuse_missing_data(chosen)
+            from workbench.tuning import sweep as run
 
-        progress.stage_done()
-        result = run(chosen, progress=progress, resume=resume)
+            progress.stage_done()
+            result = run(chosen, progress=progress, resume=resume)
     if json:
         output.print_json(_as_json(result))
     elif result.trials:
-        _show_sweep(experiment, chosen, result)
+        _show_sweep(experiment, result, **shown)
     if result.interrupted:
         output.err().print(
             f"Interrupted; what is done is kept. Go on with: {output.program()} sweep {experiment} "
@@ -176,24 +193,28 @@ def _as_json(result: SweepResult) -> dict[str, Any]:
     return {"run_id": result.run_id, "interrupted": interrupted, "best": best, "trials": trials}
 
 
-def _show_sweep(name: str, experiment: Experiment, result: SweepResult) -> None:
+def _sweep_result(told: dict[str, Any]) -> SweepResult:
+    trials = [TrialResult(**trial) for trial in told["trials"]]
+    return SweepResult(run_id=told["run_id"], trials=trials, interrupted=told["interrupted"])
+
+
+def _show_sweep(asked: str, result: SweepResult, *, name: str, metric: str, mode: str) -> None:
     out = output.out()
-    metric = experiment.sweep.metric
-    board = Board(metric, experiment.sweep.mode)
+    board = Board(metric, mode)
     for trial in result.trials:
         value = {} if trial.value is None else {metric: trial.value}
         shown = {**value, "epoch": float(trial.epochs)}
         board.put(trial.number, len(result.trials), trial.status, trial.settings, shown)
     ranked = board.ranked()
     out.print()
-    out.print(trials_table(board, ranked[:_ROWS], title=f"{experiment.name}: {len(ranked)} trials"))
+    out.print(trials_table(board, ranked[:_ROWS], title=f"{name}: {len(ranked)} trials"))
     best = result.best
     out.print()
     out.print(Text("Best configuration", "bold"), f" run {best.run_id}")
     out.print(output.pairs({key: number_text(value) for key, value in best.settings.items()}))
     tested = {key: value for key, value in best.metrics.items() if key.startswith("test/")}
     out.print(output.pairs({key: number_text(value) for key, value in tested.items()}))
-    _show_next(best.run_id, again=_again(name, best.settings))
+    _show_next(best.run_id, again=_again(asked, best.settings))
 
 
 def _again(name: str, settings: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import workbench
-from workbench.cli import launch, look, machine
+from workbench.cli import launch, look, machine, resident
 from workbench.cli.guard import Guarded
 
 app = typer.Typer(
@@ -45,12 +45,18 @@ def _workbench(
 
     `workbench train digits_cnn` trains once; `workbench sweep digits_cnn` searches its settings.
 
+    `workbench up` keeps Ray and Spark up, so that these begin within seconds; `workbench down`
+    stops them.
+
     `workbench runs` and `workbench compare` look back; `workbench export` takes a model away.
     """
 
 
 app.command("train")(launch.train)
 app.command("sweep")(launch.sweep)
+app.command("up")(resident.up)
+app.command("down")(resident.down)
+app.command("jobs")(resident.jobs)
 app.command("runs")(look.runs)
 app.command("compare")(look.compare)
 app.command("export")(look.export)

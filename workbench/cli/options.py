@@ -44,6 +44,14 @@ Seed = Annotated[
     int | None,
     typer.Option(help="Seed of the training and of the search", show_default=False),
 ]
+Own = Annotated[
+    bool,
+    typer.Option(
+        "--own/--join",
+        "--no-bench",
+        help="Start Ray and Spark for this command even where a bench is up",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else")
 ]
@@ -69,14 +77,29 @@ def configured(
     from nets.config import override
     from workbench.experiments import load_experiment
 
+    changes = changes_of(settings, epochs=epochs, seed=seed, extra=extra)
+    return override(load_experiment(name), changes)
+
+
+def changes_of(
+    settings: Sequence[str] | None = None,
+    *,
+    epochs: int | None = None,
+    seed: int | None = None,
+    extra: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Setting by path, from the options; values are still text.
+
+    Raises:
+        ConfigError: an option is no KEY=VALUE.
+    """
     changes: dict[str, Any] = {}
     if epochs is not None:
         changes["training.epochs"] = epochs
     if seed is not None:
         changes |= {"training.seed": seed, "sweep.seed": seed}
     changes |= extra or {}
-    changes |= dict(_pair(text, "--set") for text in settings or ())
-    return override(load_experiment(name), changes)
+    return changes | dict(_pair(text, "--set") for text in settings or ())
 
 
 def parse_space(texts: Sequence[str]) -> dict[str, Any]:
@@ -92,24 +115,22 @@ def parse_space(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _parameter(key: str, text: str) -> dict[str, Any]:
-    from nets.errors import ConfigError
-
     log = text.startswith("log:")
     low, dots, high = text.removeprefix("log:").partition("..")
     if dots:
         try:
             return {"kind": "uniform", "low": float(low), "high": float(high), "log": log}
         except ValueError:
-            raise ConfigError(
+            raise _refused(
                 f"--space {key}: a range is LOW..HIGH or log:LOW..HIGH with numbers, got {text!r}."
             ) from None
     if log:
-        raise ConfigError(f"--space {key}: log: goes before a range, log:LOW..HIGH, got {text!r}.")
+        raise _refused(f"--space {key}: log: goes before a range, log:LOW..HIGH, got {text!r}.")
     if text.startswith("["):
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
-            raise ConfigError(
+            raise _refused(
                 f"--space {key}: {text!r} starts like a JSON list and is none ({error})."
             ) from None
         return {"kind": "choice", "values": values}
@@ -124,11 +145,15 @@ def _value(text: str) -> Any:
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
-    from nets.errors import ConfigError
-
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"{option} takes KEY=VALUE, got {text!r}.")
+        raise _refused(f"{option} takes KEY=VALUE, got {text!r}.")
     value = value.strip()
     # The shell leaves a ~ in the middle of a word as it is.
     return key.strip(), os.path.expanduser(value) if value.startswith("~/") else value
+
+
+def _refused(message: str) -> Exception:
+    from nets.errors import ConfigError  # loads torch, which only an error may
+
+    return ConfigError(message)

@@ -107,19 +107,17 @@ def bench(
     seconds: dict[str, float] = {}
     with ExitStack() as stack:
         java.use()
-        for name, value in _RAY_SETTINGS.items():
-            os.environ.setdefault(name, value)
         stack.enter_context(logs_to(log_path))
         me = psutil.Process()
         before, started = set(me.children(recursive=True)), set[psutil.Process]()
-        stack.callback(_terminate, started)
+        stack.callback(terminate, started)
         progress.stage("Starting Ray" if config.address == "local" else f"Joining {config.address}")
         began = time.perf_counter()
-        stack.enter_context(_ray(config, log_path))
+        stack.enter_context(start_ray(config, log_path))
         seconds["ray"] = time.perf_counter() - began
         progress.stage("Starting Spark on Ray")
         began = time.perf_counter()
-        spark = stack.enter_context(_spark(config, java, home, log_path))
+        spark = stack.enter_context(start_spark(config, java, home, log_path))
         seconds["spark"] = time.perf_counter() - began
         progress.stage_done()
         route_loggers()
@@ -138,7 +136,19 @@ def bench(
 
 
 @contextmanager
-def _ray(config: ClusterConfig, log_path: Path) -> Iterator[None]:
+def start_ray(
+    config: ClusterConfig, log_path: Path, *, namespace: str | None = None
+) -> Iterator[None]:
+    """Ray as the configuration says, started or joined, until the block ends.
+
+    Args:
+        namespace: where its actors with names are; None: one that nobody else has.
+
+    Raises:
+        ClusterError: it could not be started or joined.
+    """
+    for name, value in _RAY_SETTINGS.items():
+        os.environ.setdefault(name, value)
     if config.address == "local":
         # Loopback, because whoever reaches Ray's port runs code as this user. This variable is
         # Ray's switch for it ("local only", its default on macOS), for the processes it starts;
@@ -165,7 +175,7 @@ def _ray(config: ClusterConfig, log_path: Path) -> Iterator[None]:
         where = {"address": config.address}
     try:
         # A namespace of its own: RayDP's executors are actors with fixed names.
-        namespace = f"workbench-{uuid.uuid4().hex[:8]}"
+        namespace = namespace or f"workbench-{uuid.uuid4().hex[:8]}"
         ray.init(**where, namespace=namespace, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(
@@ -195,7 +205,14 @@ def _check_reachable(address: str) -> None:
 
 
 @contextmanager
-def _spark(config: ClusterConfig, java: Java, home: Path, log_path: Path) -> Iterator[SparkSession]:
+def start_spark(
+    config: ClusterConfig, java: Java, home: Path, log_path: Path
+) -> Iterator[SparkSession]:
+    """Spark on the Ray of this process, until the block ends.
+
+    Raises:
+        ClusterError: Ray has not enough to give, or Spark did not start.
+    """
     import ray
     import raydp
 
@@ -267,7 +284,7 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
     }
 
 
-def _terminate(processes: set[psutil.Process]) -> None:
+def terminate(processes: set[psutil.Process]) -> None:
     """Kill what was started and did not stop: a JVM can outlive its parent's goodbye."""
     _, alive = psutil.wait_procs(processes, timeout=3)
     for process in alive:

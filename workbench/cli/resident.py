@@ -1,0 +1,243 @@
+"""`workbench up`, `down` and `jobs`, and how `train` and `sweep` join the bench that is up."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.text import Text
+
+from workbench.cli import output
+from workbench.cli.options import Debug, Json, Set, configured
+from workbench.errors import ClusterError
+from workbench.resident import Client, Job, Jobs, find
+from workbench.resident import client as clients
+from workbench.resident import state as states
+from workbench.resident.client import INTERRUPTED, End
+from workbench.resident.request import Request
+from workbench.terminal import Terminal
+
+if TYPE_CHECKING:
+    from workbench.progress import Progress
+
+_STYLES = {
+    "running": "cyan",
+    "finished": "green",
+    "failed": "bold red",
+    "lost": "red",
+    "stopped": "yellow",
+    "queued": "dim",
+}
+_ROWS = 30
+
+
+def up(
+    experiment: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[EXPERIMENT]",
+            help="Take the cluster settings of this one: a name, or path/to/file.py:function",
+            show_default=False,
+        ),
+    ] = None,
+    set_: Set = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Start Ray and Spark once and keep them: train and sweep then begin within seconds.
+
+    The bench outlives this command; `workbench down` stops it. It listens on this machine only.
+
+    **Examples**
+
+    `workbench up`
+
+    `workbench up --set cluster.executor_memory=4g`
+    """
+    there = _found()
+    if there is None:
+        with output.progress_console() as console, Terminal(console) as progress:
+            state = clients.up(_cluster(experiment, set_), progress)
+    else:
+        state = there.state
+    if json:
+        output.print_json(state)
+        return
+    out = output.out()
+    since = time.strftime("%H:%M", time.localtime(state.started))
+    out.print(Text("The bench is up", "bold"), f" since {since}: Ray at {state.address}")
+    program = output.program()
+    ways = {
+        f"{program} train digits_cnn": "runs on it; so does everything started in the UI",
+        f"{program} jobs": "what runs, waits and ran",
+        f"{program} down": "stops it, and all that runs on it",
+    }
+    width = max(map(len, ways))
+    for command, meaning in ways.items():
+        out.print(Text(f"  {command:<{width}}"), Text(f"  {meaning}", "dim"), soft_wrap=True)
+
+
+def _cluster(experiment: str | None, settings: list[str] | None) -> dict[str, Any]:
+    if experiment is None and not settings:
+        return {}
+    other = [text for text in settings or () if not text.startswith("cluster.")]
+    if experiment is None and other:
+        raise typer.BadParameter(f"A bench has settings of cluster only, got --set {other[0]}")
+    from nets.config import to_dict
+
+    return to_dict(configured(experiment or "digits_cnn", settings).cluster)
+
+
+def down(debug: Debug = False) -> None:
+    """Stop the bench that is up: its jobs as Ctrl-C would, then Spark and Ray."""
+    there = _found()
+    err = output.err()
+    if there is None:
+        err.print("No bench is up.")
+        return
+    with output.progress_console() as console, Terminal(console) as progress:
+        progress.stage("Stopping the bench")
+        in_order = there.down()
+    if not in_order:
+        err.print("It did not answer, and was ended.", style="yellow")
+
+
+def jobs(
+    job: Annotated[
+        str | None,
+        typer.Argument(metavar="[JOB]", help="Follow this one until it ends (or its last digits)"),
+    ] = None,
+    cancel: Annotated[bool, typer.Option(help="Cancel it, as Ctrl-C does")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Cancel it and do not wait for it")] = False,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List what runs, waits and ran on the bench and from the UI; follow or cancel one.
+
+    **Examples**
+
+    `workbench jobs`
+
+    `workbench jobs 482113` follows the job whose id ends so
+
+    `workbench jobs 482113 --cancel`
+    """
+    every = Jobs(states.home() / "jobs")
+    if job is None:
+        if cancel or now:
+            raise typer.BadParameter("Say which job: workbench jobs JOB --cancel")
+        _list(every.jobs(), json)
+        return
+    chosen = _chosen(every.jobs(), job)
+    if not (cancel or now):
+        _follow(chosen, every, json)
+    elif not chosen.live:
+        output.err().print(f"Job {chosen.id} has ended: {chosen.state}.")
+    else:
+        _client_of(chosen).cancel(chosen.id, now=now)
+
+
+def _chosen(found: list[Job], asked: str) -> Job:
+    matching = [job for job in found if job.id == asked or job.id.endswith(asked)]
+    if len(matching) == 1:
+        return matching[0]
+    said = "several jobs end" if matching else "no job ends"
+    raise typer.BadParameter(f"{said} in {asked!r}; `workbench jobs` lists them.")
+
+
+def _client_of(job: Job) -> Client:
+    there = find()
+    if there is None or not job.resident:
+        raise ClusterError(f"Job {job.id} was started by the UI; stop it there.")
+    return there
+
+
+def _list(found: list[Job], json: bool) -> None:
+    if json:
+        output.print_json(found)
+        return
+    if not found:
+        output.err().print("No jobs yet: those on a bench (workbench up) and of the UI are listed.")
+        return
+    table = output.plain_table("job", "what", "state", "started", "time", right=("time",))
+    for job in found[:_ROWS]:
+        when = (
+            "" if job.started is None else time.strftime("%d %b %H:%M", time.localtime(job.started))
+        )
+        length = f"{job.seconds:.0f} s" if job.started else ""
+        table.add_row(job.id, job.title, Text(job.state, _STYLES[job.state]), when, length)
+    output.out().print(table)
+
+
+def _follow(job: Job, every: Jobs, json: bool) -> None:
+    there = find() if job.live and job.resident else None
+    if there is None:
+        if json:
+            output.print_json(job)
+        else:
+            output.out().print(Text(every.log(job.id)), soft_wrap=True)
+        return
+    with output.progress_console() as console, Terminal(console) as progress:
+        there.follow(job, progress)
+    output.print_json(every.job(job.id)) if json else None
+
+
+def joined(
+    kind: Literal["train", "sweep"],
+    experiment: str,
+    changes: dict[str, Any],
+    progress: Progress,
+    *,
+    own: bool,
+    resume: str | None = None,
+) -> End | None:
+    """Run on the bench that is up; None where none is, or the command wants its own.
+
+    Raises:
+        JobError: the job failed, as the command itself would have.
+    """
+    if own:
+        return None
+    try:
+        there = find()
+    except ClusterError as error:
+        progress.note(str(error))
+        return None
+    if there is None:
+        return None
+    tree = None
+    if ".py" in experiment:  # a person's code runs in the person's own process
+        progress.stage("Loading the libraries")
+        from nets.config import to_dict
+
+        tree = to_dict(configured(experiment))
+        progress.stage_done()
+    request = Request(
+        kind=kind,
+        experiment=experiment,
+        changes=changes,
+        tree=tree,
+        resume=resume,
+        command=("workbench", *sys.argv[1:]),
+        cwd=str(Path.cwd()),
+        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
+    )
+    end = there.run(request, progress)
+    if end.state == "stopped" and end.result is None:
+        output.err().print("Interrupted.", style="yellow")
+        raise typer.Exit(INTERRUPTED)
+    return end
+
+
+def _found() -> Client | None:
+    try:
+        return find()
+    except ClusterError as error:
+        if states.alive():
+            raise
+        output.err().print(str(error), style="yellow", soft_wrap=True)
+        return None

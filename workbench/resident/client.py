@@ -1,0 +1,243 @@
+"""The bench that is up, as a command or the UI sees it. Loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import ClusterError, WorkbenchError
+from workbench.progress import Progress
+from workbench.resident import state as states
+from workbench.resident.events import follow, replay
+from workbench.resident.jobs import Job, Jobs
+from workbench.resident.link import ask
+from workbench.resident.request import Request
+from workbench.resident.state import State
+
+INTERRUPTED = 130
+_DOWN_S = 60.0
+
+
+class JobError(WorkbenchError):
+    """A job on the bench failed; message and exit code are its own."""
+
+    def __init__(self, message: str, exit_code: int, log: Path | None) -> None:
+        super().__init__(message)
+        self.exit_code, self.log = exit_code, log
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How a job ended."""
+
+    state: str
+    """finished, failed or stopped."""
+    exit_code: int
+    result: dict[str, Any] | None
+    """What `TrainResult` or `SweepResult` holds; None where there is none."""
+    shown: dict[str, str]
+    """name, metric and mode of the experiment."""
+
+
+def find(base: Path | None = None) -> Client | None:
+    """The bench that is up; None where none is.
+
+    Raises:
+        ClusterError: one is starting or ending, or it went away; the message tells what to do. The
+            state file of one that went away is removed, so that the next look finds none.
+    """
+    known = states.read(base)
+    if states.alive(base):
+        if known is None or known.ended:
+            raise ClusterError("A bench is starting or ending. Try again in some seconds.")
+        return Client(known, base)
+    if known is None:
+        return None
+    states.forget(base)
+    when = time.strftime("%d %b %H:%M", time.localtime(known.started))
+    why = known.ended or "its process ended without a word (killed, or the machine was restarted)"
+    raise ClusterError(
+        f"The bench that was up since {when} is gone: {why}. Log: {known.log}. "
+        "`workbench up` starts another."
+    )
+
+
+class Client:
+    """Asks the bench that is up."""
+
+    def __init__(self, state: State, base: Path | None = None) -> None:
+        self.state = state
+        self.base = base or states.home()
+        self.jobs = Jobs(self.base / "jobs")
+
+    def ask(self, do: str, **request: Any) -> dict[str, Any]:
+        """One request.
+
+        Raises:
+            ClusterError: the bench has gone. WorkbenchError: it refused.
+        """
+        return ask(states.folder(self.base), {"do": do, **request})
+
+    def describe(self) -> dict[str, Any]:
+        """What the bench holds and does."""
+        return self.ask("describe")
+
+    def submit(self, request: Request) -> Job:
+        """Queue a job."""
+        return self.jobs.job(self.ask("submit", request=request.as_dict())["job"])
+
+    def cancel(self, job_id: str, *, now: bool = False) -> None:
+        """End a job as Ctrl-C does; `now` kills its processes."""
+        self.ask("cancel", job=job_id, now=now)
+
+    def run(self, request: Request, progress: Progress) -> End:
+        """Submit a job and follow it; Ctrl-C cancels it, twice at once.
+
+        Raises:
+            JobError: the job failed. ClusterError: the bench went away.
+        """
+        return self.follow(self.submit(request), progress, cancel=True)
+
+    def follow(self, job: Job, progress: Progress, *, cancel: bool = False) -> End:
+        """Tell what a job has done so far and does, until it ends.
+
+        Args:
+            cancel: whether Ctrl-C cancels the job; otherwise it only ends the following.
+
+        Raises:
+            JobError: the job failed. ClusterError: the bench went away.
+        """
+        shown: dict[str, str] = {}
+        with self._cancelling(job, progress) if cancel else _as_it_is():
+            for event in follow(job.folder / "events.jsonl", lambda: states.alive(self.base)):
+                if event["what"] == "experiment":
+                    shown = event["shown"]
+                    if rank := getattr(progress, "rank_by", None):
+                        rank(shown["metric"], shown["mode"])
+                elif event["what"] == "end":
+                    return _end(event, shown, job)
+                else:
+                    replay(event, progress)
+        find(self.base)
+        raise ClusterError(f"The bench ended, and job {job.id} with it. `workbench up` starts one.")
+
+    @contextmanager
+    def _cancelling(self, job: Job, progress: Progress) -> Iterator[None]:
+        """Ctrl-C and `kill` cancel the job; following goes on until it has ended."""
+        asked = 0
+
+        def interrupted(*_: Any) -> None:
+            nonlocal asked
+            asked += 1
+            if asked > 2:
+                raise KeyboardInterrupt
+            progress.note(
+                "Stopping; Ctrl-C again stops at once." if asked == 1 else "Stopping now."
+            )
+            with suppress(WorkbenchError):
+                self.cancel(job.id, now=asked > 1)
+
+        before = {
+            number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def down(self) -> bool:
+        """Stop the bench and wait until nothing of it is left; whether that was in order.
+
+        Raises:
+            ClusterError: something could not be ended.
+        """
+        with suppress(ClusterError):
+            self.ask("down")
+        in_order = self._gone(_DOWN_S)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self._gone(0):
+                break
+            with suppress(ProcessLookupError):
+                os.kill(self.state.pid, number)
+            self._gone(10)
+        if states.alive(self.base):
+            raise ClusterError(
+                f"The bench's process {self.state.pid} does not end. See {self.state.log}."
+            )
+        states.forget(self.base)
+        return in_order
+
+    def _gone(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while states.alive(self.base):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+def _end(event: Mapping[str, Any], shown: dict[str, str], job: Job) -> End:
+    if event["state"] == "failed":
+        raise JobError(event["error"], event["exit_code"], job.folder / "log")
+    return End(
+        state=event["state"],
+        exit_code=event["exit_code"],
+        result=event.get("result"),
+        shown=shown,
+    )
+
+
+def up(cluster: Mapping[str, Any], progress: Progress, base: Path | None = None) -> State:
+    """Start a bench that outlives this process, and wait until it can take jobs.
+
+    Args:
+        cluster: its `cluster` settings, as `nets.config.to_dict` gives them.
+
+    Raises:
+        ClusterError: one is up or starting, or Ray or Spark could not be started.
+    """
+    base = base or states.home()
+    if states.alive(base):
+        raise ClusterError("A bench is up or starting here; `workbench down` stops it.")
+    states.forget(base)
+    start = states.folder(base) / "start.jsonl"
+    start.unlink(missing_ok=True)
+    with (states.folder(base) / "keeper.log").open("wb") as log:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "workbench.resident.keeper", json.dumps(dict(cluster))],
+            env=os.environ | {"WORKBENCH_HOME": str(base)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        for event in follow(start, lambda: keeper.poll() is None):
+            if event["what"] != "end":
+                replay(event, progress)
+            elif event["error"]:
+                raise ClusterError(event["error"])
+    except BaseException:
+        keeper.terminate()
+        keeper.wait()
+        raise
+    known = states.read(base)
+    if known is None or keeper.poll() is not None:
+        said = (states.folder(base) / "keeper.log").read_text(errors="replace").splitlines()
+        raise ClusterError(f"The bench ended while it started: {(said or ['no reason given'])[-1]}")
+    return known

@@ -1,0 +1,110 @@
+"""The state file: where the bench that is up can be reached, for this user only.
+
+.workbench/bench/          0700
+    state.json             0600: address, process, socket, the path of Ray's token
+    socket                 0600: requests to the actor
+    alive                  locked by the keeper for as long as it lives
+    start.jsonl            what the last start said
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+NAMESPACE, ACTOR = "workbench", "bench"
+"""Ray namespace and name of the actor: one bench in a Ray."""
+
+
+def home() -> Path:
+    """WORKBENCH_HOME, else `.workbench` here."""
+    return Path(os.environ.get("WORKBENCH_HOME") or ".workbench").resolve()
+
+
+def folder(base: Path | None = None) -> Path:
+    """The bench's folder below `base` (default: `home()`), made for this user only."""
+    made = (base or home()) / "bench"
+    made.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made.chmod(0o700)
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """A bench that is up, or was."""
+
+    address: str
+    """`host:port` of Ray's control service."""
+    pid: int
+    """The keeper's process: it ends when everything else has."""
+    actor_pid: int
+    """The process that owns Spark and the queue."""
+    started: float
+    """Seconds since the epoch."""
+    log: str
+    """Where Ray, Spark and the JVMs print."""
+    token_path: str | None = None
+    """The file with Ray's token; None where Ray asks for none."""
+    cluster: dict[str, Any] = field(default_factory=dict)
+    """Its `cluster` settings."""
+    ended: str | None = None
+    """Why it is no longer up, if somebody was left to say so."""
+
+
+def write(state: State, base: Path | None = None) -> None:
+    """Write the state file, whole or not at all."""
+    path = folder(base) / "state.json"
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(dataclasses.asdict(state), file, indent=1)
+    draft.replace(path)
+
+
+def read(base: Path | None = None) -> State | None:
+    """What the state file says; None without one that can be read."""
+    try:
+        told = json.loads(((base or home()) / "bench" / "state.json").read_text())
+        known = {f.name for f in dataclasses.fields(State)}
+        return State(**{name: value for name, value in told.items() if name in known})
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def forget(base: Path | None = None) -> None:
+    """Remove the state file and the socket of a bench that is gone."""
+    for name in ("state.json", "socket"):
+        ((base or home()) / "bench" / name).unlink(missing_ok=True)
+
+
+def lock(base: Path | None = None) -> IO[bytes] | None:
+    """The lock of the one bench of this home, until it is closed; None while another has it."""
+    file = (folder(base) / "alive").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def alive(base: Path | None = None) -> bool:
+    """Whether a bench's keeper lives: right even when its number was given to another process."""
+    return locked((base or home()) / "bench" / "alive")
+
+
+def locked(path: Path) -> bool:
+    """Whether a living process holds the lock of a file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
