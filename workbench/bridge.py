@@ -101,6 +101,7 @@ def prepare(
         if bench.prepare is not None:
             bench.prepared[fingerprint] = bench.prepare(config, preparation)
             return bench.prepared[fingerprint]
+        data.obtain(config.source, progress)
         began = time.perf_counter()
         progress.stage("Reading and splitting the data in Spark")
         table = data.read(config.source, bench.spark)

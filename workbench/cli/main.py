@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import workbench
-from workbench.cli import launch, look, machine, resident
+from workbench.cli import data, launch, look, machine, resident
 from workbench.cli.guard import Guarded
 
 app = typer.Typer(
@@ -60,6 +60,7 @@ app.command("jobs")(resident.jobs)
 app.command("runs")(look.runs)
 app.command("compare")(look.compare)
 app.command("export")(look.export)
+app.add_typer(data.app, name="data")
 app.command("experiments")(machine.experiments)
 app.command("doctor")(machine.doctor)
 app.command("ui")(machine.ui)

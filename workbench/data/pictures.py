@@ -19,6 +19,9 @@ MAX_PIXELS = 64 * 2**20
 """Pictures that state more are refused before they are decoded: a small file can claim any size."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+"""What names of picture files usually end in."""
+
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 
 

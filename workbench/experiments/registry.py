@@ -22,6 +22,7 @@ _SHIPPED = {
     "cifar10_cnn": "workbench.experiments.cifar10",
     "digits_cnn": "workbench.experiments.digits",
     "digits_rnn": "workbench.experiments.digits",
+    "fashion_mnist": "workbench.experiments.fashion_mnist",
 }
 
 _MODULE = "workbench_experiment_file"

@@ -17,7 +17,7 @@ import numpy as np
 from nets.config import config
 from nets.spec import TensorSpec
 from workbench.data.sources.arrays import from_blocks
-from workbench.data.sources.paths import existing
+from workbench.data.sources.paths import obtained
 from workbench.data.table import Table
 from workbench.errors import DataError
 
@@ -37,7 +37,7 @@ class CifarArchiveSource:
 
     kind: Literal["cifar_archive"] = "cifar_archive"
     path: str
-    """The archive, or the folder `cifar-10-batches-py`."""
+    """The archive, or the folder `cifar-10-batches-py`; cifar-10: downloaded once."""
 
 
 def read(source: CifarArchiveSource, spark: SparkSession) -> Table:
@@ -46,7 +46,7 @@ def read(source: CifarArchiveSource, spark: SparkSession) -> Table:
     Raises:
         DataError: the archive is missing, cut short, or not CIFAR-10's.
     """
-    path = existing(source.path, "CIFAR-10's cifar-10-python.tar.gz or the folder it unpacks to")
+    path = obtained(source.path, "CIFAR-10's cifar-10-python.tar.gz or the folder it unpacks to")
     members = _folder(path) if path.is_dir() else _archive(path)
     missing = [name for name in (*TRAINING, TEST, META) if name not in members]
     if missing:

@@ -20,7 +20,7 @@ from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from workbench.data.sources.arrays import from_blocks
-from workbench.data.sources.paths import existing
+from workbench.data.sources.paths import obtained
 from workbench.data.table import Table
 from workbench.errors import DataError
 
@@ -55,7 +55,7 @@ class IdxSource:
 
     kind: Literal["idx"] = "idx"
     path: str
-    """The folder."""
+    """The folder; fashion-mnist: downloaded once."""
     classes: tuple[str, ...] | None = None
     """Class names by index; None: the digits of MNIST, or Fashion-MNIST's names where the folder's name has fashion in it."""
 
@@ -70,7 +70,7 @@ def read(source: IdxSource, spark: SparkSession) -> Table:
     Raises:
         DataError: a file is missing, cut short or no IDX file, or pictures and labels differ.
     """
-    folder = existing(source.path, "a folder with train-images-idx3-ubyte(.gz) and its labels")
+    folder = obtained(source.path, "a folder with train-images-idx3-ubyte(.gz) and its labels")
     parts = {}
     for split, prefix in _PREFIXES.items():
         images = _file(folder, prefix, "images-idx3")

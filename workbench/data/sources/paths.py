@@ -5,22 +5,40 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from workbench.data import downloads
 from workbench.errors import DataError
 
 
 def existing(text: str, what: str) -> Path:
-    """The path, if something is there.
+    """The path, if something is there, or where the known data set of that name lies or will lie.
 
     Raises:
-        DataError: nothing is; the nearest name beside it is suggested.
+        DataError: nothing is; the nearest name beside it is suggested. Or it is the name of a data
+            set that has not been fetched, and its server does not answer.
     """
     path = Path(text).expanduser()
     if path.exists():
         return path.resolve()
+    if text in downloads.KNOWN:
+        downloads.reachable(text)
+        return downloads.place(text)
     beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, beside, n=1)
-    hint = f" Did you mean {path.parent / near[0]}?" if near else ""
+    near = difflib.get_close_matches(path.name, [*beside, *downloads.KNOWN], n=1)
+    hint = ""
+    if near:
+        hint = f" Did you mean {path.parent / near[0] if near[0] in beside else near[0]}?"
     raise DataError(
         f"data.source.path must be {what}, got {text!r}, where there is nothing.{hint} "
         "Set it with --set data.source.path=PATH."
     )
+
+
+def obtained(text: str, what: str, report: downloads.Report | None = None) -> Path:
+    """The same, and a known data set is fetched first.
+
+    Raises:
+        DataError: as `existing`, or the set cannot be fetched.
+    """
+    if text in downloads.KNOWN and not Path(text).exists():
+        return downloads.fetch(text, report)
+    return existing(text, what)

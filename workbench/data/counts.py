@@ -1,0 +1,101 @@
+"""What was read, counted by Spark, for the run: rows, classes, bad rows, a hash of the content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nets.config import to_dict
+from workbench.data.config import DataConfig
+from workbench.data.split import absent, check
+from workbench.data.table import Table
+from workbench.errors import DataError
+
+_BAD_SHOWN = 20
+
+
+def record(table: Table, config: DataConfig) -> dict[str, Any]:
+    """Counts of a loaded table, for the run: this is where Spark does the reading.
+
+    `content` is a hash of all good rows, in whatever order and partitions: two runs with the same
+    one have seen the same samples, labels and keys in the same splits.
+
+    Raises:
+        DataError: a split is empty, a class has no training rows, or more than
+            `config.max_bad_share` of the rows are bad.
+    """
+    found = survey(table, config)
+    refuse(found, table.labels, config)
+    return found
+
+
+def refuse(found: dict[str, Any], labels: tuple[str, ...] | None, config: DataConfig) -> None:
+    """What makes surveyed data unfit to train on.
+
+    Raises:
+        DataError: as `record` does.
+    """
+    bad, good = found["bad"], sum(found["rows"].values())
+    if bad["rows"] > config.max_bad_share * (good + bad["rows"]):
+        shown = "; ".join(f"{row['key']}: {row['reason']}" for row in bad["examples"][:3])
+        raise DataError(
+            f"{bad['rows']} of {good + bad['rows']} rows are bad, more than data.max_bad_share "
+            f"{config.max_bad_share:g} allows: {shown}. Mend or remove them, or raise the share."
+        )
+    counts = found["class_counts"] or {name: [rows] for name, rows in found["rows"].items()}
+    check(counts, labels, config.split)
+
+
+def survey(table: Table, config: DataConfig) -> dict[str, Any]:
+    """The figures of `record`, whatever they are: nothing is refused."""
+    counts, content = _counted(table)
+    return {
+        "class_counts": counts if table.labels is not None else {},
+        "missing_classes": absent(counts, table.labels),
+        "rows": {name: sum(rows) for name, rows in counts.items()},
+        "bad": _bad(table),
+        "split": to_dict(config.split),
+        "content": content,
+        **({} if table.plan is None else {"plan": table.plan}),
+        **_measured(table),
+        "partitions": table.frame.rdd.getNumPartitions(),
+    }
+
+
+def _counted(table: Table) -> tuple[dict[str, list[int]], str]:
+    """Rows of each class by split (one number where there are no classes), and the content's hash."""
+    from pyspark.sql import functions as F
+
+    held = ("features", "label", "key", "split", "length", "weight")
+    columns = [name for name in held if name in table.frame.columns]
+    classes = ["label"] if table.labels is not None else []
+    # Either alone could collide on purpose or by pairs; sums wrap in 64 bits as decimals do not.
+    digest = F.xxhash64(*columns)
+    figures = (
+        F.count(F.lit(1)).alias("rows"),
+        F.bit_xor(digest).alias("xor"),
+        F.sum(digest.cast("decimal(20,0)")).alias("sum"),
+    )
+    counts: dict[str, list[int]] = {}
+    xor, total = 0, 0
+    for row in table.frame.groupBy("split", *classes).agg(*figures).collect():
+        of_classes = counts.setdefault(row["split"], [0] * len(table.labels or [""]))
+        of_classes[row["label"] if classes else 0] = row["rows"]
+        xor, total = xor ^ row["xor"], total + int(row["sum"])
+    content = f"{xor & (2**64 - 1):016x}{total & (2**64 - 1):016x}"
+    return counts, content
+
+
+def _measured(table: Table) -> dict[str, Any]:
+    if not table.measures:
+        return {}
+    columns = [column.alias(name) for name, column in table.measures.items()]
+    measured: dict[str, Any] = table.frame.agg(*columns).collect()[0].asDict()
+    return measured
+
+
+def _bad(table: Table) -> dict[str, Any]:
+    if table.bad is None:
+        return {"rows": 0, "examples": []}
+    examples = [row.asDict() for row in table.bad.limit(_BAD_SHOWN).collect()]
+    rows = table.bad.count() if len(examples) == _BAD_SHOWN else len(examples)
+    return {"rows": rows, "examples": examples}

@@ -1,0 +1,253 @@
+"""Well-known data sets by name: fetched once, resumed where it broke off, checked, kept.
+
+Nothing that is fetched is unpacked: readers take what they need from the archive as it is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from nets.config import unknown
+from workbench.errors import DataError
+
+Report = Callable[[int, int], None]
+"""Told the bytes that are here and the bytes there will be."""
+
+_TIMEOUT_S = 20.0
+_IDLE_ATTEMPTS = 3
+"""Attempts in a row that may bring nothing."""
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """One file."""
+
+    url: str
+    size: int
+    """In bytes."""
+    checksum: str
+    """`md5:...` or `sha256:...`, as its authors (or the libraries that ship it) state it."""
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A data set and its files."""
+
+    name: str
+    about: str
+    files: tuple[Remote, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(remote.size for remote in self.files)
+
+
+_FASHION = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
+
+KNOWN = {
+    known.name: known
+    for known in (
+        Known(
+            name="cifar-10",
+            about="60,000 colour pictures of 32x32 in 10 classes (Krizhevsky 2009), source cifar_archive",
+            files=(
+                Remote(
+                    url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+                    size=170_498_071,
+                    checksum="sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+                ),
+            ),
+        ),
+        Known(
+            name="fashion-mnist",
+            about="70,000 grey pictures of 28x28 in 10 classes (Xiao et al. 2017, MIT), source idx",
+            files=(
+                Remote(
+                    url=_FASHION + "train-images-idx3-ubyte.gz",
+                    size=26_421_880,
+                    checksum="md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+                ),
+                Remote(
+                    url=_FASHION + "train-labels-idx1-ubyte.gz",
+                    size=29_515,
+                    checksum="md5:25c81989df183df01b3e8a0aad5dffbe",
+                ),
+                Remote(
+                    url=_FASHION + "t10k-images-idx3-ubyte.gz",
+                    size=4_422_102,
+                    checksum="md5:bef4ecab320f06d8554ea6380940ec79",
+                ),
+                Remote(
+                    url=_FASHION + "t10k-labels-idx1-ubyte.gz",
+                    size=5_148,
+                    checksum="md5:bb300cfdad3c16e7a12a480ee83cd310",
+                ),
+            ),
+        ),
+    )
+}
+"""The sets by name; a source takes the name for its path."""
+
+
+def place(name: str) -> Path:
+    """Where a known set lies once it is fetched: its file, or the folder of its files.
+
+    Below WORKBENCH_DATA, else the folder `data` below WORKBENCH_HOME.
+    """
+    home = Path(os.environ.get("WORKBENCH_HOME", ".workbench")) / "data"
+    folder = Path(os.environ.get("WORKBENCH_DATA", home)).expanduser().resolve() / name
+    files = KNOWN[name].files
+    return folder if len(files) > 1 else folder / files[0].name
+
+
+def missing(name: str) -> list[Remote]:
+    """The files of a known set that are not here yet; what is here under its name has been checked."""
+    folder = _folder(name)
+    return [remote for remote in KNOWN[name].files if not (folder / remote.name).is_file()]
+
+
+def fetch(name: str, report: Report | None = None) -> Path:
+    """`place(name)`, after whatever of it is missing was fetched.
+
+    A file that broke off (`NAME.part`) is continued, also in a later process; two processes do not
+    fetch the same set at once. Only a file with the right checksum gets its name.
+
+    Raises:
+        DataError: no such set; the server cannot be reached, breaks off again and again, or sends
+            something else.
+    """
+    if name not in KNOWN:
+        raise DataError(unknown("data set", name, sorted(KNOWN)))
+    folder = _folder(name)
+    if missing(name):
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            absent = missing(name)
+            here = KNOWN[name].size - sum(remote.size for remote in absent)
+            for remote in absent:
+                _fetch(remote, folder, _from(here, KNOWN[name].size, report))
+                here += remote.size
+    return place(name)
+
+
+def reachable(name: str) -> None:
+    """Look whether a set is here or its server answers, so that nothing else is begun in vain.
+
+    Raises:
+        DataError: it is not here and the server does not answer.
+    """
+    for remote in missing(name)[:1]:
+        try:
+            request = urllib.request.Request(remote.url, method="HEAD")
+            urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable(remote, _folder(name), error) from None
+
+
+def _folder(name: str) -> Path:
+    found = place(name)
+    return found if len(KNOWN[name].files) > 1 else found.parent
+
+
+def _from(here: int, size: int, report: Report | None) -> Callable[[int], None]:
+    """A file's progress as that of its set, `here` bytes of which came before."""
+
+    def told(done: int) -> None:
+        if report is not None:
+            report(here + done, size)
+
+    return told
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(remote: Remote, folder: Path, report: Callable[[int], None]) -> None:
+    part = folder / f"{remote.name}.part"
+    idle = 0
+    while (before := part.stat().st_size if part.exists() else 0) < remote.size:
+        error: Exception = OSError("the connection broke off")
+        try:
+            _continue(remote, part, before, report)
+        except (OSError, http.client.HTTPException) as raised:
+            error = raised
+        after = part.stat().st_size if part.exists() else 0
+        idle = 0 if after > before else idle + 1
+        refused = isinstance(error, urllib.error.HTTPError) and error.code < 500
+        if after < remote.size and (refused or idle == _IDLE_ATTEMPTS):
+            raise _unreachable(remote, folder, error) from None
+    _check(remote, part)
+    part.replace(folder / remote.name)
+
+
+def _continue(remote: Remote, part: Path, before: int, report: Callable[[int], None]) -> None:
+    """Append what is missing; from the start where the server knows no ranges."""
+    headers = {"Range": f"bytes={before}-"} if before else {}
+    request = urllib.request.Request(remote.url, headers=headers)
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as reply:
+        resumed = reply.status == 206 and _starts_at(reply, before)
+        done = before if resumed else 0
+        with part.open("ab" if resumed else "wb") as file:
+            for chunk in _chunks(reply, remote.size - done):
+                file.write(chunk)
+                done += len(chunk)
+                report(done)
+
+
+def _starts_at(reply: Any, before: int) -> bool:
+    return str(reply.headers.get("Content-Range", "")).startswith(f"bytes {before}-")
+
+
+def _chunks(reply: IO[bytes], most: int) -> Iterator[bytes]:
+    """The body; one byte more than there should be at most, which the check then refuses."""
+    left = most + 1
+    while left > 0 and (chunk := reply.read(min(_CHUNK, left))):
+        left -= len(chunk)
+        yield chunk
+
+
+def _check(remote: Remote, part: Path) -> None:
+    """
+    Raises:
+        DataError: these are not the file's bytes; they are removed.
+    """
+    method, _, wanted = remote.checksum.partition(":")
+    size = part.stat().st_size
+    with part.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.new(method, usedforsecurity=False))
+    if size != remote.size or found.hexdigest() != wanted:
+        part.unlink()
+        raise DataError(
+            f"{remote.url} gave {size:,} bytes with {method} {found.hexdigest()}, and {remote.name} has "
+            f"{remote.size:,} with {wanted}. A proxy or login page may stand between; get the file "
+            "another way and name its place with --set data.source.path=PATH."
+        )
+
+
+def _unreachable(remote: Remote, folder: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{remote.name} ({remote.size:,} bytes) is not here and {remote.url} cannot be read ({error}). "
+        f"Without a network, put the file into {folder}, or name its place with "
+        "--set data.source.path=PATH. What has arrived is kept and continued."
+    )

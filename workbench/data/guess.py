@@ -1,0 +1,82 @@
+"""What kind of source lies at a path, from names alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workbench.data.pictures import ENDINGS
+from workbench.data.sources.paths import existing
+from workbench.errors import DataError
+
+_TABLES = {".parquet": "parquet", ".orc": "orc", ".json": "json", ".jsonl": "json", ".csv": "csv"}
+
+
+def guessed(text: str) -> dict[str, Any]:
+    """The settings of the source that reads `text`, a path: its kind, path and what follows from names.
+
+    Raises:
+        DataError: nothing is there, or it looks like no source.
+    """
+    path = existing(text, "data")
+    settings = _file(path) if path.is_file() else _folder(path)
+    if settings is None:
+        raise DataError(
+            f"{path} looks like no kind of data by its names. Say what it is, as JSON: "
+            '\'{"kind": "image_folder", "path": "..."}\'.'
+        )
+    return {**settings, "path": str(path)}
+
+
+def _file(path: Path) -> dict[str, Any] | None:
+    if path.name.endswith((".tar.gz", ".tgz", ".tar")):
+        return {"kind": "cifar_archive"}
+    if path.suffix == ".ts":
+        return {"kind": "ts_file"}
+    form = _TABLES.get(path.suffix)
+    return None if form is None else _table(path, form)
+
+
+def _folder(path: Path) -> dict[str, Any] | None:
+    names = [child.name for child in sorted(path.iterdir())]
+    if any(name.endswith("_TRAIN.ts") for name in names):
+        return {"kind": "ts_file"}
+    if any("images-idx3" in name or "images.idx3" in name for name in names):
+        return {"kind": "idx"}
+    if "data_batch_1" in names or "cifar-10-batches-py" in names:
+        return {"kind": "cifar_archive"}
+    endings = {Path(name).suffix for name in names}
+    if "_delta_log" in names:
+        return _table(path, "delta")
+    for ending, form in _TABLES.items():
+        if ending in endings:
+            return _table(path, form)
+    below = [p for p in path.rglob("*") if p.is_file()][:1000]
+    if any(p.suffix.lower() in ENDINGS and p.parent != path for p in below):
+        return {"kind": "image_folder"}
+    if any(p.suffix == ".txt" and p.parent != path for p in below):
+        return {"kind": "text", "format": "files", "files": "*.txt"}
+    if ".txt" in endings:
+        return {"kind": "text", "format": "lines", "files": "*.txt"}
+    return None
+
+
+def _table(path: Path, form: str) -> dict[str, Any]:
+    """A table of pictures or text where a Parquet file says that it has such a column."""
+    names = _columns(path) if form == "parquet" else {}
+    if names.get("image", "").startswith(("binary", "large_binary", "struct")):
+        return {"kind": "image_table", "format": form}
+    if names.get("text", "").endswith("string"):
+        return {"kind": "text", "format": form}
+    return {"kind": "table", "format": form}
+
+
+def _columns(path: Path) -> dict[str, str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    first = path if path.is_file() else next(iter(sorted(path.glob("*.parquet"))))
+    try:
+        return {field.name: str(field.type) for field in pq.read_schema(first)}
+    except (pa.ArrowException, OSError):
+        return {}

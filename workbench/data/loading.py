@@ -1,0 +1,71 @@
+"""From a source's settings to rows that know their split."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.data import downloads
+from workbench.data.config import DataConfig, SplitConfig
+from workbench.data.sources import read
+from workbench.data.split import split
+from workbench.data.table import Table
+from workbench.progress import Progress
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def load(config: DataConfig, spark: SparkSession) -> Table:
+    """Read a source, say which split each row is in, and encode what depends on the split.
+
+    Raises:
+        DataError: the source cannot be read, or not be split as asked.
+    """
+    return placed(read(config.source, spark), config.split)
+
+
+def obtain(source: Any, progress: Progress) -> None:
+    """Fetch the known data set that the source names, where it is not here yet; say how far it is.
+
+    Args:
+        source: a source's settings, or the name itself.
+
+    Raises:
+        DataError: it cannot be fetched.
+    """
+    name = source if isinstance(source, str) else getattr(source, "path", None)
+    if (
+        name is None
+        or name not in downloads.KNOWN
+        or Path(name).exists()
+        or not downloads.missing(name)
+    ):
+        return
+    progress.stage(f"Downloading {name} ({downloads.KNOWN[name].size / 1e6:.0f} MB)")
+    tenths = 0
+
+    def report(done: int, size: int) -> None:
+        nonlocal tenths
+        if done * 10 // size > tenths:
+            tenths = done * 10 // size
+            progress.note(f"{name}: {done / 1e6:.0f} of {size / 1e6:.0f} MB")
+
+    downloads.fetch(name, report)
+
+
+def placed(table: Table, config: SplitConfig) -> Table:
+    """Say which split each row is in, where the source did not, and encode what depends on it.
+
+    Raises:
+        DataError: the rows cannot be split as asked.
+    """
+    frame = split(
+        table.frame,
+        config,
+        stratified=table.labels is not None,
+        official_test=table.official_test,
+    )
+    table = replace(table, frame=frame)
+    return table.encode(table) if table.encode else table
