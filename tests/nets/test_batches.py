@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets.batches import Batch, batches, mix_seed, num_batches
+from nets.batches import Batch, Resample, batches, mix_seed, num_batches, resampled_rows
 from nets.errors import ConfigError
 
 sizes = st.integers(1, 60)
@@ -116,3 +116,42 @@ def test_mixed_seeds_differ_in_every_part() -> None:
     seeds = {mix_seed(a, b, c) for a in range(5) for b in range(5) for c in range(5)}
     assert len(seeds) == 125
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+COUNTS = {0: 10, 1: 3, 3: 1}
+"""Class 2 has no rows."""
+
+
+def uneven() -> Batch:
+    label = torch.tensor([c for c, count in COUNTS.items() for _ in range(count)])
+    return Batch(torch.arange(len(label)), label)
+
+
+@pytest.mark.parametrize(("resample", "each"), [("over", 10), ("under", 1)])
+def test_resampled_classes_are_alike(resample: Resample, each: int) -> None:
+    total = resampled_rows([10, 3, 0, 1], resample)
+    assert total == 3 * each
+    found = list(batches(uneven(), 4, seed=0, epoch=0, resample=resample))
+    assert len(found) == num_batches(total, 4)
+    labels = torch.cat([batch.label for batch in found])
+    assert torch.bincount(labels, minlength=4).tolist() == [each, each, 0, each]
+    rows = torch.cat([batch.features for batch in found])
+    assert torch.equal(uneven().label[rows], labels)
+    repeats = torch.bincount(rows, minlength=14)
+    of_class_1 = repeats[10:13]
+    assert int(of_class_1.max() - of_class_1.min()) <= 1  # none twice before all once
+
+
+def test_undersampling_takes_others_every_epoch_and_shares_them_out() -> None:
+    taken = [
+        torch.cat([b.features for b in batches(uneven(), 8, seed=0, epoch=e, resample="under")])
+        for e in range(200)
+    ]
+    assert set(torch.cat(taken).tolist()) == set(range(14))
+    shares = [
+        list(batches(uneven(), 4, seed=0, epoch=0, rank=rank, world_size=2, resample="over"))
+        for rank in (0, 1)
+    ]
+    assert [len(batch.label) for batch in shares[0]] == [len(batch.label) for batch in shares[1]]
+    everything = torch.cat([batch.label for share in shares for batch in share])
+    assert torch.bincount(everything, minlength=4).tolist() == [10, 10, 0, 10]

@@ -106,3 +106,23 @@ def test_labels_that_do_not_fit_are_refused_with_the_way_out() -> None:
         Loss(TrainingConfig(loss="mse", monitor="x"))(torch.randn(3, 4), torch.tensor([0, 1, 2]))
     with pytest.raises(ConfigError, match="class_counts"):
         Loss(TrainingConfig(class_weights="balanced"))
+
+
+def test_square_root_weights_lie_between_none_and_balanced() -> None:
+    counts = [100, 25, 4]
+    found = {
+        name: Loss(TrainingConfig(class_weights=name), counts).class_weights  # type: ignore[arg-type]
+        for name in ("square_root", "balanced")
+    }
+    assert found["balanced"] is not None and found["square_root"] is not None
+    torch.testing.assert_close(found["square_root"] ** 2, found["balanced"])
+    ratio = found["square_root"][2] / found["square_root"][0]
+    assert float(ratio) == pytest.approx(5.0)
+    with pytest.raises(ConfigError, match="class_weights 'square_root' needs the rows"):
+        Loss(TrainingConfig(class_weights="square_root"))
+
+
+def test_resampling_needs_classes_and_no_weights_beside_it() -> None:
+    for settings in ({"loss": "mse", "monitor": "validation/mae"}, {"class_weights": "balanced"}):
+        with pytest.raises(ConfigError, match="resample makes classes alike"):
+            TrainingConfig(resample="over", **settings)  # type: ignore[arg-type]

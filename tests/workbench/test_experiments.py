@@ -86,7 +86,7 @@ def test_one_function_needs_no_name(tmp_path: Path) -> None:
     ("name", "said"),
     [
         ("digits_ccn", r"Did you mean 'digits_cnn'"),
-        ("nothing_like_it", r"Known: cifar10_cnn, digits_cnn, digits_rnn, fashion_mnist"),
+        ("nothing_like_it", r"Known: cifar10_cnn, digits_autoencoder, digits_cnn"),
         ("{file}:wid", r"Unknown function 'wid'. Did you mean 'wide'"),
         ("{file}:wrong", r"returns an Experiment, .*:wrong returned int"),
         ("{file}:needs", r"takes no arguments, .*:needs needs width"),

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from nets import BlockConfig, CNNConfig, PreparationConfig, RNNConfig, TrainingConfig
+from nets import (
+    AutoencoderConfig,
+    BlockConfig,
+    CNNConfig,
+    PreparationConfig,
+    RNNConfig,
+    TrainingConfig,
+)
 from workbench.data.config import DataConfig
 from workbench.data.sources import DigitsSource
 from workbench.experiment import Experiment
@@ -52,4 +59,26 @@ def digits_rnn() -> Experiment:
             clip_norm=1.0,
         ),
         sweep=default_sweep(learning_rate=(1e-4, 3e-2)),
+    )
+
+
+def digits_autoencoder() -> Experiment:
+    """Digits squeezed into 16 numbers and drawn again; PCA with 16 axes is what to compare with."""
+    return Experiment(
+        name="digits_autoencoder",
+        description="8x8 handwritten digits through a code of 16 numbers, a dense autoencoder",
+        data=DataConfig(source=DigitsSource(layout="image")),
+        preparation=PreparationConfig(method="scale"),
+        net=AutoencoderConfig(code_size=16, hidden=(256,), activation="elu"),
+        training=TrainingConfig(
+            epochs=60,
+            batch_size=64,
+            learning_rate=5e-3,
+            optimizer="adamw",
+            schedule="one_cycle",
+            loss="mse",
+            monitor="validation/loss",
+            mode="min",
+        ),
+        sweep=default_sweep(learning_rate=(3e-4, 3e-2), metric="validation/loss", mode="min"),
     )

@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 _SHIPPED = {
     "cifar10_cnn": "workbench.experiments.cifar10",
+    "digits_autoencoder": "workbench.experiments.digits",
     "digits_cnn": "workbench.experiments.digits",
     "digits_rnn": "workbench.experiments.digits",
     "fashion_mnist": "workbench.experiments.fashion_mnist",
+    "etth1": "workbench.experiments.series",
+    "japanese_vowels": "workbench.experiments.series",
+    "names": "workbench.experiments.text",
+    "rt_polarity": "workbench.experiments.text",
 }
 
 _MODULE = "workbench_experiment_file"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from workbench.space import Choice, SweepConfig, Uniform
 
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "maxout")
@@ -12,6 +14,8 @@ def default_sweep(
     learning_rate: tuple[float, float] = (1e-4, 1e-1),
     batch_size: tuple[int, ...] = (32, 64, 128, 256),
     activation: tuple[str, ...] = ACTIVATIONS,
+    metric: str = "validation/accuracy",
+    mode: Literal["max", "min"] = "max",
 ) -> SweepConfig:
     """Learning rate by magnitude, batch size and activation: 16 trials, the poor ones stopped early.
 
@@ -28,4 +32,6 @@ def default_sweep(
         search="bayes",
         scheduler="asha",
         num_trials=16,
+        metric=metric,
+        mode=mode,
     )

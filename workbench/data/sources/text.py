@@ -113,9 +113,9 @@ def read(source: TextSource, spark: SparkSession) -> Table:
 def _encoding(source: TextSource) -> TextEncoding:
     """The tokenizer, with no vocabulary yet."""
     empty = (PADDING, UNKNOWN)
-    if source.tokenizer == "words" or source.tokenizer == "characters":
+    if source.tokenizer in ("words", "characters"):
         return TextEncoding(
-            tokenizer=source.tokenizer,
+            tokenizer="words" if source.tokenizer == "words" else "characters",
             lowercase=source.lowercase,
             max_length=source.max_length,
             vocabulary=empty,

@@ -163,21 +163,17 @@ def parse(batches: Iterator[pa.RecordBatch], header: Header) -> Iterator[pa.Reco
     index = {name: i for i, name in enumerate(header.labels or ())}
     kind = pa.float64() if header.labels is None else pa.int64()
     for batch in batches:
-        steps: list[bytes | None] = []
-        labels: list[float | int | None] = []
-        lengths: list[int | None] = []
-        reasons: list[str | None] = []
-        for line in batch.column("value").to_pylist():
+        lines = batch.column("value").to_pylist()
+        steps: list[bytes | None] = [None] * len(lines)
+        labels: list[float | int | None] = [None] * len(lines)
+        lengths: list[int | None] = [None] * len(lines)
+        reasons: list[str | None] = [None] * len(lines)
+        for row, line in enumerate(lines):
             try:
-                values, label = parse_line(line, header, index)
+                values, labels[row] = parse_line(line, header, index)
+                steps[row], lengths[row] = values.tobytes(), len(values)
             except ValueError as error:
-                found, reason = (None, None, None), str(error)
-            else:
-                found, reason = (values.tobytes(), label, len(values)), None
-            steps.append(found[0])
-            labels.append(found[1])
-            lengths.append(found[2])
-            reasons.append(reason)
+                reasons[row] = str(error)
         yield pa.RecordBatch.from_pydict(
             {
                 "steps": pa.array(steps, pa.binary()),
