@@ -54,6 +54,7 @@ class Resident:
         self._changed = threading.Condition()
         self._running: Job | None = None
         self._cancelled: set[str] = set()
+        self._sources: dict[str, str] = {}
         self._ending = False
         self._preparing = False
 
@@ -91,12 +92,15 @@ class Resident:
         os.chdir(cwd)
         try:
             with JobProgress(Path(folder)) as progress:
-                return prepare(
+                prepared = prepare(
                     from_dict(DataConfig, data),
                     from_dict(PreparationConfig, preparation),
                     self.bench,
                     progress=progress,
                 )
+            source = data["source"]
+            self._sources[prepared.fingerprint] = f"{source['kind']} {source.get('path') or ''}"
+            return prepared
         finally:
             self._preparing = False
 
@@ -124,7 +128,10 @@ class Resident:
         return {
             "running": running,
             "waiting": waiting,
-            "prepared": [_described(prepared) for prepared in list(self.bench.prepared.values())],
+            "prepared": [
+                _described(prepared) | {"source": self._sources.get(name, "").strip()}
+                for name, prepared in list(self.bench.prepared.items())
+            ],
             "memory": {"actor": me.memory_info().rss, "runner": _rss(self._runner_pid)},
             "pids": {"actor": me.pid, "runner": self._runner_pid},
             "free": ray.available_resources(),
@@ -285,7 +292,6 @@ def _ended(state: str, exit_code: int, **more: Any) -> dict[str, Any]:
 def _described(prepared: Prepared) -> dict[str, Any]:
     return {
         "fingerprint": prepared.fingerprint,
-        "source": prepared.record.get("source"),
         "rows": {name: split.num_rows for name, split in prepared.splits.items()},
         "bytes": prepared.record.get("bytes"),
         "shape": list(prepared.spec.shape),

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from workbench.errors import ClusterError, WorkbenchError
 from workbench.progress import Progress
@@ -48,6 +48,34 @@ class End:
     """name, metric and mode of the experiment."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What a look for a bench comes to."""
+
+    what: Literal["none", "starting", "up", "ending", "gone"]
+    text: str = ""
+    """For a person: the stage of the start, or why it is gone or did not start."""
+    client: Client | None = None
+    """The way to one that is up."""
+
+
+def look(base: Path | None = None) -> Sight:
+    """Whether a bench is up; changes nothing."""
+    known = states.read(base)
+    if states.alive(base):
+        if known is None:
+            return Sight(what="starting", text=_last_stage(base))
+        if known.ended:
+            return Sight(what="ending")
+        return Sight(what="up", client=Client(known, base))
+    if known is None:
+        return Sight(what="none", text=_start_error(base))
+    when = time.strftime("%d %b %H:%M", time.localtime(known.started))
+    why = known.ended or "its process ended without a word (killed, or the machine was restarted)"
+    text = f"The bench that was up since {when} is gone: {why}. Log: {known.log}."
+    return Sight(what="gone", text=text)
+
+
 def find(base: Path | None = None) -> Client | None:
     """The bench that is up; None where none is.
 
@@ -55,20 +83,29 @@ def find(base: Path | None = None) -> Client | None:
         ClusterError: one is starting or ending, or it went away; the message tells what to do. The
             state file of one that went away is removed, so that the next look finds none.
     """
-    known = states.read(base)
-    if states.alive(base):
-        if known is None or known.ended:
-            raise ClusterError("A bench is starting or ending. Try again in some seconds.")
-        return Client(known, base)
-    if known is None:
-        return None
-    states.forget(base)
-    when = time.strftime("%d %b %H:%M", time.localtime(known.started))
-    why = known.ended or "its process ended without a word (killed, or the machine was restarted)"
-    raise ClusterError(
-        f"The bench that was up since {when} is gone: {why}. Log: {known.log}. "
-        "`workbench up` starts another."
-    )
+    sight = look(base)
+    if sight.what in ("starting", "ending"):
+        raise ClusterError(f"A bench is {sight.what}. Try again in some seconds.")
+    if sight.what == "gone":
+        states.forget(base)
+        raise ClusterError(f"{sight.text} `workbench up` starts another.")
+    return sight.client
+
+
+def _started(base: Path | None) -> list[dict[str, Any]]:
+    """What the last start told."""
+    path = (base or states.home()) / "bench" / "start.jsonl"
+    return list(follow(path, lambda: False))
+
+
+def _last_stage(base: Path | None) -> str:
+    stages = [event["name"] for event in _started(base) if event["what"] == "stage"]
+    return stages[-1] if stages else "Loading the libraries"
+
+
+def _start_error(base: Path | None) -> str:
+    ends = [event["error"] for event in _started(base) if event["what"] == "end"]
+    return (ends[-1] or "") if ends else ""
 
 
 class Client:
@@ -202,30 +239,42 @@ def _end(event: Mapping[str, Any], shown: dict[str, str], job: Job) -> End:
     )
 
 
-def up(cluster: Mapping[str, Any], progress: Progress, base: Path | None = None) -> State:
-    """Start a bench that outlives this process, and wait until it can take jobs.
+def begin(
+    cluster: Mapping[str, Any] | None = None, base: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start the keeper of a bench, which outlives this process; do not wait for it.
 
     Args:
         cluster: its `cluster` settings, as `nets.config.to_dict` gives them.
 
     Raises:
-        ClusterError: one is up or starting, or Ray or Spark could not be started.
+        ClusterError: one is up or starting.
     """
     base = base or states.home()
     if states.alive(base):
         raise ClusterError("A bench is up or starting here; `workbench down` stops it.")
     states.forget(base)
-    start = states.folder(base) / "start.jsonl"
-    start.unlink(missing_ok=True)
+    (states.folder(base) / "start.jsonl").unlink(missing_ok=True)
     with (states.folder(base) / "keeper.log").open("wb") as log:
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "workbench.resident.keeper", json.dumps(dict(cluster))],
+        return subprocess.Popen(
+            [sys.executable, "-m", "workbench.resident.keeper", json.dumps(dict(cluster or {}))],
             env=os.environ | {"WORKBENCH_HOME": str(base)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
             start_new_session=True,
         )
+
+
+def up(cluster: Mapping[str, Any], progress: Progress, base: Path | None = None) -> State:
+    """Start a bench and wait until it can take jobs.
+
+    Raises:
+        ClusterError: one is up or starting, or Ray or Spark could not be started.
+    """
+    base = base or states.home()
+    keeper = begin(cluster, base)
+    start = states.folder(base) / "start.jsonl"
     try:
         for event in follow(start, lambda: keeper.poll() is None):
             if event["what"] != "end":

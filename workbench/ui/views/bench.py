@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from workbench.ui import cluster_state, home, parts, store
+from workbench.ui import cluster_state, home, parts, standing, store
 from workbench.ui.cluster_state import RayReport
 
 _LIVE_S = 5
@@ -14,6 +14,7 @@ _LIVE_S = 5
 def main() -> None:
     parts.title("Bench", "This machine, and the Ray and Spark on it.")
     _links()
+    standing.draw()
     _ray()
     _doctor()
 
@@ -38,8 +39,8 @@ def _ray() -> None:
         found = cluster_state.processes()
         if not found:
             st.info(
-                "No Ray is running on this machine. A training or a sweep starts its own and stops "
-                "it at the end.",
+                "No Ray is running on this machine. Without a bench that is up, a training or a sweep "
+                "starts its own and stops it at the end.",
                 icon=":material/bedtime:",
             )
             return

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -14,6 +16,7 @@ from nets.config import from_dict, to_dict
 from nets.errors import ConfigError
 from workbench.experiment import Experiment
 from workbench.experiments import load_experiment, names
+from workbench.resident.request import Request
 from workbench.ui import again, artifacts, forms, home, parts, store
 from workbench.ui.artifacts import Missing
 from workbench.ui.forms import Field
@@ -68,8 +71,17 @@ def _form() -> None:
     if st.button(
         "Start", key="start", type="primary", icon=":material/play_arrow:", disabled=bool(problems)
     ):
-        title = f"{what} {base_name}" + (f", {len(changes)} changed" if changes else "")
-        job = queue().submit([sys.executable, "-m", "workbench", *arguments], title)
+        request = Request(
+            kind="sweep" if what == "sweep" else "train",
+            experiment=base_name,
+            changes=changes,
+            tree=to_dict(base) if ".py" in base_name else None,
+            command=("workbench", *arguments),
+            cwd=str(Path.cwd()),
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
+        )
+        command = [sys.executable, "-m", "workbench", *arguments]
+        job = queue().submit(command, request.title, request=request)
         st.session_state["job"] = job.id
         st.toast("Queued.", icon=":material/check:")
 
@@ -233,6 +245,11 @@ def _queue() -> None:
     def body() -> None:
         jobs = queue().jobs()
         st.subheader("Queue", anchor=False, help="One at a time, in the order they were started.")
+        st.caption(
+            "On the bench that is up."
+            if queue().bench()
+            else "Each starts Ray and Spark for itself; a bench that is up (see Bench) saves that."
+        )
         if live and not any(job.live for job in jobs):
             st.rerun()
         if not jobs:
@@ -268,15 +285,16 @@ def _job(job: Job) -> None:
             queue().stop(job.id, force=True)
     else:
         if bar.button("Run again", key="job_again", icon=":material/replay:"):
-            again = queue().submit(job.command, job.title)
+            again = queue().again(job.id)
             st.session_state["job_next"] = again.id
             st.rerun()
         if bar.button("Remove", key="job_remove", type="tertiary"):
             queue().remove(job.id)
             st.rerun()
     st.page_link("views/runs.py", label="See its runs", icon=":material/table_rows:")
-    st.code(shlex.join(["workbench", *job.command[3:]]) if len(job.command) > 3 else shlex.join(job.command),
-            language="bash", wrap_lines=True)  # fmt: skip
+    own = not job.resident and len(job.command) > 3  # python -m workbench ...
+    command = ["workbench", *job.command[3:]] if own else job.command
+    st.code(shlex.join(command), language="bash", wrap_lines=True)
     lines = queue().log(job.id).strip().splitlines()
     st.code("\n".join(lines[-_LINES:]) or "No output yet.", language=None, wrap_lines=True)
     if len(lines) > _LINES:

@@ -1,0 +1,119 @@
+"""The part of the Bench page about the bench that stays up: start it, see what it holds, stop it."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from workbench.errors import WorkbenchError
+from workbench.resident import client as clients
+from workbench.resident.client import Client, Sight
+from workbench.ui import home, parts
+
+_LIVE_S = 2
+
+_keepers: list[subprocess.Popen[bytes]] = []
+"""Started from here: kept, so that ended ones can be reaped."""
+
+
+def draw() -> None:
+    """State, prepared data, jobs; live."""
+    st.subheader(
+        "A bench that stays up",
+        anchor=False,
+        help="Keeps Ray, Spark and prepared data, so that trainings begin within seconds. The same "
+        "as `workbench up` and `workbench down`.",
+    )
+
+    @st.fragment(run_every=_LIVE_S)
+    def body() -> None:
+        for keeper in [k for k in _keepers if k.poll() is not None]:
+            _keepers.remove(keeper)
+        sight = clients.look(home.folder())
+        if sight.client is not None:
+            _up(sight.client)
+        elif sight.what in ("starting", "ending"):
+            what = sight.text or ("Stopping" if sight.what == "ending" else "Starting")
+            st.info(f"The bench is {sight.what}: {what}", icon=":material/hourglass_top:")
+        else:
+            _none(sight)
+
+    body()
+
+
+def _none(sight: Sight) -> None:
+    if sight.text:
+        st.warning(sight.text, icon=":material/error:")
+    st.caption("None is up: each training or sweep starts Ray and Spark and stops them at its end.")
+    if st.button("Start", key="bench_start", type="primary", icon=":material/power_settings_new:"):
+        try:
+            _keepers.append(clients.begin(base=home.folder()))
+        except WorkbenchError as error:
+            st.warning(str(error))
+        st.rerun(scope="fragment")
+
+
+def _up(bench: Client) -> None:
+    try:
+        told = bench.describe()
+    except WorkbenchError as error:
+        st.warning(str(error), icon=":material/error:")
+        return
+    columns = st.columns(4)
+    columns[0].metric("Up for", parts.duration(time.time() - bench.state.started))
+    columns[1].metric("Ray", bench.state.address)
+    columns[2].metric("CPUs free", f"{told['free'].get('CPU', 0):g} of {told['total']['CPU']:g}")
+    memory = sum(told["memory"].values()) / 2**30
+    columns[3].metric("Memory of its processes", f"{memory:.1f} GiB")
+    _jobs(bench, told)
+    _prepared(told["prepared"])
+    if told["spark"]["ui"]:
+        st.link_button("Spark UI", told["spark"]["ui"], icon=":material/open_in_new:")
+    with st.popover("Stop", icon=":material/power_settings_new:"):
+        running = told["running"]
+        st.markdown(
+            f"Job {running} is running; it ends as on Ctrl-C, and what is done is kept."
+            if running
+            else "Nothing is running. Prepared data is prepared again by the next start."
+        )
+        if st.button("Stop the bench", key="bench_stop", type="primary"):
+            try:
+                bench.ask("down")
+            except WorkbenchError as error:
+                st.warning(str(error))
+            st.rerun(scope="fragment")
+
+
+def _jobs(bench: Client, told: dict[str, Any]) -> None:
+    running, waiting = told["running"], len(told["waiting"])
+    if running is None:
+        st.markdown("Waits for a job.")
+    else:
+        job = bench.jobs.job(running)
+        more = f", {waiting} waiting" if waiting else ""
+        st.markdown(f"Runs **{job.title}** for {parts.duration(job.seconds)}{more}.")
+    st.page_link("views/launch.py", label="The queue", icon=":material/play_circle:")
+
+
+def _prepared(found: list[dict[str, Any]]) -> None:
+    if not found:
+        st.caption("No data prepared yet: the first training on a data set prepares it.")
+        return
+    frame = pd.DataFrame(
+        {
+            "data": data["source"] or "",
+            "sample": " × ".join(map(str, data["shape"])),
+            **{f"{split} rows": count for split, count in data["rows"].items()},
+            "MiB": round((data["bytes"] or 0) / 2**20, 1),
+            "fingerprint": data["fingerprint"],
+        }
+        for data in found
+    )
+    st.markdown("**Data it holds**")
+    st.dataframe(
+        frame, hide_index=True, height="content", key="bench_data", alt="Data sets the bench holds"
+    )
