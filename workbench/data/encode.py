@@ -42,10 +42,11 @@ class Recipe:
 
 
 def canonical_rows(batches: Iterator[pa.RecordBatch], recipe: Recipe) -> Iterator[pa.RecordBatch]:
-    """Rows with features (binary), label, key, split, length and weight where present, reason.
+    """Rows with features (binary), label, key, split, the others where present, and reason.
 
     Args:
-        batches: features; label as text (classes) or doubles; key, split; maybe length, weight.
+        batches: features; label as text (classes) or doubles; key, split; maybe length, weight,
+            group, time.
     """
     step = max(1, _SLICE_BYTES // recipe.spec.num_bytes)
     for batch in batches:
@@ -69,7 +70,10 @@ def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
     for name in ("split", "weight", "length"):
         if name in columns:
             _check(name, columns[name], spec, reasons)
-    _give(reasons, columns["key"].is_null().to_numpy(zero_copy_only=False), "the key is null")
+    for name in ("key", "group", "time"):
+        if name in columns:
+            null = columns[name].is_null().to_numpy(zero_copy_only=False)
+            _give(reasons, null, f"the {name} is null")
     out = {
         "features": _binary(samples),
         "label": label,
@@ -80,8 +84,7 @@ def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
         out["length"] = columns["length"]
     elif lengths is not None:
         out["length"] = pa.array(lengths, pa.int32())
-    if "weight" in columns:
-        out["weight"] = columns["weight"]
+    out |= {name: columns[name] for name in ("weight", "group", "time") if name in columns}
     out["reason"] = pa.array(reasons, pa.string())
     return pa.RecordBatch.from_pydict(out)
 

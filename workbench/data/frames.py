@@ -38,6 +38,8 @@ def from_dataframe(
     length: str | None = None,
     labels: Sequence[str] | Literal["fit"] | None = None,
     key: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
 ) -> Table:
     """The columns of a DataFrame as a `Table`; one Spark job for the classes, the rest is lazy.
 
@@ -60,6 +62,8 @@ def from_dataframe(
             it is float or double (Spark ML's habit).
         key: column that names rows, unique and the same at every reading; it decides the split.
             None: a hash of the row's content, so that equal rows share it.
+        group: column whose equal values stay together where `data.split.by` is group.
+        time: column of numbers, dates or timestamps that rows are ordered by where it is time.
 
     Raises:
         DataError: a column is missing or has a type that is none of these, there is no usable
@@ -69,6 +73,7 @@ def from_dataframe(
 
     several = [features] if isinstance(features, str) else list(features)
     named = {"label": label, "split": split, "weight": weight, "length": length, "key": key}
+    named |= {"group": group, "time": time}
     _check_columns(df, several, {name: column for name, column in named.items() if column})
     value = _features(df, several)
     spec = spec or _found_spec(df, several, value)
@@ -84,6 +89,13 @@ def from_dataframe(
         columns["weight"] = F.col(_quoted(weight)).cast("float")
     if length:
         columns["length"] = F.col(_quoted(length)).cast("int")
+    if group:
+        columns["group"] = F.col(_quoted(group)).cast("string")
+    if time:
+        moment = F.col(_quoted(time))
+        if not _numeric(df.schema[time].dataType):
+            moment = moment.cast("timestamp")
+        columns["time"] = moment.cast("double")
     chosen = df.select(*(column.alias(name) for name, column in columns.items()))
     names, num_rows, parts = _surveyed(chosen, names, _is_numeric(df, label))
     official = "test" in parts
@@ -102,7 +114,7 @@ def encoded(
 
     Args:
         chosen: features, label (text for classes, else double or array<float>), key, split, and
-            where there are any weight (float) and length (int).
+            where there are any weight (float), length (int), group (string), time (double).
         num_rows: rows there are; None: not known, then the partitions stay as they are.
         official_test: whether `split` says "test" somewhere; None: not known.
     """
@@ -112,8 +124,9 @@ def encoded(
     schema = f"features binary, label {label}, key string, split string"
     if "length" in chosen.columns or (recipe.encoding == "numbers" and variable(recipe.spec)):
         schema += ", length int"
-    if "weight" in chosen.columns:
-        schema += ", weight float"
+    for name, kind in (("weight", "float"), ("group", "string"), ("time", "double")):
+        if name in chosen.columns:
+            schema += f", {name} {kind}"
     if num_rows is not None:
         chosen = _spread(chosen, num_rows * recipe.spec.num_bytes)
     rows = chosen.mapInArrow(

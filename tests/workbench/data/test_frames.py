@@ -13,7 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from nets.spec import TensorSpec
+from workbench import data
 from workbench.data import Table, from_dataframe
+from workbench.data.config import SplitConfig
 from workbench.errors import DataError
 
 pytestmark = pytest.mark.cluster
@@ -139,6 +141,27 @@ def test_series_of_nested_arrays_with_measured_targets(spark: SparkSession) -> N
     assert sample(row, spec) == [[1, 2], [3, 4], [0, 0]]
     assert row["length"] == 2 and row["label"] == [0.5, 1.5]
     assert bad(table) == {"b": "8 numbers, at most 6 are a sample (3, 2)"}
+
+
+def test_groups_stay_together_and_times_in_order(spark: SparkSession) -> None:
+    rows = [
+        (i, float(i), "ab"[i % 2], f"g{i // 5}", f"2024-01-{i % 28 + 1:02d}") for i in range(100)
+    ]
+    frame = made(spark, rows, "id int, x double, y string, g string, t string")
+    frame = frame.withColumn("t", F.col("t").cast("date"))
+    table = from_dataframe(frame, features="x", label="y", key="id", group="g", time="t")
+    grouped = data.placed(table, SplitConfig(by="group")).frame
+    assert (
+        grouped.groupBy("group").agg(F.countDistinct("split").alias("n")).where("n > 1").count()
+        == 0
+    )
+    assert {row["split"] for row in grouped.collect()} == {"train", "validation", "test"}
+    ordered = data.placed(table, SplitConfig(by="time")).frame
+    latest = {
+        row["split"]: row["t"]
+        for row in ordered.groupBy("split").agg(F.max("time").alias("t")).collect()
+    }
+    assert latest["train"] < latest["validation"] < latest["test"]
 
 
 def test_rows_without_a_key_or_label_are_named_by_their_content(spark: SparkSession) -> None:

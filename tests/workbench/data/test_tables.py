@@ -134,5 +134,5 @@ def test_tables_that_cannot_be_read(
 
 
 def test_a_column_cannot_be_feature_and_label() -> None:
-    with pytest.raises(ConfigError, match="must not name label, split, weight or key, got x"):
+    with pytest.raises(ConfigError, match="must not name another setting's column, got x"):
         TableSource(path="t", features=("x", "y"), label="x")

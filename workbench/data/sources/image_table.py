@@ -32,6 +32,10 @@ class ImageTableSource:
     """Column of train, validation, test or null; None: there is none."""
     key: str | None = None
     """Column that names the rows; None: a hash of each row."""
+    group: str | None = None
+    """Column whose equal values stay together where data.split.by is group."""
+    time: str | None = None
+    """Column of numbers, dates or timestamps that rows are ordered by where data.split.by is time."""
     shape: tuple[int, int, int] = (3, 32, 32)
     """(channels, height, width) every picture is converted to: 1 grey, 3 RGB, 4 RGBA; scaled and cut."""
 
@@ -47,7 +51,7 @@ def read(source: ImageTableSource, spark: SparkSession) -> Table:
     """
     from workbench.data.frames import from_dataframe
 
-    columns = [source.image, source.label, source.split, source.key]
+    columns = [source.image, source.label, source.split, source.key, source.group, source.time]
     frame, split = read_tables(spark, source, [name for name in columns if name])
     return from_dataframe(
         frame,
@@ -56,5 +60,7 @@ def read(source: ImageTableSource, spark: SparkSession) -> Table:
         spec=picture_spec(source.shape),
         split=split,
         key=source.key,
+        group=source.group,
+        time=source.time,
         labels="fit",
     )

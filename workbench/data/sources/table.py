@@ -37,11 +37,16 @@ class TableSource:
     """Column of how much a row counts; None: all the same."""
     key: str | None = None
     """Column that names the rows; None: a hash of each row."""
+    group: str | None = None
+    """Column whose equal values stay together where data.split.by is group."""
+    time: str | None = None
+    """Column of numbers, dates or timestamps that rows are ordered by where data.split.by is time."""
 
     def __post_init__(self) -> None:
-        if twice := {self.label, self.split, self.weight, self.key} & set(self.features):
+        others = {self.label, self.split, self.weight, self.key, self.group, self.time}
+        if twice := others & set(self.features):
             raise ConfigError(
-                f"features must not name label, split, weight or key, got {', '.join(map(str, twice))}."
+                f"features must not name another setting's column, got {', '.join(map(str, twice))}."
             )
 
 
@@ -55,7 +60,7 @@ def read(source: TableSource, spark: SparkSession) -> Table:
 
     from workbench.data.frames import from_dataframe
 
-    named = [source.label, source.split, source.weight, source.key]
+    named = [source.label, source.split, source.weight, source.key, source.group, source.time]
     others = [name for name in named if name]
     wanted = [*source.features, *others]
     frame, split = read_tables(spark, source, wanted, others=not source.features)
@@ -71,6 +76,8 @@ def read(source: TableSource, spark: SparkSession) -> Table:
         split=split,
         weight=source.weight,
         key=source.key,
+        group=source.group,
+        time=source.time,
     )
 
 
