@@ -46,6 +46,11 @@ _RAY_SETTINGS = {
 _RELEASE_S = 5.0
 
 
+_BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For JVMs that live for minutes: the optimising compiler alone takes a third of all the CPU time of
+a start on two cores, and earns it back only after longer."""
+
+
 @dataclass(kw_only=True)
 class Bench:
     """Ray and Spark, running."""
@@ -137,12 +142,20 @@ def bench(
 
 @contextmanager
 def start_ray(
-    config: ClusterConfig, log_path: Path, *, namespace: str | None = None
-) -> Iterator[None]:
+    config: ClusterConfig,
+    log_path: Path,
+    *,
+    namespace: str | None = None,
+    dashboard: bool = False,
+) -> Iterator[str | None]:
     """Ray as the configuration says, started or joined, until the block ends.
 
     Args:
         namespace: where its actors with names are; None: one that nobody else has.
+        dashboard: have a Ray that is started show its own pages, on this machine only.
+
+    Yields:
+        Where Ray shows its pages; None where it does not.
 
     Raises:
         ClusterError: it could not be started or joined.
@@ -169,21 +182,21 @@ def start_ray(
     if config.address == "local":
         # Spark's executors idle while nets train: what they hold comes on top of the machine's CPUs.
         cpus = (os.cpu_count() or 1) + math.ceil(config.num_executors * config.executor_cpus)
-        where = {"address": "local", "include_dashboard": False, "num_cpus": cpus}
+        where = {"address": "local", "include_dashboard": dashboard, "num_cpus": cpus}
     else:
         _check_reachable(config.address)
         where = {"address": config.address}
     try:
         # A namespace of its own: RayDP's executors are actors with fixed names.
         namespace = namespace or f"workbench-{uuid.uuid4().hex[:8]}"
-        ray.init(**where, namespace=namespace, log_to_driver=False, logging_level="ERROR")
+        context = ray.init(**where, namespace=namespace, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ClusterError(
             f"Ray at {config.address!r} could not be started or joined: {error} (log: {log_path})"
         ) from error
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
-        yield
+        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:
         ray.shutdown()
 
@@ -206,9 +219,12 @@ def _check_reachable(address: str) -> None:
 
 @contextmanager
 def start_spark(
-    config: ClusterConfig, java: Java, home: Path, log_path: Path
+    config: ClusterConfig, java: Java, home: Path, log_path: Path, *, ui: bool = False
 ) -> Iterator[SparkSession]:
     """Spark on the Ray of this process, until the block ends.
+
+    Args:
+        ui: have Spark show its own pages, on this machine only.
 
     Raises:
         ClusterError: Ray has not enough to give, or Spark did not start.
@@ -217,6 +233,8 @@ def start_spark(
     import raydp
 
     check_resources(config, ray.available_resources())
+    if ui:
+        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # it would listen to the whole network
     # Executors start Python workers: the same interpreter, with the same packages.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     try:
@@ -225,7 +243,7 @@ def start_spark(
             num_executors=config.num_executors,
             executor_cores=config.executor_cores,
             executor_memory=config.executor_memory,
-            configs=_spark_settings(config, java, home),
+            configs=_spark_settings(config, java, home) | {"spark.ui.enabled": str(ui).lower()},
         )
     except Exception as error:
         raise ClusterError(f"Spark did not start on Ray: {error} (log: {log_path})") from error
@@ -265,14 +283,14 @@ def check_resources(
 
 def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, str]:
     tasks = config.num_executors * config.executor_cores
+    brief = f"{java.options} {_BRIEF_JVM}".strip()
     return {
-        "spark.ray.raydp_app_master.extraJavaOptions": java.options,
-        "spark.driver.extraJavaOptions": java.options,
-        "spark.executor.extraJavaOptions": java.options,
+        "spark.ray.raydp_app_master.extraJavaOptions": brief,
+        "spark.driver.extraJavaOptions": brief,
+        "spark.executor.extraJavaOptions": brief if config.address == "local" else java.options,
         "spark.ray.raydp_spark_executor.actor.resource.cpu": str(config.executor_cpus),
         # One partition in flight per task slot: each is copied in the executor's heap.
         "spark.ray.raydp_recoverable_fetch.task.resource.CPU": "0.5",
-        "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(2 * tasks),
         # Encoded samples are large rows: a task holds a partition, and Arrow a batch, of this size.
