@@ -17,6 +17,7 @@ import numpy as np
 
 from nets.spec import TensorSpec
 from workbench.data.pictures import decode_all, fitted
+from workbench.data.rows import binary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +76,7 @@ def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
             null = columns[name].is_null().to_numpy(zero_copy_only=False)
             _give(reasons, null, f"the {name} is null")
     out = {
-        "features": _binary(samples),
+        "features": binary(samples),
         "label": label,
         "key": columns["key"].fill_null(""),
         "split": columns["split"],
@@ -92,16 +93,6 @@ def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
 def variable(spec: TensorSpec) -> bool:
     """Whether a list may have fewer steps than the spec: it is padded, and its length kept."""
     return spec.kind in ("tokens", "series")
-
-
-def _binary(samples: np.ndarray) -> pa.Array:
-    """(n, num_bytes) uint8 as n binary values, without a copy."""
-    import pyarrow as pa
-
-    size, width = samples.shape
-    offsets = np.arange(size + 1, dtype=np.int32) * np.int32(width)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(samples)]
-    return pa.Array.from_buffers(pa.binary(), size, buffers)
 
 
 def _give(reasons: list[str | None], rows: np.ndarray, reason: str) -> None:

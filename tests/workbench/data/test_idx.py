@@ -98,10 +98,11 @@ def test_broken_files_are_refused_by_name(
         idx.read(IdxSource(path=str(folder(tmp_path / "set", **files))), None)  # type: ignore[arg-type]
 
 
-def test_pictures_cut_short_are_refused(tmp_path: Path) -> None:
+def test_pictures_cut_short_are_refused(tmp_path: Path, home: Path) -> None:
     whole = encoded(np.zeros((6, 2, 3)))
     root = folder(tmp_path / "set", train_images=whole[:-1])
     assert "1 bytes are missing" in refused(root)
+    assert not list((home / "cache").glob("*"))  # what was written before is gone
     zipped = folder(tmp_path / "zipped", ".gz") / "train-images-idx3-ubyte.gz"
     noise = np.random.default_rng(0).integers(0, 256, (6, 2, 3))
     zipped.write_bytes(gzip.compress(encoded(noise))[:-20])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nets.spec import TensorSpec
-from workbench.data.rows import location
+from workbench.data.rows import binary, location
 from workbench.data.table import Table
 
 if TYPE_CHECKING:
@@ -40,20 +39,14 @@ def from_blocks(
         blocks: each features (n, *spec.shape), label (n,), key (n,) and one split ("test" or None).
         official_test: whether one of the blocks is the test set.
     """
-    import pyarrow.parquet as pq
-
     home = Path(os.environ.get("WORKBENCH_HOME", ".workbench")).resolve()
     folder = home / "cache" / uuid.uuid4().hex
     folder.mkdir(parents=True)
-    numbers = itertools.count()
-    for block in blocks:
-        for start in range(0, len(block["label"]), _ROWS_PER_FILE):
-            rows = slice(start, start + _ROWS_PER_FILE)
-            pq.write_table(
-                _encoded(block, rows, spec),
-                folder / f"{next(numbers):05d}.parquet",
-                compression="lz4",
-            )
+    try:
+        _write(blocks, folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     frame = spark.read.schema(SCHEMA).parquet(location(folder))
     return Table(
         frame=frame,
@@ -65,18 +58,25 @@ def from_blocks(
     )
 
 
-def _encoded(block: dict[str, Any], rows: slice, spec: TensorSpec) -> pa.Table:
+def _write(blocks: Iterable[dict[str, Any]], folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    numbers = itertools.count()
+    for block in blocks:
+        for start in range(0, len(block["label"]), _ROWS_PER_FILE):
+            rows = _encoded(block, slice(start, start + _ROWS_PER_FILE))
+            pq.write_table(rows, folder / f"{next(numbers):05d}.parquet", compression="lz4")
+
+
+def _encoded(block: dict[str, Any], rows: slice) -> pa.Table:
     import pyarrow as pa
 
-    samples = np.ascontiguousarray(block["features"][rows])
-    size = len(samples)
-    offsets = np.arange(size + 1, dtype=np.int32) * spec.num_bytes
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(samples)]
+    features = binary(block["features"][rows])
     return pa.table(
         {
-            "features": pa.Array.from_buffers(pa.binary(), size, buffers),
+            "features": features,
             "label": pa.array(block["label"][rows]),
             "key": pa.array(block["key"][rows], pa.string()),
-            "split": pa.array([block["split"]] * size, pa.string()),
+            "split": pa.array([block["split"]] * len(features), pa.string()),
         }
     )
