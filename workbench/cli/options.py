@@ -47,7 +47,7 @@ Seed = Annotated[
 Own = Annotated[
     bool,
     typer.Option(
-        "--own/--join",
+        "--own",
         "--no-bench",
         help="Start Ray and Spark for this command even where a bench is up",
     ),

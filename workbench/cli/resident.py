@@ -45,6 +45,10 @@ def up(
         ),
     ] = None,
     set_: Set = None,
+    dashboards: Annotated[
+        bool,
+        typer.Option("--dashboards", help="Also Ray's and Spark's own pages, on 127.0.0.1"),
+    ] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -61,7 +65,7 @@ def up(
     there = _found()
     if there is None:
         with output.progress_console() as console, Terminal(console) as progress:
-            state = clients.up(_cluster(experiment, set_), progress)
+            state = clients.up(_cluster(experiment, set_), progress, dashboards=dashboards)
     else:
         state = there.state
     if json:
@@ -70,6 +74,10 @@ def up(
     out = output.out()
     since = time.strftime("%H:%M", time.localtime(state.started))
     out.print(Text("The bench is up", "bold"), f" since {since}: Ray at {state.address}")
+    for name, url in state.pages.items():
+        out.print(f"  {name}: {url}")
+    if "Ray" in state.pages and state.token_path:
+        out.print(Text(f"  Ray asks for its token, which is in {state.token_path}", "dim"))
     program = output.program()
     ways = {
         f"{program} train digits_cnn": "runs on it; so does everything started in the UI",
@@ -138,7 +146,7 @@ def jobs(
     elif not chosen.live:
         output.err().print(f"Job {chosen.id} has ended: {chosen.state}.")
     else:
-        _client_of(chosen).cancel(chosen.id, now=now)
+        clients.stop(every, chosen.id, now=now)
 
 
 def _chosen(found: list[Job], asked: str) -> Job:
@@ -147,13 +155,6 @@ def _chosen(found: list[Job], asked: str) -> Job:
         return matching[0]
     said = "several jobs end" if matching else "no job ends"
     raise typer.BadParameter(f"{said} in {asked!r}; `workbench jobs` lists them.")
-
-
-def _client_of(job: Job) -> Client:
-    there = find()
-    if there is None or not job.resident:
-        raise ClusterError(f"Job {job.id} was started by the UI; stop it there.")
-    return there
 
 
 def _list(found: list[Job], json: bool) -> None:

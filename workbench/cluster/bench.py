@@ -20,6 +20,7 @@ import psutil
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java, find_java
 from workbench.cluster.terminal_logs import logs_to, new_log_path, route_loggers
+from workbench.cluster.token import protect_token
 from workbench.errors import ClusterError
 from workbench.progress import Progress, Silent
 
@@ -167,6 +168,7 @@ def start_ray(
         # Ray's switch for it ("local only", its default on macOS), for the processes it starts;
         # here Ray may have been imported, and the variable read, before.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        protect_token()
     import ray
     from ray._private import ray_constants
 

@@ -44,7 +44,8 @@ _RUNNER_JOBS, _RUNNER_BYTES = 50, 2**30
 class Resident:
     """One bench. Ray calls `start` and `prepare`; clients ask over the socket."""
 
-    def __init__(self, base: str, cluster: dict[str, Any], log: str) -> None:
+    def __init__(self, base: str, cluster: dict[str, Any], log: str, dashboards: bool) -> None:
+        self.dashboards = dashboards
         self.base, self.log = Path(base), Path(log)
         self.config = from_dict(ClusterConfig, cluster)
         self.jobs = Jobs(self.base / "jobs")
@@ -58,8 +59,8 @@ class Resident:
         self._ending = False
         self._preparing = False
 
-    def start(self) -> int:
-        """Spark, the runner's process and the socket; returns this process's id."""
+    def start(self) -> tuple[int, str | None]:
+        """Spark, the runner's process and the socket; this process's id, and Spark's pages."""
         events = Events(states.folder(self.base) / "start.jsonl")
         self._code = code.stamp()
         self._stack.enter_context(logs_to(self.log))
@@ -68,7 +69,9 @@ class Resident:
         self._begin_runner()  # loads its libraries while Spark starts
         ray.data.DataContext.get_current().enable_progress_bars = False
         events.stage("Starting Spark on Ray")
-        spark = self._stack.enter_context(start_spark(self.config, java, self.base, self.log))
+        spark = self._stack.enter_context(
+            start_spark(self.config, java, self.base, self.log, ui=self.dashboards)
+        )
         route_loggers()
         self.bench = Bench(
             config=self.config,
@@ -82,7 +85,7 @@ class Resident:
         events.stage_done()
         self._server = Server(states.folder(self.base), self._answer)
         threading.Thread(target=self._work, name="jobs", daemon=True).start()
-        return os.getpid()
+        return os.getpid(), spark.sparkContext.uiWebUrl
 
     def prepare(
         self, data: dict[str, Any], preparation: dict[str, Any], folder: str, cwd: str
@@ -136,10 +139,6 @@ class Resident:
             "pids": {"actor": me.pid, "runner": self._runner_pid},
             "free": ray.available_resources(),
             "total": ray.cluster_resources(),
-            "spark": {
-                "version": self.bench.spark.version,
-                "ui": self.bench.spark.sparkContext.uiWebUrl,
-            },
         }
 
     def _submit(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -231,6 +230,7 @@ class Resident:
                 "was then; `workbench down` and `up` take up the change."
             )
         if self._runner_pid == 0 or code.changed(self._runner_code):
+            Events(job.folder / "events.jsonl").stage("Loading the libraries")
             self._replace_runner()
         self._tell(job, state="running", started=time.time())
         try:

@@ -18,7 +18,7 @@ from workbench.errors import ClusterError, WorkbenchError
 from workbench.progress import Progress
 from workbench.resident import state as states
 from workbench.resident.events import follow, replay
-from workbench.resident.jobs import Job, Jobs
+from workbench.resident.jobs import Job, Jobs, load
 from workbench.resident.link import ask
 from workbench.resident.request import Request
 from workbench.resident.state import State
@@ -223,6 +223,26 @@ class Client:
         return True
 
 
+def stop(jobs: Jobs, job_id: str, *, now: bool = False) -> None:
+    """Ask a job to end, as Ctrl-C does; `now` kills it and what it started. Wherever it runs.
+
+    Raises:
+        WorkbenchError: there is none of that id, or the bench refused.
+    """
+    job = jobs.job(job_id)
+    if not job.live:
+        return
+    if job.resident:
+        bench = look(jobs.folder.resolve().parent).client
+        if bench is not None:
+            bench.cancel(job.id, now=now)
+        return
+    runner = load(job.folder / "status.json").get("runner")
+    if isinstance(runner, int) and states.locked(job.folder / "alive"):
+        with suppress(ProcessLookupError):
+            os.kill(runner, signal.SIGTERM if now else signal.SIGINT)
+
+
 @contextmanager
 def _as_it_is() -> Iterator[None]:
     yield
@@ -240,12 +260,16 @@ def _end(event: Mapping[str, Any], shown: dict[str, str], job: Job) -> End:
 
 
 def begin(
-    cluster: Mapping[str, Any] | None = None, base: Path | None = None
+    cluster: Mapping[str, Any] | None = None,
+    base: Path | None = None,
+    *,
+    dashboards: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start the keeper of a bench, which outlives this process; do not wait for it.
 
     Args:
         cluster: its `cluster` settings, as `nets.config.to_dict` gives them.
+        dashboards: have Ray and Spark show their own pages, on this machine only.
 
     Raises:
         ClusterError: one is up or starting.
@@ -255,9 +279,10 @@ def begin(
         raise ClusterError("A bench is up or starting here; `workbench down` stops it.")
     states.forget(base)
     (states.folder(base) / "start.jsonl").unlink(missing_ok=True)
+    asked = json.dumps({"cluster": dict(cluster or {}), "dashboards": dashboards})
     with (states.folder(base) / "keeper.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "workbench.resident.keeper", json.dumps(dict(cluster or {}))],
+            [sys.executable, "-m", "workbench.resident.keeper", asked],
             env=os.environ | {"WORKBENCH_HOME": str(base)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -266,14 +291,20 @@ def begin(
         )
 
 
-def up(cluster: Mapping[str, Any], progress: Progress, base: Path | None = None) -> State:
+def up(
+    cluster: Mapping[str, Any],
+    progress: Progress,
+    base: Path | None = None,
+    *,
+    dashboards: bool = False,
+) -> State:
     """Start a bench and wait until it can take jobs.
 
     Raises:
         ClusterError: one is up or starting, or Ray or Spark could not be started.
     """
     base = base or states.home()
-    keeper = begin(cluster, base)
+    keeper = begin(cluster, base, dashboards=dashboards)
     start = states.folder(base) / "start.jsonl"
     try:
         for event in follow(start, lambda: keeper.poll() is None):

@@ -1,6 +1,6 @@
 """The process that keeps a bench: starts Ray and the actor on it, and ends with them.
 
-    python -m workbench.resident.keeper CLUSTER      (a `cluster` configuration, as JSON)
+    python -m workbench.resident.keeper '{"cluster": {...}, "dashboards": false}'
 
 It outlives the command that started it. Whatever ends first - the actor, because it was asked to or
 because it was killed, or this process - nothing of the bench is left: Ray's processes are children
@@ -10,7 +10,6 @@ of this one, and Ray's own workers, the actor and Spark end with Ray.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -27,6 +26,7 @@ from workbench.cluster.bench import start_ray, terminate
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import find_java
 from workbench.cluster.terminal_logs import logs_to, new_log_path
+from workbench.cluster.token import token_path
 from workbench.resident import state as states
 from workbench.resident.events import Events
 from workbench.resident.state import ACTOR, NAMESPACE, State
@@ -46,9 +46,10 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     told = False
     try:
-        config = from_dict(ClusterConfig, json.loads(sys.argv[1]))
+        asked = json.loads(sys.argv[1])
+        config = from_dict(ClusterConfig, asked["cluster"])
         with ExitStack() as stack:
-            known, actor = _start(stack, config, base, events)
+            known, actor = _start(stack, config, asked["dashboards"], base, events)
             states.write(known, base)
             events.tell("end", error=None)
             told = True
@@ -74,7 +75,7 @@ def main() -> int:
 
 
 def _start(
-    stack: ExitStack, config: ClusterConfig, base: Path, events: Events
+    stack: ExitStack, config: ClusterConfig, dashboards: bool, base: Path, events: Events
 ) -> tuple[State, psutil.Process]:
     find_java().use()  # Ray's processes start RayDP's with the Java on their PATH
     log_path = new_log_path(base / "logs")
@@ -83,7 +84,9 @@ def _start(
     started: set[psutil.Process] = set()
     stack.callback(terminate, started)
     events.stage("Starting Ray")
-    stack.enter_context(start_ray(config, log_path, namespace=NAMESPACE))
+    ray_pages = stack.enter_context(
+        start_ray(config, log_path, namespace=NAMESPACE, dashboard=dashboards)
+    )
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -94,10 +97,11 @@ def _start(
     resident: Any = ray.remote(Resident).options(
         name=ACTOR, lifetime="detached", num_cpus=0, max_restarts=0, scheduling_strategy=here
     )
-    handle = resident.remote(str(base), to_dict(config), str(log_path))
+    handle = resident.remote(str(base), to_dict(config), str(log_path), dashboards)
     stack.callback(_kill, handle)
     stack.callback(lambda: started.update(me.children(recursive=True)))
-    actor = psutil.Process(ray.get(handle.start.remote()))
+    actor_pid, spark_pages = ray.get(handle.start.remote())
+    actor = psutil.Process(actor_pid)
     # Noted now: when the actor dies first, its JVM is nobody's child.
     started.update(me.children(recursive=True))
     known = State(
@@ -106,8 +110,11 @@ def _start(
         actor_pid=actor.pid,
         started=time.time(),
         log=str(log_path),
-        token_path=_token_path(),
+        token_path=str(token) if (token := token_path()) and token.is_file() else None,
         cluster=to_dict(config),
+        pages={n: url for n, url in {"Ray": ray_pages, "Spark": spark_pages}.items() if url}
+        if dashboards
+        else {},
     )
     return known, actor
 
@@ -117,11 +124,6 @@ def _kill(handle: Any) -> None:
 
     with suppress(ray.exceptions.RayError, ValueError):
         ray.kill(handle)
-
-
-def _token_path() -> str | None:
-    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
-    return str(path) if path.is_file() else None
 
 
 def _wait(actor: psutil.Process) -> str:

@@ -13,12 +13,14 @@ import dataclasses
 import fcntl
 import json
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 NAMESPACE, ACTOR = "workbench", "bench"
 """Ray namespace and name of the actor: one bench in a Ray."""
+_LOCK_TRIES = 10
 
 
 def home() -> Path:
@@ -52,6 +54,8 @@ class State:
     """The file with Ray's token; None where Ray asks for none."""
     cluster: dict[str, Any] = field(default_factory=dict)
     """Its `cluster` settings."""
+    pages: dict[str, str] = field(default_factory=dict)
+    """Ray's and Spark's own pages, by name, where they were asked for."""
     ended: str | None = None
     """Why it is no longer up, if somebody was left to say so."""
 
@@ -85,12 +89,14 @@ def forget(base: Path | None = None) -> None:
 def lock(base: Path | None = None) -> IO[bytes] | None:
     """The lock of the one bench of this home, until it is closed; None while another has it."""
     file = (folder(base) / "alive").open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
+    for _ in range(_LOCK_TRIES):  # who only looks holds it for a moment, too
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            time.sleep(0.02)
+    file.close()
+    return None
 
 
 def alive(base: Path | None = None) -> bool:

@@ -21,10 +21,9 @@ from types import FrameType
 from typing import IO, Any
 
 from workbench.errors import WorkbenchError
-from workbench.resident.client import Client, look
+from workbench.resident.client import Client, look, stop
 from workbench.resident.jobs import Job, Jobs, load, plain, write
 from workbench.resident.request import Request
-from workbench.resident.state import locked
 
 __all__ = ["Job", "Queue", "plain"]
 
@@ -85,18 +84,7 @@ class Queue(Jobs):
 
     def stop(self, job_id: str, *, force: bool = False) -> None:
         """Ask a job to end, as Ctrl-C does; `force` kills it and what it started."""
-        job = self.job(job_id)
-        if not job.live:
-            return
-        if job.resident:
-            if (bench := self.bench()) is not None:
-                bench.cancel(job.id, now=force)
-            return
-        runner = load(job.folder / "status.json").get("runner")
-        if not isinstance(runner, int) or not locked(job.folder / "alive"):
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(runner, signal.SIGTERM if force else signal.SIGINT)
+        stop(self, job_id, now=force)
 
 
 _CHILDREN: list[subprocess.Popen[bytes]] = []

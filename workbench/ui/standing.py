@@ -71,8 +71,11 @@ def _up(bench: Client) -> None:
     columns[3].metric("Memory of its processes", f"{memory:.1f} GiB")
     _jobs(bench, told)
     _prepared(told["prepared"])
-    if told["spark"]["ui"]:
-        st.link_button("Spark UI", told["spark"]["ui"], icon=":material/open_in_new:")
+    if bench.state.pages:
+        bar = st.container(horizontal=True)
+        for name, url in bench.state.pages.items():
+            bar.link_button(f"{name}'s pages", url, icon=":material/open_in_new:")
+        st.caption(f"Ray asks for its token, which is in `{bench.state.token_path}`.")
     with st.popover("Stop", icon=":material/power_settings_new:"):
         running = told["running"]
         st.markdown(

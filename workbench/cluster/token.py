@@ -1,0 +1,35 @@
+"""Ray's token: whoever has it runs code as this user, so only this user may read it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def token_path() -> Path | None:
+    """The file that Ray takes its token from; None where the environment holds the token itself."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return None
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return Path(named) if named else Path.home() / ".ray" / "auth_token"
+
+
+def protect_token() -> None:
+    """Make the token, or take away what others may do with it.
+
+    Ray makes the file with the permissions of any other, which mostly lets all users of the
+    machine read it. A file named by RAY_AUTH_TOKEN_PATH is left as its owner made it.
+    """
+    path = token_path()
+    if path is None or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.stat().st_mode & 0o077 and path.stat().st_uid == os.getuid():
+            path.chmod(0o600)
+        return
+    with os.fdopen(made, "w") as file:
+        file.write(secrets.token_hex(32))
