@@ -89,6 +89,11 @@ def told(job: Job, what: str) -> list[dict[str, Any]]:
     return [event for event in events if event["what"] == what]
 
 
+def left(bench: Bench) -> list[psutil.Process]:
+    """Processes of the bench that have not ended."""
+    return psutil.wait_procs(bench.seen, timeout=2)[1]
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     bench = Bench(tmp_path_factory.mktemp("resident"))
@@ -268,7 +273,7 @@ def test_a_killed_bench_is_explained_and_nothing_of_it_is_left(bench: Bench) -> 
     _, err = process.communicate(timeout=60)
     assert process.returncode == 4
     assert re.search(r"gone: its process \d+ ended without a word.*`workbench up`", err, re.DOTALL)
-    assert [process.name() for process in bench.seen if process.is_running()] == []
+    assert left(bench) == []
     bench.run("up")
     assert bench.client.describe()["running"] is None
 
@@ -278,7 +283,7 @@ def test_down_ends_what_runs_and_leaves_no_process(bench: Bench) -> None:
     bench.look()
     bench.run("down")
     assert process.wait(timeout=60) in (130, 4)
-    assert [p.name() for p in bench.seen if p.is_running()] == []
+    assert left(bench) == []
     assert find(bench.home) is None
     assert not (bench.home / "bench" / "socket").exists()
     assert load(job.folder / "status.json")["state"] == "stopped"
