@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -49,17 +50,51 @@ class TrialResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """Settings tried on every fold of a cross-validation."""
+
+    settings: Settings
+    """What the sweep chose, without the fold."""
+    trials: list[TrialResult]
+    """One for each fold."""
+    mean: float | None
+    """Of the sweep's metric over the folds; None: a fold came to no result."""
+    deviation: float | None
+    """Standard deviation over the folds (divided by folds - 1)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepResult:
     """A sweep that ended, or was ended."""
 
     run_id: str
     """The sweep's run in MLflow; the trials' runs are its children."""
     trials: list[TrialResult]
-    """The best first."""
+    """The best first; with cross-validation those of the best configuration."""
     interrupted: bool = False
     """Stopped before all trials were done; `resume=run_id` goes on."""
+    configurations: list[Configuration] = field(default_factory=list)
+    """With cross-validation (`data.split.folds`): the best mean first."""
 
     @property
     def best(self) -> TrialResult:
         """The winner."""
         return self.trials[0]
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> SweepResult:
+        """The inverse of `dataclasses.asdict`, also after JSON; without the trials' checkpoints."""
+        configurations = [
+            Configuration(**{**each, "trials": _trials(each["trials"])})
+            for each in told.get("configurations", ())
+        ]
+        return cls(
+            run_id=told["run_id"],
+            trials=_trials(told["trials"]),
+            interrupted=told["interrupted"],
+            configurations=configurations,
+        )
+
+
+def _trials(told: Sequence[Mapping[str, Any]]) -> list[TrialResult]:
+    return [TrialResult(**{**each, "checkpoint": None}) for each in told]

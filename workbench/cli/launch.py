@@ -25,7 +25,7 @@ from workbench.cli.options import (
     parse_space,
 )
 from workbench.cli.resident import joined
-from workbench.results import SweepResult, TrainResult, TrialResult
+from workbench.results import SweepResult, TrainResult
 from workbench.terminal import Board, Terminal, number_text, trials_table
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def sweep(
     with output.progress_console() as console, Terminal(console) as progress:
         changes = changes_of(set_, epochs=epochs, seed=seed, extra=extra)
         if end := joined("sweep", experiment, changes, progress, own=own, resume=resume):
-            result, shown = _sweep_result(end.result or {}), end.shown
+            result, shown = SweepResult.from_dict(end.result or {}), end.shown
         else:
             progress.stage("Loading the libraries")
             chosen = configured(experiment, set_, epochs=epochs, seed=seed, extra=extra)
@@ -191,11 +191,6 @@ def _as_json(result: SweepResult) -> dict[str, Any]:
     best = trials[0] if trials else None
     interrupted = result.interrupted
     return {"run_id": result.run_id, "interrupted": interrupted, "best": best, "trials": trials}
-
-
-def _sweep_result(told: dict[str, Any]) -> SweepResult:
-    trials = [TrialResult(**trial) for trial in told["trials"]]
-    return SweepResult(run_id=told["run_id"], trials=trials, interrupted=told["interrupted"])
 
 
 def _show_sweep(asked: str, result: SweepResult, *, name: str, metric: str, mode: str) -> None:

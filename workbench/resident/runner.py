@@ -56,7 +56,9 @@ class JobProgress(Several):
         trace: TracebackType | None,
     ) -> None:
         self._lines.__exit__(kind, error, trace)
-        if error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            self._file.write("Interrupted.\n")
+        elif error is not None:
             traceback.print_exception(error, file=self._file)
         self._file.close()
 
