@@ -27,7 +27,10 @@ def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
     described = {
         "version": _VERSION,
         "source": to_dict(config.source),
-        "files": [_files(getattr(config.source, name, None)) for name in ("path", "test_path")],
+        "files": [
+            _files(getattr(config.source, name, None))
+            for name in ("path", "test_path", "tokenizer")
+        ],
         "split": to_dict(config.split),
         "preparation": to_dict(preparation),
     }
