@@ -184,7 +184,9 @@ def _chosen(table: Table) -> dict[str, list[tuple[np.ndarray, int | None]]]:
     if classes:
         keys = keys.where(F.col("label") < _CLASSES)
     rank = F.row_number().over(Window.partitionBy("group").orderBy(F.xxhash64("key"), "key"))
-    named = [row["key"] for row in keys.withColumn("rank", rank).where(rank <= most).collect()]
+    named = [
+        row["key"] for row in keys.withColumn("rank", rank).where(F.col("rank") <= most).collect()
+    ]
     wanted = [
         name for name in ("features", "label", "key", "length") if name in table.frame.columns
     ]

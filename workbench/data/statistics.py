@@ -77,7 +77,9 @@ def _summed(
         part = summed(batches).to_bytes()
         yield pa.RecordBatch.from_arrays([pa.array([part], pa.binary())], ["sums"])
 
-    rows = table.frame.where(F.col("split") == "train").select(*columns)
+    # One result a task slot and not one a partition: of large samples, sums are megabytes each.
+    slots = table.frame.sparkSession.sparkContext.defaultParallelism
+    rows = table.frame.where(F.col("split") == "train").select(*columns).coalesce(slots)
     total: Sums | None = None
     for row in rows.mapInArrow(sums, "sums binary").collect():
         part = Sums.from_bytes(bytes(row["sums"]))
