@@ -1,11 +1,11 @@
-"""Every benchmark in turn, or some: python -m bench [training] [sweep] [inside] [recording] [runs] [data]"""
+"""Every benchmark in turn, or some: python -m bench [training] [sweep] [startup] [inside] [recording] [runs] [data]"""
 
 from __future__ import annotations
 
 import runpy
 import sys
 
-NAMES = ("training", "sweep", "inside", "recording", "runs", "data")
+NAMES = ("training", "sweep", "startup", "inside", "recording", "runs", "data")
 
 
 def main() -> None:
