@@ -90,8 +90,9 @@ class WarmWorker:
 
 def start(bench: Bench, config: ClusterConfig) -> None:
     """Have a worker's process come up in the background, where there is room for it already."""
-    free = ray.available_resources().get("CPU", 0) - config.cpus_per_worker
-    if _key(config) not in bench.warm and free >= _SPARE_CPUS:
+    held = bench.config.num_executors * bench.config.executor_cpus + config.cpus_per_worker
+    # Of all there is: what a process held that has just ended may still count as taken.
+    if ray.cluster_resources().get("CPU", 0) - held >= _SPARE_CPUS:
         _take(bench, config)
 
 
