@@ -17,6 +17,7 @@ from workbench import provenance
 from workbench.experiment import Experiment
 from workbench.progress import Progress
 from workbench.results import TrialResult
+from workbench.variants import Variants
 from workbench.worker import settings_of
 
 
@@ -30,18 +31,19 @@ class TrialRecorder(tune.Callback):
         progress: Progress,
         *,
         sweep_run: str,
-        fingerprint: str,
+        variants: Variants,
         total: int,
         earlier: list[TrialResult],
     ) -> None:
         """
         Args:
             sweep_run: the run the trials' runs lie below.
+            variants: the data of each trial.
             total: how many trials there will be, the earlier ones included.
             earlier: finished trials of the sweep this one continues.
         """
         self.experiment, self.recorder, self.progress = experiment, recorder, progress
-        self.sweep_run, self.fingerprint, self.total = sweep_run, fingerprint, total
+        self.sweep_run, self.variants, self.total = sweep_run, variants, total
         self.trials: dict[str, TrialResult] = {str(trial.number): trial for trial in earlier}
         self._began: dict[str, float] = {}
 
@@ -62,7 +64,7 @@ class TrialRecorder(tune.Callback):
             experiment.name,
             f"trial-{number:03d}",
             params=provenance.params(experiment),
-            tags=provenance.tags(experiment, "trial", self.fingerprint)
+            tags=provenance.tags(experiment, "trial", self.variants.of(settings).fingerprint)
             | {
                 "workbench.sweep": self.sweep_run,
                 "workbench.trial": str(number),

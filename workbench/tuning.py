@@ -3,9 +3,7 @@ workers through Ray Train; every trial is a run below the sweep's run."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
 import shutil
 import time
 from contextlib import nullcontext
@@ -13,28 +11,32 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
-from ray.tune.search.optuna import OptunaSearch
 
 from nets import ConfigError
 from nets.config import override
 from tracking import Recorder
 from workbench import provenance, warm
-from workbench.bridge import Prepared, prepare
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
-from workbench.learner import new_net
 from workbench.progress import Progress, Silent
 from workbench.recording import default_recorder, record_data, record_outcome
-from workbench.results import Settings, SweepResult, TrialResult
+from workbench.results import Configuration, SweepResult, TrialResult
+from workbench.search import candidates, plan, scheduler
 from workbench.space import Choice, SweepConfig, Uniform
 from workbench.training import finishing
 from workbench.trials import TrialRecorder
+from workbench.variants import (
+    FOLD,
+    Variants,
+    check_data_space,
+    configurations,
+    prepare_variants,
+    with_folds,
+)
 from workbench.worker import (
     Trial,
     checkpoint_folder,
@@ -63,6 +65,7 @@ def sweep(
         ConfigError: a path of the space does not exist, or one of its values breaks a rule.
         TrainingError: no trial came to a result.
     """
+    experiment = with_folds(experiment)
     check_space(experiment)
     progress = progress or Silent()
     recorder = recorder or default_recorder()
@@ -70,8 +73,8 @@ def sweep(
     with opened as bench:
         warm.release(bench)  # trials bring processes of their own
         bench.check(experiment.cluster)
-        prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
-        new_net(experiment, prepared)
+        variants = prepare_variants(experiment, bench, progress)
+        prepared = variants.first
         earlier = finished_trials(recorder, resume, experiment.sweep) if resume else []
         run_id = resume or recorder.start(
             experiment.name,
@@ -83,7 +86,7 @@ def sweep(
             recorder.reopen(run_id)
         with finishing(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
-            result = _sweep(experiment, prepared, recorder, run_id, progress, earlier)
+            result = _sweep(experiment, variants, recorder, run_id, progress, earlier)
         if result.interrupted:
             recorder.finish(run_id, "KILLED")
         return result
@@ -91,7 +94,7 @@ def sweep(
 
 def _sweep(
     experiment: Experiment,
-    prepared: Prepared,
+    variants: Variants,
     recorder: Recorder,
     run_id: str,
     progress: Progress,
@@ -104,7 +107,7 @@ def _sweep(
         recorder,
         progress,
         sweep_run=run_id,
-        fingerprint=prepared.fingerprint,
+        variants=variants,
         total=total,
         earlier=earlier,
     )
@@ -112,7 +115,7 @@ def _sweep(
     progress.stage(f"Running {num_samples or total - len(earlier)} trials")
     if total > len(earlier):
         tuner = tune.Tuner(
-            _trainable(experiment, prepared),
+            _trainable(experiment, variants),
             param_space=space,
             tune_config=tune.TuneConfig(
                 metric=f"metrics/{config.metric}",
@@ -145,14 +148,52 @@ def _sweep(
             f"None of {len(trials)} trials came to a result; the first one's error is in its run "
             f"{trials[0].run_id if trials else ''}. Lower the learning rates of the space?"
         )
-    _conclude_best(experiment, prepared, recorder, run_id, trials, progress)
+    found = []
+    if experiment.data.split.folds:
+        found = configurations(trials, config.mode)
+        trials = [trial for configuration in found for trial in configuration.trials]
+        _record_folds(recorder, run_id, found, config, progress)
+    _conclude_best(experiment, variants, recorder, run_id, trials, progress)
     shutil.rmtree(storage / run_id, ignore_errors=True)
-    return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted)
+    return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted, configurations=found)
+
+
+def _record_folds(
+    recorder: Recorder,
+    run_id: str,
+    found: list[Configuration],
+    config: SweepConfig,
+    progress: Progress,
+) -> None:
+    """Mean and deviation of every configuration, as a file, and of the best one as metrics."""
+    rows = [
+        {
+            "settings": configuration.settings,
+            "mean": configuration.mean,
+            "deviation": configuration.deviation,
+            "values": {t.settings[FOLD]: t.value for t in configuration.trials},
+            "runs": {t.settings[FOLD]: t.run_id for t in configuration.trials},
+        }
+        for configuration in found
+    ]
+    told = {"metric": config.metric, "mode": config.mode, "configurations": rows}
+    recorder.artifact_dict(run_id, "cross_validation.json", told)
+    best = found[0]
+    if best.mean is None:
+        return
+    deviation = best.deviation or 0.0
+    metrics = {f"folds/{config.metric}/mean": best.mean}
+    recorder.metrics(run_id, metrics | {f"folds/{config.metric}/deviation": deviation}, 0)
+    settings = ", ".join(f"{path} {value}" for path, value in best.settings.items())
+    progress.note(
+        f"Best over {len(best.trials)} folds: {config.metric} {best.mean:.4f} ± {deviation:.4f} "
+        f"({settings or 'as given'})"
+    )
 
 
 def _conclude_best(
     experiment: Experiment,
-    prepared: Prepared,
+    variants: Variants,
     recorder: Recorder,
     run_id: str,
     trials: list[TrialResult],
@@ -164,22 +205,25 @@ def _conclude_best(
         progress.stage(f"Evaluating trial {trial.number} on the test split ({place}/{len(kept)})")
         assert trial.checkpoint is not None
         weights = (trial.checkpoint / "best.safetensors").read_bytes()
-        chosen = override(experiment, trial.settings)
+        chosen, prepared = override(experiment, trial.settings), variants.of(trial.settings)
         outcome = conclude_on_cluster(chosen, prepared, weights)
         record_data(recorder, trial.run_id, chosen, prepared)
         record_outcome(recorder, trial.run_id, outcome, prepared, step=trial.epochs)
         trial.metrics |= outcome.metrics
     best = trials[0]
+    settings = best.settings
+    if experiment.data.split.folds:
+        settings = {path: value for path, value in settings.items() if path != FOLD}
     recorder.tags(
         run_id,
-        {"workbench.best_run": best.run_id, "workbench.best_settings": json.dumps(best.settings)},
+        {"workbench.best_run": best.run_id, "workbench.best_settings": json.dumps(settings)},
     )
     recorder.metrics(run_id, best.metrics, 0)
     progress.stage_done()
 
 
-def _trainable(experiment: Experiment, prepared: Prepared) -> Any:
-    shared = {"experiment": experiment, "prepared": prepared}
+def _trainable(experiment: Experiment, variants: Variants) -> Any:
+    shared = {"experiment": experiment, "variants": variants}
     if experiment.cluster.num_workers == 1:
         return tune.with_resources(
             tune.with_parameters(Trial, **shared), worker_resources(experiment)
@@ -207,6 +251,7 @@ def check_space(experiment: Experiment) -> None:
             f"experiment {experiment.name!r} has no sweep space. Give one, such as "
             "--space training.learning_rate=log:1e-4..1e-1 --space net.activation=relu,elu."
         )
+    check_data_space(experiment)
     for path, parameter in experiment.sweep.space.items():
         if path.startswith("sweep."):
             raise ConfigError(f"a sweep cannot search its own setting {path!r}.")
@@ -250,99 +295,6 @@ def finished_trials(recorder: Recorder, sweep_run: str, config: SweepConfig) -> 
             )
         )
     return found
-
-
-def candidates(parameter: Choice | Uniform) -> tuple[Any, ...]:
-    """The values, or the bounds, of a parameter."""
-    if isinstance(parameter, Choice):
-        return parameter.values
-    return (parameter.low, parameter.high)
-
-
-def plan(
-    config: SweepConfig, earlier: list[TrialResult]
-) -> tuple[dict[str, Any], Any, int | None, int]:
-    """What Ray Tune is to try: (param_space, search algorithm, num_samples, trials in total).
-
-    A grid and a random search are lists made here, so that a resumed sweep goes on with the same
-    list; a Bayesian search is told what the earlier trials reached.
-    """
-    if config.search == "bayes":
-        left = max(0, config.num_trials - len(earlier))
-        return {}, _bayes(config, earlier), left, len(earlier) + left
-    wanted = grid(config) if config.search == "grid" else random_draws(config)
-    done = [json.dumps(trial.settings, sort_keys=True) for trial in earlier]
-    left_over = [s for s in wanted if json.dumps(s, sort_keys=True) not in done]
-    space = {"settings": tune.grid_search(left_over)}
-    return space, None, None, len(earlier) + len(left_over)
-
-
-def grid(config: SweepConfig) -> list[Settings]:
-    """Every combination of the listed values, the last path varying fastest."""
-    paths = list(config.space)
-    values = [[_plain(v) for v in candidates(parameter)] for parameter in config.space.values()]
-    return [
-        dict(zip(paths, combination, strict=True)) for combination in itertools.product(*values)
-    ]
-
-
-def random_draws(config: SweepConfig) -> list[Settings]:
-    """`num_trials` independent draws, the same for the same seed."""
-    generator = np.random.default_rng(config.seed)
-    return [
-        {path: _draw(parameter, generator) for path, parameter in config.space.items()}
-        for _ in range(config.num_trials)
-    ]
-
-
-def _draw(parameter: Choice | Uniform, generator: np.random.Generator) -> Any:
-    if isinstance(parameter, Choice):
-        return _plain(parameter.values[int(generator.integers(len(parameter.values)))])
-    if parameter.log:
-        return math.exp(generator.uniform(math.log(parameter.low), math.log(parameter.high)))
-    return float(generator.uniform(parameter.low, parameter.high))
-
-
-def _plain(value: Any) -> Any:
-    """Search algorithms take scalars; a list travels as JSON, which `override` reads back."""
-    return json.dumps(value) if isinstance(value, list | tuple | dict) else value
-
-
-def _bayes(config: SweepConfig, earlier: list[TrialResult]) -> OptunaSearch:
-    import optuna
-
-    optuna.logging.disable_default_handler()
-    optuna.logging.enable_propagation()
-    space: dict[str, optuna.distributions.BaseDistribution] = {}
-    for path, parameter in config.space.items():
-        if isinstance(parameter, Choice):
-            values = [_plain(value) for value in parameter.values]
-            space[path] = optuna.distributions.CategoricalDistribution(values)
-        else:
-            low, high, log = parameter.low, parameter.high, parameter.log
-            space[path] = optuna.distributions.FloatDistribution(low, high, log=log)
-    known = [trial for trial in earlier if trial.value is not None]
-    return OptunaSearch(
-        space=space,
-        metric=f"metrics/{config.metric}",
-        mode=config.mode,
-        seed=config.seed + len(earlier),
-        points_to_evaluate=[trial.settings for trial in known] or None,
-        evaluated_rewards=[trial.value for trial in known] or None,
-    )
-
-
-def scheduler(config: SweepConfig, epochs: int) -> TrialScheduler:
-    """Ray Tune's scheduler for the sweep's setting."""
-    if config.scheduler == "asha":
-        return ASHAScheduler(
-            max_t=epochs,
-            grace_period=min(config.grace_epochs, epochs),
-            reduction_factor=config.reduction_factor,
-        )
-    if config.scheduler == "median":
-        return MedianStoppingRule(grace_period=config.grace_epochs, min_samples_required=3)
-    return FIFOScheduler()
 
 
 def _described(config: SweepConfig) -> dict[str, Any]:

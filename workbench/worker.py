@@ -31,6 +31,7 @@ from workbench.experiment import Experiment
 from workbench.learner import Learner
 from workbench.outcome import Outcome, conclude
 from workbench.results import Settings
+from workbench.variants import Variants
 
 HISTORY_BYTES = 64 * 2**20
 """Weights of every epoch are kept in the run while all epochs together stay below this."""
@@ -130,8 +131,8 @@ class Mail(UserCallback):
 class Trial(tune.Trainable):
     """A trial on one worker, in a process that the next trial reuses."""
 
-    def setup(self, config: dict[str, Any], experiment: Experiment, prepared: Prepared) -> None:
-        self.experiment, self.prepared = experiment, prepared
+    def setup(self, config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
+        self.experiment, self.variants = experiment, variants
         use_cpus(experiment)
         self._begin(config)
 
@@ -142,7 +143,8 @@ class Trial(tune.Trainable):
     def _begin(self, config: dict[str, Any]) -> None:
         chosen = override(self.experiment, settings_of(config))
         device = "cuda" if chosen.cluster.gpus_per_worker else "cpu"
-        self.learner = Learner(chosen, self.prepared, device=device)
+        prepared = self.variants.of(settings_of(config))
+        self.learner = Learner(chosen, prepared, device=device)
 
     def step(self) -> dict[str, Any]:
         try:
@@ -163,11 +165,12 @@ class Trial(tune.Trainable):
             self.learner.load(Path(checkpoint))
 
 
-def tune_over_train(config: dict[str, Any], experiment: Experiment, prepared: Prepared) -> None:
+def tune_over_train(config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
     """A trial on several workers: a Ray Tune function that runs a TorchTrainer."""
     chosen = override(experiment, settings_of(config))
     name = f"trial-{tune.get_context().get_trial_id()}"
     storage = checkpoint_folder(experiment)
+    prepared = variants.of(settings_of(config))
     make_trainer(chosen, prepared, name, storage, TuneReportCallback()).fit()
 
 

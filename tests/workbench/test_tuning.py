@@ -14,8 +14,9 @@ from tracking import MemoryRecorder
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
 from workbench.results import TrialResult
+from workbench.search import grid, plan, random_draws
 from workbench.space import Choice, SweepConfig, Uniform
-from workbench.tuning import check_space, grid, plan, random_draws, sweep
+from workbench.tuning import check_space, sweep
 
 
 def test_a_grid_is_every_combination() -> None:

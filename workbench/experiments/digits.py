@@ -69,7 +69,7 @@ def digits_autoencoder() -> Experiment:
         description="8x8 handwritten digits through a code of 16 numbers, a dense autoencoder",
         data=DataConfig(source=DigitsSource(layout="image")),
         preparation=PreparationConfig(method="scale"),
-        net=AutoencoderConfig(code_size=16, hidden=(256,), activation="elu"),
+        net=AutoencoderConfig(code_size=16, hidden=(256,), activation="gelu"),
         training=TrainingConfig(
             epochs=60,
             batch_size=64,

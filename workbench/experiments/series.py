@@ -24,7 +24,7 @@ def japanese_vowels() -> Experiment:
             split=SplitConfig(validation=0.1, test=0),
         ),
         preparation=PreparationConfig(method="standardize"),
-        net=RNNConfig(cell="gru", hidden=64, bidirectional=True, summary="mean", dropout=0.3),
+        net=RNNConfig(cell="gru", hidden=64, bidirectional=True, summary="max", dropout=0.3),
         training=TrainingConfig(
             epochs=40,
             batch_size=16,

@@ -148,10 +148,7 @@ def _read(
         broken_reason(),
         F.when(entity.isNull(), "no entity"),
         F.when(label.isNull(), "no class"),
-        F.when(
-            _seconds(clock, dict(found.dtypes)[source.time_column]).isNull(),
-            _said("no time", clock),
-        ),
+        F.when(time.isNull(), _said("no time", clock)),
         *(_not_a_number(name, value) for name, value in zip(channels, raw, strict=True)),
     )
     rows = found.select(
@@ -172,11 +169,10 @@ def _seconds(name: str, kind: str) -> Column:
 
     if kind == "timestamp":
         return F.unix_micros(F.col(f"`{name}`")) / 1e6
-    # Without a zone: with one, summer time would make hours that are missing or there twice.
-    micros = F.expr(
-        "timestampdiff(MICROSECOND, timestamp_ntz'1970-01-01 00:00:00', "
-        f"cast(`{name}` as timestamp_ntz))"
-    )
+    # As if all clocks were UTC: with a zone, summer time would make hours that are missing or there
+    # twice. (Spark's differences of times without a zone go by way of the session's.)
+    shown = F.col(f"`{name}`").cast("timestamp_ntz").cast("string")
+    micros = F.unix_micros(F.concat(shown, F.lit("Z")).cast("timestamp"))
     if kind in ("timestamp_ntz", "date"):
         return micros / 1e6
     number = F.col(f"`{name}`").cast("double")
