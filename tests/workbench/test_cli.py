@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,28 @@ def test_missing_data_is_refused_before_a_cluster_starts(command: str, tmp_path:
     assert absent in reply.stderr
     assert "--set data.source.path=PATH" in reply.stderr
     assert "Starting Ray" not in reply.stderr
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["train", "digits_cnn"], ["compare", "a", "b"]])
+def test_a_tracking_store_that_does_not_answer_is_named(arguments: list[str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        store = f"http://127.0.0.1:{free.getsockname()[1]}"
+    reply = runner.invoke(app, arguments, env={"MLFLOW_TRACKING_URI": store})
+    assert reply.exit_code == 6
+    assert f"{store} cannot be reached" in reply.stderr and "MLFLOW_TRACKING_URI" in reply.stderr
+    assert "Starting Ray" not in reply.stderr
+
+
+@pytest.mark.parametrize("command", ["ui", "mlflow"])
+def test_a_taken_port_is_refused_with_another(command: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        reply = runner.invoke(app, [command, "--port", str(port)])
+    assert reply.exit_code == 2
+    assert f"Port {port} cannot be used" in reply.stderr and "--port" in reply.stderr
 
 
 def test_a_traceback_only_when_asked_for() -> None:
