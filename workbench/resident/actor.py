@@ -213,10 +213,13 @@ class Resident:
                 end = self._run(job)
             except Exception as error:  # nothing that goes wrong with a job may end the queue
                 end = _ended("failed", 1, error=f"{type(error).__name__}: {error}")
-            with self._changed:
-                self._running = None
-                self._end(job, end)
-                self._changed.notify_all()
+            try:
+                with self._changed:
+                    self._running = None
+                    self._changed.notify_all()
+                    self._end(job, end)
+            except OSError:  # a full disk: the job's lock is given back, and that tells its end
+                traceback.print_exc()
             try:
                 self._renew_runner()
             except Exception:  # tried again when there is a job, and told to who asked for it
@@ -246,9 +249,11 @@ class Resident:
             self._cancelled.discard(job.id)
 
     def _end(self, job: Job, end: dict[str, Any]) -> None:
-        self._tell(job, state=end["state"], exit_code=end["exit_code"], ended=time.time())
-        Events(job.folder / "events.jsonl").tell("end", **end)
-        self._locks.pop(job.id).close()
+        try:
+            self._tell(job, state=end["state"], exit_code=end["exit_code"], ended=time.time())
+            Events(job.folder / "events.jsonl").tell("end", **end)
+        finally:
+            self._locks.pop(job.id).close()
 
     def _tell(self, job: Job, **changes: Any) -> None:
         path = job.folder / "status.json"

@@ -25,6 +25,8 @@ from workbench.resident.state import State
 
 INTERRUPTED = 130
 _DOWN_S = 60.0
+_DIE_S = 15.0
+"""How long the keeper of a bench that was killed may take to clean up."""
 
 
 class JobError(WorkbenchError):
@@ -155,7 +157,8 @@ class Client:
         """
         shown: dict[str, str] = {}
         with self._cancelling(job, progress) if cancel else _as_it_is():
-            for event in follow(job.folder / "events.jsonl", lambda: states.alive(self.base)):
+            alive = job.folder / "alive"  # locked by the bench until the job has ended
+            for event in follow(job.folder / "events.jsonl", lambda: states.locked(alive)):
                 if event["what"] == "experiment":
                     shown = event["shown"]
                     if rank := getattr(progress, "rank_by", None):
@@ -164,8 +167,12 @@ class Client:
                     return _end(event, shown, job)
                 else:
                     replay(event, progress)
-        find(self.base)
-        raise ClusterError(f"The bench ended, and job {job.id} with it. `workbench up` starts one.")
+        self._gone(_DIE_S)
+        if find(self.base) is None:
+            raise ClusterError(f"The bench ended, and job {job.id} with it.")
+        raise ClusterError(
+            f"Job {job.id} ended without a word; is the disk full? See {job.folder}."
+        )
 
     @contextmanager
     def _cancelling(self, job: Job, progress: Progress) -> Iterator[None]:
