@@ -17,7 +17,20 @@ from workbench.cli.guard import exit_code
 from workbench.errors import ClusterError, DataError, TrainingError, WorkbenchError
 
 runner = CliRunner()
-COMMANDS = ("train", "sweep", "runs", "compare", "export", "experiments", "doctor", "ui", "mlflow")
+COMMANDS = (
+    "train",
+    "sweep",
+    "up",
+    "down",
+    "jobs",
+    "runs",
+    "compare",
+    "export",
+    "experiments",
+    "doctor",
+    "ui",
+    "mlflow",
+)
 HEAVY = ("torch", "ray", "raydp", "pyspark", "mlflow", "pandas", "numpy", "streamlit", "sklearn")
 
 
