@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Callable
@@ -32,9 +33,25 @@ _AWAY = {
 
 def away(error: Exception) -> bool:
     """Whether the store may answer later."""
+    if disk_is_full(error):
+        return False
     if isinstance(error, MlflowException):
         return error.error_code in _AWAY
     return isinstance(error, requests.RequestException | ConnectionError | TimeoutError)
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Whether a store or artifact could not be written for want of space.
+
+    SQLite says so in words of its own, and MLflow hands only those on.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if "disk is full" in str(error):
+            return True
+        error = error.__cause__
+    return False
 
 
 def patiently(call: Callable[[], T], uri: str, patience_s: float) -> T:
@@ -66,6 +83,12 @@ def refused(error: Exception, uri: str) -> TrackingError:
     """What to raise for a store's own no."""
     if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
         return RunNotFoundError(reason(error))
+    if disk_is_full(error):
+        return TrackingError(
+            f"The disk of the tracking store {masked(uri)} is full: {reason(error)}. What was "
+            "stored until then is kept. Free some, or set WORKBENCH_HOME (or MLFLOW_TRACKING_URI) "
+            "to another disk."
+        )
     return TrackingError(f"The tracking store {masked(uri)} refused: {reason(error)}")
 
 

@@ -133,9 +133,10 @@ def check(uri: str | None = None) -> str:
 
 
 def quiet() -> None:
-    """No lines of progress from MLflow about its tables and requirements."""
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.utils.environment"):
+    """No lines from MLflow about its tables and requirements, and errors only as they are raised."""
+    for name in ("alembic", "mlflow.utils.environment"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def _scheme(uri: str) -> str:

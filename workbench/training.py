@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ray.util.queue import Queue
 from safetensors.torch import save
 
 from nets import DivergedError
-from tracking import Recorder
+from tracking import Recorder, TrackingError
 from workbench import provenance, warm
 from workbench.bridge import Prepared, prepare
 from workbench.cluster.bench import Bench
@@ -92,8 +92,11 @@ def finishing(recorder: Recorder, run_id: str) -> Iterator[None]:
         recorder.finish(run_id, "KILLED")
         raise
     except BaseException as error:
-        recorder.tags(run_id, {"workbench.error": str(error)[:4000]})
-        recorder.finish(run_id, "FAILED")
+        # Where the store itself is what failed, its first error is the one to show; the run is
+        # marked at the next start.
+        with suppress(TrackingError):
+            recorder.tags(run_id, {"workbench.error": str(error)[:4000]})
+            recorder.finish(run_id, "FAILED")
         raise
     recorder.finish(run_id, "FINISHED")
 
