@@ -90,8 +90,9 @@ def told(job: Job, what: str) -> list[dict[str, Any]]:
 
 
 def left(bench: Bench) -> list[psutil.Process]:
-    """Processes of the bench that have not ended."""
-    return psutil.wait_procs(bench.seen, timeout=2)[1]
+    """Processes of the bench that have not ended; who has only not been reaped has."""
+    alive = psutil.wait_procs(bench.seen, timeout=2)[1]
+    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture(scope="module")
