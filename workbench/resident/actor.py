@@ -80,7 +80,7 @@ class Resident:
             java=java,
             log_path=self.log,
         )
-        events.stage("Loading the libraries")
+        events.stage("Warming up")
         self._meet_runner()
         events.stage_done()
         self._server = Server(states.folder(self.base), self._answer)

@@ -21,12 +21,7 @@ from typing import Any
 
 import psutil
 
-from nets.config import from_dict, to_dict
-from workbench.cluster.bench import start_ray, terminate
-from workbench.cluster.config import ClusterConfig
-from workbench.cluster.java import find_java
-from workbench.cluster.terminal_logs import logs_to, new_log_path
-from workbench.cluster.token import token_path
+from workbench.errors import WorkbenchError
 from workbench.resident import state as states
 from workbench.resident.events import Events
 from workbench.resident.state import ACTOR, NAMESPACE, State
@@ -37,19 +32,17 @@ _POLL_S = 0.2
 def main() -> int:
     """Start, keep, clean up."""
     base = states.home()
-    lock = states.lock(base)
-    events = Events(states.folder(base) / "start.jsonl")
+    lock = states.lock(base)  # first of all, before anything that takes time
     if lock is None:
-        events.tell("end", error="A bench is up or starting here; `workbench down` stops it.")
-        return 4
+        print("A bench is up or starting here; `workbench down` stops it.", file=sys.stderr)
+        return WorkbenchError.exit_code
+    events = Events(states.folder(base) / "start.jsonl")
     signal.signal(signal.SIGTERM, _terminated)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     told = False
     try:
-        asked = json.loads(sys.argv[1])
-        config = from_dict(ClusterConfig, asked["cluster"])
         with ExitStack() as stack:
-            known, actor = _start(stack, config, asked["dashboards"], base, events)
+            known, actor = _start(stack, json.loads(sys.argv[1]), base, events)
             states.write(known, base)
             events.tell("end", error=None)
             told = True
@@ -75,8 +68,17 @@ def main() -> int:
 
 
 def _start(
-    stack: ExitStack, config: ClusterConfig, dashboards: bool, base: Path, events: Events
+    stack: ExitStack, asked: dict[str, Any], base: Path, events: Events
 ) -> tuple[State, psutil.Process]:
+    events.stage("Loading the libraries")
+    from nets.config import from_dict, to_dict
+    from workbench.cluster.bench import start_ray, terminate
+    from workbench.cluster.config import ClusterConfig
+    from workbench.cluster.java import find_java
+    from workbench.cluster.terminal_logs import logs_to, new_log_path
+    from workbench.cluster.token import token_path
+
+    config, dashboards = from_dict(ClusterConfig, asked["cluster"]), bool(asked["dashboards"])
     find_java().use()  # Ray's processes start RayDP's with the Java on their PATH
     log_path = new_log_path(base / "logs")
     stack.enter_context(logs_to(log_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 import sys
@@ -96,6 +97,22 @@ def test_the_lock_says_who_lives_and_ends_with_its_process(tmp_path: Path) -> No
             find(tmp_path)
         holder.kill()
     assert not states.alive(tmp_path)
+
+
+def test_a_second_keeper_ends_at_once_and_disturbs_nothing(tmp_path: Path) -> None:
+    held = states.lock(tmp_path)
+    assert held is not None
+    Events(tmp_path / "bench" / "start.jsonl").stage("Starting Ray")
+    reply = subprocess.run(
+        [sys.executable, "-m", "workbench.resident.keeper", "{}"],
+        env=os.environ | {"WORKBENCH_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert reply.returncode == 1
+    assert "up or starting here" in reply.stderr
+    assert look(tmp_path) == Sight(what="starting", text="Starting Ray")
+    held.close()
 
 
 def test_a_client_loads_nothing_heavy() -> None:
