@@ -141,8 +141,27 @@ def prepare_table(
     Raises:
         DataError: a split is empty, a class has too few rows, or too many rows are bad.
     """
-    progress = progress or Silent()
-    began = began or time.perf_counter()
+    with data.bounded(table):
+        prepared = _prepared(
+            table,
+            config,
+            preparation,
+            fingerprint,
+            progress or Silent(),
+            began or time.perf_counter(),
+        )
+    bench.prepared[prepared.fingerprint] = prepared
+    return prepared
+
+
+def _prepared(
+    table: data.Table,
+    config: DataConfig,
+    preparation: PreparationConfig,
+    fingerprint: str | None,
+    progress: Progress,
+    began: float,
+) -> Prepared:
     progress.stage("Reading and splitting the data in Spark")
     # Rows that are stored already, before the split, are not stored again: a split adds no bytes.
     stored = table.encode is None and (table.decoded is not None or table.cache is not None)
@@ -177,7 +196,7 @@ def prepare_table(
     fingerprint = fingerprint or data.content_fingerprint(record["content"], table, preparation)
     record |= {"seconds": seconds, "bytes": num_bytes, "fingerprint": fingerprint}
     counts = record.get("class_counts", {}).get("train")
-    prepared = Prepared(
+    return Prepared(
         splits=splits,
         spec=table.spec,
         labels=table.labels,
@@ -190,8 +209,6 @@ def prepare_table(
         text=table.text,
         record=record,
     )
-    bench.prepared[fingerprint] = prepared
-    return prepared
 
 
 def convert(

@@ -14,7 +14,7 @@ import numpy as np
 
 from nets.config import to_dict
 from workbench import data
-from workbench.data import DataConfig, Table
+from workbench.data import DataConfig, Table, bounded
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def describe(
             described, with `problem`.
     """
     began = time.perf_counter()
-    with _opened(config, spark) as table:
+    with _opened(config, spark) as table, bounded(table):
         found = data.survey(table, config)
         problem = None
         try:
@@ -129,7 +129,8 @@ def _opened(config: DataConfig, spark: SparkSession) -> Iterator[Table]:
     table = data.read(config.source, spark)
     held, files = [table.decoded], table.cache
     try:
-        table = data.placed(table, config.split)
+        with bounded(table):
+            table = data.placed(table, config.split)
         held += [table.decoded, table.frame.persist()]
         yield table
     finally:

@@ -295,9 +295,8 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
         "spark.ray.raydp_recoverable_fetch.task.resource.CPU": "0.5",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(2 * tasks),
-        # Encoded samples are large rows: a task holds a partition, and Arrow a batch, of this size.
+        # Samples are large rows, and a task holds a partition.
         "spark.sql.files.maxPartitionBytes": "16m",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "1024",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
         "spark.local.dir": str(home / "spark"),

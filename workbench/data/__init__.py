@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.data.batches import bounded
 from workbench.data.config import DataConfig
 from workbench.data.counts import record, refuse, survey
 from workbench.data.fingerprint import content_fingerprint, fingerprint
@@ -14,6 +15,7 @@ from workbench.data.table import Table
 __all__ = [
     "DataConfig",
     "Table",
+    "bounded",
     "content_fingerprint",
     "fingerprint",
     "fit_statistics",

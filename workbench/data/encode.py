@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 
+Encoding = Literal["pictures", "raw", "structs", "numbers"]
+
 _SLICE_BYTES = 8 * 2**20
 """Features held at once by a task, however many rows Spark sends in one batch."""
 
@@ -32,7 +34,7 @@ _SLICE_BYTES = 8 * 2**20
 class Recipe:
     """How the columns of an Arrow batch become canonical rows."""
 
-    encoding: Literal["pictures", "raw", "structs", "numbers"]
+    encoding: Encoding
     """What `features` holds: encoded pictures (bytes, or text in base64), samples as raw bytes,
     Spark's image structs, or lists of numbers."""
     spec: TensorSpec
@@ -59,14 +61,8 @@ def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
     import pyarrow as pa
 
     columns = {name: batch.column(name) for name in batch.schema.names}
-    spec, size = recipe.spec, batch.num_rows
-    samples = np.zeros((size, spec.num_bytes), np.uint8)
-    reasons: list[str | None]
-    lengths: np.ndarray | None = None
-    if recipe.encoding == "numbers":
-        reasons, lengths = _numbers(columns["features"], spec, samples)
-    else:
-        reasons = _READERS[recipe.encoding](columns["features"], spec, samples)
+    spec = recipe.spec
+    samples, reasons, lengths = encode_features(columns["features"], recipe.encoding, spec)
     label = _label(columns["label"], recipe, reasons)
     for name in ("split", "weight", "length"):
         if name in columns:
@@ -88,6 +84,21 @@ def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
     out |= {name: columns[name] for name in ("weight", "group", "time") if name in columns}
     out["reason"] = pa.array(reasons, pa.string())
     return pa.RecordBatch.from_pydict(out)
+
+
+def encode_features(
+    column: pa.Array, encoding: Encoding, spec: TensorSpec
+) -> tuple[np.ndarray, list[str | None], np.ndarray | None]:
+    """A column's values as samples.
+
+    Returns:
+        samples (n, spec.num_bytes) uint8; for each the reason why it cannot be one, or None;
+        lengths (n,) int32 where a value may have fewer steps than the spec, else None.
+    """
+    samples = np.zeros((len(column), spec.num_bytes), np.uint8)
+    if encoding == "numbers":
+        return samples, *_numbers(column, spec, samples)
+    return samples, _READERS[encoding](column, spec, samples), None
 
 
 def variable(spec: TensorSpec) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nets.spec import TensorSpec
-from workbench.data.encode import Recipe, canonical_rows, variable
+from workbench.data.encode import Encoding, Recipe, canonical_rows, variable
 from workbench.data.pictures import shape_of
 from workbench.data.table import Table
 from workbench.errors import DataError
@@ -61,7 +61,7 @@ def from_dataframe(
         labels: class names by index. "fit": the different values of `label`, in order, also where
             it is float or double (Spark ML's habit).
         key: column that names rows, unique and the same at every reading; it decides the split.
-            None: a hash of the row's content, so that equal rows share it.
+            None: a hash of features and label, so that equal rows share it.
         group: column whose equal values stay together where `data.split.by` is group.
         time: column of numbers, dates or timestamps that rows are ordered by where it is time.
 
@@ -75,14 +75,15 @@ def from_dataframe(
     named = {"label": label, "split": split, "weight": weight, "length": length, "key": key}
     named |= {"group": group, "time": time}
     _check_columns(df, several, {name: column for name, column in named.items() if column})
-    value = _features(df, several)
-    spec = spec or _found_spec(df, several, value)
-    encoding = _encoding(df, several, spec)
+    spec = spec or _found_spec(df, several, _features(df, several))
+    value, encoding = feature_column(df, several, spec)
     target, names = _label(df, label, labels)
     columns: dict[str, Column] = {
-        "features": _numbers(value, spec) if encoding == "numbers" else value,
+        "features": value,
         "label": target,
-        "key": F.col(_quoted(key)).cast("string") if key else _content_key(df),
+        "key": F.col(_quoted(key)).cast("string")
+        if key
+        else content_key([*several, *([label] if label else [])]),
         "split": F.col(_quoted(split)).cast("string") if split else F.lit(None).cast("string"),
     }
     if weight:
@@ -97,14 +98,14 @@ def from_dataframe(
             moment = moment.cast("timestamp")
         columns["time"] = moment.cast("double")
     chosen = df.select(*(column.alias(name) for name, column in columns.items()))
-    names, num_rows, parts = _surveyed(chosen, names, _is_numeric(df, label))
+    names, num_rows, parts, row_bytes = _surveyed(chosen, names, _is_numeric(df, label))
     official = "test" in parts
     if official and "validation" not in parts:
         chosen = chosen.withColumn("split", F.when(F.col("split") != "train", F.col("split")))
     outputs = len(names) if names is not None else _num_outputs(chosen)
     recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
     table = encoded(chosen, recipe, num_rows=num_rows, official_test=official)
-    return replace(table, plan=df.semanticHash())
+    return replace(table, plan=df.semanticHash(), row_bytes=row_bytes)
 
 
 def encoded(
@@ -146,6 +147,21 @@ def encoded(
 # ---- columns
 
 
+def feature_column(
+    df: DataFrame, features: Sequence[str], spec: TensorSpec
+) -> tuple[Column, Encoding]:
+    """The feature columns as one that Arrow can carry, and how `encode_features` reads it.
+
+    Raises:
+        DataError: a column is missing, or its type cannot be a sample of that spec.
+    """
+    names = list(features)
+    _check_columns(df, names, {})
+    encoding = _encoding(df, names, spec)
+    value = _features(df, names)
+    return (_numbers(df, names, value) if encoding == "numbers" else value), encoding
+
+
 def _check_columns(df: DataFrame, features: list[str], named: dict[str, str]) -> None:
     wanted = [("features", name) for name in features] + list(named.items())
     if not features:
@@ -182,18 +198,21 @@ def _features(df: DataFrame, names: list[str]) -> Column:
         return F.array(*(F.col(_quoted(name)).cast("double") for name in names))
     column, kind = F.col(_quoted(names[0])), df.schema[names[0]].dataType
     if isinstance(kind, VectorUDT):
-        return vector_to_array(column)
+        return F.when(column.isNotNull(), vector_to_array(column))  # it fails on null
     return F.array(column.cast("double")) if _numeric(kind) else column
 
 
-def _numbers(value: Column, spec: TensorSpec) -> Column:
+def _numbers(df: DataFrame, names: list[str], value: Column) -> Column:
+    """One array of doubles, however deep the arrays are nested."""
     from pyspark.sql import functions as F
 
-    flat = F.flatten(value) if spec.kind == "series" else value
-    return flat.cast("array<double>")
+    kind = df.schema[names[0]].dataType
+    while len(names) == 1 and kind.typeName() == "array" and kind.elementType.typeName() == "array":
+        value, kind = F.flatten(value), kind.elementType
+    return value.cast("array<double>")
 
 
-def _encoding(df: DataFrame, names: list[str], spec: TensorSpec) -> Any:
+def _encoding(df: DataFrame, names: list[str], spec: TensorSpec) -> Encoding:
     from pyspark.ml.linalg import VectorUDT
 
     kind = df.schema[names[0]].dataType
@@ -258,11 +277,11 @@ def _found_spec(df: DataFrame, names: list[str], value: Column) -> TensorSpec:
     )
 
 
-def _content_key(df: DataFrame) -> Column:
-    """A hash of the whole row: 128 bits, so that different rows have different keys."""
+def content_key(names: list[str]) -> Column:
+    """A hash of these columns: 128 bits, so that different rows have different keys."""
     from pyspark.sql import functions as F
 
-    columns = [F.col(_quoted(name)) for name in df.columns]
+    columns = [F.col(_quoted(name)) for name in names]
     first, second = F.xxhash64(*columns), F.xxhash64(F.lit(1), *columns)
     return F.format_string("%016x%016x", first, second)
 
@@ -280,10 +299,9 @@ def _label(
     if label is None:
         return F.lit(0.0), None
     column, kind = F.col(_quoted(label)), df.schema[label].dataType
-    if isinstance(labels, (list, tuple)) or (labels is not None and labels != "fit"):
-        wanted: Any = tuple(str(name) for name in labels)
-    else:
-        wanted = labels
+    if isinstance(labels, str) and labels != "fit":
+        raise DataError(f'labels must be a list of class names, "fit" or None, got {labels!r}.')
+    wanted: Any = labels if labels is None or labels == "fit" else tuple(map(str, labels))
     if isinstance(kind, (T.FloatType, T.DoubleType, T.DecimalType)):
         double = column.cast("double")
         value = F.when(~F.isnan(double), double)
@@ -304,19 +322,24 @@ def _label(
 
 def _surveyed(
     chosen: DataFrame, wanted: Any, numeric: bool
-) -> tuple[tuple[str, ...] | None, int, set[str | None]]:
-    """Class names, rows, and the values of `split`: one job for all three."""
+) -> tuple[tuple[str, ...] | None, int, set[str | None], int | None]:
+    """Class names, rows, the values of `split`, and the largest row's bytes: one job for all."""
     from pyspark.sql import functions as F
 
     fit = wanted == "fit"
     name = F.col("label") if fit else F.lit(None).cast("string")
-    groups = chosen.groupBy(name.alias("label"), "split").count().limit(4 * MAX_CLASSES).collect()
+    sized = chosen.schema["features"].dataType.typeName() in ("binary", "string")
+    largest = F.max(F.length("features")) if sized else F.lit(None).cast("int")
+    figures = (F.count(F.lit(1)).alias("count"), largest.alias("largest"))
+    groups = chosen.groupBy(name.alias("label"), "split").agg(*figures)
+    groups = groups.limit(4 * MAX_CLASSES).collect()
     num_rows = sum(row["count"] for row in groups)
     if not num_rows:
         raise DataError("The DataFrame has no rows.")
     parts = {row["split"] for row in groups}
+    row_bytes = max((row["largest"] or 0 for row in groups), default=0) or None
     if not fit:
-        return wanted, num_rows, parts
+        return wanted, num_rows, parts, row_bytes
     names = {row["label"] for row in groups} - {None}
     if len(names) > MAX_CLASSES:
         raise DataError(
@@ -326,7 +349,7 @@ def _surveyed(
     if not names:
         raise DataError("The label column holds no value at all: there is nothing to learn.")
     order = sorted(names, key=float) if numeric else sorted(names)
-    return tuple(order), num_rows, parts
+    return tuple(order), num_rows, parts, row_bytes
 
 
 def _spread(frame: DataFrame, num_bytes: int) -> DataFrame:

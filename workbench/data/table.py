@@ -64,3 +64,5 @@ class Table:
     """Whether the source itself says which rows are the test set; None: not known without looking."""
     plan: int | None = None
     """A hash of what Spark was asked to read (DataFrame.semanticHash); the same within a session only."""
+    row_bytes: int | None = None
+    """Bytes of the largest row as the source has it; None: no larger than a sample."""

@@ -90,8 +90,9 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
     )
     table = encoded(rows, recipe, num_rows=len(files), official_test=bool(depth))
     assert table.bad is not None
+    hidden = spark.createDataFrame(unread, "key string, reason string")
     return replace(
-        table, bad=table.bad.union(spark.createDataFrame(unread, "key string, reason string"))
+        table, bad=table.bad.union(hidden), row_bytes=max(p.stat().st_size for p in files)
     )
 
 

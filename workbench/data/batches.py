@@ -1,0 +1,33 @@
+"""How many rows Spark sends to Python at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from workbench.data.table import Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_BATCH_BYTES = 8 * 2**20
+_SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
+
+
+@contextmanager
+def bounded(table: Table) -> Iterator[None]:
+    """While the block runs, Arrow batches of a table's rows hold some megabytes, not 10,000 rows.
+
+    Spark counts rows, whatever their size, and builds a batch in direct memory of which a JVM has as
+    much as heap: 10,000 pictures of 224x224 would be 1.5 GB, twice over while the buffer grows.
+    """
+    spark: SparkSession = table.frame.sparkSession
+    before = spark.conf.get(_SETTING)
+    largest = max(table.spec.num_bytes, table.row_bytes or 0)
+    rows = max(1, _BATCH_BYTES // largest)
+    spark.conf.set(_SETTING, str(min(rows, int(before or rows))))
+    try:
+        yield
+    finally:
+        spark.conf.set(_SETTING, before)
