@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from nets import Net, inside
-from workbench.ui import artifacts, charts, drawings, looks, parts, store
+from workbench.ui import artifacts, drawings, filters, looks, parts, store
 from workbench.ui.artifacts import Missing
 from workbench.ui.images import MAX_BYTES, TYPES, decode
 from workbench.ui.looks import Given
@@ -41,11 +41,11 @@ def main() -> None:
         )
         pages = {
             "Feature maps": _feature_maps,
-            "Filters": _filters,
-            "What excites it": _exciting,
+            "Filters": filters.filters,
+            "What excites it": filters.exciting,
             "Attribution": _attribution,
             "Step by step": _step_by_step,
-            "Made to excite": _made,
+            "Made to excite": filters.made,
         }
         pages[chosen or _PARTS[0]](run, epoch, model)
 
@@ -172,125 +172,6 @@ def _enlarged(run: store.Run, given: Given, layer: str, maps: np.ndarray) -> Non
             )  # fmt: skip
 
 
-def _pick_layer(model: Net, *, key: str = "layer") -> str:
-    names = inside.convolutions(model)
-    chosen = st.selectbox("Layer", names, format_func=parts.short, key=key, bind="query-params")
-    return chosen or names[0]
-
-
-def _filters(run: store.Run, epoch: int | None, model: Net) -> None:
-    a, b, c = st.columns(3, vertical_alignment="bottom")
-    with a:
-        layer = _pick_layer(model)
-    weights = looks.filters(run.id, epoch, layer)
-    known = inside.views(weights)
-    view = b.segmented_control(
-        "View", known, default=known[0], required=True, key=f"view_{len(known)}_{known[0]}",
-        help="rgb: as colours; channels: a tile per input channel; norm: strength over all channels.",
-    )  # fmt: skip
-    with c:
-        scale = parts.pick_scale("filter_scale")
-    n, channels, height, width = weights.shape
-    st.caption(
-        f"{n} filters of {channels} × {height} × {width}. "
-        + ("Red is positive, blue negative." if view == "channels" else "")
-    )
-    tiles = inside.pictures(weights, view or known[0])
-    if view == "channels":
-        fit = max(1, 2048 // channels)
-        if fit < n:
-            st.caption(f"The first {fit} of {n} filters; the norm shows all of them.")
-        shown = tiles[:fit].reshape(-1, height, width)
-        columns = channels if channels > 1 else None
-        board = inside.montage(
-            shown, palette="diverging", scale=scale, tile=30 if channels > 8 else 64,
-            gap=4, columns=columns, opaque=False,
-        )  # fmt: skip
-        if channels > 1:
-            st.caption("A row per filter, a column per input channel.")
-    else:
-        board = inside.montage(tiles, scale=scale, tile=64, gap=4, opaque=False)
-    parts.show(board, f"Filters of {layer}", name=f"{run.name}_{layer}_filters_{epoch}")
-    _evolution(run, epoch, layer, weights)
-
-
-def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarray) -> None:
-    known = artifacts.epochs(run.id)
-    if not known or known[0] != 0:
-        return
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**Distance from where it started**")
-        moved = inside.distances(weights, looks.filters(run.id, 0, layer))
-        order = np.argsort(moved)
-        still = int((moved < 0.02).sum())
-        st.caption(
-            f"|w − w₀| / |w₀| per filter at epoch {epoch}. "
-            + (f"{still} of {len(moved)} hardly moved." if still else "All of them moved.")
-        )
-        spec = charts.bars([f"filter {i}" for i in order], [float(moved[i]) for i in order])
-        st.echarts_chart(
-            spec, key="distances", height=min(420, 60 + 20 * len(order)),
-            alt="Distance of each filter from its start",
-        )  # fmt: skip
-    with right:
-        st.markdown("**Near duplicates**")
-        pairs = inside.near_duplicates(weights, 0.9)
-        if not pairs:
-            st.caption("No two filters of this layer have a cosine similarity of 0.9 or more.")
-            return
-        frame = pd.DataFrame(pairs[:50], columns=["filter", "and", "similarity"])
-        st.dataframe(frame, hide_index=True, key="duplicates", alt="Near duplicate filters")
-
-
-def _channel(model: Net, layer: str, key: str) -> int:
-    module = dict(model.named_modules())[layer]
-    assert isinstance(module, torch.nn.Conv2d)
-    return int(
-        st.number_input(
-            f"Filter (0 to {module.out_channels - 1})", 0, module.out_channels - 1, 0, key=key,
-            bind="query-params",
-        )
-    )  # fmt: skip
-
-
-def _exciting(run: store.Run, epoch: int | None, model: Net) -> None:
-    a, b = st.columns(2)
-    with a:
-        layer = _pick_layer(model)
-    with b:
-        channel = _channel(model, layer, "filter")
-    kept = artifacts.samples(run.id)
-    names = artifacts.labels(run.id)
-    found = looks.exciting(run.id, epoch, layer, channel, 16)
-    st.caption(
-        f"The {len(found)} of {min(len(kept), looks.EXCITING_SAMPLES)} kept samples that filter {channel} "
-        f"answers most strongly; the frame is what it sees there."
-    )
-    columns = st.columns(8)
-    for i, item in enumerate(found):
-        features, _ = kept.one(item.index)
-        top, left, bottom, right = inside.receptive_field(
-            artifacts.net(run.id, epoch), layer, features, item.row, item.column
-        )
-        pixels = inside.picture(features[0].numpy())
-        factor = max(1, round(144 / max(pixels.shape[:2])))
-        framed = drawings.framed(
-            pixels.repeat(factor, 0).repeat(factor, 1),
-            (top * factor, left * factor, bottom * factor, right * factor),
-        )
-        with columns[i % 8]:
-            label = (
-                ""
-                if kept.label is None
-                else artifacts.class_name(names, int(kept.label[item.index]))
-            )
-            parts.show(
-                framed, f"sample {item.index}", width="stretch",
-                caption=f"{parts.number(item.value)} · {label}",
-            )  # fmt: skip
-
-
 def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
     given = _given(run, model)
     names = artifacts.labels(run.id)
@@ -336,9 +217,9 @@ def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
     given = _given(run, model)
     a, b = st.columns(2)
     with a:
-        layer = _pick_layer(model)
+        layer = filters.pick_layer(model)
     with b:
-        channel = _channel(model, layer, "filter")
+        channel = filters.pick_channel(model, layer, "filter")
     net = artifacts.net(run.id, epoch)
     shown = inside.response(net, layer, given.features, channel, 0, 0)
     height, width = shown.feature_map.shape
@@ -376,38 +257,6 @@ def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
         f"Sum of the products **{float(product.sum()):.3f}**{others} + bias **{shown.bias:.3f}** "
         f"= **{shown.value:.3f}** at row {row}, column {column} of map {channel}."
     )
-
-
-def _made(run: store.Run, epoch: int | None, model: Net) -> None:
-    a, b, c = st.columns(3)
-    with a:
-        layer = _pick_layer(model)
-    module = dict(model.named_modules())[layer]
-    assert isinstance(module, torch.nn.Conv2d)
-    count = int(
-        b.slider(
-            "Filters",
-            1,
-            min(32, module.out_channels),
-            min(8, module.out_channels),
-            key="made_count",
-        )
-    )
-    steps = int(c.select_slider("Steps", [32, 64, 96, 192], 64, key="made_steps"))
-    st.caption("Inputs optimised, from noise, to raise the mean of one filter's map.")
-    bar = st.progress(0.0, "Optimising")
-    columns = st.columns(8)
-    for i in range(count):
-        found = looks.maximised(run.id, epoch, layer, i, steps)
-        bar.progress((i + 1) / count, f"Filter {i + 1} of {count}")
-        pixels = np.round(inside.unit_range(found.pixels[None])[0] * 255).astype(np.uint8)
-        with columns[i % 8]:
-            parts.show(
-                parts.enlarged(inside.picture(pixels), 112), f"Made to excite filter {i}",
-                caption=f"{i}: {parts.number(found.start)} → {parts.number(found.value)}",
-                width="stretch",
-            )  # fmt: skip
-    bar.empty()
 
 
 main()

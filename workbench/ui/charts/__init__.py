@@ -1,0 +1,40 @@
+"""Apache ECharts options for what the pages draw, as plain dictionaries.
+
+ECharts comes with Streamlit, draws on a canvas (no WebGL), follows the light and dark theme, and
+reports clicks on a cell of a heat map, which decides what opens next.
+"""
+
+from __future__ import annotations
+
+from workbench.ui.charts.base import (
+    COLOURS,
+    DIVERGING,
+    LINES,
+    MAX_POINTS,
+    RISK,
+    SEQUENTIAL,
+    Points,
+    Spec,
+    thinned,
+)
+from workbench.ui.charts.heatmap import heatmap
+from workbench.ui.charts.lines import bars, curves, histogram
+from workbench.ui.charts.trials import parallel, timeline
+
+__all__ = [
+    "COLOURS",
+    "DIVERGING",
+    "LINES",
+    "MAX_POINTS",
+    "RISK",
+    "SEQUENTIAL",
+    "Points",
+    "Spec",
+    "bars",
+    "curves",
+    "heatmap",
+    "histogram",
+    "parallel",
+    "thinned",
+    "timeline",
+]

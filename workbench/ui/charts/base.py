@@ -1,0 +1,50 @@
+"""Colours, numbers and points that every chart shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+Spec = dict[str, Any]
+Points = Sequence[tuple[float, float]]
+
+COLOURS = (
+    "#3b6fd8", "#e0812d", "#2c9b74", "#c9455b", "#8a63c9",
+    "#a8822f", "#3fa3b8", "#c46bab", "#6f7f8f", "#86a93b",
+)  # fmt: skip
+"""Told apart by colour-blind people and readable on white and on black."""
+
+SEQUENTIAL = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
+"""Viridis."""
+DIVERGING = ("#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b")
+"""Blue below zero, red above."""
+LINES = ("#8a63c9", "#3b6fd8", "#2c9b74", "#e0a52d")
+"""Sequential, and every part of it visible as a thin line on white and on black."""
+RISK = ("#2c9b74", "#e5cf6b", "#c9455b")
+"""Fine, watch, bad."""
+
+GREY = "#8b93a1"
+MAX_POINTS = 2_000
+"""Longer curves are thinned before they are sent to the browser."""
+
+
+def thinned(points: Points, limit: int = MAX_POINTS) -> list[tuple[float, float]]:
+    """At most about `limit` points: the lowest and highest of each stretch, so no spike is lost."""
+    if len(points) <= limit:
+        return list(points)
+    width = math.ceil(len(points) / (limit // 2))
+    kept: list[tuple[float, float]] = []
+    for start in range(0, len(points), width):
+        part = points[start : start + width]
+        ends = {min(part, key=lambda p: p[1]), max(part, key=lambda p: p[1])}
+        kept += sorted(ends)
+    return kept
+
+
+def number(value: Any, empty: Any = None) -> Any:
+    """A JSON number, or `empty` for what is none."""
+    if value is None:
+        return empty
+    number = float(value)
+    return float(f"{number:.6g}") if math.isfinite(number) else empty

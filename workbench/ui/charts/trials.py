@@ -1,0 +1,127 @@
+"""The trials of a sweep: by their settings, and over time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from workbench.ui.charts.base import (
+    COLOURS,
+    GREY,
+    LINES,
+    Spec,
+    number,
+)
+
+
+def parallel(
+    rows: Sequence[Sequence[Any]],
+    axes: Sequence[tuple[str, Literal["number", "log", "category"]]],
+    *,
+    colour_by: int,
+    colours: Sequence[str] = LINES,
+) -> Spec:
+    """Parallel coordinates: a line per row over the axes, coloured by the value on one of them.
+
+    Drag along an axis to keep only the lines that cross there.
+    """
+    dimensions: list[Spec] = []
+    for index, (name, kind) in enumerate(axes):
+        axis: Spec = {"dim": index, "name": name, "nameTextStyle": {"fontSize": 11}}
+        if kind == "category":
+            seen = sorted({str(row[index]) for row in rows if row[index] is not None})
+            axis |= {"type": "category", "data": seen}
+        else:
+            axis |= {"type": "log" if kind == "log" else "value", "scale": True}
+        dimensions.append(axis)
+    coloured = [v for row in rows if (v := row[colour_by]) is not None and math.isfinite(v)]
+    data = [
+        [
+            (None if v is None else str(v)) if kind == "category" else number(v)
+            for v, (_, kind) in zip(row, axes, strict=True)
+        ]
+        for row in rows
+    ]
+    return {
+        "animation": False,
+        "parallelAxis": dimensions,
+        "parallel": {
+            "left": 50,
+            "right": 90,
+            "top": 50,
+            "bottom": 24,
+            "parallelAxisDefault": {"areaSelectStyle": {"width": 18, "color": "#3b6fd8"}},
+        },
+        "visualMap": {
+            "show": True,
+            "dimension": colour_by,
+            "min": min(coloured, default=0),
+            "max": max(coloured, default=1),
+            "precision": 3,
+            "right": 0,
+            "top": "middle",
+            "itemHeight": 110,
+            "itemWidth": 12,
+            "inRange": {"color": list(colours)},
+            "textStyle": {"color": GREY},
+        },
+        "series": [
+            {
+                "type": "parallel",
+                "lineStyle": {"width": 2, "opacity": 0.75},
+                "inactiveOpacity": 0.06,
+                "data": data,
+            }
+        ],
+    }
+
+
+def timeline(
+    names: Sequence[str], starts: Sequence[float], lengths: Sequence[float], states: Sequence[str]
+) -> Spec:
+    """A bar per name from its start, `lengths` long, in seconds; coloured by state."""
+    colour = {
+        "FINISHED": COLOURS[2], "RUNNING": COLOURS[0], "STOPPED": COLOURS[1],
+        "FAILED": COLOURS[3], "KILLED": COLOURS[8],
+    }  # fmt: skip
+    present = [s for s in colour if s in states]
+    shown: list[Spec] = [
+        {
+            "type": "bar",
+            "stack": "time",
+            "silent": True,
+            "itemStyle": {"color": "transparent"},
+            "data": [round(s, 2) for s in starts],
+            "tooltip": {"show": False},
+            "barMaxWidth": 16,
+        }
+    ]
+    for state in present:
+        shown.append(
+            {
+                "type": "bar",
+                "stack": "time",
+                "name": state.lower(),
+                "color": colour[state],
+                "barMaxWidth": 16,
+                "data": [
+                    round(length, 2) if s == state else None
+                    for length, s in zip(lengths, states, strict=True)
+                ],
+            }
+        )
+    return {
+        "animation": False,
+        "tooltip": {"trigger": "item", "confine": True, "valueFormatter": "%.1f s"},
+        "legend": {"top": 0, "left": 0, "data": [s.lower() for s in present]},
+        "grid": {"left": 8, "right": 24, "top": 34, "bottom": 30, "containLabel": True},
+        "xAxis": {
+            "type": "value",
+            "name": "seconds since the sweep began",
+            "nameLocation": "middle",
+            "nameGap": 26,
+        },
+        "yAxis": {"type": "category", "inverse": True, "data": list(names)},
+        "series": shown,
+    }
