@@ -1,11 +1,11 @@
-"""Every benchmark in turn, or some: python -m bench [training] [sweep] [startup] [inside] [recording] [runs] [data]"""
+"""Every benchmark in turn, or some: python -m bench [training] [sweep] [startup] [inside] [recording] [runs] [data] [scoring]"""
 
 from __future__ import annotations
 
 import runpy
 import sys
 
-NAMES = ("training", "sweep", "startup", "inside", "recording", "runs", "data")
+NAMES = ("training", "sweep", "startup", "inside", "recording", "runs", "data", "scoring")
 
 
 def main() -> None:

@@ -16,6 +16,9 @@ from nets.errors import ConfigError
 PADDING, UNKNOWN = "<pad>", "<unk>"
 """Names of the ids 0 and 1; no tokenizer gives them."""
 
+SEPARATOR = "\x1f"
+"""Between the tokens of a text that was cut by somebody else (ASCII's unit separator)."""
+
 _SPACE = r" \t\n\x0b\f\r"
 _MARKS = r"!-/:-@\[-`{-~"
 WORD = f"[^{_SPACE}{_MARKS}]+(?:'[^{_SPACE}{_MARKS}]+)*|[{_MARKS}]"
@@ -29,8 +32,8 @@ Only ASCII ranges, no `\\w`: Java's and Python's classes differ, and this patter
 class TextEncoding:
     """A tokenizer and the vocabulary fitted on the training split; travels in `model.json`."""
 
-    tokenizer: Literal["characters", "words", "file"]
-    """characters: code points; words: as `WORD`; file: a HuggingFace tokenizer, in `definition`."""
+    tokenizer: Literal["characters", "words", "file", "tokens"]
+    """characters: code points; words: as `WORD`; file: a HuggingFace tokenizer, in `definition`; tokens: cut already, and joined by SEPARATOR."""
     lowercase: bool
     """Texts are put in lower case first; a tokenizer file decides for itself."""
     max_length: int = Field(ge=1)
@@ -51,7 +54,9 @@ class TextEncoder:
     def __init__(self, encoding: TextEncoding) -> None:
         self.encoding = encoding
         self.tokenize = tokenizer(encoding)
-        self._ids = {token: i for i, token in enumerate(encoding.vocabulary) if i > 1}
+        self._ids: dict[str | None, int] = {
+            token: i for i, token in enumerate(encoding.vocabulary) if i > 1
+        }
 
     def encode(
         self, texts: Sequence[str | None]
@@ -64,10 +69,16 @@ class TextEncoder:
             ids (n, max_length) int32; length (n,) int64, the tokens kept; found (n,) int64, the
             tokens there were before the rest was cut off.
         """
+        return self.encode_tokens(self.tokenize([text or "" for text in texts]))
+
+    def encode_tokens(
+        self, texts: Sequence[Sequence[str | None]]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """`encode` of texts that are lists of tokens already; as they are, in upper or lower case."""
         size = self.encoding.max_length
         ids = np.zeros((len(texts), size), np.int32)
         found = np.zeros(len(texts), np.int64)
-        for row, tokens in enumerate(self.tokenize([text or "" for text in texts])):
+        for row, tokens in enumerate(texts):
             kept = [self._ids.get(token, 1) for token in tokens[:size]]
             ids[row, : len(kept)] = kept
             found[row] = len(tokens)
@@ -85,6 +96,8 @@ def tokenizer(encoding: TextEncoding) -> Callable[[Sequence[str]], list[list[str
     case = str.lower if encoding.lowercase else str
     if encoding.tokenizer == "characters":
         return lambda texts: [list(case(text)) for text in texts]
+    if encoding.tokenizer == "tokens":
+        return lambda texts: [case(text).split(SEPARATOR) if text else [] for text in texts]
     words = re.compile(WORD)
     return lambda texts: [words.findall(case(text)) for text in texts]
 

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from nets.config import to_dict
+from nets.text import SEPARATOR
 from tracking import Recorder
 from workbench.bridge import Prepared
 from workbench.experiment import Experiment
@@ -85,7 +86,7 @@ def example(prepared: Prepared) -> dict[str, list[object]]:
     if "length" in arrays:
         columns["length"] = arrays["length"][:2].tolist()
     if prepared.text is not None:
-        between = "" if prepared.text.tokenizer == "characters" else " "
+        between = {"characters": "", "tokens": SEPARATOR}.get(prepared.text.tokenizer, " ")
         columns["text"] = [
             between.join(prepared.text.vocabulary[i] for i in row if i)
             for row in arrays["features"][:2]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import workbench
-from workbench.cli import data, launch, look, machine, resident
+from workbench.cli import data, launch, look, machine, resident, score
 from workbench.cli.guard import Guarded
 
 app = typer.Typer(
@@ -48,7 +48,8 @@ def _workbench(
     `workbench up` keeps Ray and Spark up, so that these begin within seconds; `workbench down`
     stops them.
 
-    `workbench runs` and `workbench compare` look back; `workbench export` takes a model away.
+    `workbench runs` and `workbench compare` look back; `workbench export` takes a model away;
+    `workbench score` predicts with it in Spark.
     """
 
 
@@ -60,6 +61,7 @@ app.command("jobs")(resident.jobs)
 app.command("runs")(look.runs)
 app.command("compare")(look.compare)
 app.command("export")(look.export)
+app.command("score")(score.score)
 app.add_typer(data.app, name="data")
 app.command("experiments")(machine.experiments)
 app.command("doctor")(machine.doctor)

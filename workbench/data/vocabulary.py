@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nets.text import PADDING, UNKNOWN, WORD, TextEncoder, TextEncoding, tokenizer
+from nets.text import PADDING, SEPARATOR, UNKNOWN, WORD, TextEncoder, TextEncoding, tokenizer
 from workbench.data.rows import binary
 from workbench.data.table import Table
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-_TYPES = {"label": "long", "key": "string", "split": "string", "group": "string"}
+_KEPT = ("label", "key", "split", "group", "weight")
 
 
 def encode_text(table: Table, encoding: TextEncoding, size: int) -> Table:
@@ -44,11 +44,12 @@ def encode_text(table: Table, encoding: TextEncoding, size: int) -> Table:
     )
     vocabulary = (PADDING, UNKNOWN, *(row["token"] for row in common.collect()))
     encoding = replace(encoding, vocabulary=vocabulary)
-    kept = [name for name in _TYPES if name in rows.columns]
+    kept = [name for name in _KEPT if name in rows.columns]
+    kinds = {name: rows.schema[name].dataType.simpleString() for name in kept}
     frame = rows.select("text", *kept).mapInArrow(
         lambda batches: _ids(batches, encoding, kept),
         "features binary, length int, found int, unknown int, "
-        + ", ".join(f"`{name}` {_TYPES[name]}" for name in kept),
+        + ", ".join(f"`{name}` {kind}" for name, kind in kinds.items()),
     )
     return replace(
         table,
@@ -78,9 +79,10 @@ def _tokens(rows: DataFrame, encoding: TextEncoding) -> DataFrame:
             toLowercase=encoding.lowercase,
         )
         return words.transform(rows).select(F.explode("tokens").alias("token"))
-    if encoding.tokenizer == "characters":
+    if encoding.tokenizer in ("characters", "tokens"):
         text = F.lower("text") if encoding.lowercase else F.col("text")
-        return rows.select(F.explode(F.split(text, "")).alias("token"))
+        between = "" if encoding.tokenizer == "characters" else SEPARATOR
+        return rows.select(F.explode(F.split(text, between)).alias("token"))
     return rows.mapInArrow(lambda batches: _file_tokens(batches, encoding), "token string")
 
 

@@ -1,0 +1,213 @@
+"""`workbench score`: a run's net over files, once or as they come; Spark alone, no Ray."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.cli import output as terminal
+from workbench.cli.options import Debug, Json
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from workbench.scoring import Model
+
+
+def score(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_OR_FOLDER",
+            help="Run id, its first letters, or latest; or a folder that `export` wrote",
+            show_default=False,
+        ),
+    ],
+    input: Annotated[
+        str, typer.Option("--input", "-i", help="File, folder or URL to read", show_default=False)
+    ],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder to write", show_default=False)
+    ],
+    format: Annotated[
+        str,
+        typer.Option(
+            help="Of the input: parquet, orc, json, csv, text, binaryFile (a row per file)"
+        ),
+    ] = "parquet",
+    output_format: Annotated[
+        str | None, typer.Option(help="parquet, orc, json or csv", show_default="as the input")
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="What the net reads; repeat for several numeric columns",
+            show_default="as it was trained, else features",
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column of the input to write, too. Repeatable",
+            show_default="all that are not bytes",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output")] = False,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Score files as they appear, until stopped")
+    ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="--stream: its state, from where it goes on after a stop"),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="--stream: stop when all files there now are scored")
+    ] = False,
+    files_per_batch: Annotated[
+        int, typer.Option(min=1, help="--stream: files scored and written together, at most")
+    ] = 64,
+    master: Annotated[str, typer.Option(help="Spark's master")] = "local[*]",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Predict with a run's net, in Spark.
+
+    Rows keep their columns and get rawPrediction, probability, prediction and predictedLabel. A row
+    that cannot be read gets none of them and the reason instead; it is not left out. A stream that is
+    stopped or killed goes on from its checkpoint: every row is written exactly once.
+
+    **Examples**
+
+    `workbench score latest --input pictures/ --format binaryFile --output scored`
+
+    `workbench score exported -i new.parquet -o scored --features image --keep id`
+
+    `workbench score exported -i inbox -o scored --stream --checkpoint state`
+    """
+    if stream != (checkpoint is not None):
+        raise typer.BadParameter("--stream and --checkpoint DIR need each other.")
+    if once and not stream:
+        raise typer.BadParameter("--once belongs to --stream.")
+    if overwrite and stream:
+        raise typer.BadParameter("a stream adds to its output: --overwrite does not go with it.")
+    from workbench.scoring import score_files, stream_files
+    from workbench.scoring.files import Paths
+
+    model = find_model(run)
+    paths = Paths(
+        input=input,
+        output=output,
+        format=format,
+        output_format=output_format,
+        features=tuple(features or ()),
+        keep=None if keep is None else tuple(keep),
+    )
+    with spark_session(master) as spark:
+        if checkpoint is not None:
+            query = stream_files(
+                spark,
+                model,
+                paths,
+                checkpoint=checkpoint,
+                once=once,
+                files_per_batch=files_per_batch,
+            )
+            if not json:
+                terminal.out().print(f"Scoring what comes to {input} (Ctrl-C stops)")
+            _follow(query)
+            said: dict[str, Any] = {
+                "output": output,
+                "batches": (query.lastProgress or {}).get("batchId"),
+            }
+        else:
+            done = score_files(spark, model, paths, overwrite=overwrite)
+            said = {
+                "output": output,
+                "rows": done.rows,
+                "without_prediction": done.without_prediction,
+            }
+    if json:
+        terminal.print_json(said)
+    elif not stream:
+        bad = f", {said['without_prediction']:,} of them without a prediction (see their reason)"
+        terminal.out().print(
+            f"{said['rows']:,} rows in {output}{bad if said['without_prediction'] else ''}"
+        )
+
+
+def _follow(query: Any) -> None:
+    """Wait for a stream's end; its failure is ours."""
+    from pyspark.errors import StreamingQueryException
+
+    from workbench.errors import DataError
+
+    try:
+        query.awaitTermination()
+    except StreamingQueryException as error:
+        raise DataError(f"The stream ended: {str(error).splitlines()[0]}") from error
+    finally:
+        query.stop()
+
+
+def find_model(name: str) -> Model:
+    """The net of a folder, or of a run (of a sweep's best trial).
+
+    Raises:
+        ModelFileError, ArtifactError, TrackingError: there is none.
+    """
+    from workbench.scoring import read_model
+
+    if Path(name).is_dir():
+        return read_model(name)
+    from tracking import Reader
+    from workbench.export import export
+
+    reader = Reader()
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "model"
+        export(reader, reader.run(name), target)
+        return read_model(target)
+
+
+@contextmanager
+def spark_session(master: str) -> Iterator[SparkSession]:
+    """A Spark session of this process, stopped at the end.
+
+    Raises:
+        ClusterError: there is no usable Java.
+    """
+    import os
+    import sys
+
+    from workbench.cluster.java import find_java
+
+    find_java().use()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName("workbench score").master(master)
+    if master.startswith("local"):
+        builder = builder.config("spark.ui.enabled", "false").config(
+            "spark.driver.host", "127.0.0.1"
+        )
+    settings = {
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        # Pictures are large rows, and Arrow holds a batch of so many.
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
+    }
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    try:
+        yield spark
+    finally:
+        spark.stop()

@@ -1,0 +1,184 @@
+"""Files in, files with the net's answers out: once, or as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import DataError
+from workbench.scoring.frames import score
+from workbench.scoring.model import Model
+from workbench.scoring.outputs import Outputs
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.streaming import StreamingQuery
+
+FORMATS = ("parquet", "json", "csv", "orc", "text", "binaryFile")
+"""What can be read; other formats that the Spark session knows, too. binaryFile: a file is a row."""
+
+_WRITTEN = ("parquet", "json", "csv", "orc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Where rows come from and go to."""
+
+    input: str
+    """A file, a folder or a URL that Spark reads; a stream needs a folder."""
+    output: str
+    """A folder."""
+    format: str = "parquet"
+    """Of the input, as Spark names it."""
+    output_format: str | None = None
+    """parquet, orc, json or csv; None: the input's where it is one of them, else parquet."""
+    features: Sequence[str] = ()
+    """As `score`; none: as the net was trained, else features."""
+    keep: Sequence[str] | None = None
+    """Columns of the input that are written, too; None: all that are not bytes."""
+
+    @property
+    def written(self) -> str:
+        """The format of the output."""
+        return self.output_format or (self.format if self.format in _WRITTEN else "parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What was written."""
+
+    rows: int
+    without_prediction: int
+    """Rows that could not be encoded; each has its reason."""
+
+
+def score_files(
+    spark: SparkSession, model: Model, paths: Paths, *, overwrite: bool = False
+) -> Scored:
+    """Score all there is and write it.
+
+    Raises:
+        DataError: nothing to read, a column is missing, or the output exists.
+    """
+    from pyspark.errors import AnalysisException
+    from pyspark.sql import Observation
+    from pyspark.sql import functions as F
+
+    frame = _read(spark, paths)
+    seen = Observation("scored")
+    counted = _answers(frame, model, paths).observe(
+        seen, F.count(F.lit(1)).alias("rows"), F.count("reason").alias("without")
+    )
+    mode = "overwrite" if overwrite else "errorifexists"
+    try:
+        _writable(counted, paths).write.mode(mode).options(**_options(paths.written)).format(
+            paths.written
+        ).save(paths.output)
+    except AnalysisException as error:
+        raise DataError(
+            f"{paths.output} cannot be written: {str(error).splitlines()[0]} Name a new folder, or "
+            "say --overwrite."
+        ) from error
+    found: dict[str, Any] = seen.get
+    return Scored(rows=found["rows"], without_prediction=found["without"])
+
+
+def stream_files(
+    spark: SparkSession,
+    model: Model,
+    paths: Paths,
+    *,
+    checkpoint: str,
+    once: bool = False,
+    interval_s: float = 1.0,
+    files_per_batch: int = 64,
+) -> StreamingQuery:
+    """Score files as they appear in a folder; the query that does it, running.
+
+    Each input row is written exactly once, however often the stream is stopped, killed and started
+    again with the same checkpoint: Spark notes which files a batch has before it begins, and the
+    output's `_spark_metadata` which batches are complete. Read the output with Spark, which keeps to
+    that list; a batch that was cut short leaves files that are not on it.
+
+    Args:
+        checkpoint: folder for the stream's state; the same for the same output.
+        once: stop when all files that are there now have been scored.
+        interval_s: seconds between batches.
+        files_per_batch: at most.
+
+    Raises:
+        DataError: there is no file yet to take the columns from, or a column is missing.
+    """
+    schema = _read(spark, paths).schema
+    reader = spark.readStream.format(paths.format).options(**_options(paths.format))
+    frame = reader.schema(schema).option("maxFilesPerTrigger", files_per_batch).load(paths.input)
+    writer = (
+        _writable(_answers(frame, model, paths), paths)
+        .writeStream.format(paths.written)
+        .options(**_options(paths.written))
+        .option("checkpointLocation", checkpoint)
+        .outputMode("append")
+    )
+    when = {"availableNow": True} if once else {"processingTime": f"{interval_s} seconds"}
+    return writer.trigger(**when).start(paths.output)
+
+
+def _read(spark: SparkSession, paths: Paths) -> DataFrame:
+    from pyspark.errors import AnalysisException
+
+    reader = spark.read.format(paths.format).options(**_options(paths.format))
+    try:
+        return reader.load(paths.input)
+    except AnalysisException as error:
+        raise DataError(
+            f"{paths.input} cannot be read as {paths.format}: {str(error).splitlines()[0]} The columns "
+            "are those of the files that are there: there has to be one."
+        ) from error
+
+
+def _options(form: str) -> dict[str, str]:
+    found = {"csv": {"header": "true", "inferSchema": "true", "escape": '"', "multiLine": "true"}}
+    found["binaryFile"] = {"recursiveFileLookup": "true"}
+    return found.get(form, {})
+
+
+def _answers(frame: DataFrame, model: Model, paths: Paths) -> DataFrame:
+    features = list(paths.features)
+    if not features and model.columns and not set(model.columns) <= set(frame.columns):
+        whole = {"binaryFile": "content", "text": "value"}.get(paths.format)
+        features = [whole] if whole else []
+    elif not features and not model.columns and paths.format == "binaryFile":
+        features = ["content"]
+    outputs = Outputs(code="code", error="error") if model.task == "reconstruction" else Outputs()
+    if model.task == "reconstruction":
+        outputs = replace(outputs, prediction=None)
+    return score(frame, model, features=features or None, outputs=outputs, vectors=False)
+
+
+def _writable(frame: DataFrame, paths: Paths) -> DataFrame:
+    """Only the columns that are to be kept; arrays as JSON where the format has none."""
+    from pyspark.sql import functions as F
+
+    added = frame.columns[_first_added(frame) :]
+    kinds = {field.name: field.dataType.typeName() for field in frame.schema.fields}
+    before = frame.columns[: _first_added(frame)]
+    if paths.keep is not None:
+        missing = [name for name in paths.keep if name not in before]
+        if missing:
+            raise DataError(f"--keep names no column: {missing[0]!r}. Known: {', '.join(before)}.")
+        before = list(paths.keep)
+    else:
+        before = [name for name in before if kinds[name] != "binary"]
+    chosen = []
+    for name in (*before, *added):
+        column = F.col(f"`{name}`")
+        if paths.written == "csv" and kinds[name] in ("array", "struct", "map"):
+            column = F.to_json(column)
+        chosen.append(column.alias(name))
+    return frame.select(*chosen)
+
+
+def _first_added(frame: DataFrame) -> int:
+    names = {"rawPrediction", "probability", "prediction", "code", "error", "predictedLabel"}
+    return next(i for i, name in enumerate(frame.columns) if name in names)

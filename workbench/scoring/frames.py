@@ -1,0 +1,117 @@
+"""`score`: a DataFrame with a net's answers beside its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.data.frames import feature_column
+from workbench.errors import DataError
+from workbench.scoring.model import Model, read_model
+from workbench.scoring.outputs import Outputs, spark_fields
+from workbench.scoring.tasks import Job, scored
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+BATCH = 256
+"""Rows through the net at once: more do not fit a core's cache."""
+
+_FEATURES = "_features"
+"""Column made for the way to the net, where none of the user's can go as it is."""
+
+
+def score(
+    df: DataFrame,
+    model: Model | Path | str | Mapping[str, bytes],
+    *,
+    features: str | Sequence[str] | None = None,
+    length: str | None = None,
+    outputs: Outputs | None = None,
+    vectors: bool = True,
+    batch_size: int = BATCH,
+    threads: int | None = None,
+) -> DataFrame:
+    """All rows and columns of `df`, and the net's answers; lazy, for batches and streams alike.
+
+    A row that cannot be encoded (null, NaN, a picture that is cut short, a wrong size) has null
+    answers and the reason in a column of its own: no row is left out. Words that the training did
+    not have are the unknown token.
+
+    Args:
+        model: the folder that `workbench export` or `nets.save` wrote, its files by name, or `Model`.
+        features: the column, as `data.from_dataframe` takes it: encoded pictures, raw samples, image
+            structs, vectors, arrays; several numeric columns; strings or arrays of tokens for a net of
+            text. None: as the net's experiment named them, else "features".
+        length: column of valid steps, where `features` is padded already.
+        outputs: the names of the new columns.
+        vectors: vectors of Spark ML; else arrays of doubles, which every format can store.
+        batch_size: rows through the net at once.
+        threads: of torch in each Python worker; None: `spark.task.cpus`.
+
+    Raises:
+        ModelFileError: the model's files are not usable.
+        DataError: a column is missing, has a type that the net cannot read, or has the name of one
+            that would be added.
+    """
+    from pyspark.sql.types import StructType
+
+    model = model if isinstance(model, Model) else read_model(model)
+    names = [features] if isinstance(features, str) else list(features or _default(df, model))
+    columns = (outputs or Outputs()).of(model)
+    _check(df, columns, length)
+    value, encoding = _features(df, names, model)
+    given = df if value is None else df.withColumn(_FEATURES, value)
+    session = df.sparkSession
+    cpus = int(session.sparkContext.getConf().get("spark.task.cpus", "1"))
+    job = Job(
+        key=model.key,
+        files=session.sparkContext.broadcast(dict(model.files)),
+        encoding=encoding,
+        features=names[0] if value is None else _FEATURES,
+        kept=tuple(df.columns),
+        columns=columns,
+        length=length,
+        vectors=vectors,
+        batch_size=batch_size,
+        threads=threads or cpus,
+    )
+    schema = StructType([*df.schema.fields, *spark_fields(columns, vectors=vectors)])
+    return given.mapInArrow(lambda batches: scored(batches, job), schema)
+
+
+def _default(df: DataFrame, model: Model) -> tuple[str, ...]:
+    named = model.columns
+    return named if named and set(named) <= set(df.columns) else ("features",)
+
+
+def _check(df: DataFrame, columns: Mapping[str, Any], length: str | None) -> None:
+    taken = [name for name in (*columns, _FEATURES) if name in df.columns]
+    if taken:
+        raise DataError(
+            f"The DataFrame has a column {taken[0]!r} already, which scoring would add. Drop it, or "
+            "name the new one differently."
+        )
+    if len(set(df.columns)) < len(df.columns):
+        raise DataError(f"Columns must have different names, got {', '.join(df.columns)}.")
+    if length is not None and length not in df.columns:
+        raise DataError(f"length must be a column, got {length!r} of {', '.join(df.columns)}.")
+
+
+def _features(df: DataFrame, names: list[str], model: Model) -> tuple[Column | None, Any]:
+    """The column for the net, None where the user's own will do; and how it is read."""
+    if model.text is not None and len(names) == 1 and names[0] in df.columns:
+        kind = df.schema[names[0]].dataType.simpleString()
+        if kind == "array<string>":
+            return None, "words"
+        if kind == "string":
+            if model.text.tokenizer == "tokens":
+                raise DataError(
+                    f"The net was trained on lists of tokens, and {names[0]!r} is a string. Cut it "
+                    "into an array of strings as the training data was."
+                )
+            return None, "text"
+    value, encoding = feature_column(df, names, model.spec)
+    as_is = len(names) == 1 and encoding != "numbers"
+    return (None if as_is else value), encoding
