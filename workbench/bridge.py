@@ -23,7 +23,7 @@ from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
 from nets.statistics import Statistics
 from nets.text import TextEncoding
-from workbench import data
+from workbench import data, handoff
 from workbench.arrays import COLUMNS, Arrays, gather_splits, to_arrays
 from workbench.cluster.bench import Bench
 from workbench.data.config import DataConfig
@@ -251,7 +251,12 @@ def _repartitioned(frame: DataFrame, num_bytes: int, partition_bytes: int) -> Da
 
 
 def from_spark(frame: DataFrame) -> ray.data.Dataset:
-    """`ray.data.from_spark`, materialised, with Spark's copy released and the fetch isolated."""
+    """`ray.data.from_spark`, materialised, with Spark's copy released and the fetch isolated.
+
+    A session that is not RayDP's writes Parquet files, which Ray reads.
+    """
+    if not frame.sparkSession.sparkContext.master.startswith("ray"):
+        return handoff.through_files(frame)
     import raydp.spark.dataset as raydp_dataset
     from raydp.spark import release_spark_recoverable
 

@@ -96,6 +96,10 @@ class Bench:
                 time.sleep(0.2)
 
 
+OPEN: dict[str, Bench] = {}
+"""The benches that this process has open, by the id of their Spark application."""
+
+
 @contextmanager
 def bench(
     config: ClusterConfig | None = None, *, progress: Progress | None = None, home: Path = HOME
@@ -131,7 +135,8 @@ def bench(
         stack.callback(lambda: started.update(set(me.children(recursive=True)) - before))
         import ray
 
-        yield Bench(
+        name = spark.sparkContext.applicationId
+        OPEN[name] = Bench(
             config=config,
             spark=spark,
             ray_address=ray.get_runtime_context().gcs_address,
@@ -139,6 +144,8 @@ def bench(
             log_path=log_path,
             seconds=seconds,
         )
+        stack.callback(OPEN.pop, name)
+        yield OPEN[name]
 
 
 @contextmanager

@@ -1,0 +1,59 @@
+"""The bench of a Spark session that a program started by itself: Ray comes to it, and stays."""
+
+from __future__ import annotations
+
+import atexit
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.cluster.bench import HOME, OPEN, Bench, start_ray
+from workbench.cluster.config import ClusterConfig
+from workbench.cluster.java import Java
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_JOINED: dict[str, Bench] = {}
+"""By Spark's application id."""
+
+
+def joined(spark: SparkSession, config: ClusterConfig) -> Bench:
+    """The bench that the session belongs to; else one made of the session and of this process's Ray.
+
+    Ray that does not run yet is started (`config.address`), and stays until the process ends: one
+    fit after another finds it, and the processes that wait to train, as they are.
+
+    Raises:
+        ClusterError: Ray could not be started or joined.
+    """
+    import ray
+
+    name = spark.sparkContext.applicationId
+    if name in OPEN:
+        return OPEN[name]
+    log_path = HOME.resolve() / "logs"
+    if not ray.is_initialized():
+        stack = ExitStack()
+        stack.enter_context(start_ray(config, log_path))
+        atexit.register(stack.close)
+        _JOINED.clear()
+    if name not in _JOINED:
+        _JOINED[name] = Bench(
+            config=config,
+            spark=spark,
+            ray_address=ray.get_runtime_context().gcs_address,
+            java=_java_of(spark),
+            log_path=log_path,
+        )
+    return _JOINED[name]
+
+
+def _java_of(spark: SparkSession) -> Java:
+    system = spark.sparkContext._jvm.java.lang.System
+    first = str(system.getProperty("java.specification.version")).removeprefix("1.")
+    return Java(
+        home=Path(system.getProperty("java.home")),
+        version=int(first.split(".")[0]),
+        source="the Spark session",
+    )

@@ -1,0 +1,209 @@
+"""The estimators: each says which net its parameters mean; everything else they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.ml import Estimator
+from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
+
+from nets.autoencoder import AutoencoderConfig
+from nets.cnn import BlockConfig, CNNConfig
+from nets.config import override
+from nets.errors import ConfigError
+from nets.prepare import PreparationConfig
+from nets.rnn import RNNConfig
+from nets.training import TrainingConfig
+from workbench.data.config import DataConfig, SplitConfig
+from workbench.data.sources import DataFrameSource
+from workbench.experiment import Experiment
+from workbench.ml.models import AutoencoderModel, ClassificationModel, NetModel, RegressionModel
+from workbench.ml.params import (
+    ClassParams,
+    CodeParams,
+    ConvolutionParams,
+    LabelParams,
+    RecurrentParams,
+    TrainingParams,
+)
+from workbench.ml.tables import Task, table_of
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultParamsReadable):
+    """Trains a net on a DataFrame with Ray and records it in MLflow."""
+
+    _task: Task
+    _sequences = False
+
+    def _net(self, num_outputs: int) -> Any:
+        """The net's configuration."""
+        raise NotImplementedError
+
+    def _model(self) -> NetModel:
+        raise NotImplementedError
+
+    def _fit(self, dataset: DataFrame) -> NetModel:
+        from workbench.ml.fitting import fitted  # Ray, MLflow and torch: transforming needs neither
+
+        table = table_of(dataset, self, self._task, sequences=self._sequences)
+        experiment = self._experiment(table.num_outputs, table.plan)
+        found = fitted(experiment, table, dataset.sparkSession)
+        return self._copyValues(self._model())._given(found.model, found.run_id, found.metrics)
+
+    def _experiment(self, num_outputs: int, plan: int | None) -> Experiment:
+        """What is trained and recorded.
+
+        Raises:
+            ConfigError: a parameter breaks a rule.
+        """
+        classes = self._task == "classes"
+        label = None if self._task == "reconstruction" else self.getOrDefault("labelCol")
+        monitored: Any = {"loss": "mse", "monitor": "validation/loss", "mode": "min"}
+        made = Experiment(
+            name=self.getOrDefault("experiment")
+            if self.isDefined("experiment")
+            else type(self).__name__,
+            data=DataConfig(
+                source=DataFrameSource(features=(self.getFeaturesCol(),), label=label, plan=plan),
+                split=SplitConfig(
+                    validation=self.getOrDefault("validationFraction"),
+                    test=0,
+                    seed=self.getSeed(),
+                ),
+            ),
+            preparation=PreparationConfig(method=self.getOrDefault("preparation")),
+            net=self._net(num_outputs),
+            training=TrainingConfig(
+                epochs=self.getMaxIter(),
+                batch_size=self.getBatchSize(),
+                learning_rate=self.getLearningRate(),
+                optimizer=self.getOrDefault("optimizer"),
+                seed=self.getSeed(),
+                **({} if classes else monitored),
+            ),
+        )
+        return override(made, self.getOrDefault("settings"))
+
+    def _widths(self, num_outputs: int) -> tuple[int, ...]:
+        """`layers` without the last, where that is the number of outputs.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        widths = tuple(self.getOrDefault("layers"))
+        if len(widths) > 1 and widths[-1] == num_outputs:
+            widths = widths[:-1]
+        if not widths or min(widths) < 1:
+            raise ConfigError(f"layers must be one or more whole numbers >= 1, got {list(widths)}.")
+        return widths
+
+
+class Convolutional(NetEstimator, ConvolutionParams):
+    """What CNNClassifier and CNNRegressor share: `layers` are the channels of the blocks."""
+
+    def _net(self, num_outputs: int) -> CNNConfig:
+        return CNNConfig(
+            blocks=tuple(BlockConfig(channels=width) for width in self._widths(num_outputs)),
+            dense=tuple(self.getOrDefault("denseLayers")),
+            activation=self.getOrDefault("activation"),
+            dropout=self.getOrDefault("dropout"),
+            embedding=self.getOrDefault("embedding"),
+        )
+
+
+class Recurrent(NetEstimator, RecurrentParams):
+    """What RNNClassifier and RNNRegressor share: `layers` are the units of the recurrent layers."""
+
+    _sequences = True
+
+    def _net(self, num_outputs: int) -> RNNConfig:
+        widths = self._widths(num_outputs)
+        if len(set(widths)) > 1:
+            raise ConfigError(
+                f"recurrent layers all have as many units, got layers {list(widths)} for "
+                f"{num_outputs} outputs. Repeat one width, such as {[widths[0]] * len(widths)}; hidden "
+                "dense layers go to denseLayers."
+            )
+        return RNNConfig(
+            cell=self.getOrDefault("cell"),
+            hidden=widths[0],
+            layers=len(widths),
+            bidirectional=self.getOrDefault("bidirectional"),
+            summary=self.getOrDefault("summary"),
+            dense=tuple(self.getOrDefault("denseLayers")),
+            activation=self.getOrDefault("activation"),
+            dropout=self.getOrDefault("dropout"),
+            embedding=self.getOrDefault("embedding"),
+        )
+
+
+class CNNClassifier(Convolutional, ClassParams, LabelParams):
+    """Convolutional net for classes: pictures, series, token ids or text.
+
+    `CNNClassifier(layers=[32, 64, 10], featuresCol="image").fit(train).transform(test)`
+
+    Text, booleans and numbers are classes. Where all classes are numbers, predictions are these
+    numbers; else they are the class's index in alphabetical order, as `StringIndexer`'s alphabetAsc.
+    """
+
+    _task = "classes"
+
+    def _model(self) -> NetModel:
+        return ClassificationModel()
+
+
+class CNNRegressor(Convolutional, LabelParams):
+    """Convolutional net for measured values: one number, or several in an array or vector."""
+
+    _task = "values"
+
+    def _model(self) -> NetModel:
+        return RegressionModel()
+
+
+class RNNClassifier(Recurrent, ClassParams, LabelParams):
+    """Recurrent net for classes: text (strings, or arrays of tokens), token ids or series.
+
+    `RNNClassifier(layers=[64, 2], cell="gru", featuresCol="text").fit(train).transform(test)`
+
+    Predictions are as `CNNClassifier`'s.
+    """
+
+    _task = "classes"
+
+    def _model(self) -> NetModel:
+        return ClassificationModel()
+
+
+class RNNRegressor(Recurrent, LabelParams):
+    """Recurrent net for measured values: one number, or several in an array or vector."""
+
+    _task = "values"
+
+    def _model(self) -> NetModel:
+        return RegressionModel()
+
+
+class Autoencoder(NetEstimator, CodeParams):
+    """Dense autoencoder: `layers` are the hidden widths, the last is the size of the code.
+
+    No labels. Pictures, series and vectors; measured values, no text.
+    """
+
+    DEFAULTS = {"layers": [128, 16]}  # noqa: RUF012
+    _task = "reconstruction"
+
+    def _net(self, num_outputs: int) -> AutoencoderConfig:
+        *hidden, code = self.getOrDefault("layers")
+        return AutoencoderConfig(
+            code_size=code,
+            hidden=tuple(hidden),
+            activation=self.getOrDefault("activation"),
+            dropout=self.getOrDefault("dropout"),
+        )
+
+    def _model(self) -> NetModel:
+        return AutoencoderModel()

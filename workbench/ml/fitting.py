@@ -1,0 +1,59 @@
+"""From an experiment and a table to a trained net, by the way that every training goes."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracking import Reader
+from workbench.bridge import prepare_table
+from workbench.cluster.joined import joined
+from workbench.data.table import Table
+from workbench.experiment import Experiment
+from workbench.export import export
+from workbench.scoring import Model, read_model
+from workbench.training import train
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_ONE_AT_A_TIME = threading.Lock()
+"""A cross-validation with parallelism fits from several threads, and Ray's workers are one bench's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """What a training left."""
+
+    run_id: str
+    """Its run in MLflow."""
+    metrics: Mapping[str, float]
+    """Of the best epoch."""
+    model: Model
+
+
+def fitted(experiment: Experiment, table: Table, spark: SparkSession) -> Fitted:
+    """Train, record, and read back what was recorded.
+
+    Raises:
+        DataError, ClusterError, TrainingError, ConfigError: as `workbench.training.train`.
+    """
+    with _ONE_AT_A_TIME:
+        bench = joined(spark, experiment.cluster)
+        before = set(bench.prepared)
+        prepared = prepare_table(table, experiment.data, experiment.preparation, bench)
+        try:
+            result = train(experiment, bench=bench, prepared=prepared)
+        finally:
+            for fingerprint in set(bench.prepared) - before:
+                del bench.prepared[fingerprint]  # a fit's data is not asked for again
+        reader = Reader()
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "model"
+            export(reader, reader.run(result.run_id), target)
+            model = read_model(target)
+    return Fitted(run_id=result.run_id, metrics=result.metrics, model=model)

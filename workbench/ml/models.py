@@ -1,0 +1,188 @@
+"""Trained nets as Spark ML's models: they transform, are saved and loaded; no Ray, no MLflow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.ml import Model as SparkModel
+from pyspark.ml.util import (
+    DefaultParamsReader,
+    DefaultParamsWriter,
+    MLReadable,
+    MLReader,
+    MLWritable,
+    MLWriter,
+)
+
+from nets.errors import ConfigError, ModelFileError
+from workbench.ml.params import ClassParams, CodeParams, ScoringParams
+from workbench.scoring import Model, Outputs, read_model, score
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from nets.net import Net
+
+_FOLDER = "net"
+"""Of a saved model: the net's files, as `nets.save` writes them."""
+
+
+class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
+    """A net that transforms DataFrames."""
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._model: Model | None = None
+        self.runId: str | None = None
+        """The run in MLflow that trained it."""
+        self.metrics: dict[str, float] = {}
+        """Of the best epoch."""
+
+    @property
+    def model(self) -> Model:
+        """The net's files and what they say.
+
+        Raises:
+            ModelFileError: it was made by hand: only `fit` and `load` give one with a net.
+        """
+        if self._model is None:
+            raise ModelFileError(
+                f"This {type(self).__name__} has no net. Take one from fit, or from "
+                f"{type(self).__name__}.load(path)."
+            )
+        return self._model
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Class names, in the order of the probabilities; None where the net gives values."""
+        return self.model.labels
+
+    def net(self) -> Net:
+        """The net itself, in PyTorch."""
+        import nets
+
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in self.model.files.items():
+                (Path(folder) / name).write_bytes(content)
+            return nets.load(folder)
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        from pyspark.sql import functions as F
+
+        invalid = self.getOrDefault("handleInvalid")
+        if invalid not in ("keep", "skip", "error"):
+            raise ConfigError(f"handleInvalid must be keep, skip or error, got {invalid!r}.")
+        length = self.getOrDefault("lengthCol") if self.isDefined("lengthCol") else None
+        found = score(
+            dataset,
+            self.model,
+            features=self.getFeaturesCol(),
+            length=length,
+            outputs=self._outputs(),
+        )
+        reason = F.col(f"`{self.getOrDefault('reasonCol')}`")
+        if invalid == "skip":
+            return found.where(reason.isNull())
+        if invalid == "error":
+            said = F.concat(F.lit("A row cannot be read (handleInvalid is error): "), reason)
+            # A filter, which is evaluated whichever columns are asked for.
+            fails = F.raise_error(said).cast("boolean")
+            return found.where(F.when(reason.isNull(), True).otherwise(fails))
+        return found
+
+    def _outputs(self) -> Outputs:
+        raise NotImplementedError
+
+    def _given(self, model: Model, run_id: str | None, metrics: Mapping[str, float]) -> NetModel:
+        self._model, self.runId, self.metrics = model, run_id, dict(metrics)
+        return self
+
+    def write(self) -> MLWriter:
+        return NetWriter(self)
+
+    @classmethod
+    def read(cls) -> MLReader[NetModel]:
+        return NetReader(cls)
+
+
+class ClassificationModel(NetModel, ClassParams):
+    """Adds rawPrediction, probability, prediction and predictedLabel."""
+
+    @property
+    def numClasses(self) -> int:
+        """Number of classes."""
+        return self.model.num_outputs
+
+    def _outputs(self) -> Outputs:
+        return Outputs(
+            raw=self.getRawPredictionCol() or None,
+            probability=self.getProbabilityCol() or None,
+            prediction=self.getPredictionCol(),
+            label=self.getOrDefault("predictedLabelCol") or None,
+            reason=self.getOrDefault("reasonCol"),
+        )
+
+
+class RegressionModel(NetModel):
+    """Adds prediction: a double, or a vector where several values are predicted."""
+
+    def _outputs(self) -> Outputs:
+        return Outputs(prediction=self.getPredictionCol(), reason=self.getOrDefault("reasonCol"))
+
+
+class AutoencoderModel(NetModel, CodeParams):
+    """Adds code, reconstruction (of the prepared sample) and error."""
+
+    def _outputs(self) -> Outputs:
+        return Outputs(
+            prediction=self.getPredictionCol() or None,
+            code=self.getOrDefault("codeCol") or None,
+            error=self.getOrDefault("errorCol") or None,
+            reason=self.getOrDefault("reasonCol"),
+        )
+
+
+class NetWriter(MLWriter):
+    """Spark's metadata, and the net's two files beside it; safetensors and JSON, nothing pickled."""
+
+    def __init__(self, instance: NetModel) -> None:
+        super().__init__()
+        self.instance = instance
+
+    def saveImpl(self, path: str) -> None:
+        extra = {"runId": self.instance.runId, "metrics": self.instance.metrics}
+        files = self.instance.model.files
+        DefaultParamsWriter.saveMetadata(self.instance, path, self.sc, extraMetadata=extra)
+        for name, content in files.items():
+            hadoop = self.sc._jvm.org.apache.hadoop.fs.Path(f"{path}/{_FOLDER}/{name}")
+            system = hadoop.getFileSystem(self.sc._jsc.hadoopConfiguration())
+            stream = system.create(hadoop, True)
+            try:
+                stream.write(bytearray(content))
+            finally:
+                stream.close()
+
+
+class NetReader(MLReader[NetModel]):
+    """Reads what NetWriter wrote."""
+
+    def __init__(self, cls: type[NetModel]) -> None:
+        super().__init__()
+        self.cls = cls
+
+    def load(self, path: str) -> NetModel:
+        metadata = DefaultParamsReader.loadMetadata(path, self.sc)
+        name = f"{self.cls.__module__}.{self.cls.__name__}"
+        if metadata["class"] != name:
+            raise ModelFileError(
+                f"{path} holds a {metadata['class']}, not a {name}. Load it as that class."
+            )
+        instance = self.cls()
+        instance._resetUid(metadata["uid"])
+        DefaultParamsReader.getAndSetParams(instance, metadata)
+        rows = self.sparkSession.read.format("binaryFile").load(f"{path}/{_FOLDER}").collect()
+        files = {row["path"].rsplit("/", 1)[-1]: bytes(row["content"]) for row in rows}
+        return instance._given(read_model(files), metadata["runId"], metadata["metrics"])

@@ -1,0 +1,204 @@
+"""The columns of a user's DataFrame as what a net is trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nets.errors import ConfigError
+from nets.spec import TensorSpec
+from nets.text import PADDING, SEPARATOR, UNKNOWN, TextEncoding
+from workbench.data.frames import content_key, from_dataframe
+from workbench.data.rows import class_names, index_of
+from workbench.data.table import Table
+from workbench.data.vocabulary import encode_text
+from workbench.errors import DataError
+from workbench.ml.params import TextParams, TrainingParams
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+Task = Literal["classes", "values", "reconstruction"]
+
+_PART = "_part"
+
+
+def table_of(df: DataFrame, params: TrainingParams, task: Task, *, sequences: bool) -> Table:
+    """The table that `params` describe.
+
+    Args:
+        sequences: whether flat arrays are sequences: whole numbers token ids, others a series.
+
+    Raises:
+        DataError, ConfigError: a column is missing or cannot be a sample or a label.
+    """
+    column = params.getFeaturesCol()
+    label = None if task == "reconstruction" else params.getOrDefault("labelCol")
+    wanted = [column, label, *(_named(params, name) for name in ("weightCol", "keyCol"))]
+    for name in [*wanted, _named(params, "validationIndicatorCol")]:
+        if name is not None and name not in df.columns:
+            raise DataError(f"There is no column {name!r}. The data has {', '.join(df.columns)}.")
+    df, part = _parted(df, params)
+    kind = df.schema[column].dataType.simpleString()
+    shape = _named(params, "shape")
+    if isinstance(params, TextParams) and (
+        kind == "array<string>" or (kind == "string" and shape is None)
+    ):
+        return _text(df, params, task, label, part)
+    if task == "values" and label is not None:
+        df = df.withColumn(label, _values(df, label))
+    return from_dataframe(
+        df,
+        features=column,
+        label=label,
+        spec=_spec(df, column, shape, sequences=sequences),
+        split=part,
+        weight=_named(params, "weightCol"),
+        length=_named(params, "lengthCol"),
+        labels="fit" if task == "classes" else None,
+        key=_named(params, "keyCol"),
+    )
+
+
+def _named(params: TrainingParams, name: str) -> Any:
+    return params.getOrDefault(name) if params.isDefined(name) else None
+
+
+def _parted(df: DataFrame, params: TrainingParams) -> tuple[DataFrame, str | None]:
+    """With a column of "train" and "validation" where the user says which rows are which."""
+    from pyspark.sql import functions as F
+
+    indicator = _named(params, "validationIndicatorCol")
+    if indicator is None:
+        return df, None
+    part = F.when(F.col(f"`{indicator}`"), "validation").otherwise("train")
+    return df.withColumn(_PART, part), _PART
+
+
+def _values(df: DataFrame, label: str) -> Column:
+    """Measured labels as doubles."""
+    from pyspark.ml.functions import vector_to_array
+    from pyspark.sql import functions as F
+
+    column, kind = F.col(f"`{label}`"), df.schema[label].dataType
+    if kind.typeName() == "array":
+        return column
+    if kind.typeName() == "udt" or type(kind).__name__ == "VectorUDT":
+        return F.when(column.isNotNull(), vector_to_array(column)).cast("array<float>")
+    return column.cast("double")
+
+
+def _spec(df: DataFrame, column: str, shape: Any, *, sequences: bool) -> TensorSpec | None:
+    """What a sample is; None: as the first row says (pictures, vectors)."""
+    from pyspark.sql import functions as F
+
+    kind = df.schema[column].dataType
+    depth, inner = 0, kind
+    while inner.typeName() == "array":
+        depth, inner = depth + 1, inner.elementType
+    if inner.typeName() in ("binary", "struct", "string"):
+        if shape is None:
+            return None
+        return TensorSpec(kind="image", shape=tuple(shape), dtype="uint8")
+    cell = F.col(f"`{column}`")
+    if depth == 1 and sequences and shape is None and inner.typeName() in ("integer", "long"):
+        steps, ids = df.agg(F.max(F.size(cell)), F.max(F.array_max(cell))).head() or (0, 0)
+        _some(steps, column)
+        return TensorSpec(
+            kind="tokens", shape=(steps,), dtype="int32", vocabulary_size=max(2, ids + 1)
+        )
+    if shape is None and depth == 2:
+        shape = df.agg(F.max(F.size(cell)), F.max(F.size(F.element_at(cell, 1)))).head()
+        _some(shape and shape[0], column)
+    elif shape is None and depth == 3:
+        first = df.where(cell.isNotNull()).select(cell.alias("value")).head()
+        value: Any = first and first["value"]
+        _some(value and len(value), column)
+        shape = (len(value), len(value[0]), len(value[0][0]))
+    elif shape is None and depth == 1 and sequences:
+        steps = (df.agg(F.max(F.size(cell))).head() or [0])[0]
+        _some(steps, column)
+        shape = (steps, 1)
+    elif shape is None:
+        return None
+    kinds = {1: "vector", 2: "series", 3: "image"}
+    if len(shape) not in kinds:
+        raise ConfigError(
+            "shape must be [channels, height, width], [steps, channels] or [features], got "
+            f"{list(shape)}."
+        )
+    made: Any = kinds[len(shape)]
+    return TensorSpec(kind=made, shape=tuple(int(size) for size in shape))
+
+
+def _some(size: Any, column: str) -> None:
+    if not size or size < 1:
+        raise DataError(f"The column {column!r} holds no value to find a sample's shape from.")
+
+
+def _text(
+    df: DataFrame, params: TextParams, task: Task, label: str | None, part: str | None
+) -> Table:
+    """Rows of text; ids follow when the vocabulary of the training rows is known."""
+    from pyspark.sql import functions as F
+
+    assert label is not None, "an autoencoder reads no text"
+    column = params.getFeaturesCol()
+    tokens = df.schema[column].dataType.typeName() == "array"
+    cell, key = F.col(f"`{column}`"), _named(params, "keyCol")
+    target = _values(df, label) if task == "values" else F.col(f"`{label}`")
+    if task == "classes" and df.schema[label].dataType.typeName() in ("double", "float"):
+        whole = F.when(target == F.floor(target), target.cast("long").cast("string"))
+        target = F.coalesce(whole, target.cast("string"))
+    columns = {
+        "text": F.when(cell.isNotNull(), F.concat_ws(SEPARATOR, cell)) if tokens else cell,
+        "label": target if task == "values" else target.cast("string"),
+        "key": F.col(f"`{key}`").cast("string") if key else content_key(df),
+        "split": F.col(part) if part else F.lit(None).cast("string"),
+    }
+    if weight := _named(params, "weightCol"):
+        columns["weight"] = F.col(f"`{weight}`").cast("float")
+    rows = df.select(*(value.alias(name) for name, value in columns.items())).withColumn(
+        "reason",
+        F.when(F.col("text").isNull(), "the text is null")
+        .when(F.col("text").rlike(r"^\s*$"), "the text is blank")
+        .when(F.col("label").isNull(), "the label is null"),
+    )
+    names = None
+    good = rows.where("reason is null").drop("reason")
+    if task == "classes":
+        names = class_names(good, "label")
+        good = good.withColumn("label", index_of(F.col("label"), names))
+    encoding = _encoding(params, tokens)
+    return Table(
+        frame=good,
+        spec=TensorSpec(
+            kind="tokens", shape=(encoding.max_length,), dtype="int32", vocabulary_size=2
+        ),
+        labels=names,
+        num_outputs=1 if names is None else len(names),
+        bad=rows.where("reason is not null").select("key", "reason"),
+        encode=lambda table: encode_text(table, encoding, params.getOrDefault("vocabularySize")),
+        official_test=False,
+        plan=df.semanticHash(),
+    )
+
+
+def _encoding(params: TextParams, tokens: bool) -> TextEncoding:
+    """The tokenizer, with no vocabulary yet."""
+    name = params.getOrDefault("tokenizer")
+    definition = None
+    if not tokens and name not in ("words", "characters"):
+        if not Path(name).is_file():
+            raise ConfigError(
+                "tokenizer must be words, characters or the path of a tokenizer.json, got "
+                f"{name!r}, where there is no file."
+            )
+        name, definition = "file", Path(name).read_text(encoding="utf-8")
+    return TextEncoding(
+        tokenizer="tokens" if tokens else name,
+        lowercase=not tokens and name != "file" and params.getOrDefault("lowercase"),
+        max_length=params.getOrDefault("maxLength"),
+        vocabulary=(PADDING, UNKNOWN),
+        definition=definition,
+    )
