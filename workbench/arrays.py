@@ -33,7 +33,9 @@ def gather_splits(names: list[str], spec: TensorSpec, *blocks: pa.Table) -> Any:
 
 def gather_split(name: str, spec: TensorSpec, blocks: tuple[pa.Table, ...]) -> Arrays:
     """The rows of one split from all blocks, in the order of their keys: one copy of the bytes."""
-    parts = [block.filter(pc.equal(block["split"], name)) for block in blocks]
+    found = [block.filter(pc.equal(block["split"], name)) for block in blocks]
+    # A block without rows of this split cannot say how many values a label has.
+    parts = [part for part in found if part.num_rows] or found[:1]
     keys = pa.chunked_array([chunk for part in parts for chunk in part["key"].chunks], pa.string())
     order = pc.sort_indices(keys).to_numpy()
     place = np.empty_like(order)
@@ -65,7 +67,8 @@ def to_arrays(table: pa.Table, spec: TensorSpec) -> Arrays:
         elif pa.types.is_list(table.schema.field(column).type):
             values = table[column].combine_chunks()
             flat = values.flatten().to_numpy(zero_copy_only=False)
-            arrays[column] = flat.reshape(len(values), -1).astype(np.float32)
+            width = len(flat) // max(1, len(values))
+            arrays[column] = flat.reshape(len(values), width).astype(np.float32)
         else:
             arrays[column] = table[column].to_numpy()
     return arrays

@@ -63,6 +63,15 @@ def test_vector_targets_become_a_matrix() -> None:
     assert to_arrays(table, SPEC)["label"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
+def test_a_block_without_rows_of_the_split_does_not_hide_how_wide_its_labels_are() -> None:
+    def labelled(split: str, label: list[float]) -> pa.Table:
+        table = block([(split, f"{split}-{label[0]}", 0)]).drop_columns("label")
+        return table.append_column("label", pa.array([label], pa.list_(pa.float32())))
+
+    blocks = (labelled("test", [7.0, 8.0]), labelled("train", [1.0, 2.0]))
+    assert gather_split("train", SPEC, blocks)["label"].tolist() == [[1.0, 2.0]]
+
+
 @given(
     names=st.lists(st.tuples(st.sampled_from(["train", "test"]), st.uuids().map(str)), max_size=40),
     cuts=st.lists(st.integers(0, 40), max_size=3),
