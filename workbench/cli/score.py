@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from workbench.scoring import Model
 
+_BATCH_BYTES = 16 * 2**20
+
 
 def score(
     run: Annotated[
@@ -109,7 +111,9 @@ def score(
         features=tuple(features or ()),
         keep=None if keep is None else tuple(keep),
     )
-    with spark_session(master) as spark:
+    # Arrow batches are counted in rows: some megabytes of samples, whatever their size.
+    rows = max(16, min(4096, _BATCH_BYTES // model.spec.num_bytes))
+    with spark_session(master, rows) as spark:
         if checkpoint is not None:
             query = stream_files(
                 spark,
@@ -177,7 +181,7 @@ def find_model(name: str) -> Model:
 
 
 @contextmanager
-def spark_session(master: str) -> Iterator[SparkSession]:
+def spark_session(master: str, batch_rows: int) -> Iterator[SparkSession]:
     """A Spark session of this process, stopped at the end.
 
     Raises:
@@ -200,8 +204,7 @@ def spark_session(master: str) -> Iterator[SparkSession]:
     settings = {
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
-        # Pictures are large rows, and Arrow holds a batch of so many.
-        "spark.sql.execution.arrow.maxRecordsPerBatch": "2048",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows),
     }
     for key, value in settings.items():
         builder = builder.config(key, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pyspark.ml.param import Param, Params, TypeConverters
@@ -29,6 +30,14 @@ def param(name: str, doc: str, converter: Any = None) -> Any:
     return Param(Params._dummy(), name, doc, typeConverter=converter)
 
 
+def _setter(name: str) -> Callable[[Any, Any], Any]:
+    return lambda self, value: self.setParams(**{name: value})
+
+
+def _getter(name: str) -> Callable[[Any], Any]:
+    return lambda self: self.getOrDefault(name)
+
+
 class Keywords(Params):
     """Parameters as keyword arguments, of the constructor and of `setParams`."""
 
@@ -40,6 +49,15 @@ class Keywords(Params):
         for cls in reversed(type(self).__mro__):
             self._setDefault(**cls.__dict__.get("DEFAULTS", {}))
         self.setParams(**params)
+
+    def __init_subclass__(cls) -> None:
+        """A setter and a getter for each parameter, as Spark ML's own classes have them."""
+        super().__init_subclass__()
+        for name in [n for n in dir(cls) if isinstance(getattr(cls, n, None), Param)]:
+            title = name[0].upper() + name[1:]
+            for verb, method in (("set", _setter(name)), ("get", _getter(name))):
+                if not hasattr(cls, verb + title):
+                    setattr(cls, verb + title, method)
 
     def setParams(self, **params: Any) -> Any:
         """Set several at once; None leaves one as it is.

@@ -9,6 +9,7 @@ from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, SEPARATOR, UNKNOWN, TextEncoding
 from workbench.data.frames import content_key, from_dataframe
+from workbench.data.pictures import picture_spec, shape_of
 from workbench.data.rows import class_names, index_of
 from workbench.data.table import Table
 from workbench.data.vocabulary import encode_text
@@ -97,9 +98,9 @@ def _spec(df: DataFrame, column: str, shape: Any, *, sequences: bool) -> TensorS
     while inner.typeName() == "array":
         depth, inner = depth + 1, inner.elementType
     if inner.typeName() in ("binary", "struct", "string"):
-        if shape is None:
-            return None
-        return TensorSpec(kind="image", shape=tuple(shape), dtype="uint8")
+        if shape is None and inner.typeName() == "binary":
+            shape = _picture(df, column)
+        return None if shape is None else picture_spec(tuple(shape))
     cell = F.col(f"`{column}`")
     if depth == 1 and sequences and shape is None and inner.typeName() in ("integer", "long"):
         steps, ids = df.agg(F.max(F.size(cell)), F.max(F.array_max(cell))).head() or (0, 0)
@@ -131,6 +132,22 @@ def _spec(df: DataFrame, column: str, shape: Any, *, sequences: bool) -> TensorS
     return TensorSpec(kind=made, shape=tuple(int(size) for size in shape))
 
 
+def _picture(df: DataFrame, column: str) -> tuple[int, int, int]:
+    """The shape of the first picture."""
+    from pyspark.sql import functions as F
+
+    first = df.where(F.col(f"`{column}`").isNotNull()).select(f"`{column}`").head()
+    _some(first and len(first), column)
+    assert first is not None
+    try:
+        return shape_of(bytes(first[0]))
+    except ValueError:
+        raise DataError(
+            f"The first value of {column!r} is no picture that Pillow knows. Raw pixels need "
+            "shape=[channels, height, width]."
+        ) from None
+
+
 def _some(size: Any, column: str) -> None:
     if not size or size < 1:
         raise DataError(f"The column {column!r} holds no value to find a sample's shape from.")
@@ -153,7 +170,7 @@ def _text(
     columns = {
         "text": F.when(cell.isNotNull(), F.concat_ws(SEPARATOR, cell)) if tokens else cell,
         "label": target if task == "values" else target.cast("string"),
-        "key": F.col(f"`{key}`").cast("string") if key else content_key(df),
+        "key": F.col(f"`{key}`").cast("string") if key else content_key([column, label]),
         "split": F.col(part) if part else F.lit(None).cast("string"),
     }
     if weight := _named(params, "weightCol"):

@@ -76,9 +76,10 @@ def score_files(
             paths.written
         ).save(paths.output)
     except AnalysisException as error:
+        if "ALREADY_EXISTS" not in str(error):
+            raise
         raise DataError(
-            f"{paths.output} cannot be written: {str(error).splitlines()[0]} Name a new folder, or "
-            "say --overwrite."
+            f"{paths.output} exists already. Name a new folder, or say --overwrite."
         ) from error
     found: dict[str, Any] = seen.get
     return Scored(rows=found["rows"], without_prediction=found["without"])

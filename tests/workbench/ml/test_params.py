@@ -73,6 +73,7 @@ def test_parameters_are_copied_and_changed_as_sparks() -> None:
     changed = estimator.copy({estimator.maxIter: 9})
     assert (estimator.getMaxIter(), changed.getMaxIter()) == (3, 9)
     assert estimator.setParams(featuresCol="tokens").getFeaturesCol() == "tokens"
+    assert estimator.setLayers([8, 2]).setCell("gru").getLayers() == [8, 2]
     assert "activation: " in estimator.explainParams()
 
 
