@@ -1,8 +1,12 @@
-"""The detached actor that a bench is: it owns Spark, the data prepared with it, and the queue."""
+"""The detached actor that a bench is: it owns Spark, the data prepared with it, and the queue.
+
+Loading this module loads no torch: the keeper, which only creates the actor, stays small.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import importlib
 import os
 import signal
 import threading
@@ -12,20 +16,17 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import psutil
 import ray
 from ray.exceptions import RayActorError
 
 from nets.config import from_dict, to_dict
-from nets.prepare import PreparationConfig
-from workbench.bridge import Prepared, prepare
 from workbench.cluster.bench import Bench, start_spark
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import find_java
 from workbench.cluster.terminal_logs import logs_to, route_loggers
-from workbench.data.config import DataConfig
 from workbench.errors import ClusterError, WorkbenchError
 from workbench.resident import code, jobs
 from workbench.resident import state as states
@@ -34,6 +35,9 @@ from workbench.resident.jobs import Job, Jobs
 from workbench.resident.link import Server
 from workbench.resident.request import Request
 from workbench.resident.runner import CANCEL, JobProgress, Runner
+
+if TYPE_CHECKING:
+    from workbench.bridge import Prepared
 
 _STOP_S = 30.0
 """How long a job may take to end in order when the bench is stopped."""
@@ -81,6 +85,7 @@ class Resident:
             log_path=self.log,
         )
         events.stage("Warming up")
+        importlib.import_module("workbench.bridge")  # not by the first job
         self._meet_runner()
         events.stage_done()
         self._server = Server(states.folder(self.base), self._answer)
@@ -91,6 +96,10 @@ class Resident:
         self, data: dict[str, Any], preparation: dict[str, Any], folder: str, cwd: str
     ) -> Prepared:
         """Prepare data, once; what is told of it goes to the job in `folder`."""
+        from nets.prepare import PreparationConfig
+        from workbench.bridge import prepare
+        from workbench.data.config import DataConfig
+
         self._preparing = True
         os.chdir(cwd)
         try:

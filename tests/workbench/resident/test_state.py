@@ -115,10 +115,14 @@ def test_a_second_keeper_ends_at_once_and_disturbs_nothing(tmp_path: Path) -> No
     held.close()
 
 
-def test_a_client_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, workbench.resident, workbench.cli; "
-        "print(*sorted({'ray', 'torch', 'pyspark', 'mlflow', 'pandas', 'numpy'} & set(sys.modules)))"
-    )
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ("workbench.resident, workbench.cli", {"ray", "torch", "pyspark", "mlflow", "numpy"}),
+        ("workbench.resident.keeper, workbench.resident.actor", {"torch", "pyspark", "mlflow"}),
+    ],
+)
+def test_clients_and_keeper_stay_small(modules: str, heavy: set[str]) -> None:
+    code = f"import sys, {modules}; print(*sys.modules)"
     reply = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert reply.stdout.split() == []
+    assert not heavy & set(reply.stdout.split())
