@@ -71,14 +71,16 @@ def ours(contents: list[bytes], shape: tuple[int, int, int]) -> float:
     return len(contents) / (time.perf_counter() - began)
 
 
-def prepared(path: Path, shape: tuple[int, int, int], cluster: ClusterConfig, **data: Any) -> Any:
-    """The record of one preparation, and a second one of the same data on the warm bench."""
+def prepared(
+    path: Path, shape: tuple[int, int, int], cluster: ClusterConfig, times: int, **data: Any
+) -> Any:
+    """The record of each preparation of the same data; all but the first are on a warm bench."""
     names = pq.read_schema(path).names
     key = next((name for name in ("key", "path") if name in names), None)
     source = ImageTableSource(path=str(path), key=key, shape=shape)
     records = []
     with open_bench(cluster) as bench:
-        for seed in (0, 1):
+        for seed in range(times):
             config = DataConfig(source=source, split=SplitConfig(test=0, seed=seed), **data)
             began = time.perf_counter()
             record = prepare(config, PreparationConfig(method="standardize"), bench).record
@@ -102,7 +104,7 @@ def rates(table: Path | None, rows: int, side: int) -> None:
             "plain Pillow, one process": least,
             "the workers' function, one process": ours(some, shape),
         }
-        first, second = prepared(path, shape, ClusterConfig())
+        first, second = prepared(path, shape, ClusterConfig(), 2)
         for name, record in (("first", first), ("second", second)):
             for what in ("read", "total"):
                 seconds = record["total"] if what == "total" else record["seconds"]["read"]
@@ -119,7 +121,7 @@ def memory(heap: str, times: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = noise(Path(folder) / "noise.parquet", rows, side, different=100)
         cluster = ClusterConfig(executor_memory=heap)
-        for record in prepared(path, (3, side, side), cluster, resident_bytes=0):
+        for record in prepared(path, (3, side, side), cluster, 1, resident_bytes=0):
             print(
                 f"{record['bytes'] / 2**30:.2f} GiB of samples with a heap of {heap}: "
                 f"{sum(record['rows'].values()):,} rows in {record['total']:.0f} s "

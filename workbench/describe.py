@@ -216,21 +216,16 @@ def _draw(chosen: dict[str, list[Any]], table: Table, path: Path) -> None:
     """A row of tiles per class with its name before it; series and vectors as maps of their values."""
     from PIL import Image, ImageDraw
 
-    from nets.inside.montage import montage, picture
+    from nets.inside.montage import montage
 
-    rows = []
-    for name, samples in chosen.items():
-        tiles = [sample for sample, _ in samples]
-        if table.spec.kind == "image":
-            maps = np.stack([picture(tile) for tile in tiles])
-            bounds: tuple[float, float] | None = (0, 255)
-        else:
-            # Steps from left to right, a channel a line.
-            maps = np.stack([tile.reshape(tile.shape[0], -1).T for tile in tiles])
-            bounds = None
-        rows.append(
-            (name, Image.fromarray(montage(maps, columns=_PER_CLASS, bounds=bounds, tile=64)))
-        )
+    maps = {name: _maps([sample for sample, _ in rows], table) for name, rows in chosen.items()}
+    bounds = (-255.0, 255.0)
+    if table.spec.kind != "image":
+        bounds = (min(m.min() for m in maps.values()), max(m.max() for m in maps.values()))
+    rows = [
+        (name, Image.fromarray(montage(some, columns=_PER_CLASS, bounds=bounds, tile=64)))
+        for name, some in maps.items()
+    ]
     margin = 8 + max(int(ImageDraw.Draw(rows[0][1]).textlength(name)) for name, _ in rows)
     width = margin + max(row.width for _, row in rows)
     sheet = Image.new("RGB", (width, sum(row.height + 4 for _, row in rows)), "white")
@@ -240,3 +235,13 @@ def _draw(chosen: dict[str, list[Any]], table: Table, path: Path) -> None:
         sheet.paste(row, (margin, top))
         top += row.height + 4
     sheet.save(path)
+
+
+def _maps(samples: list[np.ndarray], table: Table) -> np.ndarray:
+    """What a montage takes: pictures as they are, or steps from left to right, a channel a line."""
+    from nets.inside.montage import picture
+
+    if table.spec.kind == "image":
+        # A montage of colours has grey for 0.
+        return np.stack([2.0 * picture(sample) - 255 for sample in samples])
+    return np.stack([sample.reshape(sample.shape[0], -1).T for sample in samples])

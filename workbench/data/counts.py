@@ -6,6 +6,7 @@ from typing import Any
 
 from nets.config import to_dict
 from workbench.data.config import DataConfig
+from workbench.data.encode import SPLITS
 from workbench.data.split import absent, check
 from workbench.data.table import Table
 from workbench.errors import DataError
@@ -82,7 +83,7 @@ def _counted(table: Table) -> tuple[dict[str, list[int]], str]:
         of_classes[row["label"] if classes else 0] = row["rows"]
         xor, total = xor ^ row["xor"], total + int(row["sum"])
     content = f"{xor & (2**64 - 1):016x}{total & (2**64 - 1):016x}"
-    return counts, content
+    return {name: counts[name] for name in SPLITS if name in counts}, content
 
 
 def _measured(table: Table) -> dict[str, Any]:

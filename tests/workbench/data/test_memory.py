@@ -1,0 +1,31 @@
+"""More data than fits: prepared by a small executor, in a process with a Ray and a Spark of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_data_five_times_larger_than_the_executors_heap_is_prepared(tmp_path: Path) -> None:
+    """Spark starts no executor with less than 450 MB."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.data", "--heap", "512m", "--times", "5"],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "WORKBENCH_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = re.search(r"([\d.]+) GiB of samples with a heap of 512m: ([\d,]+) rows", done.stdout)
+    assert found is not None, done.stdout
+    assert float(found[1]) >= 5 * 512 / 1024
+    assert found[2] == "17,833"  # every picture, once
