@@ -99,6 +99,7 @@ def prepare(
     if fingerprint not in bench.prepared:
         progress = progress or Silent()
         if bench.prepare is not None:
+            bench.make_room()
             bench.prepared[fingerprint] = bench.prepare(config, preparation)
             return bench.prepared[fingerprint]
         data.obtain(config.source, progress)
@@ -141,6 +142,7 @@ def prepare_table(
     Raises:
         DataError: a split is empty, a class has too few rows, or too many rows are bad.
     """
+    bench.make_room()
     with data.bounded(table):
         prepared = _prepared(
             table,

@@ -68,7 +68,7 @@ def train(
         if experiment.cluster.num_workers == 1:
             warm.start(bench, experiment.cluster)
         else:
-            warm.release(bench)
+            bench.release()
         if prepared is None:
             prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
         new_net(experiment, prepared)  # an impossible net is refused before a run exists

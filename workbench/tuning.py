@@ -17,7 +17,7 @@ from ray import tune
 from nets import ConfigError
 from nets.config import override
 from tracking import Recorder
-from workbench import provenance, warm
+from workbench import provenance
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
 from workbench.errors import TrainingError
@@ -71,7 +71,7 @@ def sweep(
     recorder = recorder or default_recorder()
     opened = nullcontext(bench) if bench else open_bench(experiment.cluster, progress=progress)
     with opened as bench:
-        warm.release(bench)  # trials bring processes of their own
+        bench.release()  # trials bring processes of their own
         bench.check(experiment.cluster)
         variants = prepare_variants(experiment, bench, progress)
         prepared = variants.first

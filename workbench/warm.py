@@ -30,9 +30,6 @@ from workbench.worker import HISTORY_BYTES, use_cpus
 State = dict[str, bytes]
 """What `Learner.save` wrote: file name to content."""
 
-_SPARE_CPUS = 1.0
-"""Spark's hand-over to Ray takes some: a worker that would leave less starts after it."""
-
 
 class Report(NamedTuple):
     """What the driver is told of an epoch."""
@@ -90,17 +87,8 @@ class WarmWorker:
 
 def start(bench: Bench, config: ClusterConfig) -> None:
     """Have a worker's process come up in the background, where there is room for it already."""
-    held = bench.config.num_executors * bench.config.executor_cpus + config.cpus_per_worker
-    # Of all there is: what a process held that has just ended may still count as taken.
-    if ray.cluster_resources().get("CPU", 0) - held >= _SPARE_CPUS:
+    if bench.has_room(config.cpus_per_worker):
         _take(bench, config)
-
-
-def release(bench: Bench) -> None:
-    """End the processes that wait, and give what they hold back to Ray."""
-    for worker in bench.warm.values():
-        ray.kill(worker)
-    bench.warm.clear()
 
 
 def train_on_one(
@@ -124,7 +112,7 @@ def train_on_one(
             worker.rest.remote()
             return outcome
         except RayActorError as error:
-            release(bench)
+            bench.release()
             if deaths > allowed:
                 times = f"{deaths} time{'s' * (deaths > 1)}"
                 raise TrainingError(
@@ -133,7 +121,7 @@ def train_on_one(
                     f"size. Ray says: {str(error).strip().splitlines()[0]}"
                 ) from error
         except BaseException:
-            release(bench)  # it may be in the middle of an epoch
+            bench.release()  # it may be in the middle of an epoch
             raise
     raise AssertionError
 
@@ -161,7 +149,7 @@ def _go_on(
 
 def _take(bench: Bench, config: ClusterConfig) -> Any:
     if _key(config) not in bench.warm:
-        release(bench)
+        bench.release()
         cpus, gpus = _key(config)
         actor = ray.remote(WarmWorker).options(num_cpus=cpus, num_gpus=gpus)
         bench.warm[_key(config)] = actor.remote()

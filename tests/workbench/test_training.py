@@ -167,3 +167,14 @@ def test_nothing_stays_in_ray_after_a_training(trained: Any) -> None:
     assert not held
     assert ray.is_initialized()
     assert torch.get_num_threads() >= 1
+
+
+def test_a_worker_that_waits_gives_its_cpus_to_the_next_data(bench: Bench) -> None:
+    """One that holds all CPUs but those of Spark stays, and other data can be prepared."""
+    every = replace(bench.config, cpus_per_worker=os.cpu_count() or 1)
+    first = replace(digits(epochs=1), cluster=every)
+    train(first, bench=bench, recorder=MemoryRecorder())
+    assert bench.warm
+    split = replace(first.data.split, seed=first.data.split.seed + 1)
+    other = replace(first, data=replace(first.data, split=split))
+    assert train(other, bench=bench, recorder=MemoryRecorder()).epochs == 1

@@ -45,6 +45,8 @@ _RAY_SETTINGS = {
 }
 
 _RELEASE_S = 5.0
+_HANDOVER_CPUS = 1.0
+"""Ray's tasks that take over data from Spark hold a CPU each."""
 
 
 _BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -94,6 +96,29 @@ class Bench:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
+
+    def has_room(self, cpus: float) -> bool:
+        """Whether training processes that hold `cpus` leave Spark's hand-over to Ray enough.
+
+        Of all that Ray has: what a process held that has just ended may still count as taken.
+        """
+        import ray
+
+        executors = self.config.num_executors * self.config.executor_cpus
+        return ray.cluster_resources().get("CPU", 0) - executors - cpus >= _HANDOVER_CPUS
+
+    def make_room(self) -> None:
+        """End idle training processes where the hand-over would wait for their CPUs for ever."""
+        if self.warm and not self.has_room(sum(cpus for cpus, _ in self.warm)):
+            self.release()
+
+    def release(self) -> None:
+        """End the idle training processes, and give what they hold back to Ray."""
+        import ray
+
+        for worker in self.warm.values():
+            ray.kill(worker)
+        self.warm.clear()
 
 
 OPEN: dict[str, Bench] = {}
