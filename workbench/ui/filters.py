@@ -8,7 +8,7 @@ import streamlit as st
 import torch
 
 from nets import Net, inside
-from workbench.ui import artifacts, charts, drawings, looks, parts, store
+from workbench.ui import artifacts, charts, drawings, figures, looks, parts, store
 
 
 def filters(run: store.Run, epoch: int | None, model: Net) -> None:
@@ -63,7 +63,7 @@ def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarra
             + (f"{still} of {len(moved)} hardly moved." if still else "All of them moved.")
         )
         spec = charts.bars([f"filter {i}" for i in order], [float(moved[i]) for i in order])
-        st.echarts_chart(
+        figures.chart(
             spec, key="distances", height=min(420, 60 + 20 * len(order)),
             alt="Distance of each filter from its start",
         )  # fmt: skip

@@ -168,15 +168,14 @@ def show(
         download("PNG", png(pixels), f"{name}.png", "image/png")
 
 
-def shown(heading: str, pixels: NDArray[np.uint8], alt: str, name: str) -> None:
-    """A picture under a line of text, the download beside the text."""
+def heading(text: str, pixels: NDArray[np.uint8], name: str) -> None:
+    """The line of text above a picture, and its download beside the text."""
     bar = st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     )
-    bar.markdown(heading)
+    bar.markdown(text)
     with bar:
         download("PNG", png(pixels), f"{name}.png", "image/png")
-    _image(pixels, alt, None, "content")
 
 
 def _image(

@@ -126,9 +126,9 @@ def _pixels(window: Window, selector: str) -> np.ndarray:
 def test_charts_and_pictures_are_not_blank(window: Window, filled: Filled) -> None:
     ids = filled[1]
     window.open("run", run=ids["cnn"])
-    assert _pixels(window, ".st-key-curve_accuracy canvas").std() > 3
+    assert _pixels(window, ".st-key-curve_accuracy svg[baseProfile]").std() > 3
     window.open("sweep", run=ids["sweep"])
-    assert _pixels(window, ".st-key-parallel canvas").std() > 3
+    assert _pixels(window, ".st-key-parallel svg[baseProfile]").std() > 3
     window.open("cnn", run=ids["cnn"])
     assert _pixels(window, '[data-testid="stImage"] img').std() > 10
     window.check()
@@ -167,18 +167,72 @@ def test_a_click_in_the_confusion_matrix_shows_its_samples(window: Window, fille
     window.open("run", run=filled[1]["cnn"], part="Evaluation")
     assert "Click a cell" in window.text()
     # ten by ten cells right of the labels and below the margin
-    box = window.page.locator(".st-key-confusion canvas").first.bounding_box()
+    box = window.page.locator(".st-key-confusion svg[baseProfile]").first.bounding_box()
     assert box is not None
     side, height = (box["width"] - 32) / 10, (box["height"] - 58) / 10
-    window.click_at(".st-key-confusion canvas", 20 + 9.5 * side, 12 + 8.5 * height)
+    window.click_at(".st-key-confusion svg[baseProfile]", 20 + 9.5 * side, 12 + 8.5 * height)
     window.settled()
     assert "8 predicted as 9" in window.text()
     window.shot("run_cell_rare")
-    window.click_at(".st-key-confusion canvas", 20 + 0.5 * side, 12 + 0.5 * height)
+    window.click_at(".st-key-confusion svg[baseProfile]", 20 + 0.5 * side, 12 + 0.5 * height)
     window.settled()
     assert "0 predicted as 0" in window.text()
     assert window.page.locator('[data-testid="stImage"] img').count() > 3
     window.shot("run_cell")
+    window.check()
+
+
+def test_a_click_on_a_feature_map_enlarges_it(window: Window, filled: Filled) -> None:
+    window.open("cnn", run=filled[1]["cnn"])
+    board = window.page.get_by_role("button", name="Feature maps of body.blocks.0.activation")
+    box = board.bounding_box()
+    assert box is not None
+    # Eight across: the third of the first row.
+    window.page.mouse.click(box["x"] + 2.5 / 8 * box["width"], box["y"] + 10)
+    window.page.get_by_text("map 2 of blocks.0.activation").wait_for()
+    window.settled()
+    assert "enlarge=blocks.0.activation" in window.page.url and "channel=2" in window.page.url
+    window.check()
+
+
+def test_a_chart_is_saved_as_svg(window: Window, filled: Filled, tmp_path: Path) -> None:
+    window.open("run", run=filled[1]["cnn"])
+    window.page.locator(".st-key-curve_accuracy").hover()
+    with window.page.expect_download() as saved:
+        window.page.get_by_role("button", name="Download as SVG: accuracy per epoch").click()
+    path = tmp_path / saved.value.suggested_filename
+    saved.value.save_as(path)
+    assert path.suffix == ".svg" and "<svg" in path.read_text()
+    window.check()
+
+
+def test_a_sweep_is_one_row_until_it_is_opened(window: Window, filled: Filled) -> None:
+    window.open("", kind="by sweep", q="")
+    assert "trial-0" not in window.text()
+    window.open("", kind="sweeps")
+    window.click_at(".st-key-runs_table canvas", 17, 36 + 18)
+    window.settled()
+    window.page.get_by_role("button", name="Its trials").click()
+    window.page.wait_for_url("**sweep_id=**")
+    window.settled()
+    assert "Only the trials of sweep" in window.text() and "1 to 10 of 10" in window.text()
+    window.page.get_by_role("button", name="All runs").click()
+    window.page.wait_for_url(lambda url: "sweep_id" not in url)
+    window.check()
+
+
+def test_runs_like_one_that_is_picked(window: Window, filled: Filled) -> None:
+    window.open("", kind="trainings", q="params.`net.activation` = 'tanh'")
+    window.click_at(".st-key-runs_table canvas", 17, 36 + 18)
+    window.settled()
+    window.page.get_by_role("button", name="Runs like this").click()
+    window.page.get_by_text("training.batch_size = ").first.click()
+    window.settled()
+    window.page.get_by_role("button", name="Filter", exact=True).click()
+    window.page.wait_for_url("**q=params.%60training.batch_size%60*")
+    window.settled()
+    asked = window.page.get_by_role("textbox", name="Filter").input_value()
+    assert asked.startswith("params.`training.batch_size` = '")
     window.check()
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 import torch
 
 from nets import Net, inside
-from workbench.ui import artifacts, drawings, filters, looks, parts, store
+from workbench.ui import artifacts, drawings, figures, filters, looks, parts, store
 from workbench.ui.artifacts import Missing
 from workbench.ui.images import MAX_BYTES, TYPES, decode
 from workbench.ui.looks import Given
@@ -105,10 +107,11 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
         scale = parts.pick_scale("scale")
     layers = [name for name, maps in found.items() if maps.ndim in (1, 3)]
     enlarge = b.selectbox(
-        "Enlarge a layer", ["none", *layers], format_func=parts.short, key="enlarge",
-        bind="query-params",
+        "Enlarge a layer", ["none", *(n for n in layers if found[n].ndim == 3)],
+        format_func=parts.short, key="enlarge", bind="query-params",
+        help="Or click one of its maps below.",
     )  # fmt: skip
-    if enlarge != "none" and found[enlarge].ndim == 3:
+    if enlarge != "none":
         _enlarged(run, given, enlarge, found[enlarge])
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
     for i, name in enumerate(layers):
@@ -116,14 +119,29 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
         if i % 2 == 0:
             columns = st.columns(2, gap="large")
         with columns[i % 2]:
-            board = _board(maps, scale)
-            parts.shown(
+            parts.heading(
                 f"**{parts.short(name)}** &nbsp; {kinds.get(name.split('#')[0], '')} &nbsp; "
                 f":gray[{' × '.join(map(str, maps.shape))}, {maps.min():.3g} to {maps.max():.3g}]",
-                board,
-                f"Feature maps of {name}",
+                _board(maps, scale),
                 f"{run.name}_{name}_maps",
             )
+            if maps.ndim == 1:
+                parts.show(_board(maps, scale), f"Values of {name}")
+                continue
+            figures.tiles(
+                _board(maps, scale),
+                len(maps),
+                _columns(maps),
+                key=f"tiles_{name}",
+                alt=f"Feature maps of {name}; click one to enlarge it",
+                on_click=functools.partial(_enlarge, name),
+            )
+
+
+def _enlarge(layer: str, channel: int) -> None:
+    st.session_state["enlarge"], st.session_state["channel"] = layer, channel
+    # The slider is only now coming up, and a new widget does not write its value to the address.
+    st.query_params["channel"] = str(channel)
 
 
 def _board(maps: np.ndarray, scale: inside.Scale) -> np.ndarray:
@@ -132,18 +150,23 @@ def _board(maps: np.ndarray, scale: inside.Scale) -> np.ndarray:
     if maps.ndim == 1:
         values = maps[:, None, None]
         return inside.montage(
-            values, palette=palette, tile=14, gap=1, columns=min(32, len(maps)), opaque=False
+            values, palette=palette, tile=14, gap=1, columns=_columns(maps), opaque=False
         )
-    tile = 64 if len(maps) <= 32 else 40
     return inside.montage(
         maps,
         palette=palette,
         scale=scale,
-        tile=tile,
+        tile=64 if len(maps) <= 32 else 40,
         gap=4,
-        columns=min(16, len(maps)) if tile == 40 else 8,
+        columns=_columns(maps),
         opaque=False,
     )
+
+
+def _columns(maps: np.ndarray) -> int:
+    if maps.ndim == 1:
+        return min(32, len(maps))
+    return 8 if len(maps) <= 32 else 16
 
 
 def _enlarged(run: store.Run, given: Given, layer: str, maps: np.ndarray) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from nets import inside
-from workbench.ui import artifacts, charts, looks, parts, store
+from workbench.ui import artifacts, charts, figures, looks, parts, store
 from workbench.ui.artifacts import Missing
 from workbench.ui.images import data_url
 from workbench.ui.looks import Given
@@ -99,9 +99,7 @@ def _curves(runs: list[store.Run]) -> None:
         with columns[i % len(columns)], st.container(border=True):
             st.markdown(f"**{metric}**")
             spec = charts.curves(lines, colour_of=colours, dashed=dashed)
-            st.echarts_chart(
-                spec, key=f"compare_{metric}", height=320, alt=f"{metric} of every run"
-            )
+            figures.chart(spec, key=f"compare_{metric}", height=320, alt=f"{metric} of every run")
     _metrics(runs, names)
 
 
@@ -274,7 +272,7 @@ def _by_class(runs: list[store.Run]) -> None:
         frame.to_numpy().T, classes, list(frame.columns), low=float(frame.to_numpy().min()), high=1,
         show=np.vectorize(lambda v: f"{v:.1%}")(frame.to_numpy().T) if frame.size <= 200 else None,
     )  # fmt: skip
-    st.echarts_chart(
+    figures.chart(
         spec, key="by_class", height=90 + 40 * len(same), alt=f"{metric} by class and run"
     )
     if len(same) > 1:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from nets import inside
 from nets.inside import LayerHealth
-from workbench.ui import charts, looks, parts, store
+from workbench.ui import charts, figures, looks, parts, store
 from workbench.ui.artifacts import Missing
 
 _SHOWN = {
@@ -94,7 +94,7 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
         low=0 if share else None, high=1 if share else None, x_name="epoch",
         show=texts if values.size <= 240 else None, selectable=True, bar=share,
     )  # fmt: skip
-    event = st.echarts_chart(
+    event = figures.chart(
         spec, key="health_map", on_select="rerun", height=int(min(560, 90 + 36 * len(table))),
         alt=f"{label} by layer and epoch",
     )  # fmt: skip
@@ -106,7 +106,7 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
     if cell is not None and cell[0] < len(table):
         layer = list(table)[cell[0]]
         st.session_state["health_layer_wanted"] = layer
-        st.echarts_chart(
+        figures.chart(
             charts.curves({parts.short(layer): sorted(table[layer].items())}, y_name=label),
             key="health_curve", height=220, alt=f"{label} of {layer} per epoch",
         )  # fmt: skip
@@ -143,7 +143,7 @@ def _layers(run: store.Run, items: list[LayerHealth]) -> None:
     for i, item in enumerate(sorted(items, key=lambda it: not _near(it.layer, wanted))):
         with columns[i % 3], st.container(border=True):
             st.markdown(f"**{parts.short(item.layer)}** {item.activation}")
-            st.echarts_chart(
+            figures.chart(
                 charts.histogram(item.counts, item.edges), key=f"histogram_{item.layer}", height=170,
                 alt=f"Distribution of the activations of {item.layer}",
             )  # fmt: skip

@@ -8,7 +8,7 @@ import streamlit as st
 
 from nets import Net, inside
 from nets.inside import LayerStates
-from workbench.ui import artifacts, charts, parts, store
+from workbench.ui import artifacts, charts, figures, parts, store
 from workbench.ui.artifacts import Missing
 from workbench.ui.looks import Given
 
@@ -60,7 +60,7 @@ def _input(given: Given, size: int | None) -> None:
         return
     values = given.features[0].numpy()[:size].T
     with st.expander("The sequence itself"):
-        st.echarts_chart(
+        figures.chart(
             charts.heatmap(
                 values, range(1, values.shape[1] + 1), [f"channel {i}" for i in range(len(values))],
                 x_name="step", colours=("#ffffff", "#3b6fd8", "#0c1f4d"),
@@ -92,7 +92,7 @@ def _unfolding(
         for c in top
     }
     spec = charts.curves(lines, x_name="step", y_name="probability" if classes else "value")
-    st.echarts_chart(spec, key="prefix", height=280, alt="Prediction after each step")
+    figures.chart(spec, key="prefix", height=280, alt="Prediction after each step")
     frame = pd.DataFrame(
         values, columns=[artifacts.class_name(names, i) for i in range(values.shape[1])]
     )
@@ -114,7 +114,7 @@ def _attribution(
     )  # fmt: skip
     values = inside.step_attribution(net, given.features, int(target or 0), size)[: len(steps)]
     spec = charts.bars(steps, [float(v) for v in values], x_name="added to the score")
-    st.echarts_chart(
+    figures.chart(
         spec, key="steps", height=min(640, 70 + 22 * len(steps)), alt="Attribution of each step"
     )
 
@@ -152,9 +152,7 @@ def _heat(heading: str, values: np.ndarray, steps: list[str], key: str) -> None:
         values.T, steps, range(values.shape[1]), colours=charts.DIVERGING, low=-limit, high=limit,
         x_name="step", y_name="unit",
     )  # fmt: skip
-    st.echarts_chart(
-        spec, key=key, height=_height(values), alt=f"{heading} of every unit over time"
-    )
+    figures.chart(spec, key=key, height=_height(values), alt=f"{heading} of every unit over time")
 
 
 def _gate(state: LayerStates, gate: str, steps: list[str]) -> None:
@@ -164,7 +162,7 @@ def _gate(state: LayerStates, gate: str, steps: list[str]) -> None:
         values.T, steps, range(values.shape[1]), low=-1 if signed else 0, high=1,
         colours=charts.DIVERGING if signed else charts.SEQUENTIAL, x_name="step", y_name="unit",
     )  # fmt: skip
-    st.echarts_chart(spec, key="gate", height=_height(values), alt=f"{gate} gate over time")
+    figures.chart(spec, key="gate", height=_height(values), alt=f"{gate} gate over time")
     if not signed:
         closed, opened = inside.gate_saturation(values)
         st.caption(

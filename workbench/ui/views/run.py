@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from nets import inside
-from workbench.ui import artifacts, charts, parts, repeat, store
+from workbench.ui import artifacts, charts, figures, parts, repeat, store
 from workbench.ui.artifacts import Missing
 
 _LIVE_S = 3
@@ -90,7 +90,7 @@ def _curves(run: store.Run) -> None:
             spec = charts.curves(
                 lines, log=bool(log), marker=best, marker_name="best", dashed=[f"train/{what}"]
             )
-            st.echarts_chart(spec, key=f"curve_{what}", height=300, alt=f"{what} per epoch")
+            figures.chart(spec, key=f"curve_{what}", height=300, alt=f"{what} per epoch")
     shown = {f"{split}/{what}" for split in ("train", "validation") for what, _ in pairs}
     others = [
         n for n in sorted(history)
@@ -98,9 +98,7 @@ def _curves(run: store.Run) -> None:
     ]  # fmt: skip
     if others:
         name = st.selectbox("Another metric", others, key="other_metric", bind="query-params")
-        st.echarts_chart(
-            charts.curves({name: history[name]}), key="curve_other", height=240, alt=name
-        )
+        figures.chart(charts.curves({name: history[name]}), key="curve_other", height=240, alt=name)
     frame = pd.DataFrame({n: dict(points) for n, points in history.items() if n != "epoch"})
     parts.csv(frame.sort_index().rename_axis("epoch").reset_index(), f"{run.name}_metrics")
 
@@ -145,7 +143,7 @@ def _confusion(matrix: np.ndarray, names: list[str]) -> tuple[int, int] | None:
     )  # fmt: skip
     spec["tooltip"]["show"] = False
     height = int(min(110 + 38 * len(names), 640))
-    event = st.echarts_chart(
+    event = figures.chart(
         spec, key="confusion", on_select="rerun", height=height, alt="Confusion matrix"
     )
     return parts.cell_clicked(event, len(names))
@@ -246,7 +244,7 @@ def _net(run: store.Run) -> None:
             column_config={"parameters": whole, "FLOPs": whole},
         )  # fmt: skip
         parts.csv(frame, f"{run.name}_layers")
-        st.echarts_chart(
+        figures.chart(
             charts.bars(list(frame["layer"]), [float(v) for v in frame["parameters"]], x_name="parameters"),
             height=max(160, 24 * len(frame)), key="layer_parameters", alt="Parameters by layer",
         )  # fmt: skip

@@ -11,7 +11,13 @@ from workbench.ui import parts, store
 
 _PAGE_SIZE = 50
 _LIVE_S = 5
-_KINDS = {"all": (), "trainings": ("train",), "sweeps": ("sweep",), "trials": ("trial",)}
+_KINDS = {
+    "all": (),
+    "by sweep": ("train", "sweep"),
+    "trainings": ("train",),
+    "sweeps": ("sweep",),
+    "trials": ("trial",),
+}
 _MAIN = "validation/accuracy"
 _START = "start time"
 
@@ -36,8 +42,9 @@ def _controls(names: store.Names) -> store.Query:
         help="MLflow's own query syntax. Names with a slash or a dot go in backticks.",
     )
     kind = middle.segmented_control(
-        "Kind", list(_KINDS), default="all", required=True, key="kind", bind="query-params"
-    )
+        "Kind", list(_KINDS), default="all", required=True, key="kind", bind="query-params",
+        help="by sweep: a sweep is one row, with the best of its trials.",
+    )  # fmt: skip
     deleted = right.toggle("Deleted runs", key="deleted", bind="query-params")
     with st.expander("Sort, experiments, columns", icon=":material/tune:"):
         a, b, c = st.columns([3, 1, 3], vertical_alignment="bottom")
@@ -56,11 +63,13 @@ def _controls(names: store.Names) -> store.Query:
         )
     sweep = st.query_params.get("sweep_id", "")
     if sweep:
-        st.caption(f"Only the trials of sweep `{sweep[:32]}`.")
+        bar = st.container(horizontal=True, vertical_alignment="center")
+        bar.button("All runs", key="leave_sweep", on_click=_open_sweep, args=("",))
+        bar.caption(f"Only the trials of sweep `{sweep[:32]}`.")
     st.session_state["runs_columns"] = tuple(columns)
     return store.Query(
         text=text or "",
-        kinds=_KINDS[kind or "all"],
+        kinds=() if sweep else _KINDS[kind or "all"],
         experiments=tuple(experiments),
         order=store.START if order in (None, _START) else order,
         descending=bool(down),
@@ -99,7 +108,7 @@ def _draw(query: store.Query, found: store.Page) -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        key="runs_table",
+        key=f"runs_table{query.parent}",  # what is ticked belongs to this list
         height=int(min(36 * (len(frame) + 1), 760)),
         placeholder="",
         column_config=_column_config(frame),
@@ -144,6 +153,48 @@ def _column_config(frame: pd.DataFrame) -> dict[str, Any]:
     return config
 
 
+def _open_sweep(run_id: str) -> None:
+    """Show the trials of a sweep; of none: all runs."""
+    st.session_state["runs_offset"] = 0
+    if run_id:
+        st.query_params["sweep_id"] = run_id
+    else:
+        st.query_params.pop("sweep_id", None)
+
+
+def _alike(run: store.Run) -> None:
+    """Filter by clicking: values of this run become conditions of the query."""
+    shown = {"experiment": run.experiment} | {
+        name: run.params[name] for name in st.session_state["runs_columns"] if name in run.params
+    }
+    picked = st.pills(
+        "Only runs with the same",
+        list(shown),
+        format_func=lambda name: f"{name} = {shown[name]}",
+        selection_mode="multi",
+        key="alike",
+    )
+    clicked = st.button(
+        "Filter",
+        key="alike_go",
+        disabled=not picked,
+        on_click=_filter_by,
+        args=({name: str(shown[name]) for name in picked},),
+    )
+    if clicked:
+        st.rerun()
+
+
+def _filter_by(values: dict[str, str]) -> None:
+    if experiment := values.pop("experiment", None):
+        st.session_state["experiments"] = [experiment]
+    quoted = {n: f'"{v}"' if "'" in v else f"'{v}'" for n, v in values.items()}
+    conditions = [f"params.`{name}` = {value}" for name, value in quoted.items()]
+    if conditions:
+        st.session_state["q"] = " and ".join(conditions)
+    st.session_state["runs_offset"] = 0
+
+
 def _pager(found: store.Page) -> None:
     offset: int = st.session_state.get("runs_offset", 0)
     left, middle, right = st.columns([1, 3, 1], vertical_alignment="center")
@@ -165,6 +216,12 @@ def _actions(picked: list[store.Run], deleted: bool) -> None:
     where = "views/sweep.py" if first.kind == "sweep" else "views/run.py"
     if bar.button("Open", key="act_open", type="primary", disabled=len(picked) != 1):
         st.switch_page(where, query_params={"run": first.id})
+    if first.kind == "sweep":
+        clicked = bar.button("Its trials", key="act_trials", on_click=_open_sweep, args=(first.id,))
+        if clicked:
+            st.rerun()  # the whole page, not this fragment alone
+    with bar.popover("Runs like this", icon=":material/filter_alt:", disabled=len(picked) != 1):
+        _alike(first)
     if bar.button("Compare", key="act_compare", disabled=len(picked) < 2):
         st.switch_page("views/compare.py", query_params={"runs": ",".join(ids[:10])})
     if bar.button("Look inside", key="act_inside", disabled=len(picked) != 1):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from workbench.ui import charts, parts, store, sweeps
+from workbench.ui import charts, figures, parts, store, sweeps
 from workbench.ui.sweeps import Sweep
 
 _LIVE_S = 3
@@ -98,7 +98,7 @@ def _parallel(sweep: Sweep) -> None:
         .where(kept[[*sweep.axes, "value"]].notna(), None)
     )
     spec = charts.parallel(rows.to_numpy().tolist(), axes, colour_by=len(axes) - 1)
-    st.echarts_chart(spec, key="parallel", height=360, alt="Parallel coordinates of all trials")
+    figures.chart(spec, key="parallel", height=360, alt="Parallel coordinates of all trials")
 
 
 def _importance(sweep: Sweep) -> None:
@@ -111,7 +111,7 @@ def _importance(sweep: Sweep) -> None:
         st.caption("At least 8 trials with a result are needed.")
         return
     spec = charts.bars([n.rsplit(".", 1)[-1] for n in found], list(found.values()), percent=True)
-    st.echarts_chart(spec, key="importance", height=360, alt="Importance of each setting")
+    figures.chart(spec, key="importance", height=360, alt="Importance of each setting")
 
 
 def _map(sweep: Sweep) -> None:
@@ -150,9 +150,7 @@ def _map(sweep: Sweep) -> None:
         spec["grid"]["top"] = 30
         with columns[i % len(columns)]:
             st.markdown(f":gray[{label}]" if label else "")
-            st.echarts_chart(
-                spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}"
-            )
+            figures.chart(spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}")
 
 
 def _best_so_far(sweep: Sweep) -> None:
@@ -161,7 +159,7 @@ def _best_so_far(sweep: Sweep) -> None:
     spec = charts.curves({sweep.metric: points}, x_name="seconds since the sweep began")
     for series in spec["series"]:
         series["step"] = "end"
-    st.echarts_chart(spec, key="best_so_far", height=320, alt="Best result over time")
+    figures.chart(spec, key="best_so_far", height=320, alt="Best result over time")
 
 
 def _timeline(sweep: Sweep) -> None:
@@ -175,7 +173,7 @@ def _timeline(sweep: Sweep) -> None:
     )  # fmt: skip
     if len(started) > _TRIALS:
         st.caption(f"The latest {_TRIALS} of {len(started)} trials.")
-    st.echarts_chart(
+    figures.chart(
         spec, key="timeline", height=max(320, 70 + 20 * len(shown)), alt="When each trial ran"
     )
 
@@ -239,7 +237,7 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
             {"type": "scatter", "data": points, "symbolSize": 9, "color": charts.COLOURS[0]}
         ],
     }
-    event = st.echarts_chart(
+    event = figures.chart(
         spec, key=f"scatter_{x}", height=260, on_select="rerun",
         alt=f"{sweep.metric} of every trial against {x}",
     )  # fmt: skip
