@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from typing import Any
 
 import pandas as pd
+import psutil
 import streamlit as st
 
 from workbench.errors import WorkbenchError
@@ -67,8 +69,11 @@ def _up(bench: Client) -> None:
     columns[0].metric("Up for", parts.duration(time.time() - bench.state.started))
     columns[1].metric("Ray", bench.state.address)
     columns[2].metric("CPUs free", f"{told['free'].get('CPU', 0):g} of {told['total']['CPU']:g}")
-    memory = sum(told["memory"].values()) / 2**30
-    columns[3].metric("Memory of its processes", f"{memory:.1f} GiB")
+    columns[3].metric(
+        "Memory",
+        f"{_memory(bench.state.pid) / 2**30:.1f} GiB",
+        help="Of all its processes together; what they share is counted for each.",
+    )
     _jobs(bench, told)
     _prepared(told["prepared"])
     if bench.state.pages:
@@ -89,6 +94,17 @@ def _up(bench: Client) -> None:
             except WorkbenchError as error:
                 st.warning(str(error))
             st.rerun(scope="fragment")
+
+
+def _memory(keeper: int) -> int:
+    """Resident bytes of the bench's processes."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(keeper)
+        for process in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+    return total
 
 
 def _jobs(bench: Client, told: dict[str, Any]) -> None:
