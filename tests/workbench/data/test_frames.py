@@ -228,3 +228,16 @@ def test_columns_that_cannot_be_used_are_refused(
 def test_no_rows_at_all_are_refused(spark: SparkSession) -> None:
     with pytest.raises(DataError, match="has no rows"):
         from_dataframe(spark.range(0), features=["id"], label="id", spec=VECTOR)
+
+
+def test_batches_are_bounded_by_bytes_while_a_block_runs(spark: SparkSession) -> None:
+    setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(setting)
+    frame = made(spark, [("a", bytes(100), 0), ("b", bytes(2**20), 1)], "k string, x binary, y int")
+    spec = TensorSpec(kind="image", shape=(1, 10, 10), dtype="uint8")
+    table = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
+    assert table.row_bytes == 2**20  # the largest one as it comes, not as it is decoded
+    with data.bounded(table):
+        assert spark.conf.get(setting) == "8"
+        assert bad(table).keys() == {"b"}
+    assert spark.conf.get(setting) == before

@@ -13,6 +13,7 @@ from pyspark.ml.linalg import Vectors
 from pyspark.sql import SparkSession
 
 from nets.errors import ConfigError
+from nets.prepare import PreparationConfig
 from workbench import data
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import ImageTableSource, TableSource
@@ -131,6 +132,18 @@ def test_tables_that_cannot_be_read(
     with pytest.raises(DataError, match=said):
         frame = data.read(TableSource(**chosen), spark).frame
         frame.count()
+
+
+def test_the_test_table_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text(CSV)
+    source = TableSource(
+        path=str(tmp_path / "train.csv"), test_path=str(tmp_path / "test.csv"), format="csv"
+    )
+    before = data.fingerprint(DataConfig(source=source), PreparationConfig())
+    assert data.fingerprint(DataConfig(source=source), PreparationConfig()) == before
+    (tmp_path / "test.csv").write_text(CSV + "f,1,2,cat\n")
+    assert data.fingerprint(DataConfig(source=source), PreparationConfig()) != before
 
 
 def test_a_column_cannot_be_feature_and_label() -> None:
