@@ -106,14 +106,14 @@ def test_a_stream_that_is_killed_neither_loses_nor_doubles_a_row(
         write(inbox / f"{number:03d}.parquet", pictures, 20 * number, 20)
     command = [sys.executable, "-m", "workbench", "score", str(picture_net), "--input", str(inbox)]
     command += ["--output", str(out), "--stream", "--checkpoint", str(tmp_path / "state")]
-    command += ["--features", "image", "--files-per-batch", "1", "--master", "local[1]"]
-    command += ["--once"]
+    command += ["--features", "image", "--master", "local[1]", "--once"]
 
     def complete() -> int:
         return len([f for f in out.glob("_spark_metadata/*") if f.name[0] != "."])
 
     with (tmp_path / "log").open("w") as log:
-        first = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        slowly = [*command, "--files-per-batch", "1"]
+        first = subprocess.Popen(slowly, stdout=log, stderr=log, start_new_session=True)
         try:
             while complete() < 3:
                 assert first.poll() is None, (tmp_path / "log").read_text()
