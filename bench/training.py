@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 
 from nets.batches import Batch, batches, num_batches
-from nets.net import Net, build
 from nets.cnn import CNNConfig
 from nets.fit import Fit, autocast_dtype
+from nets.net import Net, build
 from nets.resnet import fast_resnet
 from nets.rnn import RNNConfig
 from nets.spec import TensorSpec
