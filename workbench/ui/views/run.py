@@ -48,13 +48,21 @@ def _live(run: store.Run) -> None:
     body()
 
 
+def _tested(run: store.Run) -> tuple[str, str]:
+    """The figure on the test split: accuracy, or of a net that learns no classes the error."""
+    for name in ("accuracy", "mse", "loss"):
+        if (value := run.metrics.get(f"test/{name}")) is not None:
+            return f"Test {name}", parts.number(value)
+    return "Test", "–"
+
+
 def _headline(run: store.Run) -> None:
     best = run.best()
     epochs = store.num_epochs(run.id)
     shown = [
         ("Status", run.status.lower()),
         (f"Best {best[0]}" if best else "Best", parts.number(best[1] if best else None)),
-        ("Test accuracy", parts.number(run.metrics.get("test/accuracy"))),
+        _tested(run),
         ("Epochs", "–" if epochs is None else str(epochs)),
         ("Samples per s", parts.number(run.metrics.get("samples_per_s"))),
         ("Took", parts.duration(run.seconds)),
