@@ -132,10 +132,11 @@ def test_text_in_a_pipeline(spark: Any, tmp_path: Path) -> None:
     trained.write().overwrite().save(str(tmp_path / "model"))
     loaded = PipelineModel.load(str(tmp_path / "model"))
     assert accuracy(loaded.transform(df)) > 0.95
-    vocabulary = json.loads(trained.stages[2].model.files["model.json"])["text"]["vocabulary"]
+    stage = trained.stages[2]
+    vocabulary = json.loads(stage.model.files["model.json"])["text"]["vocabulary"]
     assert {"good", "bad", "<unk>"} <= set(vocabulary)
     with pytest.raises(DataError, match="trained on lists of tokens"):
-        trained.stages[2].copy({recurrent.featuresCol: "text"}).transform(df)
+        stage.copy({stage.featuresCol: "text"}).transform(df)
 
 
 def test_a_cross_validation_finds_the_better_setting(digits: Any) -> None:
