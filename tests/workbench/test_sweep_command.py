@@ -32,7 +32,11 @@ class Sweep:
         with self.said.open("w") as said:
             self.process = subprocess.Popen(
                 [*COMMAND, *options],
-                env={**os.environ, "WORKBENCH_HOME": str(home)},
+                env={
+                    **os.environ,
+                    "WORKBENCH_HOME": str(home),
+                    "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
+                },
                 stdout=subprocess.PIPE,
                 stderr=said,
                 text=True,
