@@ -16,7 +16,6 @@ import torch
 from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from nets.config import from_dict, to_dict
 from nets.errors import ConfigError, ModelFileError
@@ -156,8 +155,3 @@ def to_onnx(net: Net, path: Path | str) -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(target, path)
     net.train(was_training)
-
-
-def count_parameters(net: nn.Module) -> int:
-    """Trained numbers of a net."""
-    return sum(p.numel() for p in net.parameters() if p.requires_grad)

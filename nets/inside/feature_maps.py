@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nets.config import unknown
 from nets.errors import ConfigError
-from nets.inside.capture import layer_names, observed, outputs, padded, private, run
+from nets.inside.capture import observed, outputs, padded, private, run
 
 Array = NDArray[np.float32]
 
@@ -217,15 +216,3 @@ def maximise(
         run(body(twin), x)
     first, last = float(held[0].detach()), float(held[-1].detach())
     return Maximised(pixels=x.detach()[0].float().cpu().numpy(), value=last, start=first)
-
-
-def check_layer(net: nn.Module, layer: str) -> str:
-    """`layer`, if the net has it.
-
-    Raises:
-        ConfigError: it has not; the nearest names are suggested.
-    """
-    names = layer_names(net)
-    if layer not in names:
-        raise ConfigError(unknown("layer", layer, names))
-    return layer

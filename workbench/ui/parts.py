@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -242,11 +241,6 @@ def cell_clicked(event: Any, columns: int) -> tuple[int, int] | None:
 def short(layer: str) -> str:
     """A layer's name without the part that all share."""
     return layer.removeprefix("body.")
-
-
-def json_block(value: Mapping[str, Any]) -> str:
-    """Pretty JSON."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def enlarged(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -119,17 +119,18 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
         if i % 2 == 0:
             columns = st.columns(2, gap="large")
         with columns[i % 2]:
+            board = _board(maps, scale)
             parts.heading(
                 f"**{parts.short(name)}** &nbsp; {kinds.get(name.split('#')[0], '')} &nbsp; "
                 f":gray[{' × '.join(map(str, maps.shape))}, {maps.min():.3g} to {maps.max():.3g}]",
-                _board(maps, scale),
+                board,
                 f"{run.name}_{name}_maps",
             )
             if maps.ndim == 1:
-                parts.show(_board(maps, scale), f"Values of {name}")
+                parts.show(board, f"Values of {name}")
                 continue
             figures.tiles(
-                _board(maps, scale),
+                board,
                 len(maps),
                 _columns(maps),
                 key=f"tiles_{name}",
