@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,9 @@ import nets
 from nets.batches import resampled_rows
 from nets.errors import ConfigError
 from nets.fit import Batch, Evaluation, Fit, Monitor, batches, num_batches, place
-from nets.inside import measure_health
+from nets.inside import watching
 from workbench.bridge import Prepared, stream
 from workbench.experiment import Experiment
-
-HEALTH_SAMPLES = 256
-"""Validation rows the layers' health is measured on, each epoch."""
 
 Gather = Callable[[Evaluation], list[Evaluation]]
 """Brings the evaluations of all workers together."""
@@ -88,9 +86,11 @@ class Learner:
             DivergedError: the loss is no longer finite.
         """
         metrics = self.fit.train_epoch(self._train_batches())
-        evaluation = self.evaluate("validation")
+        watch = watching(self.net) if self.training.health and not self.rank else nullcontext({})
+        with watch as health:
+            evaluation = self.evaluate("validation")
         metrics |= evaluation.metrics("validation")
-        metrics |= self._health()
+        metrics |= health
         metrics["epoch"] = float(self.epoch)
         if self.monitor.update(self.epoch, metrics):
             self.best_weights = copy.deepcopy(cpu_state(self.net))
@@ -168,13 +168,6 @@ class Learner:
             rank=self.rank,
             world_size=self.world_size,
         )
-
-    def _health(self) -> dict[str, float]:
-        if not self.training.health or self.rank:
-            return {}
-        sample = next(iter(self._eval_batches("validation")))
-        length = None if sample.length is None else sample.length[:HEALTH_SAMPLES]
-        return measure_health(self.net, sample.features[:HEALTH_SAMPLES], length)
 
 
 def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:

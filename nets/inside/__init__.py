@@ -40,11 +40,8 @@ from nets.inside.filters import (
 from nets.inside.health import (
     LayerHealth,
     activation_layers,
-    gradient_norms,
     health,
-    measure_health,
-    update_ratios,
-    weight_norms,
+    watching,
 )
 from nets.inside.montage import Palette, Scale, coloured, montage, overlay, picture, unit_range
 from nets.inside.states import (
@@ -75,12 +72,10 @@ __all__ = [
     "filters",
     "gate_saturation",
     "grad_cam",
-    "gradient_norms",
     "health",
     "integrated_gradients",
     "layer_names",
     "maximise",
-    "measure_health",
     "montage",
     "near_duplicates",
     "occlusion",
@@ -99,8 +94,7 @@ __all__ = [
     "step_attribution",
     "top_activating",
     "unit_range",
-    "update_ratios",
     "verdict",
     "views",
-    "weight_norms",
+    "watching",
 ]

@@ -61,7 +61,7 @@ def observed(
 ) -> Iterator[None]:
     """Call `see(name, output)` whenever a layer of `net` runs; a layer run again is `name#2`, ...
 
-    `net` must be a private copy. The output is the live one: clone what is kept, because an
+    `net` must be a private copy, or the caller's alone. The output is the live one: clone what is kept, because an
     in-place activation that follows overwrites it.
     """
     calls: dict[str, int] = {}

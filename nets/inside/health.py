@@ -10,8 +10,10 @@ on the input follow Rakitianskaia & Engelbrecht (2015).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -69,36 +71,63 @@ def activation_layers(net: nn.Module) -> dict[str, str]:
     return found
 
 
-class _Tally:
-    """Sums over batches of one layer's values."""
+class _Units:
+    """Which units of one layer fired or stayed near their bounds, over batches."""
 
     def __init__(self, kind: str, recurrent: str) -> None:
         self.kind = kind
         rule = recurrent if kind in RECURRENT else kind
         self.bounds = BOUNDS.get(rule)
         self.rectifier = rule in RECTIFIERS
-        self.values = self.zeros = 0
-        self.total = self.squares = 0.0
         self.fired: Tensor | None = None
         self.near: Tensor | None = None
         self.per_unit = 0
-        self.kept: list[Tensor] = []
 
-    def add(self, output: Any) -> None:
-        units = _by_unit(output)
-        self.values += units.numel()
+    def add(self, units: Tensor) -> None:
+        """`units`: (units, values)."""
         self.per_unit += units.shape[1]
-        self.zeros += int((units == 0).sum())
-        self.total += float(units.sum(dtype=torch.float64))
-        self.squares += float(units.double().square().sum())
         if self.rectifier:
-            fired = (units > 0).any(dim=1)
+            fired = units.amax(dim=1) > 0
             self.fired = fired if self.fired is None else self.fired | fired
         if self.bounds:
             low, high = self.bounds
             margin = NEAR * (high - low) / 2
             near = ((units <= low + margin) | (units >= high - margin)).sum(dim=1)
             self.near = near if self.near is None else self.near + near
+
+    @property
+    def dead(self) -> Tensor | None:
+        return None if self.fired is None else ~self.fired
+
+    @property
+    def saturated(self) -> Tensor | None:
+        return None if self.near is None else self.near > OFTEN * self.per_unit
+
+    @property
+    def shares(self) -> tuple[float | None, float | None]:
+        """(dead, saturated); None where the activation cannot be it."""
+        dead, saturated = self.dead, self.saturated
+        return (
+            None if dead is None else float(dead.float().mean()),
+            None if saturated is None else float(saturated.float().mean()),
+        )
+
+
+class _Tally(_Units):
+    """And the distribution of the layer's values."""
+
+    def __init__(self, kind: str, recurrent: str) -> None:
+        super().__init__(kind, recurrent)
+        self.values = self.zeros = 0
+        self.total = self.squares = 0.0
+        self.kept: list[Tensor] = []
+
+    def add(self, units: Tensor) -> None:
+        super().add(units)
+        self.values += units.numel()
+        self.zeros += int((units == 0).sum())
+        self.total += float(units.sum(dtype=torch.float64))
+        self.squares += float(units.double().square().sum())
         # a histogram needs a range first: keep a thinned copy, at most 2^16 values a batch
         flat = units.reshape(-1)
         self.kept.append(flat[:: max(1, flat.numel() >> 16)].clone())
@@ -106,17 +135,16 @@ class _Tally:
 
     def result(self, layer: str, num_samples: int) -> LayerHealth:
         mean = self.total / self.values
-        dead = None if self.fired is None else ~self.fired
-        saturated = None if self.near is None else self.near > OFTEN * self.per_unit
-        ill = dead if dead is not None else saturated
+        dead, saturated = self.shares
+        ill = self.dead if self.dead is not None else self.saturated
         counts, edges = np.histogram(torch.cat(self.kept).float().cpu().numpy(), bins=_BINS)
         return LayerHealth(
             layer=layer,
             activation=self.kind,
             num_units=self.num_units,
             num_samples=num_samples,
-            dead_share=None if dead is None else float(dead.float().mean()),
-            saturated_share=None if saturated is None else float(saturated.float().mean()),
+            dead_share=dead,
+            saturated_share=saturated,
             zero_share=self.zeros / self.values,
             mean=mean,
             std=max(self.squares / self.values - mean * mean, 0.0) ** 0.5,
@@ -149,107 +177,61 @@ def health(
     twin = private(net)
     kinds = activation_layers(twin)
     tallies: dict[str, _Tally] = {}
-
-    def see(name: str, output: Any) -> None:
-        if name not in tallies:
-            base = name.split("#")[0]
-            module = dict(twin.named_modules())[base]
-            inner = "ReLU" if getattr(module, "nonlinearity", "") == "relu" else "Tanh"
-            tallies[name] = _Tally(kinds[base], inner)
-        tallies[name].add(output)
-
-    with torch.inference_mode(), observed(twin, kinds, see):
+    with torch.inference_mode(), observed(twin, kinds, _into(tallies, _Tally, twin, kinds)):
         for start in range(0, len(features), batch_size):
             part = slice(start, start + batch_size)
             run(twin, features[part], None if length is None else length[part])
     return [tally.result(name, len(features)) for name, tally in tallies.items()]
 
 
-def weight_norms(net: nn.Module) -> dict[str, float]:
-    """L2 norm of each layer's weights (not its biases), for layers that have a weight matrix."""
-    return {
-        name: float(torch.cat([p.detach().float().flatten() for p in weights]).norm())
-        for name, weights in _weights(net).items()
-    }
+_U = TypeVar("_U", bound=_Units)
 
 
-def _weights(net: nn.Module) -> dict[str, list[Tensor]]:
-    found: dict[str, list[Tensor]] = {}
-    for name, parameter in net.named_parameters():
-        layer, _, kind = name.rpartition(".")
-        if kind.startswith("weight") and parameter.ndim >= 2:
-            found.setdefault(layer, []).append(parameter)
-    return found
+def _into(
+    found: dict[str, _U], tally: type[_U], net: nn.Module, kinds: dict[str, str]
+) -> Callable[[str, Any], None]:
+    """What `observed` calls: adds each layer's output to its tally, in the order they run."""
+    modules = dict(net.named_modules())
+
+    def see(name: str, output: Any) -> None:
+        if name not in found:
+            base = name.split("#")[0]
+            inner = "ReLU" if getattr(modules[base], "nonlinearity", "") == "relu" else "Tanh"
+            found[name] = tally(kinds[base], inner)
+        found[name].add(_by_unit(output))
+
+    return see
 
 
-def gradient_norms(
-    net: nn.Module, features: Tensor, label: Tensor, length: Tensor | None = None
-) -> dict[str, float]:
-    """L2 norm of the loss's gradient by each layer's weights, on one batch in eval mode.
+@contextmanager
+def watching(net: nn.Module, num_samples: int = 256) -> Iterator[dict[str, float]]:
+    """What a training records per epoch: `health/<layer>/dead_share` and `.../saturated_share`.
 
-    Cross-entropy for integer labels, squared error otherwise. No parameter's `.grad` is touched.
+    Of the first batch (at most `num_samples` of it; of a recurrent layer all of it) that `net` sees
+    inside the block; the dictionary is filled when the block ends. It looks on while the net is
+    evaluated, so it costs no pass of its own: for that, `net` must be the caller's alone.
     """
-    twin = private(net)
-    weights = _weights(twin)
-    with torch.backends.cudnn.flags(enabled=False):  # its RNN has no backward in eval mode
-        scores = run(twin, features, length).float()
-        classes = not label.is_floating_point()
-        loss = (
-            nn.functional.cross_entropy(scores, label.long())
-            if classes
-            else nn.functional.mse_loss(scores.reshape(label.shape), label.float())
-        )
-        flat = [p for group in weights.values() for p in group if p.requires_grad]
-        gradients = iter(torch.autograd.grad(loss, flat, allow_unused=True))
-    result = {}
-    for name, group in weights.items():
-        parts = [next(gradients) for p in group if p.requires_grad]
-        squares = sum(float(g.float().square().sum()) for g in parts if g is not None)
-        result[name] = squares**0.5
-    return result
+    kinds = {n: k for n, k in activation_layers(net).items() if k not in OTHERS}
+    units: dict[str, _Units] = {}
+    see = _into(units, _Units, net, kinds)
+    batches = 0
 
+    def count(*_: Any) -> None:
+        nonlocal batches
+        batches += 1
 
-def update_ratios(net: nn.Module, before: dict[str, Tensor]) -> dict[str, float]:
-    """|w - w_before| / |w_before| of each layer since `before`, a `state_dict()` cloned earlier.
+    def first(name: str, output: Any) -> None:
+        if batches == 1:
+            see(name, output[:num_samples] if isinstance(output, Tensor) else output)
 
-    Over one step about 1e-3 is usual (Karpathy, CS231n notes); over an epoch it is larger.
-    """
-    ratios = {}
-    for layer, parameters in _weights(net).items():
-        named = {id(p): n for n, p in net.named_parameters()}
-        moved = origin = 0.0
-        for parameter in parameters:
-            old = before[named[id(parameter)]].to(parameter.device).float()
-            moved += float((parameter.detach().float() - old).square().sum())
-            origin += float(old.square().sum())
-        ratios[layer] = (moved / origin) ** 0.5 if origin > 0 else 0.0
-    return ratios
-
-
-def measure_health(
-    net: nn.Module,
-    features: Tensor,
-    length: Tensor | None = None,
-    *,
-    label: Tensor | None = None,
-    before: dict[str, Tensor] | None = None,
-) -> dict[str, float]:
-    """What a training records per epoch: `health/<layer>/<what>` from one probe batch.
-
-    dead_share, saturated_share for activations; with labels also gradient_norm, and with the
-    weights before the epoch also weight_norm and update_ratio, for layers with weights.
-    """
     found: dict[str, float] = {}
-    for item in health(net, features, length):
-        if item.dead_share is not None:
-            found[f"health/{item.layer}/dead_share"] = item.dead_share
-        if item.saturated_share is not None:
-            found[f"health/{item.layer}/saturated_share"] = item.saturated_share
-    tables: dict[str, dict[str, float]] = {}
-    if label is not None:
-        tables["gradient_norm"] = gradient_norms(net, features, label, length)
-    if before is not None:
-        tables |= {"weight_norm": weight_norms(net), "update_ratio": update_ratios(net, before)}
-    for what, table in tables.items():
-        found |= {f"health/{layer}/{what}": value for layer, value in table.items()}
-    return found
+    counter = net.register_forward_pre_hook(count)
+    try:
+        with observed(net, kinds, first):
+            yield found
+    finally:
+        counter.remove()
+    for layer, unit in units.items():
+        for what, share in zip(("dead_share", "saturated_share"), unit.shares, strict=True):
+            if share is not None:
+                found[f"health/{layer}/{what}"] = share

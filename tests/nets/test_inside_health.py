@@ -64,36 +64,35 @@ def test_a_recurrent_layers_padding_is_not_counted() -> None:
     assert inside.health(net, x, length)[0].saturated_share == pytest.approx(3 / 7)
 
 
-def test_gradient_norms_are_autograds() -> None:
-    net, x, label = convolutional(), images(8), torch.arange(8) % 5
-    norms = inside.gradient_norms(net, x, label)
-    net.eval()
-    nn.functional.cross_entropy(net(x), label).backward()
-    for layer in ("body.0", "body.3", "body.8"):
-        gradient = dict(net.named_parameters())[f"{layer}.weight"].grad
-        assert gradient is not None
-        assert norms[layer] == pytest.approx(float(gradient.norm()), rel=1e-5)
-    assert set(norms) == {"body.0", "body.3", "body.8"} == set(inside.weight_norms(net))
-
-
-def test_update_ratio() -> None:
-    net = convolutional()
-    before = {name: value.clone() for name, value in net.state_dict().items()}
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
+def test_watching_an_evaluation_finds_what_a_look_of_its_own_finds(
+    activation: type[nn.Module],
+) -> None:
+    net, x = convolutional(activation).eval(), images(40)
     with torch.no_grad():
-        net.body[0].weight.mul_(1.5)  # type: ignore[index]
-    ratios = inside.update_ratios(net, before)
-    assert ratios["body.0"] == pytest.approx(0.5) and ratios["body.3"] == 0
+        net.body[0].bias[:2] = -100.0  # type: ignore[index]
+    with torch.inference_mode(), inside.watching(net, 30) as found:
+        net(x)
+        net(1000 * x)  # a second batch is not looked at
+    asked = {}
+    for item in inside.health(net, x[:30]):
+        if item.dead_share is not None:
+            asked[f"health/{item.layer}/dead_share"] = item.dead_share
+        if item.saturated_share is not None:
+            asked[f"health/{item.layer}/saturated_share"] = item.saturated_share
+    assert found == asked
+    assert found["health/body.1/" + ("dead" if activation is nn.ReLU else "saturated") + "_share"]
+    assert not any(module._forward_hooks for module in net.modules())
+    assert not any(module._forward_pre_hooks for module in net.modules())
 
 
-def test_measure_health_have_the_names_that_are_recorded() -> None:
-    net = convolutional(nn.Tanh)
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    found = inside.measure_health(net, images(8), label=torch.arange(8) % 5, before=before)
-    assert {
-        "health/body.1/saturated_share", "health/body.5/dead_share", "health/body.0/weight_norm",
-        "health/body.8/gradient_norm", "health/body.3/update_ratio",
-    } <= set(found)  # fmt: skip
-    assert all(np.isfinite(value) for value in found.values())
+def test_watching_a_recurrent_net_leaves_padding_out() -> None:
+    net = recurrent("rnn", layers=1, both=False).eval()
+    with torch.no_grad():
+        net.body.cell.bias_ih_l0[:3] = 50.0
+    with torch.inference_mode(), inside.watching(net) as found:
+        net(torch.randn(6, 9, 3), torch.tensor([1, 2, 3, 4, 5, 9]))
+    assert found == {"health/body.cell/saturated_share": pytest.approx(3 / 7)}
 
 
 def test_the_verdict_names_the_layer_the_epoch_and_the_cause() -> None:

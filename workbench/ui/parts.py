@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -164,7 +164,7 @@ def show(
     """A picture with a text alternative and, given a file name, a download button."""
     _image(pixels, alt, caption, width)
     if name:
-        download("PNG", png(pixels), f"{name}.png", "image/png")
+        download("PNG", lambda: png(pixels), f"{name}.png", "image/png")
 
 
 def heading(text: str, pixels: NDArray[np.uint8], name: str) -> None:
@@ -174,7 +174,7 @@ def heading(text: str, pixels: NDArray[np.uint8], name: str) -> None:
     )
     bar.markdown(text)
     with bar:
-        download("PNG", png(pixels), f"{name}.png", "image/png")
+        download("PNG", lambda: png(pixels), f"{name}.png", "image/png")
 
 
 def _image(
@@ -185,8 +185,12 @@ def _image(
     st.image(data_url(pixels), caption=caption, width=width, alt=alt)
 
 
-def download(label: str, content: bytes | str, name: str, mime: str) -> None:
-    """A small download button."""
+def download(label: str, content: Callable[[], bytes | str], name: str, mime: str) -> None:
+    """A small download button. `content` is made when it is pressed, not when the page is drawn.
+
+    A file made beforehand would also be gone from the server when a slider has moved on before
+    the browser looked for it.
+    """
     st.download_button(
         label,
         content,
@@ -201,7 +205,7 @@ def download(label: str, content: bytes | str, name: str, mime: str) -> None:
 
 def csv(frame: pd.DataFrame, name: str, *, index: bool = False) -> None:
     """A table as CSV."""
-    download("CSV", frame.to_csv(index=index), f"{name}.csv", "text/csv")
+    download("CSV", lambda: frame.to_csv(index=index), f"{name}.csv", "text/csv")
 
 
 def scores_table(scores: NDArray[np.float32], names: list[str] | None, count: int = 5) -> None:

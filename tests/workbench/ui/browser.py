@@ -129,6 +129,11 @@ class Window:
         assert not self.errors, self.errors
         assert self.page.locator('[data-testid="stException"]').count() == 0, self.text()
 
+    def shows(self, text: str) -> Window:
+        """Once the text is on the page: a script that has begun again is not done at once."""
+        self.page.locator('[data-testid="stMain"]').get_by_text(text).first.wait_for(timeout=60_000)
+        return self.settled()
+
     def text(self) -> str:
         return self.page.locator('[data-testid="stMain"]').inner_text()
 

@@ -127,9 +127,9 @@ def train(
     for epoch in range(1, config.epochs + 1):
         shuffled = batches(data["train"], config.batch_size, seed=config.seed, epoch=epoch)
         values = fit.train_epoch(shuffled)
-        check = fit.evaluate(batches(data["validation"], 300, seed=0, epoch=0, shuffle=False))
-        values |= check.metrics("validation")
-        values |= inside.measure_health(net, data["validation"].features)
+        with inside.watching(net) as health:
+            check = fit.evaluate(batches(data["validation"], 300, seed=0, epoch=0, shuffle=False))
+        values |= check.metrics("validation") | health
         best = max(best, values["validation/accuracy"])
         store.metrics(run_id, values | {"epoch": float(epoch)}, epoch)
         _checkpoint(store, run_id, net, epoch, whole)

@@ -171,12 +171,10 @@ def test_a_click_in_the_confusion_matrix_shows_its_samples(window: Window, fille
     assert box is not None
     side, height = (box["width"] - 32) / 10, (box["height"] - 58) / 10
     window.click_at(".st-key-confusion svg[baseProfile]", 20 + 9.5 * side, 12 + 8.5 * height)
-    window.settled()
-    assert "8 predicted as 9" in window.text()
+    window.shows("8 predicted as 9")
     window.shot("run_cell_rare")
     window.click_at(".st-key-confusion svg[baseProfile]", 20 + 0.5 * side, 12 + 0.5 * height)
-    window.settled()
-    assert "0 predicted as 0" in window.text()
+    window.shows("0 predicted as 0")
     assert window.page.locator('[data-testid="stImage"] img').count() > 3
     window.shot("run_cell")
     window.check()
@@ -214,8 +212,7 @@ def test_a_sweep_is_one_row_until_it_is_opened(window: Window, filled: Filled) -
     window.settled()
     window.page.get_by_role("button", name="Its trials").click()
     window.page.wait_for_url("**sweep_id=**")
-    window.settled()
-    assert "Only the trials of sweep" in window.text() and "1 to 10 of 10" in window.text()
+    window.shows("Only the trials of sweep").shows("1 to 10 of 10")
     window.page.get_by_role("button", name="All runs").click()
     window.page.wait_for_url(lambda url: "sweep_id" not in url)
     window.check()
@@ -266,8 +263,8 @@ def test_from_the_table_to_a_comparison(window: Window, filled: Filled) -> None:
         window.settled()
     window.page.get_by_role("button", name="Compare").click()
     window.page.wait_for_url("**/compare*")
-    window.settled()
-    assert "validation/accuracy" in window.text() and "runs=" in window.page.url
+    window.shows("validation/accuracy")
+    assert "runs=" in window.page.url
     window.check()
 
 

@@ -226,7 +226,7 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
             parts.show(board, f"{label} of {given.name}", caption=label, width="stretch")
             parts.download(
                 "CSV",
-                pd.DataFrame(heat).to_csv(index=False),
+                functools.partial(pd.DataFrame(heat).to_csv, index=False),
                 f"{run.name}_{method}.csv",
                 "text/csv",
             )

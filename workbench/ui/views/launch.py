@@ -299,7 +299,7 @@ def _job(job: Job) -> None:
     st.code("\n".join(lines[-_LINES:]) or "No output yet.", language=None, wrap_lines=True)
     if len(lines) > _LINES:
         st.caption(f"The last {_LINES} lines.")
-    parts.download("Log", queue().log(job.id, 2**20), f"{job.id}.log", "text/plain")
+    parts.download("Log", lambda: queue().log(job.id, 2**20), f"{job.id}.log", "text/plain")
 
 
 main()

@@ -284,7 +284,7 @@ def _reproduce(run: store.Run) -> None:
         told = artifacts.experiment(run.id)
         name = f"repeat_{run.id[:8]}.py"
         st.write("Save the experiment as a file and train it again, seed and all:")
-        parts.download(name, repeat.as_file(run.id, name, told), name, "text/x-python")
+        parts.download(name, lambda: repeat.as_file(run.id, name, told), name, "text/x-python")
         st.code(f"workbench train {name}:again", language="bash")
         st.page_link(
             "views/launch.py", label="Change something and train again", query_params={"run": run.id},
