@@ -1,21 +1,30 @@
-"""Every benchmark in turn, or some: python -m bench [training] [sweep] [startup] [inside] [recording] [runs] [data] [scoring]"""
+"""Every benchmark in turn, each in a process of its own, or some: python -m bench [training] [sweep]
+
+One alone, with its own options: python -m bench.training --help
+"""
 
 from __future__ import annotations
 
-import runpy
+import subprocess
 import sys
+from pathlib import Path
 
-NAMES = ("training", "sweep", "startup", "inside", "recording", "runs", "data", "scoring")
+_FRAME = {"__main__", "machine", "report", "table"}
+NAMES = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - _FRAME)
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or list(NAMES)
+    chosen = sys.argv[1:] or NAMES
     unknown = [name for name in chosen if name not in NAMES]
     if unknown:
         sys.exit(f"Unknown benchmark {unknown[0]!r}. Known: {', '.join(NAMES)}.")
+    failed = []
     for name in chosen:
-        sys.argv = [name]
-        runpy.run_module(f"bench.{name}", run_name="__main__")
+        print(f"\n== {name}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode:
+            failed.append(name)
+    if failed:
+        sys.exit(f"Failed: {', '.join(failed)}.")
 
 
 if __name__ == "__main__":
