@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep train ui mlflow test check format bench clean chromium
+.PHONY: help setup sweep train ui mlflow test check format bench clean chromium postgresql
 
 help: ## this list
 	@echo "Deep-learning experiments on data that lives in Spark"
@@ -50,8 +50,8 @@ ui: $(READY) ## the browser UI: launch, compare, look inside the nets
 mlflow: $(READY) ## MLflow's own UI on the recorded runs (PORT=5001 for another port)
 	@$(BIN)/workbench mlflow $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: check chromium ## check, then every test
-	@$(BIN)/python -m pytest $(ARGS)
+test: check chromium postgresql ## check, then every test
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY) ## format, lint, types, import directions
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
@@ -76,4 +76,17 @@ chromium:
 	  echo "Installing chromium for the browser tests"; \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } \
 	    >/dev/null 2>&1 || echo "chromium could not be installed: the browser tests will be skipped"; \
+	fi
+
+# The same for the tests that record to a PostgreSQL. Debian starts a server of its own with it, which
+# nobody here needs.
+postgresql:
+	@if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	  && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing PostgreSQL for the tests of the tracking store"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	      postgresql-common && sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' \
+	      /etc/postgresql-common/createcluster.conf && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq postgresql; } >/dev/null 2>&1 \
+	    || echo "PostgreSQL could not be installed: its tests will be skipped"; \
 	fi

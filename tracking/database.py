@@ -7,6 +7,7 @@ read by MLflow's own parser, so they mean the same.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -50,6 +51,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "IN": lambda a, b: a.in_(b),
     "NOT IN": lambda a, b: a.not_in(b),
 }
+_NUMBER = re.compile(r"[+-]?(\d{1,20}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _TABLES: dict[str, Any] = {"metric": SqlLatestMetric, "parameter": SqlParam, "tag": SqlTag}
 
 
@@ -250,8 +252,5 @@ def _texts(value: Any) -> Any:
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    """Whether a database takes a text for a number: it refuses some that Python takes (1_000)."""
+    return _NUMBER.fullmatch(text) is not None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SQLITE = "sqlite:///"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_DRIVERS = {"psycopg": "'psycopg[binary]'", "MySQLdb": "mysqlclient"}
+"""What to install where that is not called as what is imported."""
 _REACH_S = 5.0
 _creating = threading.Lock()
 """Alembic, which makes the tables, keeps its state in the module."""
@@ -103,7 +105,7 @@ def connect(uri: str | None = None) -> MlflowClient:
     except ModuleNotFoundError as error:
         raise TrackingError(
             f"The tracking store {masked(uri)} needs the Python package {error.name!r}. Install it "
-            f"beside the workbench: pip install {error.name}."
+            f"beside the workbench: pip install {_DRIVERS.get(error.name or '', error.name)}."
         ) from error
     except Exception as error:  # MLflow, SQLAlchemy, a database's driver, requests: all have own
         raise TrackingError(

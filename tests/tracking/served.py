@@ -15,10 +15,11 @@ _START_S = 120
 
 
 class Server:
-    """`mlflow server` on an SQLite store in a folder, always on the same port."""
+    """`mlflow server` on a store (SQLite, in its folder), always on the same port."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, store: str | None = None, *, workers: int = 1) -> None:
+        self.folder, self.workers = folder, workers
+        self.store = store or f"sqlite:///{folder}/mlflow.db"
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
@@ -26,9 +27,9 @@ class Server:
 
     def start(self) -> None:
         """Start it and return when it answers."""
-        arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        arguments = ["--host", "127.0.0.1", "--port", str(self.port)]
         stores = [
-            "--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db",
+            "--workers", str(self.workers), "--backend-store-uri", self.store,
             "--artifacts-destination", str(self.folder / "artifacts"),
         ]  # fmt: skip
         with (self.folder / "server.log").open("ab") as log:

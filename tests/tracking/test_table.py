@@ -20,18 +20,23 @@ RUNS: dict[str, tuple[str, dict[str, list[float]], dict[str, str], dict[str, str
     "a": ("one", {"acc": [0.1, 0.9], "loss": [2.0]}, {"net.act": "relu", "lr": "0.01"}, {"workbench.kind": "train"}),
     "b": ("one", {"acc": [0.5, 0.7]}, {"net.act": "tanh", "lr": "0.1"}, {"workbench.kind": "train"}),
     "c": ("two", {"acc": [math.nan]}, {"net.act": "Relu", "lr": "9e-4"}, {"workbench.kind": "sweep"}),
-    "d": ("two", {}, {}, {"workbench.kind": "trial", "note": "50% off_"}),
-    "e": ("two", {"acc": [0.8]}, {"net.act": "elu", "lr": "1.0"}, {}),
+    "d": ("two", {}, {"odd": "1_000"}, {"workbench.kind": "trial", "note": "50% off_"}),
+    "e": ("two", {"acc": [0.8]}, {"net.act": "elu", "lr": "1.0", "odd": "2"}, {}),
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+)
 def store(
-    empty_store: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, dict[str, str]]:
     folder = tmp_path_factory.mktemp("store")
-    shutil.copy(empty_store, folder / "mlflow.db")
-    uri = f"sqlite:///{folder}/mlflow.db"
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_store"), folder / "mlflow.db")
+        uri = f"sqlite:///{folder}/mlflow.db"
+    else:
+        uri = request.getfixturevalue("postgres").store("table")
     client = MlflowClient(uri)
     ids: dict[str, str] = {}
     experiments = {
@@ -95,6 +100,7 @@ def test_a_row_is_the_whole_run(table: Table, store: tuple[str, dict[str, str]])
         (Query(order="acc"), "aebdc"),
         (Query(order="acc", descending=False), "beadc"),
         (Query(order="net.act", descending=False), "ceabd"),
+        (Query(order="odd"), "edcba"),  # a number for Python and a text for databases
         (Query(order="name", descending=False), "abcde"),
         (Query(order="end"), "edcba"),
         (Query(order="note", experiments=("two",)), "dec"),
@@ -157,7 +163,7 @@ def test_a_filter_that_means_nothing_is_refused(table: Table, text: str) -> None
 def test_names_to_choose_from(table: Table) -> None:
     found = table.names()
     assert found.experiments == ["one", "two"]
-    assert found.metrics == ["acc", "loss"] and found.params == ["lr", "net.act"]
+    assert found.metrics == ["acc", "loss"] and found.params == ["lr", "net.act", "odd"]
 
 
 def test_courses(table: Table, store: tuple[str, dict[str, str]]) -> None:
