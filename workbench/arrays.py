@@ -10,7 +10,8 @@ No torch and no Ray here: a task that gathers arrays would spend most of its tim
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -25,31 +26,48 @@ Arrays = dict[str, np.ndarray]
 """Column name to array: features (n, *spec.shape), label (n,) or (n, k), length (n,), weight (n,), key (n,)."""
 
 
-def gather_splits(names: list[str], spec: TensorSpec, *blocks: pa.Table) -> Any:
-    """`gather_split` of each name; a single one alone, as Ray returns several values or one."""
-    gathered = tuple(gather_split(name, spec, blocks) for name in names)
-    return gathered if len(gathered) > 1 else gathered[0]
+def gather(
+    counts: Sequence[int], spec: TensorSpec, *blocks: str | pa.Table
+) -> Iterator[Arrays | None]:
+    """The arrays of each split, one after another, and None at the end.
+
+    Args:
+        counts: how many of the blocks are the first split's, the second's, ...
+        blocks: tables, or files of this machine.
+    """
+    rest = iter(blocks)
+    for count in counts:
+        part = itertools.islice(rest, count)
+        yield gather_split(spec, [open_piece(b) if isinstance(b, str) else b for b in part])
+    yield None
 
 
-def gather_split(name: str, spec: TensorSpec, blocks: tuple[pa.Table, ...]) -> Arrays:
-    """The rows of one split from all blocks, in the order of their keys: one copy of the bytes."""
-    found = [block.filter(pc.equal(block["split"], name)) for block in blocks]
-    # A block without rows of this split cannot say how many values a label has.
-    parts = [part for part in found if part.num_rows] or found[:1]
-    keys = pa.chunked_array([chunk for part in parts for chunk in part["key"].chunks], pa.string())
+def gather_split(spec: TensorSpec, blocks: Sequence[pa.Table]) -> Arrays:
+    """The rows of all blocks in the order of their keys: one copy of the bytes."""
+    keys = pa.chunked_array([c for block in blocks for c in block["key"].chunks], pa.string())
     order = pc.sort_indices(keys).to_numpy()
     place = np.empty_like(order)
     place[order] = np.arange(len(order), dtype=order.dtype)
     out: Arrays = {"key": keys.take(pa.array(order)).to_numpy(zero_copy_only=False).astype(str)}
     start = 0
-    for part in parts:
-        rows = place[start : start + part.num_rows]
-        for column, values in to_arrays(part, spec).items():
+    for batch in itertools.chain.from_iterable(block.to_batches() for block in blocks):
+        rows = place[start : start + batch.num_rows]
+        for column, values in to_arrays(pa.Table.from_batches([batch]), spec).items():
             if column not in out:
                 out[column] = np.empty((len(order), *values.shape[1:]), values.dtype)
             out[column][rows] = values
-        start += part.num_rows
+        start += batch.num_rows
     return out
+
+
+def open_piece(path: str) -> pa.Table:
+    """An Arrow file, mapped: no bytes are read before they are used."""
+    return pa.ipc.open_file(pa.memory_map(path)).read_all()
+
+
+def read_piece(path: str) -> pa.Table:
+    """The same as a task's result, which Ray copies to its object store."""
+    return open_piece(path)
 
 
 def to_arrays(table: pa.Table, spec: TensorSpec) -> Arrays:

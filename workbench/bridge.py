@@ -6,7 +6,6 @@ store by everyone who trains on them.
 
 from __future__ import annotations
 
-import functools
 import math
 import shutil
 import time
@@ -24,7 +23,7 @@ from nets.spec import TensorSpec
 from nets.statistics import Statistics
 from nets.text import TextEncoding
 from workbench import data, handoff
-from workbench.arrays import COLUMNS, Arrays, gather_splits, to_arrays
+from workbench.arrays import COLUMNS, Arrays, to_arrays
 from workbench.cluster.bench import Bench
 from workbench.data.config import DataConfig
 from workbench.data.statistics import fit_targets
@@ -36,6 +35,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SPLITS = ("train", "validation", "test")
+
+_FULL_PARTITION = 16 * 2**20
+"""Bytes of features."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,92 +220,49 @@ def convert(
 ) -> dict[str, Split]:
     """The canonical DataFrame as one Split per value of its `split` column.
 
+    Up to `config.resident_bytes` as arrays, in the order of the rows' keys; otherwise as Datasets.
+
     Args:
         frame: columns features (binary), label, split (string), key (string), and where the data
             has them length and weight.
         counts: rows of each split.
+
+    Raises:
+        DataError: other rows came than were counted, or Spark and Ray have no disk in common.
     """
-    import pyspark.sql.functions as F
-
-    total = sum(counts.values())
-    wanted = [name for name in (*COLUMNS, "split", "key") if name in frame.columns]
-    frame = _repartitioned(frame.select(*wanted), total * spec.num_bytes, config.partition_bytes)
-    if total * spec.num_bytes <= config.resident_bytes:
-        return _resident(frame, spec, counts)
-    return {
-        name: Split(
-            name=name,
-            num_rows=counts[name],
-            spec=spec,
-            dataset=from_spark(frame.where(F.col("split") == name).drop("split", "key")),
-        )
-        for name in SPLITS
-        if counts.get(name)
-    }
-
-
-def _repartitioned(frame: DataFrame, num_bytes: int, partition_bytes: int) -> DataFrame:
-    """Partitions of at most `partition_bytes`: RayDP copies each as a whole in the JVM heap."""
-    needed = max(1, math.ceil(num_bytes / partition_bytes))
-    present = frame.rdd.getNumPartitions()
-    if present < needed:
-        return frame.repartition(needed)
-    # Fewer, fuller blocks where Spark made many small ones: each costs a task on both sides.
-    return frame.coalesce(max(needed, 2)) if present > 4 * needed else frame
-
-
-def from_spark(frame: DataFrame) -> ray.data.Dataset:
-    """`ray.data.from_spark`, materialised, with Spark's copy released and the fetch isolated.
-
-    A session that is not RayDP's writes Parquet files, which Ray reads.
-    """
-    if not frame.sparkSession.sparkContext.master.startswith("ray"):
-        return handoff.through_files(frame)
-    import raydp.spark.dataset as raydp_dataset
-    from raydp.spark import release_spark_recoverable
-
-    raydp_dataset._fetch_arrow_table_from_executor = _isolated_fetch()
-    try:
-        with warnings.catch_warnings():
-            # RayDP reads DataFrame.sql_ctx, which PySpark calls internal.
-            warnings.filterwarnings("ignore", message="DataFrame.sql_ctx")
-            dataset = ray.data.from_spark(frame).materialize()
-            release_spark_recoverable(frame)
-    except ray.exceptions.RayError as error:
-        raise DataError(
-            f"The data could not be handed from Spark to Ray: {error}. If an executor ran out of "
-            "memory, raise cluster.executor_memory or lower data.partition_bytes."
-        ) from error
-    return dataset
-
-
-@functools.cache
-def _isolated_fetch() -> Any:
-    """RayDP's fetch task, in worker processes that run nothing else.
-
-    It switches the process it runs in to cross-language code loading, and an actor created later
-    from that process fails ("Expected str or bytes, got NoneType"). A runtime environment with a
-    variable of its own gives it a pool of its own.
-    """
-    import raydp.spark.dataset as raydp_dataset
-
-    task = raydp_dataset._fetch_arrow_table_from_executor
-    return ray.remote(max_retries=-1, runtime_env={"env_vars": {"WORKBENCH_POOL": "spark-to-ray"}})(
-        task._function
-    )
-
-
-def _resident(frame: DataFrame, spec: TensorSpec, counts: dict[str, int]) -> dict[str, Split]:
+    num_bytes = sum(counts.values()) * spec.num_bytes
     names = [name for name in SPLITS if counts.get(name)]
-    blocks = from_spark(frame).to_arrow_refs()
-    gather = ray.remote(gather_splits).options(num_cpus=0, num_returns=len(names), max_retries=2)
-    refs = gather.remote(names, spec, *blocks)
-    refs = refs if isinstance(refs, list) else [refs]
-    ray.wait(refs, num_returns=len(refs), fetch_local=False)
-    return {
-        name: Split(name=name, num_rows=counts[name], spec=spec, arrays=ref)
-        for name, ref in zip(names, refs, strict=True)
-    }
+    frame = frame.select(*(c for c in (*COLUMNS, "split", "key") if c in frame.columns))
+    with handoff.pieces(_fewer_partitions(frame, num_bytes), num_bytes, spec.num_bytes) as found:
+        for name in names:
+            arrived = sum(piece.rows for piece in found if piece.split == name)
+            if arrived != counts[name]:
+                raise DataError(
+                    f"Spark counted {counts[name]:,} rows of the {name} split and then gave "
+                    f"{arrived:,}: the source changed while it was read, or gives other rows each "
+                    "time. Store it as Parquet first, and use that."
+                )
+        if num_bytes <= config.resident_bytes:
+            arrays = handoff.to_arrays(found, names, spec)
+            return {
+                name: Split(name=name, num_rows=counts[name], spec=spec, arrays=ref)
+                for name, ref in zip(names, arrays, strict=True)
+            }
+        return {
+            name: Split(
+                name=name,
+                num_rows=counts[name],
+                spec=spec,
+                dataset=handoff.to_dataset([piece for piece in found if piece.split == name]),
+            )
+            for name in names
+        }
+
+
+def _fewer_partitions(frame: DataFrame, num_bytes: int) -> DataFrame:
+    """Fewer, fuller ones where Spark made many small ones: each costs a task on both sides."""
+    needed = max(2, math.ceil(num_bytes / _FULL_PARTITION))
+    return frame.coalesce(needed) if frame.rdd.getNumPartitions() > 4 * needed else frame
 
 
 def stream(

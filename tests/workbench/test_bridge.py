@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets.spec import TensorSpec
-from workbench.arrays import gather_split, to_arrays
+from workbench.arrays import gather, gather_split, to_arrays
 from workbench.errors import DataError
 
 SPEC = TensorSpec(kind="image", shape=(1, 2, 3), dtype="uint8")
@@ -63,30 +64,34 @@ def test_vector_targets_become_a_matrix() -> None:
     assert to_arrays(table, SPEC)["label"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
-def test_a_block_without_rows_of_the_split_does_not_hide_how_wide_its_labels_are() -> None:
-    def labelled(split: str, label: list[float]) -> pa.Table:
-        table = block([(split, f"{split}-{label[0]}", 0)]).drop_columns("label")
-        return table.append_column("label", pa.array([label], pa.list_(pa.float32())))
-
-    blocks = (labelled("test", [7.0, 8.0]), labelled("train", [1.0, 2.0]))
-    assert gather_split("train", SPEC, blocks)["label"].tolist() == [[1.0, 2.0]]
-
-
 @given(
-    names=st.lists(st.tuples(st.sampled_from(["train", "test"]), st.uuids().map(str)), max_size=40),
+    names=st.lists(st.uuids().map(str), min_size=1, max_size=40),
     cuts=st.lists(st.integers(0, 40), max_size=3),
 )
 def test_a_split_is_the_same_however_its_rows_were_partitioned(
-    names: list[tuple[str, str]], cuts: list[int]
+    names: list[str], cuts: list[int]
 ) -> None:
-    rows = [(split, key, i) for i, (split, key) in enumerate(names)]
+    rows = [("train", key, i) for i, key in enumerate(names)]
     bounds = [0, *sorted(cuts), 40]
     parts = [block(rows[low:high]) for low, high in itertools.pairwise(bounds)]
-    together = gather_split("train", SPEC, (block(rows),))
-    apart = gather_split("train", SPEC, tuple(parts))
+    together = gather_split(SPEC, [block(rows)])
+    apart = gather_split(SPEC, parts)
     assert together.keys() == apart.keys()
     assert all(np.array_equal(together[name], apart[name]) for name in together)
-    assert together["key"].tolist() == sorted(key for split, key in names if split == "train")
+    assert together["key"].tolist() == sorted(names)
+
+
+def test_splits_are_gathered_one_after_another_from_tables_and_files(tmp_path: Path) -> None:
+    train = block([("train", "b", 1), ("train", "a", 0)])
+    test = block([("test", "c", 2)])
+    path = str(tmp_path / "test.arrow")
+    with pa.ipc.new_file(path, test.schema) as writer:
+        writer.write_table(test)
+    first, second, end = gather([1, 1], SPEC, train, path)
+    assert first is not None and first["label"].tolist() == [0, 1]
+    assert second is not None and second["label"].tolist() == [2]
+    assert second["features"].tobytes() == features_of("c")
+    assert end is None
 
 
 def test_float_samples_keep_their_values() -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import socket
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import ray
 from pyspark.sql import functions as F
 
 from nets.spec import TensorSpec
-from workbench.bridge import convert, from_spark, stream, to_batch
+from workbench.bridge import convert, stream, to_batch
 from workbench.cluster import Bench
+from workbench.data import pieces
 from workbench.data.config import DataConfig
+from workbench.errors import DataError
 
 pytestmark = pytest.mark.cluster
 
@@ -59,37 +64,33 @@ def test_data_over_the_budget_streams_with_every_row_once(bench: Bench) -> None:
     assert {len(batch.label) for batch in shuffled} == {64}
 
 
-def test_actors_start_after_a_conversion(bench: Bench) -> None:
-    """RayDP's fetch task breaks the process it ran in for actors: it must have its own."""
-
-    @ray.remote(num_cpus=0)
-    class Actor:
-        def alive(self) -> bool:
-            return True
-
-    @ray.remote(num_cpus=0.01)
-    def start_one() -> bool:
-        actor = Actor.remote()
-        return bool(ray.get(actor.alive.remote()))
-
-    for _ in range(3):
-        from_spark(frame(bench, 64)).count()
-        assert all(ray.get([start_one.remote() for _ in range(8)]))
-
-
-def test_spark_keeps_no_copy_of_what_was_converted(bench: Bench) -> None:
-    """A partition that stays cached fills the executor's heap within a few conversions."""
+def test_neither_spark_nor_the_disk_keeps_a_copy(bench: Bench) -> None:
     before = _cached(bench)
-    from_spark(frame(bench, 256)).count()
+    convert(frame(bench, 1000), SPEC, DataConfig(), counts=COUNTS)
     assert _cached(bench) == before
+    left = f"workbench-{socket.gethostname()}-{os.getpid()}-*"
+    assert not [*pieces.MEMORY.glob(left), *Path(tempfile.gettempdir()).glob(left)]
 
 
 def _cached(bench: Bench) -> int:
     return int(bench.spark.sparkContext._jsc.getPersistentRDDs().size())
 
 
+def test_a_source_that_gives_other_rows_each_time_is_refused(bench: Bench) -> None:
+    with pytest.raises(DataError, match=r"counted 749 rows of the train split and then gave 750"):
+        convert(frame(bench, 1000), SPEC, DataConfig(), counts=COUNTS | {"train": 749})
+
+
+def test_a_sample_of_the_wrong_size_is_named_and_nothing_is_left(bench: Bench) -> None:
+    spec = TensorSpec(kind="vector", shape=(9,), dtype="float32")
+    with pytest.raises(DataError, match=r"must be 36 bytes .* got one of 32"):
+        convert(frame(bench, 1000), spec, DataConfig(), counts=COUNTS)
+    left = f"workbench-{socket.gethostname()}-{os.getpid()}-*"
+    assert not list(pieces.MEMORY.glob(left))
+
+
 def test_more_data_than_the_executors_heap_holds_twice_over(bench: Bench) -> None:
-    """Small partitions and released copies: conversions of 150 MB in a heap of 1 GB, repeatedly."""
+    """Conversions of 150 MB in a heap of 1 GB, repeatedly, two partitions of 75 MB each."""
     spec = TensorSpec(kind="vector", shape=(1 << 18,), dtype="float32")
     big = bench.spark.range(150, numPartitions=2).select(
         F.expr(f"cast(repeat(char(65 + id % 26), {spec.num_bytes}) as binary)").alias("features"),

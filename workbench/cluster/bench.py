@@ -323,8 +323,6 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
         "spark.driver.extraJavaOptions": brief,
         "spark.executor.extraJavaOptions": brief if config.address == "local" else java.options,
         "spark.ray.raydp_spark_executor.actor.resource.cpu": str(config.executor_cpus),
-        # One partition in flight per task slot: each is copied in the executor's heap.
-        "spark.ray.raydp_recoverable_fetch.task.resource.CPU": "0.5",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(2 * tasks),
         # Samples are large rows, and a task holds a partition.

@@ -17,15 +17,20 @@ _SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 @contextmanager
 def bounded(table: Table) -> Iterator[None]:
-    """While the block runs, Arrow batches of a table's rows hold some megabytes, not 10,000 rows.
+    """While the block runs, Arrow batches of a table's rows hold some megabytes, not 10,000 rows."""
+    with batches_of(table.frame.sparkSession, max(table.spec.num_bytes, table.row_bytes or 0)):
+        yield
+
+
+@contextmanager
+def batches_of(spark: SparkSession, row_bytes: int) -> Iterator[None]:
+    """While the block runs, Arrow batches of rows of `row_bytes` hold some megabytes.
 
     Spark counts rows, whatever their size, and builds a batch in direct memory of which a JVM has as
     much as heap: 10,000 pictures of 224x224 would be 1.5 GB, twice over while the buffer grows.
     """
-    spark: SparkSession = table.frame.sparkSession
     before = spark.conf.get(_SETTING)
-    largest = max(table.spec.num_bytes, table.row_bytes or 0)
-    rows = max(1, _BATCH_BYTES // largest)
+    rows = max(1, _BATCH_BYTES // row_bytes)
     spark.conf.set(_SETTING, str(min(rows, int(before or rows))))
     try:
         yield

@@ -56,8 +56,6 @@ class DataConfig:
     """How rows are held out."""
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
     """Refuse the data when a larger share of its rows cannot be read."""
-    partition_bytes: int = Field(default=16 * 2**20, ge=2**16)
-    """Largest Spark partition handed to Ray, in bytes of features: RayDP copies a partition in the JVM heap."""
     resident_bytes: int = Field(default=4 * 2**30, ge=0)
     """Keep a split as one array in Ray's object store when it is at most this large; stream it otherwise."""
 
