@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +85,18 @@ class Learner:
             DivergedError: the loss is no longer finite.
         """
         metrics = self.fit.train_epoch(self._train_batches())
-        watch = watching(self.net) if self.training.health and not self.rank else nullcontext({})
-        with watch as health:
-            evaluation = self.evaluate("validation")
-        metrics |= evaluation.metrics("validation")
-        metrics |= health
+        metrics |= self._validate()
         metrics["epoch"] = float(self.epoch)
         if self.monitor.update(self.epoch, metrics):
             self.best_weights = copy.deepcopy(cpu_state(self.net))
         return metrics
+
+    def _validate(self) -> dict[str, float]:
+        if not self.training.health or self.rank:
+            return self.evaluate("validation").metrics("validation")
+        with watching(self.net) as health:
+            evaluation = self.evaluate("validation")
+        return evaluation.metrics("validation") | health
 
     def evaluate(self, split: str) -> Evaluation:
         """The net on every row of a split, each exactly once, over all workers together."""
