@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,13 @@ _ORDER = ("cluster", "browser", "slow")
 """Fast tests first: a mistake shows before a cluster starts."""
 
 
+# First: pytest-xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: sum(name in item.keywords for name in _ORDER))
+    for item in items:
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
     if shutil.which("chromium") is None:
         skip = pytest.mark.skip(
             reason="chromium is not installed (Debian: apt-get install chromium)"
@@ -28,6 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "browser" in item.keywords:
                 item.add_marker(skip)
+
+
+def _group(item: pytest.Item) -> str | None:
+    """Tests that share something costly stay in one process."""
+    fixtures: Sequence[str] = getattr(item, "fixturenames", ())
+    if "bench" in fixtures:
+        return "shared cluster"
+    if "filled" in fixtures:
+        return "filled store"
+    return "own cluster" if "cluster" in item.keywords else None
 
 
 def pytest_unconfigure() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -91,10 +92,27 @@ def pages(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
     }
 
 
-def test_every_page_draws_without_an_error(window: Window, filled: Filled) -> None:
+def test_every_page_draws_without_an_error_and_is_labelled(window: Window, filled: Filled) -> None:
     for name, (page, query) in pages(filled[1]).items():
         window.open(page, **query).shot(name)
         window.check()
+        _labelled(window)
+
+
+def _labelled(window: Window) -> None:
+    """Inputs have labels, and pictures have alternatives."""
+    unnamed = window.page.evaluate(
+        """() => [...document.querySelectorAll(
+             '[data-testid="stMain"] input:not([type=file]), [data-testid="stMain"] textarea')]
+           .filter(e => e.offsetParent && !e.labels?.length && !e.getAttribute('aria-label')
+                     && !e.getAttribute('aria-labelledby'))
+           .map(e => e.outerHTML)"""
+    )
+    assert not unnamed, (window.page.url, unnamed)
+    blind = window.page.evaluate(
+        "[...document.querySelectorAll('[data-testid=\"stImage\"] img')].filter(e => !e.alt).length"
+    )
+    assert blind == 0, window.page.url
 
 
 @pytest.mark.parametrize("name", ["runs", "run_curves", "cnn_feature_maps", "sweep", "health"])
@@ -204,6 +222,20 @@ def test_a_chart_is_saved_as_svg(window: Window, filled: Filled, tmp_path: Path)
     window.check()
 
 
+def test_what_is_shown_is_saved_as_png_and_csv(window: Window, filled: Filled) -> None:
+    window.open("cnn", run=filled[1]["cnn"], show="Filters")
+    with window.page.expect_download() as saved:
+        window.page.get_by_role("button", name="PNG").first.click()
+    shown = Image.open(saved.value.path())
+    assert shown.format == "PNG" and shown.width > 100
+    window.open("run", run=filled[1]["cnn"])
+    with window.page.expect_download() as saved:
+        window.page.get_by_role("button", name="CSV").first.click()
+    table = pd.read_csv(saved.value.path())
+    assert "validation/accuracy" in table.columns and len(table) >= 3
+    window.check()
+
+
 def test_a_sweep_is_one_row_until_it_is_opened(window: Window, filled: Filled) -> None:
     window.open("", kind="by sweep", q="")
     assert "trial-0" not in window.text()
@@ -266,20 +298,3 @@ def test_from_the_table_to_a_comparison(window: Window, filled: Filled) -> None:
     window.shows("validation/accuracy")
     assert "runs=" in window.page.url
     window.check()
-
-
-def test_inputs_have_labels_and_pictures_have_alternatives(window: Window, filled: Filled) -> None:
-    for page, query in pages(filled[1]).values():
-        window.open(page, **query)
-        unnamed = window.page.evaluate(
-            """() => [...document.querySelectorAll(
-                 '[data-testid="stMain"] input:not([type=file]), [data-testid="stMain"] textarea')]
-               .filter(e => e.offsetParent && !e.labels?.length && !e.getAttribute('aria-label')
-                         && !e.getAttribute('aria-labelledby'))
-               .map(e => e.outerHTML)"""
-        )
-        assert not unnamed, (page, unnamed)
-        blind = window.page.evaluate(
-            "[...document.querySelectorAll('[data-testid=\"stImage\"] img')].filter(e => !e.alt).length"
-        )
-        assert blind == 0, page
