@@ -121,11 +121,7 @@ def override(value: C, changes: Mapping[str, Any]) -> C:
     for path, new in changes.items():
         if path not in known:
             raise ConfigError(unknown("setting", path, sorted(known)))
-        *parents, leaf = path.split(".")
-        node = tree
-        for parent in parents:
-            node = node[parent]
-        node[leaf] = _parse(new)
+        _put(tree, path, _parse(new))
     return from_dict(type(value), tree)
 
 
@@ -136,6 +132,15 @@ def _paths(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
         if isinstance(value, dict):
             found |= _paths(value, f"{prefix}{key}.")
     return found
+
+
+def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Set what is at a path that exists; keys of a mapping may have dots in them themselves."""
+    if path in tree:
+        tree[path] = value
+        return
+    key = next(k for k in tree if path.startswith(f"{k}.") and isinstance(tree[k], dict))
+    _put(tree[key], path.removeprefix(f"{key}."), value)
 
 
 def _parse(text: Any) -> Any:

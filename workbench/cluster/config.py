@@ -1,33 +1,178 @@
-"""Where an experiment runs and how much of the machine it takes."""
+"""Where an experiment runs and how much of the machines it takes."""
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
 
 from nets.config import config
+
+_MASTERS = re.compile(
+    r"spark://.+:\d+.*|yarn|k8s://.+|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]"
+)
+_SECRET = re.compile(r"(?i)secret|password|token|access[._-]?key|credential")
+"""Names of settings whose values Spark itself hides (spark.redaction.regex), and some more."""
+
+
+def _texts(value: Any, prefix: str = "") -> Any:
+    """Settings as Spark has them, all text; a table in a table (TOML's a.b = 1) by its full names."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, Any] = {}
+    for name, part in value.items():
+        if isinstance(part, Mapping):
+            flat |= _texts(part, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = str(part).lower() if isinstance(part, bool) else str(part)
+    return flat
+
+
+@config
+class SparkClusterConfig:
+    """An existing Spark cluster, whose executors Ray's nodes are started in."""
+
+    master: str | None = None
+    """Of topology spark: spark://host:port, yarn, k8s://..., or local-cluster[executors,cores,megabytes]."""
+    max_nodes: int = Field(default=2, ge=1)
+    """Ray nodes, each in a Spark executor of its own."""
+    min_nodes: int | None = Field(default=None, ge=1)
+    """Ray nodes that are always up; those up to max_nodes come when they are needed and go when idle; None: max_nodes."""
+    cpus_per_node: int | None = Field(default=None, ge=1)
+    """CPUs of a Ray node, which its executor is asked of Spark with; None: what Spark gives an executor."""
+    gpus_per_node: int | None = Field(default=None, ge=0)
+    """GPUs of a Ray node; None: spark.executor.resource.gpu.amount of Spark's own settings."""
+    memory_per_node: str | None = Field(default=None, pattern=r"^\d+[kmgKMG]$")
+    """Memory of a Ray node beside its executor's heap, 3/10 of it for shared objects; None: Ray divides the machine's."""
+    settings: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default_factory=dict)
+    """Settings of the Spark application by their full names; they win over all others."""
+
+    def __post_init__(self) -> None:
+        if self.master is not None and not _MASTERS.fullmatch(self.master):
+            raise ValueError(
+                "master must be spark://host:port, yarn, k8s://..., or local-cluster[executors,"
+                f"cores,megabytes], got {self.master!r}."
+            )
+        if self.min_nodes is not None and self.min_nodes > self.max_nodes:
+            raise ValueError(
+                f"min_nodes must be <= max_nodes, got {self.min_nodes} and {self.max_nodes}."
+            )
+        for name in self.settings:
+            if not name.startswith("spark."):
+                raise ValueError(f"settings: names begin with 'spark.', got {name!r}.")
+            if _SECRET.search(name):
+                raise ValueError(
+                    f"settings: {name!r} looks like a secret, and these settings are recorded with "
+                    "every run. Put it into spark-defaults.conf (SPARK_CONF_DIR) of this machine."
+                )
 
 
 @config
 class ClusterConfig:
     """Ray (and, on it, Spark through RayDP) and the share of it that each part takes."""
 
+    topology: Literal["ray", "spark"] = "ray"
+    """ray: Ray here or at `address`; spark: Ray's nodes in the executors of an existing Spark cluster."""
     address: str = "local"
-    """local: start Ray here and stop it at the end; auto or host:port: join a running Ray cluster."""
+    """Of topology ray. local: start Ray here, stop it at the end; auto or host:port: join a Ray that runs."""
+    spark: SparkClusterConfig = SparkClusterConfig()
+    """The Spark cluster of topology spark."""
     num_workers: int = Field(default=1, ge=1)
     """Training workers of one experiment or trial, synchronised by DistributedDataParallel."""
     cpus_per_worker: float = Field(default=1, gt=0)
     """CPUs of one training worker."""
     gpus_per_worker: float = Field(default=0, ge=0)
     """GPUs of one training worker; a fraction shares one GPU between trials."""
+    worker_resources: dict[str, float] = Field(default_factory=dict)
+    """Custom Ray resources that one training worker takes, such as those that only GPU nodes have."""
     storage: str | None = None
     """Folder or URL for checkpoints that all nodes reach (s3://..., a shared disk); None: below WORKBENCH_HOME."""
     max_failures: int = Field(default=2, ge=0)
     """How often a training whose worker died goes on from its last checkpoint."""
     num_executors: int = Field(default=1, ge=1)
-    """Spark executors, each a Ray actor."""
+    """Spark executors of RayDP, each a Ray actor."""
+    max_executors: int | None = Field(default=None, ge=1)
+    """More executors while Spark has tasks waiting for them, up to so many; None: num_executors, always."""
     executor_cores: int = Field(default=2, ge=1)
     """Task slots of one executor: how many partitions it works on at once."""
     executor_cpus: float = Field(default=0.1, ge=0)
     """CPUs one executor holds in Ray's accounts while it lives; small, because it idles during training."""
     executor_memory: str = Field(default="1g", pattern=r"^\d+[kmgKMG]$")
     """JVM heap of one executor, as Spark writes sizes."""
+    executor_resources: dict[str, float] = Field(default_factory=dict)
+    """Custom Ray resources that one executor takes, such as those that only CPU nodes have."""
+    placement: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] | None = None
+    """How executors lie on Ray's nodes; each then has executor_cores CPUs set aside. None: where there is room."""
+
+    def __post_init__(self) -> None:
+        if self.topology == "spark" and self.spark.master is None:
+            raise ValueError(
+                "topology spark needs the Spark cluster's address, got no spark.master. Set "
+                "cluster.spark.master to spark://host:port, yarn, k8s://... or local-cluster[2,2,2048]."
+            )
+        if self.topology == "spark" and self.address != "local":
+            raise ValueError(
+                f"topology spark starts a Ray of its own, got address {self.address!r}. Leave "
+                "cluster.address out, or set cluster.topology to ray to join that Ray."
+            )
+        if self.topology == "ray" and self.spark.master is not None:
+            raise ValueError(
+                f"spark.master belongs to topology spark, got {self.spark.master!r} with topology "
+                "ray. Set cluster.topology to spark."
+            )
+        if self.max_executors is not None and self.max_executors < self.num_executors:
+            raise ValueError(
+                f"max_executors must be >= num_executors, got {self.max_executors} and "
+                f"{self.num_executors}."
+            )
+        if self.placement and self.executor_resources:
+            raise ValueError(
+                "placement sets CPUs and memory aside and no other resources, got placement "
+                f"{self.placement!r} with executor_resources {self.executor_resources}. Use one."
+            )
+        if self.placement and self.max_executors:
+            raise ValueError(
+                "placement is for a fixed number of executors, got max_executors "
+                f"{self.max_executors} with placement {self.placement!r}. Use one."
+            )
+
+    @property
+    def joins(self) -> bool:
+        """Whether Ray is not one that is started on this machine alone."""
+        return self.topology == "spark" or self.address != "local"
+
+    @property
+    def held_cpus(self) -> float:
+        """CPUs that Spark's executors hold in Ray's accounts."""
+        each = self.executor_cores if self.placement else self.executor_cpus
+        return self.num_executors * each
+
+    @property
+    def described(self) -> str:
+        """Where it runs, for people."""
+        if self.topology == "spark":
+            return f"the executors of {self.spark.master}"
+        return "this machine" if self.address == "local" else f"Ray at {self.address}"
+
+
+def decided_at_start() -> tuple[str, ...]:
+    """The settings that a bench which is up has decided for all experiments on it."""
+    return (
+        "topology",
+        "address",
+        "spark",
+        "num_executors",
+        "max_executors",
+        "executor_cores",
+        "executor_cpus",
+        "executor_memory",
+        "executor_resources",
+        "placement",
+    )
+
+
+def bytes_of(size: str) -> int:
+    """Bytes of a size as Spark writes it."""
+    return int(size[:-1]) * {"k": 2**10, "m": 2**20, "g": 2**30}[size[-1].lower()]

@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cluster.bench import HOME, OPEN, Bench, start_ray
+from workbench.cluster.bench import HOME, OPEN, Bench
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java
+from workbench.cluster.ray_up import start_ray
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 
 def token_path() -> Path | None:
@@ -33,3 +35,26 @@ def protect_token() -> None:
         return
     with os.fdopen(made, "w") as file:
         file.write(secrets.token_hex(32))
+
+
+def use_token() -> None:
+    """Have this process show the token to every Ray that it starts or joins.
+
+    By itself Ray asks for a token where it is started, and shows none where it is joined. A
+    RAY_AUTH_MODE that somebody has set is left as it is.
+    """
+    protect_token()
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+        return
+    # Ray may have been imported, and both have been read, before.
+    raylet: Any = importlib.import_module("ray._raylet")  # without types
+    raylet.Config.initialize("")
+    raylet.AuthenticationTokenLoader.instance().reset_cache()
+
+
+def token() -> str | None:
+    """The token itself; None where there is none."""
+    path = token_path()
+    if path is None:
+        return os.environ["RAY_AUTH_TOKEN"]
+    return path.read_text().strip() if path.is_file() else None

@@ -21,11 +21,13 @@ from typing import IO, TYPE_CHECKING, Any
 import psutil
 import ray
 from ray.exceptions import RayActorError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nets.config import from_dict, to_dict
-from workbench.cluster.bench import Bench, start_spark
+from workbench.cluster.bench import Bench
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import find_java
+from workbench.cluster.spark_up import start_spark
 from workbench.cluster.terminal_logs import logs_to, route_loggers
 from workbench.errors import ClusterError, WorkbenchError
 from workbench.resident import code, jobs
@@ -274,7 +276,11 @@ class Resident:
         self._runner_code = code.stamp()
         self._runner_jobs = 0
         me = ray.get_runtime_context().current_actor
-        runner: Any = ray.remote(Runner).options(num_cpus=0, max_restarts=0)
+        # On this machine, whose files and tracking store the jobs use.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        runner: Any = ray.remote(Runner).options(
+            num_cpus=0, max_restarts=0, scheduling_strategy=here
+        )
         self._runner = runner.remote(me, str(self.base), to_dict(self.config), str(self.log))
         self._runner_pid = 0
 

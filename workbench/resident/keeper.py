@@ -72,9 +72,10 @@ def _start(
 ) -> tuple[State, psutil.Process]:
     events.stage("Loading the libraries")
     from nets.config import from_dict, to_dict
-    from workbench.cluster.bench import start_ray, terminate
+    from workbench.cluster.bench import terminate
     from workbench.cluster.config import ClusterConfig
     from workbench.cluster.java import find_java
+    from workbench.cluster.ray_up import start_ray
     from workbench.cluster.terminal_logs import logs_to, new_log_path
     from workbench.cluster.token import token_path
 
@@ -85,9 +86,8 @@ def _start(
     me = psutil.Process()
     started: set[psutil.Process] = set()
     stack.callback(terminate, started)
-    events.stage("Starting Ray")
     ray_pages = stack.enter_context(
-        start_ray(config, log_path, namespace=NAMESPACE, dashboard=dashboards)
+        start_ray(config, log_path, namespace=NAMESPACE, dashboard=dashboards, stage=events.stage)
     )
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

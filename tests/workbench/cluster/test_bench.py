@@ -14,7 +14,8 @@ import pytest
 
 from workbench.cluster import Bench, ClusterConfig
 from workbench.cluster import bench as open_bench
-from workbench.cluster.bench import _check_reachable, check_resources
+from workbench.cluster.ray_up import check_reachable
+from workbench.cluster.spark_up import check_resources
 from workbench.errors import ClusterError
 
 
@@ -24,13 +25,13 @@ def test_an_address_nobody_answers_at_is_refused_in_seconds() -> None:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
         began = time.monotonic()
         with pytest.raises(ClusterError, match=rf"No Ray cluster answers at {address}.*ray start"):
-            _check_reachable(address)
+            check_reachable(address)
         assert time.monotonic() - began < 60
 
 
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(ClusterError, match="local, auto or host:port, got 'elsewhere'"):
-        _check_reachable("elsewhere")
+        check_reachable("elsewhere")
 
 
 def test_asking_for_more_than_ray_has_is_refused_with_both_amounts() -> None:

@@ -1,0 +1,287 @@
+"""The process that holds the application on a person's Spark cluster, and Ray in its executors.
+
+    python -m workbench.cluster.launcher DESCRIPTOR < settings.json
+
+It reads `cluster.spark` as one line of JSON, tells on the descriptor how far it is, as lines of JSON
+with `stage`, `address` or `error`, and ends when its input does: with the process that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from nets.config import from_dict
+from workbench.cluster import environment
+from workbench.cluster.config import SparkClusterConfig, bytes_of
+from workbench.cluster.java import find_java
+from workbench.cluster.token import use_token
+from workbench.errors import ClusterError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+_EXECUTORS_S = 120.0
+"""How long Spark may take to give the first executors."""
+_HEAD_S = 60.0
+"""How long Ray's head may take to answer."""
+
+
+def main() -> int:
+    """Start, stay, stop in order."""
+    with os.fdopen(int(sys.argv[1]), "w", buffering=1) as events:
+
+        def tell(**event: str) -> None:
+            events.write(json.dumps(event) + "\n")
+
+        config = from_dict(SparkClusterConfig, json.loads(sys.stdin.readline()))
+        try:
+            with ExitStack() as stack:
+                tell(address=start(stack, config, lambda text: tell(stage=text)))
+                sys.stdin.read()
+        except Exception as error:
+            tell(error=str(error) if isinstance(error, ClusterError) else _explained(error))
+            raise
+    return 0
+
+
+def start(stack: ExitStack, config: SparkClusterConfig, stage: Callable[[str], None]) -> str:
+    """Ray in the executors of the Spark cluster, until the stack closes; its address.
+
+    Raises:
+        ClusterError: Spark does not answer or gives no executors, or they have other packages.
+    """
+    master = str(config.master)
+    check_master(master)
+    use_token()
+    find_java().use()
+    spark = _session(config)
+    stack.callback(spark.stop)
+    sparkcontext: SparkContext = spark.sparkContext
+    asked = config.min_nodes or config.max_nodes
+    if sparkcontext.getConf().get("spark.dynamicAllocation.enabled") == "true":
+        asked = 1
+    cores = wait_for_executors(spark, asked, master)
+    stage(f"Comparing the packages of {len(cores)} executors with this machine's")
+    there = look_at_executors(spark, sum(cores))
+    environment.compare(environment.look(), there, "Spark's executors")
+    os.environ["WORKBENCH_NODES_PATH"] = nodes_path([environment.look(), *there])
+    os.environ["RAY_ON_SPARK_START_HOOK"] = "workbench.cluster.hook.Hook"
+    stage(f"Starting Ray in the executors of {master}")
+    return _ray(stack, config, spark, min(cores))
+
+
+def check_master(master: str) -> None:
+    """Fail in seconds where Spark would retry for a minute.
+
+    Raises:
+        ClusterError: no master of a standalone cluster answers.
+    """
+    found = re.fullmatch(r"spark://(.+)", master)
+    if not found:
+        return
+    said = ""
+    for each in found[1].split(","):
+        host, _, port = each.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except OSError as error:
+            said = str(error)
+    raise ClusterError(
+        f"No Spark master answers at {master} ({said}). Start one there "
+        "($SPARK_HOME/sbin/start-master.sh), or correct cluster.spark.master."
+    )
+
+
+def settings_of(config: SparkClusterConfig) -> dict[str, str]:
+    """The Spark settings of the application that holds Ray's nodes; those of the person win."""
+    found = {
+        "spark.ui.enabled": "false",  # it would listen to the whole network
+        "spark.ui.showConsoleProgress": "false",
+        "spark.speculation": "false",  # a task is a Ray node, however long it takes
+        "spark.driver.host": _address_towards(str(config.master)),
+        "spark.executor.instances": str(config.max_nodes),
+    }
+    found["spark.driver.bindAddress"] = found["spark.driver.host"]
+    if config.cpus_per_node is not None:
+        found["spark.executor.cores"] = str(config.cpus_per_node)
+        found["spark.cores.max"] = str(config.cpus_per_node * config.max_nodes)
+    if config.memory_per_node is not None:
+        # Beside the heap: YARN and Kubernetes end an executor whose processes take more than both.
+        found["spark.executor.memoryOverhead"] = config.memory_per_node
+    if config.gpus_per_node:
+        found["spark.executor.resource.gpu.amount"] = str(config.gpus_per_node)
+    return found | config.settings
+
+
+def _session(config: SparkClusterConfig) -> SparkSession:
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["PYSPARK_PYTHON"] = config.settings.get("spark.pyspark.python", sys.executable)
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(str(config.master)).appName("workbench: Ray's nodes")
+    for name, value in settings_of(config).items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("WARN")
+    return spark
+
+
+def wait_for_executors(spark: SparkSession, asked: int, master: str) -> list[int]:
+    """Wait until Spark has given `asked` executors; the cores of each.
+
+    Raises:
+        ClusterError: it has given none within two minutes.
+    """
+    store = spark.sparkContext._jsc.sc().statusStore()
+    deadline = time.monotonic() + _EXECUTORS_S
+    while True:
+        every = store.executorList(True)
+        summaries = [every.apply(i) for i in range(every.size())]
+        cores = [each.totalCores() for each in summaries if each.id() != "driver"]
+        if len(cores) >= asked:
+            return cores
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    if cores:
+        return cores  # fewer nodes than asked for: the check of an experiment's needs says so
+    wanted = {
+        name: value
+        for name, value in spark.sparkContext.getConf().getAll()
+        if name.startswith(("spark.executor.", "spark.cores.")) and "Java" not in name
+    }
+    raise ClusterError(
+        f"Spark at {master} gave no executor within {_EXECUTORS_S:.0f} s: its workers are taken, or "
+        f"too small for {wanted}. Look at its own pages; lower cluster.spark.cpus_per_node or "
+        "spark.executor.memory in cluster.spark.settings."
+    )
+
+
+def look_at_executors(spark: SparkSession, tasks: int) -> list[dict[str, Any]]:
+    """What `environment.look` sees in each executor, once for each machine and Python.
+
+    Raises:
+        ClusterError: no Python can be started there, or one of another version.
+    """
+    from py4j.protocol import Py4JJavaError
+    from pyspark import cloudpickle
+
+    # By value: a machine that lacks this program is to say so.
+    cloudpickle.register_pickle_by_value(environment)
+    look = environment.look
+    try:
+        found = spark.sparkContext.parallelize(range(tasks), tasks).map(lambda _: look()).collect()
+    except Py4JJavaError as error:
+        raise ClusterError(_python_of_executors(str(error.java_exception))) from error
+    finally:
+        cloudpickle.unregister_pickle_by_value(environment)
+    return list({(each["host"], each["prefix"]): each for each in found}.values())
+
+
+def _python_of_executors(said: str) -> str:
+    python = os.environ["PYSPARK_PYTHON"]
+    if "Cannot run program" in said:
+        return (
+            f"Spark's executors have no Python at {python}. Install the environment of this machine "
+            "at the same path there, or name theirs: spark.pyspark.python in cluster.spark.settings."
+        )
+    if found := re.search(
+        r"PYTHON_VERSION_MISMATCH.*?\(?(\d+[.,] ?\d+)\)?.*?(\d+\.\d+)", said, re.S
+    ):
+        return (
+            f"Spark's executors run Python {found[1].replace(', ', '.')} ({python}), and this "
+            f"machine {found[2]}. Both must be the same: name one that is in "
+            "cluster.spark.settings, as spark.pyspark.python."
+        )
+    return f"Spark's executors could not run Python: {said.strip().splitlines()[0]}"
+
+
+def nodes_path(machines: list[dict[str, Any]]) -> str:
+    """The PATH of Ray's nodes: `ray` and `java` of each machine, then what each has.
+
+    Folders that a machine lacks do not matter to it.
+    """
+    parts: list[str] = []
+    for each in machines:
+        parts.append(os.path.dirname(each["executable"]))
+        if each["java"]:
+            parts.append(os.path.join(each["java"], "bin"))
+    for each in machines:
+        parts += each["path"].split(os.pathsep)
+    return os.pathsep.join(dict.fromkeys(part for part in parts if part))
+
+
+def _ray(stack: ExitStack, config: SparkClusterConfig, spark: SparkSession, cores: int) -> str:
+    from ray.util.spark import cluster_init, setup_ray_cluster, shutdown_ray_cluster
+
+    # Ray waits 20 s for its head whatever happens, and looks once; this looks until it answers.
+    cluster_init._RAY_HEAD_STARTUP_TIMEOUT = 0
+    cluster_init.is_port_in_use = _answers_soon
+    if str(config.master).startswith("k8s://"):
+        # Ray refuses masters it has not been tried with; all that follows are plain Spark tasks.
+        spark.sparkContext.master = "yarn"
+    gpus = config.gpus_per_node
+    if gpus is None:
+        amount = spark.sparkContext.getConf().get("spark.executor.resource.gpu.amount", "0")
+        gpus = int(float(str(amount)))
+    memory = bytes_of(config.memory_per_node) if config.memory_per_node else None
+    address, _ = setup_ray_cluster(
+        max_worker_nodes=config.max_nodes,
+        min_worker_nodes=config.min_nodes or config.max_nodes,
+        num_cpus_worker_node=config.cpus_per_node or cores,
+        num_gpus_worker_node=gpus,
+        memory_worker_node=memory and memory * 7 // 10,
+        object_store_memory_worker_node=memory and memory * 3 // 10,
+        head_node_options={"include_dashboard": False},
+    )
+    stack.callback(shutdown_ray_cluster)
+    return str(address)
+
+
+def _answers_soon(host: str, port: int) -> bool:
+    deadline = time.monotonic() + _HEAD_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+            return True
+        except OSError:
+            time.sleep(0.2)
+    return False
+
+
+def _address_towards(master: str) -> str:
+    """This machine's address as the Spark cluster reaches it."""
+    if master.startswith("local-cluster"):
+        return "127.0.0.1"
+    found = re.match(r"(?:spark|k8s)://(?:https?://)?\[?([^\],/]+?)\]?:(\d+)", master)
+    import ray
+
+    if found is None:
+        return str(ray.util.get_node_ip_address())
+    try:
+        with socket.create_connection((found[1], int(found[2])), timeout=5) as connection:
+            return str(connection.getsockname()[0])
+    except OSError:
+        return str(ray.util.get_node_ip_address())
+
+
+def _explained(error: Exception) -> str:
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)  # type: ignore[arg-type]
+    said = [str(each).strip().splitlines()[0] for each in causes if str(each).strip()]
+    return f"Ray did not start on Spark: {': '.join(dict.fromkeys(said)) or type(error).__name__}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

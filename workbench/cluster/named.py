@@ -1,0 +1,167 @@
+"""Clusters by name: the `cluster` settings of an experiment, kept in a small TOML file.
+
+    [lab]
+    description = "the four machines under the stairs"
+    address = "10.0.0.5:6379"
+    storage = "/shared/checkpoints"
+    num_workers = 4
+
+    [yarn]
+    topology = "spark"
+    spark.master = "yarn"
+    spark.max_nodes = 8
+
+The file is the one that WORKBENCH_CLUSTERS names, else `clusters.toml` in the working folder, else
+`~/.config/workbench/clusters.toml`. The first that is there counts, alone.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "WORKBENCH_CLUSTERS"
+_OWN = ("description", "token_path")
+"""Keys of a cluster that are no settings of an experiment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedCluster:
+    """One table of the file."""
+
+    name: str
+    file: Path
+    settings: dict[str, Any]
+    """Setting by its path in an experiment, `cluster.address` for one."""
+    description: str = ""
+    token_path: Path | None = None
+    """File with Ray's token of that cluster; None: as Ray finds it (RAY_AUTH_TOKEN, ~/.ray/auth_token)."""
+
+    def use(self) -> None:
+        """Have this process, and those it starts, show that cluster's token to Ray.
+
+        Raises:
+            ConfigError: the file with the token cannot be read.
+        """
+        if self.token_path is None:
+            return
+        from nets.errors import ConfigError
+
+        if not os.access(self.token_path, os.R_OK):
+            raise ConfigError(
+                f"token_path of cluster {self.name!r} in {self.file} must be a file with Ray's "
+                f"token, got {self.token_path}, which cannot be read. Copy it from the cluster's "
+                "~/.ray/auth_token, readable by you alone."
+            )
+        os.environ.pop("RAY_AUTH_TOKEN", None)
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(self.token_path)
+
+
+def find_file() -> Path | None:
+    """The file that counts here; None where there is none.
+
+    Raises:
+        ConfigError: WORKBENCH_CLUSTERS names a file that is not there.
+    """
+    if named := os.environ.get(VARIABLE):
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise _refused(f"{VARIABLE} must name a file with clusters, got {named!r}.")
+        return path
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    places = (Path("clusters.toml"), config / "workbench" / "clusters.toml")
+    return next((path for path in places if path.is_file()), None)
+
+
+def named_cluster(name: str) -> NamedCluster:
+    """The cluster of that name.
+
+    Raises:
+        ConfigError: there is no file or no such cluster, or a key or a value breaks a rule.
+    """
+    file = find_file()
+    if file is None:
+        raise _refused(
+            f"--cluster {name}: no file names clusters. Write clusters.toml here or in "
+            f"~/.config/workbench, or name one in {VARIABLE}: docs/clusters.md shows what is in it."
+        )
+    return read(file, name)
+
+
+def read(file: Path, name: str) -> NamedCluster:
+    """`named_cluster` of a file. Every cluster in it is checked, so that a mistake shows early."""
+    from nets.config import unknown
+
+    clusters = {each.name: each for each in _read_all(file)}
+    if name not in clusters:
+        raise _refused(f"{file}: {unknown('cluster', name, sorted(clusters))}")
+    return clusters[name]
+
+
+def _read_all(file: Path) -> Iterator[NamedCluster]:
+    try:
+        tables = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _refused(f"{file} cannot be read as TOML: {error}.") from None
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise _refused(f"{file}: a cluster is a table, [{name}], got {name} = {table!r}.")
+        yield _cluster(file, name, table)
+
+
+def _cluster(file: Path, name: str, table: dict[str, Any]) -> NamedCluster:
+    from nets.config import from_dict, to_dict, unknown
+    from nets.errors import ConfigError
+    from workbench.cluster.config import ClusterConfig, SparkClusterConfig
+
+    for key in _OWN:
+        if not isinstance(table.get(key, ""), str):
+            raise _refused(f"{file}: {name}.{key} is text, got {table[key]!r}.")
+    given = {key: value for key, value in table.items() if key not in _OWN}
+    known = {"": list(ClusterConfig.__dataclass_fields__), "spark.": list(_spark())}
+    for prefix, part in (("", given), ("spark.", given.get("spark", {}))):
+        for key in part if isinstance(part, Mapping) else ():
+            if key not in known[prefix]:
+                names = sorted([*known[prefix], *(() if prefix else _OWN)])
+                raise _refused(
+                    f"{file}: [{name}] {unknown('key', prefix + key, _full(prefix, names))}"
+                )
+    try:
+        whole = from_dict(ClusterConfig, given)
+    except ConfigError as error:
+        raise _refused(f"{file}: [{name}] {error}") from None
+    tree = to_dict(whole)
+    settings = {f"cluster.{key}": tree[key] for key in given if key != "spark"}
+    settings |= {
+        f"cluster.spark.{key}": tree["spark"][key]
+        for key in given.get("spark", {})
+        if key in SparkClusterConfig.__dataclass_fields__
+    }
+    token = table.get("token_path")
+    return NamedCluster(
+        name=name,
+        file=file,
+        settings=settings,
+        description=table.get("description", ""),
+        token_path=None if token is None else Path(token).expanduser(),
+    )
+
+
+def _spark() -> tuple[str, ...]:
+    from workbench.cluster.config import SparkClusterConfig
+
+    return tuple(SparkClusterConfig.__dataclass_fields__)
+
+
+def _full(prefix: str, names: list[str]) -> list[str]:
+    return [prefix + name for name in names]
+
+
+def _refused(message: str) -> Exception:
+    from nets.errors import ConfigError  # loads torch, which only an error may
+
+    return ConfigError(message)
