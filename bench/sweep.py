@@ -1,19 +1,27 @@
-"""What a trial costs beside its training: our sweep and the documented ways of Ray Tune.
+"""A sweep of digits_cnn: ours beside Ray Tune's documented ways, Optuna in processes, a Spark loop.
 
-    python -m bench.sweep            32 trials of one second each
-    python -m bench.sweep --trials 8 --documented 2
+    python -m bench.sweep [--trials 64] [--epochs 5] [--rounds 1]
 
-Each trial sleeps for a second in three epochs: what is measured is everything around the training.
-The documented patterns are those of Ray's own guide: a function that reports, and a function that
-starts a TorchTrainer (https://docs.ray.io/en/latest/train/user-guides/hyperparameter-optimization.html).
+Learning rate x batch size x activation, the same net, rows and epochs everywhere, nothing stopped
+early, as many trials at once as there are cores, a thread each. Seconds of the whole search, from a
+running Ray (ours and Tune's) or from nothing (processes), and what one more trial costs: the wall
+time of all trials less that of a quarter of them. Overhead: that, less the epochs themselves, timed
+in one process that has a core for itself.
+
+Ray's ways are those of its guide: a function that reports, and a function that starts a
+TorchTrainer (https://docs.ray.io/en/latest/train/user-guides/hyperparameter-optimization.html).
+Slow ones run fewer trials, and a trial of theirs is compared.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,134 +30,198 @@ import ray.train
 from ray import tune
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
-from rich.console import Console
-from rich.table import Table
 
+from bench import report
+from bench.peers.digits_trial import GRID, train
 from tracking import MlflowRecorder
-from workbench.cluster import ClusterConfig
+from workbench import tuning
+from workbench.cluster import Bench, ClusterConfig
 from workbench.cluster import bench as open_bench
 from workbench.experiments import load_experiment
-from workbench.space import SweepConfig, Uniform
-from workbench.worker import Trial
+from workbench.space import Choice, SweepConfig
 
-EPOCHS, SECONDS = 3, 1.0
-
-
-class SleepingTrial(Trial):
-    """Our trial with its training replaced by a pause: net, data, recording stay."""
-
-    def step(self) -> dict[str, Any]:
-        time.sleep(SECONDS / EPOCHS)
-        self.learner.fit.epoch += 1
-        metrics = {"validation/accuracy": 0.5, "epoch": float(self.learner.epoch)}
-        self.learner.best_weights = dict(self.learner.net.state_dict())
-        done = self.learner.finished
-        return {"metrics": metrics, "finished": done, "done": done}
+AT_ONCE = os.cpu_count() or 1
+ROOT = Path(__file__).parents[1]
 
 
-def ours(trials: int, bench: Any, store: str) -> float:
-    """Seconds of a whole sweep, recorded in MLflow, without the evaluation of the best."""
-    from dataclasses import replace
-
-    import workbench.tuning as tuning
-
-    experiment = load_experiment("digits_cnn")
-    space = {"training.learning_rate": Uniform(low=1e-4, high=1e-1, log=True)}
-    config = SweepConfig(space=space, num_trials=trials, scheduler="none", search="random")
-    training = replace(experiment.training, epochs=EPOCHS)
-    experiment = replace(experiment, sweep=config, training=training)
-    recorder = MlflowRecorder(store)
-    real, tuning.Trial = tuning.Trial, SleepingTrial  # type: ignore[misc]
-    conclude, tuning._conclude_best = tuning._conclude_best, lambda *_: None  # type: ignore[assignment]
-    began = time.perf_counter()
-    try:
-        tuning.sweep(experiment, bench=bench, recorder=recorder)
-    finally:
-        tuning.Trial, tuning._conclude_best = real, conclude  # type: ignore[misc]
-    return time.perf_counter() - began
+def some(trials: int) -> dict[str, list[Any]]:
+    """A grid of that many trials: fewer learning rates, then fewer batch sizes."""
+    grid, left = dict(GRID), trials
+    for name in reversed(GRID):
+        grid[name] = GRID[name][: max(1, min(len(GRID[name]), left))]
+        left //= len(grid[name])
+    return grid
 
 
-def plain(config: dict[str, Any]) -> None:
-    """Ray Tune's function trainable."""
-    for _ in range(EPOCHS):
-        time.sleep(SECONDS / EPOCHS)
-        tune.report({"accuracy": 0.5})
+def ours(bench: Bench, store: str, epochs: int) -> Callable[[int], None]:
+    def run(trials: int) -> None:
+        space = {name: Choice(values=tuple(values)) for name, values in some(trials).items()}
+        experiment = load_experiment("digits_cnn")
+        experiment = replace(
+            experiment,
+            sweep=SweepConfig(space=space, search="grid", scheduler="none"),
+            training=replace(experiment.training, epochs=epochs),
+        )
+        recorder = MlflowRecorder(store)
+        assert len(tuning.sweep(experiment, bench=bench, recorder=recorder).trials) == trials
+        recorder.close()
+
+    return run
 
 
-def train_loop(config: dict[str, Any]) -> None:
-    for _ in range(EPOCHS):
-        time.sleep(SECONDS / EPOCHS)
-        ray.train.report({"accuracy": 0.5})
+def tune_function(epochs: int) -> Callable[[int], None]:
+    def objective(config: dict[str, Any]) -> None:
+        for accuracy in train(config, epochs, loader=True):
+            tune.report({"accuracy": accuracy})
+
+    return lambda trials: _tuned(tune.with_resources(objective, {"CPU": 1}), trials)
 
 
-def over_train(config: dict[str, Any]) -> None:
-    """Ray's documented trial: a driver function that runs a TorchTrainer."""
-    TorchTrainer(
-        train_loop,
-        scaling_config=ray.train.ScalingConfig(num_workers=1, resources_per_worker={"CPU": 1}),
-        run_config=ray.train.RunConfig(
-            name=f"trial-{tune.get_context().get_trial_id()}",
-            storage_path=config["storage"],
-            callbacks=[TuneReportCallback()],
-        ),
-    ).fit()
+def tune_over_trainer(epochs: int) -> Callable[[int], None]:
+    def loop(config: dict[str, Any]) -> None:
+        for accuracy in train(config, epochs, loader=True):
+            ray.train.report({"accuracy": accuracy})
+
+    def driver(config: dict[str, Any]) -> None:
+        TorchTrainer(
+            loop,
+            train_loop_config=config,
+            scaling_config=ray.train.ScalingConfig(num_workers=1, resources_per_worker={"CPU": 1}),
+            run_config=ray.train.RunConfig(
+                name=f"trial-{tune.get_context().get_trial_id()}",
+                storage_path=config["storage"],
+                callbacks=[TuneReportCallback()],
+            ),
+        ).fit()
+
+    return lambda trials: _tuned(tune.with_resources(driver, {"CPU": 0.01}), trials)
 
 
-def documented(function: Any, trials: int, cpus: float, at_once: int) -> float:
+def _tuned(trainable: Any, trials: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        tune.Tuner(
-            tune.with_resources(function, {"CPU": cpus}),
-            param_space={"rate": tune.uniform(0, 1), "storage": folder},
-            tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=at_once),
+        space = {name: tune.grid_search(values) for name, values in some(trials).items()}
+        found = tune.Tuner(
+            trainable,
+            param_space=space | {"storage": folder},
+            tune_config=tune.TuneConfig(max_concurrent_trials=AT_ONCE),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         ).fit()
-        return time.perf_counter() - began
+        assert len(found) == trials and not found.errors
+
+
+def optuna_processes(epochs: int, loader: bool) -> Callable[[int], None]:
+    def run(trials: int) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "bench/peers/digits_trial.py", "--epochs", str(epochs)]
+            command += ["--storage", f"{folder}/journal", "--trials", str(trials // AT_ONCE)]
+            started = [
+                subprocess.Popen(
+                    command + ["--loader"] * loader,
+                    cwd=ROOT,
+                    env=os.environ | {"PYTHONPATH": str(ROOT)},
+                )
+                for _ in range(AT_ONCE)
+            ]
+            assert not any(process.wait() for process in started)
+
+    return run
+
+
+def spark_loop(epochs: int) -> Callable[[int], None]:
+    """One fit after another, each by Spark's distributor, as CrossValidator goes through its grid."""
+
+    def run(trials: int) -> None:
+        subprocess.run(
+            [sys.executable, "bench/peers/spark_loop.py", str(trials), str(epochs)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            check=True,
+        )
+
+    return run
+
+
+def pure(epochs: int) -> float:
+    """Seconds that one trial trains, by the workbench's loop, in a process that has its imports."""
+    from bench.peers.digits_trial import digits
+    from nets.fit import Batch, Fit, batches, num_batches
+    from nets.net import build
+    from nets.spec import TensorSpec
+
+    experiment = load_experiment("digits_cnn")
+    x, y, vx, vy = digits()
+    spec = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+    seconds = []
+    for size in (32, 32, 64, 128, 256):  # the first to warm up
+        config = replace(experiment.training, batch_size=size, epochs=epochs)
+        began = time.perf_counter()
+        fit = Fit(
+            build(experiment.net, spec, 10), config, steps_per_epoch=num_batches(len(y), size)
+        )
+        for epoch in range(epochs):
+            fit.train_epoch(batches(Batch(x, y), size, seed=0, epoch=epoch))
+            fit.evaluate(batches(Batch(vx, vy), 1024, seed=0, epoch=0, shuffle=False))
+        seconds.append(time.perf_counter() - began)
+    return sum(seconds[1:]) / 4
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--trials", type=int, default=32, help="of ours and of plain functions")
-    parser.add_argument(
-        "--documented", type=int, default=4, help="trials that start a TorchTrainer"
-    )
-    chosen = parser.parse_args()
-    at_once = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory() as folder:
-        store = f"sqlite:///{Path(folder) / 'mlflow.db'}"
-        with open_bench(ClusterConfig(), home=Path(folder)) as bench:
-            ours(2, bench, store)  # data prepared, store made: once per data set, not per trial
-            rows = [
-                ("workbench sweep, with MLflow", chosen.trials, ours(chosen.trials, bench, store)),
-                (
-                    "Ray Tune, a function",
-                    chosen.trials,
-                    documented(plain, chosen.trials, 1, at_once),
-                ),
-                (
-                    "Ray Tune, a function that starts a TorchTrainer",
-                    chosen.documented,
-                    documented(over_train, chosen.documented, 0.01, at_once),
-                ),
-            ]
-    table = Table(title=f"Trials of {SECONDS:g} s on {at_once} cores")
-    for name in ("", "trials", "wall s", "floor s", "wall / floor", "overhead s a trial", "ratio"):
-        table.add_column(name, justify="right" if name else "left")
-    first = None
-    for name, trials, wall in rows:
-        floor = trials * SECONDS / at_once
-        overhead = (wall - floor) * at_once / trials
-        first = first or wall / trials
-        table.add_row(
-            name,
-            str(trials),
-            f"{wall:.1f}",
-            f"{floor:.1f}",
-            f"{wall / floor:.2f}",
-            f"{overhead:.2f}",
-            f"{wall / trials / first:.2f}",
+    parser = report.parser(__doc__, rounds=1)
+    parser.add_argument("--trials", type=int, default=64, help="a multiple of 16")
+    parser.add_argument("--slow", type=int, default=4, help="trials of what takes seconds each")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--only", help="ways whose name has this")
+    options = parser.parse_args()
+    found = report.Report("sweep", "A sweep of digits_cnn", options)
+    many, few, epochs = options.trials, options.slow, options.epochs
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_bench(ClusterConfig(), home=Path(folder)) as bench,
+    ):
+        mine = ours(bench, f"sqlite:///{folder}/mlflow.db", epochs)
+        mine(2)  # data prepared, store made: once per data set, not per trial
+        ways = [
+            ("workbench sweep, with MLflow", mine, many),
+            ("Ray Tune, a function", tune_function(epochs), many),
+            ("Optuna in processes, DataLoader", optuna_processes(epochs, True), many),
+            ("Optuna in processes, tensors", optuna_processes(epochs, False), many),
+            ("Ray Tune, function over TorchTrainer", tune_over_trainer(epochs), few),
+            ("TorchDistributor in a loop", spark_loop(epochs), few),
+        ]
+        for name, run, trials in ways:
+            if not options.only or options.only in name:
+                _add(found, name, run, trials, options.rounds)
+    training = pure(epochs)
+    for name, cost in [(row["way"], row["median"]) for row in found.rows if row["case"] == COST]:
+        found.add(
+            "overhead of a trial", name, cost - training, limit=0.2 if "work" in name else None
         )
-    Console(width=110).print(table)
+    found.finish()
+
+
+ALL, COST = "whole search, start included", "core seconds of one more trial"
+TARGETS = {
+    "Ray Tune, a function": 1.5,
+    "Optuna in processes, DataLoader": 1.5,
+    "Ray Tune, function over TorchTrainer": 5,
+}
+
+
+def _add(
+    found: report.Report, name: str, run: Callable[[int], None], trials: int, rounds: int
+) -> None:
+    walls = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        run(trials)
+        walls.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    run(trials // 4)
+    less = time.perf_counter() - began
+    rates = [trials / wall for wall in walls]
+    found.add(ALL, name, rates, "trials/s", target=TARGETS.get(name))
+    more = [(wall - less) / (trials - trials // 4) * AT_ONCE for wall in walls]
+    found.add(COST, name, more, note=f"{trials} trials")
 
 
 if __name__ == "__main__":
