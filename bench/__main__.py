@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-_FRAME = {"__main__", "machine", "report", "table"}
+_FRAME = {"__main__", "cases", "machine", "noise", "report", "table"}
 NAMES = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - _FRAME)
 
 

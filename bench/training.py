@@ -1,87 +1,49 @@
-"""Training throughput: `Fit.train_epoch` beside a hand-written loop, same net, rows, batch size.
+"""Training throughput: ours beside a loop by hand, DataLoader, Ray Train, TorchDistributor, TorchEstimator.
 
-    python -m bench.training [--seconds 4] [--rounds 5]
+    python -m bench.training                  everything: under four minutes on two cores
+    python -m bench.training --only loops     what needs no cluster
 
-Rounds alternate between the loops and their order, and the table has medians, so that another
-program on the machine slows all of them. Two hand-written loops: as people write it, and with the
-fused optimizer that `Fit` chooses.
+Same net, rows, batch size and precision everywhere; rows/s of the training loop alone, as each
+epoch takes, without the first. Noise for data: how long a step takes does not depend on it. Loops in
+one process are measured in turn. Several workers share the machine's cores, and each gets its share
+of the batch.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
-import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
 
+from bench import cases, report
+from bench.cases import CASES, CIFAR, CLASSES, LSTM, Case
 from nets.batches import Batch, batches, num_batches
-from nets.cnn import CNNConfig
-from nets.fit import Fit, autocast_dtype
-from nets.net import Net, build
-from nets.resnet import fast_resnet
-from nets.rnn import RNNConfig
-from nets.spec import TensorSpec
-from nets.training import TrainingConfig
+from nets.fit import Fit
+from nets.prepare import PreparationConfig
 
-Loop = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A net, its rows and its settings."""
-
-    name: str
-    make: Callable[[], Net]
-    spec: TensorSpec
-    rows: int
-    config: TrainingConfig
+ROOT = Path(__file__).parents[1]
+CORES = os.cpu_count() or 1
+EPOCHS = 5
+Rates = dict[tuple[str, int], list[float]]
+"""Rows per second of each epoch but the first, by case and workers."""
 
 
-def cases() -> list[Case]:
-    digit = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
-    digit_rows = TensorSpec(kind="series", shape=(8, 8))
-    picture = TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8")
-    small = TrainingConfig(batch_size=64)
-    return [
-        Case("CNN 8x8", lambda: build(CNNConfig(), digit, 10), digit, 1437, small),
-        Case(
-            "GRU 8 steps",
-            lambda: build(RNNConfig(cell="gru"), digit_rows, 10),
-            digit_rows,
-            1437,
-            small,
-        ),
-        Case(
-            "ResNet 32x32",
-            lambda: build(fast_resnet(24), picture, 10),
-            picture,
-            512,
-            TrainingConfig(
-                batch_size=128, optimizer="sgd", channels_last=True, precision="bfloat16"
-            ),
-        ),
-    ]
-
-
-def rows_of(spec: TensorSpec, count: int) -> Batch:
-    generator = torch.Generator().manual_seed(0)
-    if spec.dtype == "uint8":
-        shape = (count, *spec.shape)
-        features = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
-    else:
-        features = torch.randn(count, *spec.shape, generator=generator)
-    return Batch(features, torch.randint(10, (count,), generator=generator))
-
-
-def by_fit(case: Case, data: Batch, device: str) -> Loop:
+def by_fit(case: Case, data: Batch) -> Callable[[], None]:
     size = case.config.batch_size
-    fit = Fit(
-        case.make(), case.config, steps_per_epoch=num_batches(len(data.label), size), device=device
-    )
+    steps = num_batches(len(data.label), size)
+    fit = Fit(case.make(), case.config, steps_per_epoch=steps, device=data.features.device)
 
     def epoch() -> None:
         fit.train_epoch(batches(data, size, seed=0, epoch=fit.epoch))
@@ -89,81 +51,208 @@ def by_fit(case: Case, data: Batch, device: str) -> Loop:
     return epoch
 
 
-def by_hand(case: Case, data: Batch, device: str, fused: bool) -> Loop:
-    """The loop of a tutorial: it keeps the loss, nothing else."""
-    net, size, config = case.make().to(device), case.config.batch_size, case.config
-    if config.channels_last:
-        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer: torch.optim.Optimizer
-    if config.optimizer == "sgd":
-        optimizer = torch.optim.SGD(
-            net.parameters(), config.learning_rate, momentum=0.9, nesterov=True, fused=fused or None
+def by_loader(case: Case, data: Batch, processes: int) -> Callable[[], None]:
+    """PyTorch's DataLoader over a TensorDataset, as its tutorials have it."""
+    rows = DataLoader(
+        TensorDataset(data.features.cpu(), data.label.cpu()),
+        case.config.batch_size,
+        shuffle=True,
+        num_workers=processes,
+        persistent_workers=processes > 0,
+    )
+    device = data.features.device
+    model = cases.Plain(case).to(device)
+    optimizer = cases.make_optimizer(model, case.config)
+    return lambda: cases.train_on(
+        ((features.to(device), label.to(device)) for features, label in rows), model, optimizer
+    )
+
+
+def loops(found: report.Report, rounds: int) -> None:
+    """What needs no cluster, in this process with all cores."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for case in CASES.values():
+        rows = case.data()
+        data = Batch(rows.features.to(device), rows.label.to(device))
+        ways = {
+            "workbench": by_fit(case, data),
+            "by hand, rows on the device": cases.by_hand(case, data),
+            "by hand, fused optimizer": cases.by_hand(case, data, fused=True),
+            "DataLoader": by_loader(case, data, 0),
+            "DataLoader, 2 processes": by_loader(case, data, 2),
+        }
+        times = report.interleaved({way: _lasting(run) for way, run in ways.items()}, rounds)
+        for way, seconds in times.items():
+            rates = [case.rows / s for s in seconds]
+            target = 0.95 if way.startswith("by hand, rows") else None
+            found.add(f"{case.name}, one process", way, rates, "rows/s", target=target)
+
+
+def _lasting(epoch: Callable[[], None], seconds: float = 0.7) -> Callable[[], float]:
+    """Seconds per epoch over as many as fill `seconds`."""
+
+    def run() -> float:
+        began, done = time.perf_counter(), 0
+        while done == 0 or time.perf_counter() - began < seconds:
+            epoch()
+            done += 1
+        return (time.perf_counter() - began) / done
+
+    return run
+
+
+def workbench(chosen: list[Case], workers: tuple[int, ...]) -> Rates:
+    """`train(...)` on a bench with the rows in Ray's store; every worker has its share of the cores."""
+    from bench.noise import noise_data
+    from workbench.cluster import ClusterConfig
+    from workbench.cluster import bench as open_bench
+    from workbench.experiment import Experiment
+    from workbench.progress import Silent
+    from workbench.training import train
+
+    rates: Rates = {}
+
+    class Listening(Silent):
+        def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+            if epoch > 1:
+                rates.setdefault(key, []).append(metrics["samples_per_s"])
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+        with open_bench(ClusterConfig(), home=Path(folder)) as bench:
+            for case in chosen:
+                prepared = noise_data(case)
+                for number in workers:
+                    key = (case.name, number)
+                    size = case.config.batch_size // number
+                    experiment = Experiment(
+                        name="bench",
+                        preparation=PreparationConfig(method="none"),
+                        net=case.net,
+                        training=replace(case.config, epochs=EPOCHS, batch_size=size),
+                        cluster=ClusterConfig(
+                            num_workers=number, cpus_per_worker=CORES / number, storage=folder
+                        ),
+                    )
+                    train(experiment, bench=bench, prepared=prepared, progress=Listening())
+            rates |= {("ray", *key): value for key, value in ray_train(chosen, workers).items()}
+    return rates
+
+
+def ray_train(chosen: list[Case], workers: tuple[int, ...]) -> Rates:
+    """Ray Train's documented pattern on the Ray that runs: `iter_torch_batches` of a Dataset."""
+    import ray
+    import ray.train
+    from ray.train.torch import TorchTrainer
+
+    rates: Rates = {}
+    for case in chosen:
+        data = case.data()
+        columns = {"features": data.features.numpy(), "label": data.label.numpy()}
+        dataset = ray.data.range(case.rows).map_batches(
+            lambda part, columns=columns: {k: v[part["id"]] for k, v in columns.items()}
         )
-    else:
-        optimizer = torch.optim.AdamW(net.parameters(), config.learning_rate, fused=fused or None)
-    dtype = autocast_dtype(config, torch.device(device))
-    precision = torch.autocast(device, torch.bfloat16, enabled=dtype is not None)
-
-    def epoch() -> None:
-        net.train()
-        order = torch.randperm(len(data.label)).to(device)
-        total = torch.zeros((), device=device)
-        for rows in order.split(size):
-            features, label = data.features[rows], data.label[rows]
-            if config.channels_last:
-                features = features.contiguous(memory_format=torch.channels_last)
-            with precision:
-                loss = F.cross_entropy(net(features), label)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.detach()
-        total.item()
-
-    return epoch
+        dataset = dataset.materialize()
+        for number in workers:
+            with tempfile.TemporaryDirectory() as folder:
+                TorchTrainer(
+                    _ray_worker,
+                    train_loop_config={"case": case.name, "out": f"{folder}/epochs.json"},
+                    datasets={"train": dataset},
+                    scaling_config=ray.train.ScalingConfig(
+                        num_workers=number, resources_per_worker={"CPU": CORES / number}
+                    ),
+                    run_config=ray.train.RunConfig(storage_path=folder),
+                ).fit()
+                seconds = json.loads(Path(f"{folder}/epochs.json").read_text())
+            rates[case.name, number] = [case.rows / s for s in seconds[1:]]
+    return rates
 
 
-def rates(loops: dict[str, Loop], rows: int, seconds: float, rounds: int) -> dict[str, float]:
-    """Rows per second of each loop: the median over interleaved rounds of `seconds` in all."""
-    for loop in loops.values():
-        loop()
-    found: dict[str, list[float]] = {name: [] for name in loops}
-    for number in range(rounds):
-        names = list(loops) if number % 2 == 0 else list(loops)[::-1]
-        for name in names:
-            done, started = 0, time.perf_counter()
-            while done == 0 or time.perf_counter() - started < seconds / rounds:
-                loops[name]()
-                done += rows
-            found[name].append(done / (time.perf_counter() - started))
-    return {name: statistics.median(values) for name, values in found.items()}
+def _ray_worker(config: dict[str, Any]) -> None:
+    import ray.train
+    import ray.train.torch
+
+    case = CASES[config["case"]]
+    workers = ray.train.get_context().get_world_size()
+    torch.set_num_threads(max(1, CORES // workers))
+    model = ray.train.torch.prepare_model(cases.Plain(case))
+    optimizer = cases.make_optimizer(model, case.config)
+    shard = ray.train.get_dataset_shard("train")
+    seconds = []
+    for _ in range(EPOCHS):
+        began = time.perf_counter()
+        rows = shard.iter_torch_batches(batch_size=case.config.batch_size // workers)
+        cases.train_on(((part["features"], part["label"]) for part in rows), model, optimizer)
+        seconds.append(time.perf_counter() - began)
+    if ray.train.get_context().get_world_rank() == 0:
+        Path(config["out"]).write_text(json.dumps(seconds))
+
+
+def by_peer(script: str, chosen: list[Case], workers: tuple[int, ...]) -> Rates:
+    """A program of `bench/peers`, in a process of its own: it has a Spark, and perhaps a Ray."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(ROOT / "bench/peers" / script), "--epochs", str(EPOCHS)]
+        for case in chosen:
+            command += ["--case", case.name, "--rows", str(_written(case, Path(folder)))]
+        for number in workers:
+            command += ["--workers", str(number)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "HOME": folder}
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=folder, env=environment
+        )
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    made = json.loads(done.stdout.strip().splitlines()[-1])
+    return {
+        (one["case"], one["workers"]): [CASES[one["case"]].rows / s for s in one["epochs"][1:]]
+        for one in made
+    }
+
+
+def _written(case: Case, folder: Path) -> Path:
+    """The rows as a Parquet file of `features` (a list of floats) and `label`."""
+    data = case.data()
+    flat = data.features.flatten(1).float().numpy()
+    values = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), flat.shape[1])
+    table = pa.table({"features": values.cast(pa.list_(pa.float32())), "label": data.label.numpy()})
+    path = folder / f"{case.spec.kind}.parquet"
+    pq.write_table(table, path)
+    return path
+
+
+def clusters(found: report.Report) -> None:
+    """Through Ray or Spark, one worker with all cores and two that share them."""
+    chosen, workers = [CIFAR, LSTM], (1, 2)
+    both = workbench(chosen, workers)
+    ours = {key: value for key, value in both.items() if key[0] != "ray"}
+    peers = {
+        "Ray Train, iter_torch_batches": {k[1:]: v for k, v in both.items() if k[0] == "ray"},
+        "TorchDistributor, local mode": by_peer("torch_distributor.py", chosen, workers),
+        "RayDP TorchEstimator": by_peer("raydp_estimator.py", chosen, workers),
+    }
+    for case in chosen:
+        for number in workers:
+            name = f"{case.name}, {number} worker{'s' * (number > 1)}"
+            found.add(name, "workbench", ours[case.name, number], "rows/s")
+            if number > 1:
+                one = ours[case.name, 1]
+                found.add(name, "workbench, 1 worker", one, "rows/s", target=1)
+            for way, rates in peers.items():
+                target = 3 if "Estimator" in way else None
+                found.add(name, way, rates[case.name, number], "rows/s", target=target)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=5.0, help="per loop and case")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = report.parser(__doc__)
+    parser.add_argument("--only", choices=("loops", "clusters"))
     options = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    threads = torch.get_num_threads()
-    print(f"training throughput, rows/s, on {device} ({threads} threads); ratio = Fit / by hand")
-    print(
-        f"{'net':<14}{'batch':>6}{'by hand':>10}{'fused':>10}{'Fit':>10}{'ratio':>8}{'(fused)':>9}"
-    )
-    for case in cases():
-        data = rows_of(case.spec, case.rows)
-        data = Batch(data.features.to(device), data.label.to(device))
-        loops = {
-            "hand": by_hand(case, data, device, fused=False),
-            "fused": by_hand(case, data, device, fused=True),
-            "fit": by_fit(case, data, device),
-        }
-        rate = rates(loops, case.rows, options.seconds, options.rounds)
-        print(
-            f"{case.name:<14}{case.config.batch_size:>6}{rate['hand']:>10,.0f}{rate['fused']:>10,.0f}"
-            f"{rate['fit']:>10,.0f}{rate['fit'] / rate['hand']:>8.2f}{rate['fit'] / rate['fused']:>9.2f}",
-            flush=True,
-        )
+    found = report.Report("training", f"Training, {CLASSES} classes, {CORES} cores", options)
+    if options.only != "clusters":
+        loops(found, options.rounds)
+    if options.only != "loops":
+        clusters(found)
+    found.finish()
 
 
 if __name__ == "__main__":
