@@ -1,28 +1,42 @@
-"""A case's rows as prepared data in Ray's object store, without Spark."""
+"""A case's rows as prepared data, without Spark: in Ray's object store, or in this process."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import ray
 
 from bench.cases import CLASSES, Case
+from workbench.arrays import Arrays
 from workbench.bridge import Prepared, Split
 
-EVALUATED = 256
-"""Rows of the validation and of the test split."""
+
+class Here(Split):
+    """A split whose arrays are in this process."""
+
+    def read(self) -> Arrays:
+        held: Any = self.arrays
+        return held
 
 
-def noise_data(case: Case) -> Prepared:
+def noise_data(case: Case, *, shared: bool = True) -> Prepared:
+    """A tenth of the rows again for validation and test.
+
+    Args:
+        shared: put the arrays in the store of the Ray that runs; otherwise no Ray is needed.
+    """
     data = case.data()
     everything = {"features": data.features.numpy(), "label": data.label.numpy()}
     everything["key"] = np.array([f"{i:06d}" for i in range(case.rows)])
-    counts = {"train": case.rows, "validation": EVALUATED, "test": EVALUATED}
+    counts = {"train": case.rows, "validation": case.rows // 10, "test": case.rows // 10}
+    kind, place = (Split, ray.put) if shared else (Here, dict)
     splits = {
-        name: Split(
+        name: kind(
             name=name,
             num_rows=count,
             spec=case.spec,
-            arrays=ray.put({column: values[:count] for column, values in everything.items()}),
+            arrays=place({column: values[:count] for column, values in everything.items()}),
         )
         for name, count in counts.items()
     }

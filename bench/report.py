@@ -48,6 +48,19 @@ def interleaved(
     return found
 
 
+def lasting(call: Callable[[], object], seconds: float = 0.7) -> Callable[[], float]:
+    """A way that takes long enough to be timed: seconds per call over as many as fill `seconds`."""
+
+    def run() -> float:
+        began, done = time.perf_counter(), 0
+        while done == 0 or time.perf_counter() - began < seconds:
+            call()
+            done += 1
+        return (time.perf_counter() - began) / done
+
+    return run
+
+
 class Report:
     """Rows as they are measured; then a table and a file."""
 

@@ -34,14 +34,16 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     if row["median"] is None:
         return [row["way"], "", "", "", "", row["note"]]
     values, unit, aim = row["values"], row["unit"], ""
+    brief = unit == "s" and max(values) < 0.1
+    factor, unit = (1000, "ms") if brief else (1, unit)
     if row["target"] is not None:
         aim = f"≥ {row['target']:g} ×"
     elif row["limit"] is not None:
-        aim = f"{'≥' if unit.endswith('/s') else '≤'} {row['limit']:g}"
+        aim = f"{'≥' if unit.endswith('/s') else '≤'} {figure(factor * row['limit'])}"
     return [
         row["way"],
-        f"{figure(row['median'])} {unit}",
-        f"{figure(min(values))}..{figure(max(values))}" if len(values) > 1 else "",
+        f"{figure(factor * row['median'])} {unit}",
+        f"{figure(factor * min(values))}..{figure(factor * max(values))}" if values[1:] else "",
         f"{row['ratio']:.2f} ×" if "ratio" in row else "",
         aim,
         f"{'MISSED ' * row['missed']}{row['note']}",
