@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import resource
@@ -41,11 +42,12 @@ class Check:
     """What to do about it; empty where nothing has to be done."""
 
 
-def diagnose(*, start: bool = False) -> Iterator[Check]:
+def diagnose(*, start: bool = False, cluster: str | None = None) -> Iterator[Check]:
     """Every check in turn, each as soon as it is made.
 
     Args:
         start: also start Ray and Spark and count some rows (half a minute).
+        cluster: name of a cluster to look at, and to start them on.
     """
     checks: list[Callable[[], Check]] = [
         python,
@@ -62,14 +64,17 @@ def diagnose(*, start: bool = False) -> Iterator[Check]:
         gpus,
         tracking_store,
     ]
+    if cluster is not None:
+        checks.append(functools.partial(named_cluster, cluster))
     if start:
-        checks.append(cluster)
+        checks.append(functools.partial(ray_and_spark, cluster))
     for check in checks:
         try:
             yield check()
         except Exception as error:
+            name = getattr(check, "func", check).__name__
             yield Check(
-                name=check.__name__.replace("_", " "),
+                name=name.replace("_", " "),
                 verdict="warn",
                 seen=f"could not be checked: {type(error).__name__}: {error}",
             )
@@ -323,14 +328,37 @@ def tracking_store() -> Check:
         return Check(name="tracking store", verdict="fail", seen=str(error))
 
 
-def cluster() -> Check:
-    from workbench.cluster import bench
+def named_cluster(name: str) -> Check:
+    """Whether it is in the file, its settings keep the rules, and it answers."""
+    from nets.errors import ConfigError
+    from workbench.cluster import named
+    from workbench.cluster.launcher import check_master
+    from workbench.cluster.ray_up import check_reachable
+
+    title = f"cluster {name}"
+    try:
+        found = named.named_cluster(name)
+        found.use()
+        config = found.config()
+        if config.topology == "spark":
+            check_master(str(config.spark.master))
+        elif config.joins:
+            check_reachable(config.address)
+    except (ConfigError, ClusterError) as error:
+        return Check(name=title, verdict="fail", seen=str(error))
+    return Check(name=title, verdict="ok", seen=f"{config.described} answers ({found.file})")
+
+
+def ray_and_spark(cluster: str | None = None) -> Check:
+    from nets.errors import ConfigError
+    from workbench.cluster import bench, named
 
     try:
-        with bench() as running:
+        config = None if cluster is None else named.named_cluster(cluster).config()
+        with bench(config) as running:
             count = running.spark.range(1000).count()
             seconds = running.seconds
-    except ClusterError as error:
+    except (ConfigError, ClusterError) as error:
         return Check(name="Ray and Spark", verdict="fail", seen=str(error))
     took = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
     return Check(

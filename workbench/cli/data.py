@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.options import Debug, Json, Set, changes_of, configured
+from workbench.cli.options import Cluster, Debug, Json, Set, changes_of, configured
 
 if TYPE_CHECKING:
     from workbench.data.downloads import Known
@@ -40,6 +40,7 @@ def describe(
         Path | None,
         typer.Option(help="PNG file for the contact sheet", show_default="below WORKBENCH_HOME"),
     ] = None,
+    cluster: Cluster = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -60,7 +61,7 @@ def describe(
 
     with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Loading the libraries")
-        chosen = _experiment(source, set_)
+        chosen = _experiment(source, set_, cluster)
         from workbench import data
         from workbench.cluster import bench
         from workbench.cluster.bench import HOME
@@ -138,7 +139,7 @@ def _list(known: Mapping[str, Known], json: bool) -> None:
     output.out().print(table)
 
 
-def _experiment(source: str, set_: list[str] | None) -> Experiment:
+def _experiment(source: str, set_: list[str] | None, cluster: str | None) -> Experiment:
     """The experiment named, or one made of the source that is named."""
     from nets.config import from_dict, override
     from nets.errors import ConfigError
@@ -153,11 +154,11 @@ def _experiment(source: str, set_: list[str] | None) -> Experiment:
         except json_module.JSONDecodeError as error:
             raise ConfigError(f"SOURCE is no JSON ({error}), got {source!r}.") from None
     elif source in names() or ".py" in source or not Path(source).expanduser().exists():
-        return configured(source, set_)
+        return configured(source, set_, cluster=cluster)
     else:
         settings = guessed(source)
     made = Experiment(name="described", data=from_dict(DataConfig, {"source": settings}))
-    return override(made, changes_of(set_))
+    return override(made, changes_of(set_, cluster=cluster))
 
 
 def _show(found: Description) -> None:

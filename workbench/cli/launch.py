@@ -13,6 +13,7 @@ from rich.text import Text
 from workbench.cli import output
 from workbench.cli.guard import INTERRUPTED
 from workbench.cli.options import (
+    Cluster,
     Debug,
     Epochs,
     ExperimentName,
@@ -40,6 +41,7 @@ def train(
     set_: Set = None,
     epochs: Epochs = None,
     seed: Seed = None,
+    cluster: Cluster = None,
     own: Own = False,
     json: Json = False,
     debug: Debug = False,
@@ -55,15 +57,17 @@ def train(
     `workbench train cifar10_cnn --set data.source.path=~/cifar-10-python.tar.gz`
 
     `workbench train my_experiment.py:wide --set cluster.num_workers=2 --json`
+
+    `workbench train digits_cnn --cluster lab` runs where clusters.toml says that lab is
     """
     with output.progress_console() as console, Terminal(console) as progress:
-        changes = changes_of(set_, epochs=epochs, seed=seed)
+        changes = changes_of(set_, epochs=epochs, seed=seed, cluster=cluster)
         if end := joined("train", experiment, changes, progress, own=own):
             result, name = TrainResult(**end.result or {}), end.shown["name"]
             monitor = end.shown["metric"]
         else:
             progress.stage("Loading the libraries")
-            chosen = configured(experiment, set_, epochs=epochs, seed=seed)
+            chosen = configured(experiment, set_, epochs=epochs, seed=seed, cluster=cluster)
             name, monitor = chosen.name, chosen.training.monitor
             progress.rank_by(monitor, chosen.training.mode)
             _refuse_missing_data(chosen)
@@ -126,6 +130,7 @@ def sweep(
         str | None,
         typer.Option(metavar="RUN", help="Go on with a sweep that was stopped", show_default=False),
     ] = None,
+    cluster: Cluster = None,
     own: Own = False,
     json: Json = False,
     debug: Debug = False,
@@ -142,6 +147,8 @@ def sweep(
     --space net.activation=relu,elu,tanh`
 
     `workbench sweep digits_cnn --resume 0123abcd` goes on with a sweep that was stopped.
+
+    `workbench sweep digits_cnn --cluster lab` runs where clusters.toml says that lab is
     """
     extra: dict[str, Any] = {
         path: value
@@ -154,12 +161,14 @@ def sweep(
         if value is not None
     }
     with output.progress_console() as console, Terminal(console) as progress:
-        changes = changes_of(set_, epochs=epochs, seed=seed, extra=extra)
+        changes = changes_of(set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
         if end := joined("sweep", experiment, changes, progress, own=own, resume=resume):
             result, shown = SweepResult.from_dict(end.result or {}), end.shown
         else:
             progress.stage("Loading the libraries")
-            chosen = configured(experiment, set_, epochs=epochs, seed=seed, extra=extra)
+            chosen = configured(
+                experiment, set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster
+            )
             metric, mode = chosen.sweep.metric, chosen.sweep.mode
             shown = {"name": chosen.name, "metric": metric, "mode": mode}
             progress.rank_by(metric, mode)

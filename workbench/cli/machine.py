@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.options import Debug, Json, configured
+from workbench.cli.options import Cluster, Debug, Json, configured
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -73,18 +73,27 @@ def doctor(
     start: Annotated[
         bool, typer.Option("--start", help="Also start Ray and Spark once (half a minute)")
     ] = False,
+    cluster: Cluster = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Look at this machine: Java, packages, memory, disk, ports, GPUs, the tracking store.
 
-    Exits with 1 when a check fails, so that a script can ask.
+    With --cluster also at that cluster: whether it answers, and with --start whether its nodes have
+    the packages of this machine and run Spark. Exits with 1 when a check fails, so that a script can
+    ask.
+
+    **Examples**
+
+    `workbench doctor`
+
+    `workbench doctor --cluster lab --start`
     """
     from workbench.doctor import Check, diagnose
 
     checks: list[Check] = []
     out = output.out()
-    for check in diagnose(start=start):
+    for check in diagnose(start=start, cluster=cluster):
         checks.append(check)
         if not json:
             mark = Text(f"{check.verdict:<5}", _STYLES[check.verdict])

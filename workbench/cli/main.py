@@ -48,6 +48,8 @@ def _workbench(
     `workbench up` keeps Ray and Spark up, so that these begin within seconds; `workbench down`
     stops them.
 
+    `--cluster NAME` runs them on a Ray or a Spark cluster that `clusters.toml` names.
+
     `workbench runs` and `workbench compare` look back; `workbench export` takes a model away;
     `workbench score` predicts with it in Spark.
     """

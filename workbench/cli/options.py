@@ -52,6 +52,16 @@ Own = Annotated[
         help="Start Ray and Spark for this command even where a bench is up",
     ),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="NAME",
+        help="Where it runs: a cluster that clusters.toml names (here, in ~/.config/workbench, or "
+        "where WORKBENCH_CLUSTERS says). --set cluster.KEY=VALUE wins over what it has there.",
+        show_default=False,
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else")
 ]
@@ -68,6 +78,7 @@ def configured(
     epochs: int | None = None,
     seed: int | None = None,
     extra: dict[str, Any] | None = None,
+    cluster: str | None = None,
 ) -> Experiment:
     """The experiment with the command line's changes; `--set` wins over the short forms.
 
@@ -77,7 +88,7 @@ def configured(
     from nets.config import override
     from workbench.experiments import load_experiment
 
-    changes = changes_of(settings, epochs=epochs, seed=seed, extra=extra)
+    changes = changes_of(settings, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
     return override(load_experiment(name), changes)
 
 
@@ -87,13 +98,23 @@ def changes_of(
     epochs: int | None = None,
     seed: int | None = None,
     extra: dict[str, Any] | None = None,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Setting by path, from the options; values are still text.
 
+    Args:
+        cluster: name of a cluster, whose token this process shows to Ray from now on.
+
     Raises:
-        ConfigError: an option is no KEY=VALUE.
+        ConfigError: an option is no KEY=VALUE, or no cluster has that name.
     """
     changes: dict[str, Any] = {}
+    if cluster is not None:
+        from workbench.cluster.named import named_cluster
+
+        named = named_cluster(cluster)
+        named.use()
+        changes |= named.settings
     if epochs is not None:
         changes["training.epochs"] = epochs
     if seed is not None:

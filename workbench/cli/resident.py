@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.options import Debug, Json, Set, configured
+from workbench.cli.options import Cluster, Debug, Json, Set, configured
 from workbench.errors import ClusterError
 from workbench.resident import Client, Job, Jobs, find
 from workbench.resident import client as clients
@@ -45,6 +45,7 @@ def up(
         ),
     ] = None,
     set_: Set = None,
+    cluster: Cluster = None,
     dashboards: Annotated[
         bool,
         typer.Option("--dashboards", help="Also Ray's and Spark's own pages, on 127.0.0.1"),
@@ -61,11 +62,13 @@ def up(
     `workbench up`
 
     `workbench up --set cluster.executor_memory=4g`
+
+    `workbench up --cluster lab` joins, or starts Ray on, the cluster that clusters.toml names so
     """
     there = _found()
     if there is None:
         with output.progress_console() as console, Terminal(console) as progress:
-            state = clients.up(_cluster(experiment, set_), progress, dashboards=dashboards)
+            state = clients.up(_cluster(experiment, set_, cluster), progress, dashboards=dashboards)
     else:
         state = there.state
     if json:
@@ -89,15 +92,17 @@ def up(
         out.print(Text(f"  {command:<{width}}"), Text(f"  {meaning}", "dim"), soft_wrap=True)
 
 
-def _cluster(experiment: str | None, settings: list[str] | None) -> dict[str, Any]:
-    if experiment is None and not settings:
+def _cluster(
+    experiment: str | None, settings: list[str] | None, cluster: str | None
+) -> dict[str, Any]:
+    if experiment is None and not settings and cluster is None:
         return {}
     other = [text for text in settings or () if not text.startswith("cluster.")]
     if experiment is None and other:
         raise typer.BadParameter(f"A bench has settings of cluster only, got --set {other[0]}")
     from nets.config import to_dict
 
-    return to_dict(configured(experiment or "digits_cnn", settings).cluster)
+    return to_dict(configured(experiment or "digits_cnn", settings, cluster=cluster).cluster)
 
 
 def down(debug: Debug = False) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli import output as terminal
-from workbench.cli.options import Debug, Json
+from workbench.cli.options import Cluster, Debug, Json
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from workbench.cluster import ClusterConfig
     from workbench.scoring import Model
 
 _BATCH_BYTES = 16 * 2**20
@@ -75,7 +76,10 @@ def score(
     files_per_batch: Annotated[
         int, typer.Option(min=1, help="--stream: files scored and written together, at most")
     ] = 64,
-    master: Annotated[str, typer.Option(help="Spark's master")] = "local[*]",
+    master: Annotated[
+        str | None, typer.Option(help="Spark's master", show_default="local[*]")
+    ] = None,
+    cluster: Cluster = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -93,6 +97,8 @@ def score(
 
     `workbench score exported -i inbox -o scored --stream --checkpoint state`
     """
+    if master is not None and cluster is not None:
+        raise typer.BadParameter("--cluster says where Spark is, and --master too: use one.")
     if stream != (checkpoint is not None):
         raise typer.BadParameter("--stream and --checkpoint DIR need each other.")
     if once and not stream:
@@ -113,7 +119,7 @@ def score(
     )
     # Arrow batches are counted in rows: some megabytes of samples, whatever their size.
     rows = max(16, min(4096, _BATCH_BYTES // model.spec.num_bytes))
-    with spark_session(master, rows) as spark:
+    with spark_session(master or "local[*]", rows, cluster) as spark:
         if checkpoint is not None:
             query = stream_files(
                 spark,
@@ -181,19 +187,44 @@ def find_model(name: str) -> Model:
 
 
 @contextmanager
-def spark_session(master: str, batch_rows: int) -> Iterator[SparkSession]:
+def spark_session(
+    master: str, batch_rows: int, cluster: str | None = None
+) -> Iterator[SparkSession]:
     """A Spark session of this process, stopped at the end.
 
+    Args:
+        cluster: name of a cluster to use instead of `master`: the Spark cluster itself, or Spark on
+            the Ray of that name.
+
     Raises:
-        ClusterError: there is no usable Java.
+        ClusterError: there is no usable Java, or the cluster cannot be used.
     """
+    settings = {
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows),
+    }
+    if cluster is not None:
+        from workbench.cluster.launcher import check_master, settings_of
+        from workbench.cluster.named import named_cluster
+
+        named = named_cluster(cluster)
+        named.use()
+        config = named.config()
+        if config.topology == "ray":
+            with _on_ray(config, settings) as spark:
+                yield spark
+            return
+        master = str(config.spark.master)
+        check_master(master)
+        settings |= settings_of(config.spark)
     import os
     import sys
 
     from workbench.cluster.java import find_java
 
     find_java().use()
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python", sys.executable))
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName("workbench score").master(master)
@@ -201,11 +232,6 @@ def spark_session(master: str, batch_rows: int) -> Iterator[SparkSession]:
         builder = builder.config("spark.ui.enabled", "false").config(
             "spark.driver.host", "127.0.0.1"
         )
-    settings = {
-        "spark.ui.showConsoleProgress": "false",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows),
-    }
     for key, value in settings.items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
@@ -214,3 +240,19 @@ def spark_session(master: str, batch_rows: int) -> Iterator[SparkSession]:
         yield spark
     finally:
         spark.stop()
+
+
+@contextmanager
+def _on_ray(config: ClusterConfig, settings: dict[str, str]) -> Iterator[SparkSession]:
+    from workbench.cluster import bench
+    from workbench.terminal import Terminal
+
+    with (
+        terminal.progress_console() as console,
+        Terminal(console) as progress,
+        bench(config, progress=progress) as opened,
+    ):
+        for key, value in settings.items():
+            if key.startswith("spark.sql."):  # the others are of the start, and set there
+                opened.spark.conf.set(key, value)
+        yield opened.spark

@@ -25,6 +25,9 @@ _Base: type = (
 class Hook(_Base):
     """Ray's own, and the token and the PATH of the nodes."""
 
+    def __init__(self, is_global: bool = False) -> None:
+        super().__init__(is_global)  # Ray makes its own with the argument, and others without
+
     def custom_environment_variables(self) -> dict[str, str]:
         """For the head, which runs here, and for each node in an executor."""
         secret = token()

@@ -22,7 +22,10 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.cluster.config import ClusterConfig
 
 VARIABLE = "WORKBENCH_CLUSTERS"
 _OWN = ("description", "token_path")
@@ -40,6 +43,14 @@ class NamedCluster:
     description: str = ""
     token_path: Path | None = None
     """File with Ray's token of that cluster; None: as Ray finds it (RAY_AUTH_TOKEN, ~/.ray/auth_token)."""
+
+    def config(self) -> ClusterConfig:
+        """What an experiment with the defaults has with it."""
+        from nets.config import override
+        from workbench.cluster.config import ClusterConfig
+
+        changes = {key.removeprefix("cluster."): value for key, value in self.settings.items()}
+        return override(ClusterConfig(), changes)
 
     def use(self) -> None:
         """Have this process, and those it starts, show that cluster's token to Ray.
@@ -126,10 +137,12 @@ def _cluster(file: Path, name: str, table: dict[str, Any]) -> NamedCluster:
     for prefix, part in (("", given), ("spark.", given.get("spark", {}))):
         for key in part if isinstance(part, Mapping) else ():
             if key not in known[prefix]:
-                names = sorted([*known[prefix], *(() if prefix else _OWN)])
-                raise _refused(
-                    f"{file}: [{name}] {unknown('key', prefix + key, _full(prefix, names))}"
+                names = sorted(
+                    prefix + each for each in (*known[prefix], *(() if prefix else _OWN))
                 )
+                said = unknown("key", prefix + key, names)
+                listed = "" if "Known:" in said else f" Known: {', '.join(names)}."
+                raise _refused(f"{file}: [{name}] {said}{listed}")
     try:
         whole = from_dict(ClusterConfig, given)
     except ConfigError as error:
@@ -155,10 +168,6 @@ def _spark() -> tuple[str, ...]:
     from workbench.cluster.config import SparkClusterConfig
 
     return tuple(SparkClusterConfig.__dataclass_fields__)
-
-
-def _full(prefix: str, names: list[str]) -> list[str]:
-    return [prefix + name for name in names]
 
 
 def _refused(message: str) -> Exception:

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -18,7 +18,7 @@ from rich.console import Console
 from nets.config import from_dict, to_dict
 from tracking import TrackingError
 from workbench.cluster.bench import Bench
-from workbench.cluster.config import ClusterConfig
+from workbench.cluster.config import ClusterConfig, decided_at_start
 from workbench.cluster.java import find_java
 from workbench.cluster.terminal_logs import logs_to, route_loggers
 from workbench.errors import ClusterError, exit_code
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 CANCEL = "cancel"
 """A file in the job's folder: it is to end."""
-_SPARK = ("address", "num_executors", "executor_cores", "executor_cpus", "executor_memory")
-"""Settings of `cluster` that are decided when the bench starts."""
 
 
 class JobProgress(Several):
@@ -144,9 +142,8 @@ class Runner:
         from workbench.tuning import sweep
 
         provenance.forget()
-        experiment = request.load()
+        experiment = self._fitting(request.load(), request.changes)
         progress.experiment(experiment, request.kind)
-        self._fits(experiment)
         result: Any
         with closing(MlflowRecorder()) as recorder:
             shared: Any = {"bench": self._bench, "recorder": recorder, "progress": progress}
@@ -162,17 +159,29 @@ class Runner:
             "result": dataclasses.asdict(result),
         }
 
-    def _fits(self, experiment: Experiment) -> None:
-        """Refuse what was decided otherwise when the bench started."""
+    def _fitting(self, experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+        """The experiment on this bench's cluster, where it asks for no other.
+
+        Raises:
+            ClusterError: it does, and that was decided when the bench started.
+        """
         asked, has = to_dict(experiment.cluster), to_dict(self._bench.config)
-        for name in _SPARK:
-            if asked[name] != has[name]:
+        usual, taken = to_dict(ClusterConfig()), {}
+        for name in (*decided_at_start(), "storage"):
+            path = f"cluster.{name}"
+            named = any(f"{change}.".startswith(f"{path}.") for change in changes)
+            if asked[name] == has[name]:
+                continue
+            if not named and asked[name] == usual[name]:
+                taken[name] = has[name]
+            elif name != "storage":
                 raise ClusterError(
-                    f"The experiment asks for cluster.{name}={asked[name]}, and the bench that is "
-                    f"up was started with {has[name]}. --own starts one for this command; "
-                    f"`workbench down` and `workbench up --set cluster.{name}={asked[name]}` start "
-                    "the bench anew."
+                    f"The experiment asks for {path}={asked[name]}, and the bench that is up was "
+                    f"started with {has[name]}. --own starts one for this command; `workbench down` "
+                    f"and `workbench up --set {path}={asked[name]}` start the bench anew."
                 )
+        cluster = from_dict(ClusterConfig, asked | taken)
+        return dataclasses.replace(experiment, cluster=cluster)
 
     def _prepare(self, data: Any, preparation: Any) -> Any:
         import ray
