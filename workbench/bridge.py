@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import ray
+import ray.experimental
 import torch
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nets.fit import Batch
 from nets.prepare import PreparationConfig
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SPLITS = ("train", "validation", "test")
+_LOST_S = 5.0
+"""What no machine has and nobody brings within this time is lost."""
 
 _FULL_PARTITION = 16 * 2**20
 """Bytes of features."""
@@ -92,14 +96,18 @@ def prepare(
     *,
     progress: Progress | None = None,
 ) -> Prepared:
-    """Read, split and measure data in Spark and hand it to Ray; once per fingerprint and bench.
+    """Read, split and measure data in Spark and hand it to Ray; once per fingerprint and bench, and
+    again where it was lost with the machine that held it.
 
     Raises:
         DataError: the data cannot be read, a split is empty, or too many rows are bad.
     """
     fingerprint = data.fingerprint(config, preparation)
+    progress = progress or Silent()
+    if fingerprint in bench.prepared and not is_whole(bench.prepared[fingerprint]):
+        del bench.prepared[fingerprint]
+        progress.note("Prepared data was lost with the machine that held it; it is made again.")
     if fingerprint not in bench.prepared:
-        progress = progress or Silent()
         if bench.prepare is not None:
             bench.make_room()
             bench.prepared[fingerprint] = bench.prepare(config, preparation)
@@ -119,6 +127,23 @@ def prepare(
         )
     found: Prepared = bench.prepared[fingerprint]
     return found
+
+
+def is_whole(prepared: Prepared) -> bool:
+    """Whether Ray still has all of the data, in memory or on a disk."""
+    refs: list[Any] = []
+    for split in prepared.splits.values():
+        refs += [split.arrays] if split.arrays is not None else []
+        refs += split.dataset.get_internal_block_refs() if split.dataset is not None else []
+    living = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    known = ray.experimental.get_object_locations(refs)
+    # Small ones lie with their owner, on no node; so does the error of one that was lost.
+    rest = [ref for ref in refs if not living.intersection(known.get(ref, {}).get("node_ids", ()))]
+    try:
+        ray.get(rest, timeout=_LOST_S)
+    except ray.exceptions.RayError:
+        return False
+    return True
 
 
 def prepare_table(

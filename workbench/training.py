@@ -20,10 +20,10 @@ from safetensors.torch import save
 from nets import DivergedError
 from tracking import Recorder, TrackingError
 from workbench import provenance, warm
-from workbench.bridge import Prepared, prepare
+from workbench.bridge import Prepared, is_whole, prepare
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
-from workbench.errors import TrainingError
+from workbench.errors import DataError, TrainingError
 from workbench.experiment import Experiment
 from workbench.learner import cpu_state, new_net
 from workbench.outcome import Outcome
@@ -62,15 +62,23 @@ def train(
     """
     progress = progress or Silent()
     recorder = recorder or default_recorder()
-    opened = nullcontext(bench) if bench else open_bench(experiment.cluster, progress=progress)
-    with opened as bench:
-        bench.check(experiment.cluster)
+    # One worker keeps its state in Ray's object store.
+    folder = checkpoint_folder(experiment) if experiment.cluster.num_workers > 1 else None
+    own = open_bench(experiment.cluster, progress=progress, checkpoints=folder)
+    with nullcontext(bench) if bench else own as bench:
+        bench.check(experiment.cluster, checkpoints=folder)
         if experiment.cluster.num_workers == 1:
             warm.start(bench, experiment.cluster)
         else:
             bench.release()
+
+        def again() -> Prepared:
+            return prepare(experiment.data, experiment.preparation, bench, progress=progress)
+
         if prepared is None:
-            prepared = prepare(experiment.data, experiment.preparation, bench, progress=progress)
+            prepared = again()
+        else:
+            again = _cannot_prepare
         new_net(experiment, prepared)  # an impossible net is refused before a run exists
         run_id = recorder.start(
             experiment.name,
@@ -80,7 +88,7 @@ def train(
         )
         with finishing(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
-            return _train(experiment, prepared, bench, recorder, run_id, progress)
+            return _train(experiment, prepared, bench, recorder, run_id, progress, again)
 
 
 @contextmanager
@@ -108,6 +116,7 @@ def _train(
     recorder: Recorder,
     run_id: str,
     progress: Progress,
+    again: Callable[[], Prepared],
 ) -> TrainResult:
     history: list[dict[str, float]] = []
     progress.stage("Starting the training")
@@ -127,9 +136,18 @@ def _train(
 
     try:
         if experiment.cluster.num_workers == 1:
-            outcome = warm.train_on_one(experiment, prepared, bench, received)
+            outcome = warm.train_on_one(
+                experiment, prepared, bench, received, again=again, note=progress.note
+            )
         else:
-            outcome = _train_on_several(experiment, prepared, run_id, received, progress)
+            try:
+                outcome = _train_on_several(experiment, prepared, run_id, received, progress)
+            except ray.train.TrainingFailedError:
+                if is_whole(prepared):
+                    raise
+                # Of the same name, it goes on from its last checkpoint.
+                prepared = again()
+                outcome = _train_on_several(experiment, prepared, run_id, received, progress)
     except (RayTaskError, ray.train.TrainingFailedError) as error:
         raise _explained(error) from error
     record_outcome(recorder, run_id, outcome, prepared)
@@ -148,7 +166,7 @@ def _train_on_several(
     mail = Queue(actor_options={"num_cpus": 0})
     trainer = make_trainer(experiment, prepared, run_id, storage, Mail(mail))
     try:
-        with _reading(mail, received):
+        with _reading(mail, received, progress.note):
             result = trainer.fit()
     finally:
         mail.shutdown()
@@ -160,6 +178,13 @@ def _train_on_several(
     outcome = conclude_on_cluster(experiment, prepared, weights)
     shutil.rmtree(Path(storage) / run_id, ignore_errors=True)
     return outcome
+
+
+def _cannot_prepare() -> Prepared:
+    raise DataError(
+        "The data was lost with the machine that held it, and it came from the calling program, "
+        "which alone can make it again. Fit or train again."
+    )
 
 
 def _result(
@@ -178,7 +203,7 @@ def _result(
 
 
 @contextmanager
-def _reading(mail: Queue, received: Any) -> Iterator[None]:
+def _reading(mail: Queue, received: Any, note: Callable[[str], None]) -> Iterator[None]:
     """Hand on the mail while the block runs, and all that is left of it at the end."""
     over = threading.Event()
     failed: list[BaseException] = []
@@ -191,8 +216,8 @@ def _reading(mail: Queue, received: Any) -> Iterator[None]:
             except queues.Empty:
                 batch = []
             try:
-                for metrics, weights in batch:
-                    received(metrics, weights)
+                for letter in batch:
+                    note(letter) if isinstance(letter, str) else received(*letter)
             except BaseException as error:
                 failed.append(error)
                 return
@@ -221,7 +246,10 @@ def _explained(error: Exception) -> TrainingError:
                 return TrainingError(str(getattr(cause, "cause", cause)))
             cause = cause.__cause__ or getattr(cause, "cause", None)
     lines = str(workers[0]).strip().splitlines()
-    return TrainingError(f"The training failed: {lines[-1] if lines else error}")
+    text = lines[-1] if lines else str(error)
+    if "No space left" in str(error):
+        text += ". Free some, or set cluster.storage to a folder on another disk for checkpoints."
+    return TrainingError(f"The training failed: {text}")
 
 
 def _keeps_history(experiment: Experiment, prepared: Prepared) -> bool:

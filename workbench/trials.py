@@ -14,6 +14,8 @@ from ray.tune.experiment import Trial as TuneTrial
 from nets.config import override
 from tracking import Recorder
 from workbench import provenance
+from workbench.background import InOrder
+from workbench.bridge import is_whole
 from workbench.experiment import Experiment
 from workbench.progress import Progress
 from workbench.results import TrialResult
@@ -45,7 +47,12 @@ class TrialRecorder(tune.Callback):
         self.experiment, self.recorder, self.progress = experiment, recorder, progress
         self.sweep_run, self.variants, self.total = sweep_run, variants, total
         self.trials: dict[str, TrialResult] = {str(trial.number): trial for trial in earlier}
+        self.lost = False
+        """Whether trials ended because their data was gone."""
         self._began: dict[str, float] = {}
+        self.written = InOrder("trials")
+        """Writes to the store, which must not hold up Ray Tune's loop, that all trials wait for.
+        A block to be left before the trials' runs are used."""
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray Tune pickles its callbacks with its own state, which is never read again here: a
@@ -56,25 +63,35 @@ class TrialRecorder(tune.Callback):
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         if trial.trial_id in self.trials:
-            return  # the same trial, started again after its process died
+            # The same trial, started again after its process died.
+            again = "from its last checkpoint" if trial.checkpoint else "from its beginning"
+            number = self.trials[trial.trial_id].number
+            self.progress.note(f"Trial {number} goes on {again}: its process died.")
+            return
         settings = settings_of(trial.config)
         experiment = override(self.experiment, settings)
-        number = len(self.trials) + 1
-        run_id = self.recorder.start(
+        followed = TrialResult(number=len(self.trials) + 1, run_id="", settings=settings)
+        self.trials[trial.trial_id] = followed
+        self._began[trial.trial_id] = time.perf_counter()
+        self.written.do(self._start, followed, experiment)
+        self._tell(followed)
+
+    def _start(self, trial: TrialResult, experiment: Experiment) -> None:
+        trial.run_id = self.recorder.start(
             experiment.name,
-            f"trial-{number:03d}",
+            f"trial-{trial.number:03d}",
             params=provenance.params(experiment),
-            tags=provenance.tags(experiment, "trial", self.variants.of(settings).fingerprint)
+            tags=provenance.tags(experiment, "trial", self.variants.of(trial.settings).fingerprint)
             | {
                 "workbench.sweep": self.sweep_run,
-                "workbench.trial": str(number),
-                "workbench.settings": json.dumps(settings),
+                "workbench.trial": str(trial.number),
+                "workbench.settings": json.dumps(trial.settings),
             },
             parent=self.sweep_run,
         )
-        self.trials[trial.trial_id] = TrialResult(number=number, run_id=run_id, settings=settings)
-        self._began[trial.trial_id] = time.perf_counter()
-        self._tell(self.trials[trial.trial_id])
+
+    def _tag(self, trial: TrialResult, name: str, text: str) -> None:
+        self.written.do(lambda: self.recorder.tags(trial.run_id, {f"workbench.{name}": text}))
 
     def on_trial_result(
         self,
@@ -89,13 +106,14 @@ class TrialRecorder(tune.Callback):
         followed.seconds = time.perf_counter() - self._began[trial.trial_id]
         if verdict := result.get("verdict"):
             followed.status = "FAILED"
-            self.recorder.tags(followed.run_id, {"workbench.error": verdict})
+            self._tag(followed, "error", verdict)
             self.progress.note(f"Trial {followed.number} failed: {verdict}")
             return
         if path := result.get("checkpoint_path"):
             followed.checkpoint = Path(path)
         followed.epochs = int(metrics["epoch"])
-        self.recorder.metrics(followed.run_id, metrics, followed.epochs)
+        epoch = followed.epochs
+        self.written.do(lambda: self.recorder.metrics(followed.run_id, metrics, epoch))
         self._keep_best(followed, metrics)
         self._tell(followed)
 
@@ -114,18 +132,24 @@ class TrialRecorder(tune.Callback):
             followed.status = "FINISHED" if complete else "STOPPED"
         if followed.status == "STOPPED":
             scheduler = self.experiment.sweep.scheduler
-            self.recorder.tags(
-                followed.run_id, {"workbench.stopped": f"{scheduler} at epoch {followed.epochs}"}
-            )
+            self._tag(followed, "stopped", f"{scheduler} at epoch {followed.epochs}")
         self._finish(followed)
 
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         followed = self.trials[trial.trial_id]
+        if not is_whole(self.variants.of(followed.settings)):
+            # No fault of its settings: killed, it is tried again when the sweep goes on.
+            followed.status = "KILLED"
+            self.lost = True
+            text = "the data was lost with the machine that held it"
+            self._tag(followed, "error", text)
+            self.progress.note(f"Trial {followed.number} was ended: {text}.")
+            return self._finish(followed)
         followed.status = "FAILED"
         reason = str(trial.get_error() or "the trial's process died").strip().splitlines()[-1]
-        self.recorder.tags(followed.run_id, {"workbench.error": reason[:4000]})
+        self._tag(followed, "error", reason[:4000])
         self.progress.note(f"Trial {followed.number} failed: {reason}")
         self._finish(followed)
 
@@ -155,9 +179,8 @@ class TrialRecorder(tune.Callback):
 
     def _finish(self, trial: TrialResult) -> None:
         # A trial that its scheduler stopped did what it was to do; a tag says where it stopped.
-        self.recorder.finish(
-            trial.run_id, "FINISHED" if trial.status == "STOPPED" else trial.status
-        )
+        status = "FINISHED" if trial.status == "STOPPED" else trial.status
+        self.written.do(lambda: self.recorder.finish(trial.run_id, status))
         self._tell(trial)
 
     def _tell(self, trial: TrialResult) -> None:

@@ -69,10 +69,11 @@ def sweep(
     check_space(experiment)
     progress = progress or Silent()
     recorder = recorder or default_recorder()
-    opened = nullcontext(bench) if bench else open_bench(experiment.cluster, progress=progress)
-    with opened as bench:
+    folder = checkpoint_folder(experiment)
+    own = open_bench(experiment.cluster, progress=progress, checkpoints=folder)
+    with nullcontext(bench) if bench else own as bench:
         bench.release()  # trials bring processes of their own
-        bench.check(experiment.cluster)
+        bench.check(experiment.cluster, checkpoints=folder)
         variants = prepare_variants(experiment, bench, progress)
         prepared = variants.first
         earlier = finished_trials(recorder, resume, experiment.sweep) if resume else []
@@ -113,33 +114,25 @@ def _sweep(
     )
     storage = Path(checkpoint_folder(experiment))
     progress.stage(f"Running {num_samples or total - len(earlier)} trials")
-    if total > len(earlier):
-        tuner = tune.Tuner(
-            _trainable(experiment, variants),
-            param_space=space,
-            tune_config=tune.TuneConfig(
-                metric=f"metrics/{config.metric}",
-                mode=config.mode,
-                search_alg=search,
-                scheduler=scheduler(config, experiment.training.epochs),
-                num_samples=num_samples or 1,
-                max_concurrent_trials=_concurrency(experiment),
-                reuse_actors=experiment.cluster.num_workers == 1,
-            ),
-            run_config=tune.RunConfig(
-                name=run_id,
-                storage_path=str(storage),
-                callbacks=[followed],
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True)
-                if experiment.cluster.num_workers == 1
-                else None,
-                failure_config=tune.FailureConfig(max_failures=experiment.cluster.max_failures),
-                verbose=0,
-            ),
-        )
-        tuner.fit()
+    with followed.written:
+        if total > len(earlier):
+            tune.Tuner(
+                _trainable(experiment, variants),
+                param_space=space,
+                tune_config=tune.TuneConfig(
+                    metric=f"metrics/{config.metric}",
+                    mode=config.mode,
+                    search_alg=search,
+                    scheduler=scheduler(config, experiment.training.epochs),
+                    num_samples=num_samples or 1,
+                    max_concurrent_trials=_concurrency(experiment),
+                    reuse_actors=experiment.cluster.num_workers == 1,
+                ),
+                run_config=_run_config(experiment, run_id, str(storage), followed),
+            ).fit()
+        unfinished = bool(followed.kill_unfinished()) or len(followed.trials) < total
     progress.stage_done()
-    interrupted = bool(followed.kill_unfinished()) or len(followed.trials) < total
+    interrupted = unfinished or followed.lost
     trials = followed.leaderboard()
     if not trials or trials[0].value is None:
         if interrupted:
@@ -156,6 +149,20 @@ def _sweep(
     _conclude_best(experiment, variants, recorder, run_id, trials, progress)
     shutil.rmtree(storage / run_id, ignore_errors=True)
     return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted, configurations=found)
+
+
+def _run_config(
+    experiment: Experiment, run_id: str, storage: str, followed: TrialRecorder
+) -> tune.RunConfig:
+    at_end = tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True)
+    return tune.RunConfig(
+        name=run_id,
+        storage_path=storage,
+        callbacks=[followed],
+        checkpoint_config=at_end if experiment.cluster.num_workers == 1 else None,
+        failure_config=tune.FailureConfig(max_failures=experiment.cluster.max_failures),
+        verbose=0,
+    )
 
 
 def _record_folds(
@@ -223,6 +230,9 @@ def _conclude_best(
 
 
 def _trainable(experiment: Experiment, variants: Variants) -> Any:
+    # Decided here: a trial may run where neither this folder nor WORKBENCH_HOME is the same.
+    storage = checkpoint_folder(experiment)
+    experiment = replace(experiment, cluster=replace(experiment.cluster, storage=storage))
     shared = {"experiment": experiment, "variants": variants}
     if experiment.cluster.num_workers == 1:
         return tune.with_resources(

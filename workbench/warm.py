@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import ray
 import torch
-from ray.exceptions import RayActorError
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 from safetensors.torch import save
 
-from workbench.bridge import Prepared
+from workbench.bridge import Prepared, is_whole
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
@@ -96,8 +96,15 @@ def train_on_one(
     prepared: Prepared,
     bench: Bench,
     received: Callable[[dict[str, float], bytes | None], None],
+    *,
+    again: Callable[[], Prepared],
+    note: Callable[[str], None],
 ) -> Outcome:
     """Train to the end; `received` gets the metrics and weights of each epoch, once.
+
+    Args:
+        again: prepares the data anew, where it was lost with the machine that held it.
+        note: told of every failure that the training goes on after.
 
     Raises:
         TrainingError: the process died more than `cluster.max_failures` times.
@@ -120,6 +127,13 @@ def train_on_one(
                     f"{allowed}. Out of memory, perhaps: lower training.batch_size or the net's "
                     f"size. Ray says: {str(error).strip().splitlines()[0]}"
                 ) from error
+            where = "after its last complete epoch" if reached else "from its beginning"
+            note(f"The training's process died; another one goes on {where}.")
+        except (RayTaskError, ObjectLostError):
+            bench.release()
+            if deaths > allowed or is_whole(prepared):
+                raise
+            prepared = again()
         except BaseException:
             bench.release()  # it may be in the middle of an epoch
             raise
@@ -139,6 +153,7 @@ def _go_on(
     while pending is not None:
         told, state = pending
         report: Report = ray.get(told)
+        ray.wait([state])  # to this machine, should the worker's fail
         reached[:] = [state]
         # The next epoch is trained while this one is recorded.
         pending = None if report.finished else worker.epoch.remote()
@@ -150,11 +165,15 @@ def _go_on(
 def _take(bench: Bench, config: ClusterConfig) -> Any:
     if _key(config) not in bench.warm:
         bench.release()
-        cpus, gpus = _key(config)
-        actor = ray.remote(WarmWorker).options(num_cpus=cpus, num_gpus=gpus)
+        actor = ray.remote(WarmWorker).options(
+            num_cpus=config.cpus_per_worker,
+            num_gpus=config.gpus_per_worker,
+            resources=config.worker_resources or None,
+        )
         bench.warm[_key(config)] = actor.remote()
     return bench.warm[_key(config)]
 
 
-def _key(config: ClusterConfig) -> tuple[float, float]:
-    return config.cpus_per_worker, config.gpus_per_worker
+def _key(config: ClusterConfig) -> tuple[float, float, tuple[tuple[str, float], ...]]:
+    others = tuple(sorted(config.worker_resources.items()))
+    return config.cpus_per_worker, config.gpus_per_worker, others

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, Sc
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.train.v2.api.callback import UserCallback
 from ray.tune.integration.ray_train import TuneReportCallback
+from ray.tune.result import SHOULD_CHECKPOINT
 from ray.util.queue import Queue
 
 from nets import DivergedError
@@ -116,6 +118,11 @@ class Mail(UserCallback):
     def __init__(self, mail: Queue) -> None:
         self.mail = mail
 
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        rank, error = next(iter(worker_exceptions.items()))
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        self.mail.put(f"Worker {rank} failed: {lines[0]}")
+
     def after_report(
         self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Checkpoint | None
     ) -> None:
@@ -126,6 +133,34 @@ class Mail(UserCallback):
         self.mail.put(
             (metrics[0]["metrics"], weights if weights and len(weights) < HISTORY_BYTES else None)
         )
+
+
+class Due:
+    """When a trial's next checkpoint is due: often enough that a death costs little, and seldom
+    enough that checkpoints take at most a twentieth of the time."""
+
+    FIRST_S, SHARE = 2.0, 1 / 20
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._asked: float | None = None
+        self._cost_s = self.FIRST_S * self.SHARE
+
+    def begins(self) -> None:
+        """An epoch begins: what passed since a checkpoint was asked for is what it took."""
+        if self._asked is not None:
+            self._since = self._clock()
+            self._cost_s = self._since - self._asked
+            self._asked = None
+
+    def ends(self) -> bool:
+        """An epoch is over; whether to make a checkpoint now."""
+        now = self._clock()
+        due = now - self._since >= self._cost_s / self.SHARE
+        if due:
+            self._asked = now
+        return due
 
 
 class Trial(tune.Trainable):
@@ -141,12 +176,14 @@ class Trial(tune.Trainable):
         return True
 
     def _begin(self, config: dict[str, Any]) -> None:
+        self._due = Due()
         chosen = override(self.experiment, settings_of(config))
         device = "cuda" if chosen.cluster.gpus_per_worker else "cpu"
         prepared = self.variants.of(settings_of(config))
         self.learner = Learner(chosen, prepared, device=device)
 
     def step(self) -> dict[str, Any]:
+        self._due.begins()
         try:
             metrics = self.learner.train_epoch()
         except DivergedError as error:
@@ -154,7 +191,8 @@ class Trial(tune.Trainable):
             metrics = {self.experiment.sweep.metric: worst}
             return {"metrics": metrics, "verdict": str(error), "done": True}
         finished = self.learner.finished
-        return {"metrics": metrics, "finished": finished, "done": finished}
+        result = {"metrics": metrics, "finished": finished, "done": finished}
+        return result | {SHOULD_CHECKPOINT: not finished and self._due.ends()}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         if self.learner.best_weights:
@@ -175,9 +213,19 @@ def tune_over_train(config: dict[str, Any], experiment: Experiment, variants: Va
 
 
 def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
-    """`conclude`, on a node that has what a worker needs (a GPU, say)."""
+    """`conclude`, on a node that has what a worker needs (a GPU, say).
+
+    In this process, where that is this machine and needs no GPU: a process of its own would load
+    libraries for seconds to evaluate for a fraction of one.
+    """
+    if not experiment.cluster.joins and not experiment.cluster.gpus_per_worker:
+        return conclude(experiment, prepared, weights)
     resources = worker_resources(experiment)
-    task = _conclude.options(num_cpus=resources["CPU"], num_gpus=resources.get("GPU", 0))
+    task = _conclude.options(
+        num_cpus=resources["CPU"],
+        num_gpus=resources.get("GPU", 0),
+        resources=experiment.cluster.worker_resources or None,
+    )
     outcome: Outcome = ray.get(task.remote(experiment, prepared, weights))
     return outcome
 
@@ -192,7 +240,7 @@ def worker_resources(experiment: Experiment) -> dict[str, float]:
     """What one worker holds in Ray's accounts."""
     cluster = experiment.cluster
     gpus = {"GPU": cluster.gpus_per_worker} if cluster.gpus_per_worker else {}
-    return {"CPU": cluster.cpus_per_worker, **gpus}
+    return {"CPU": cluster.cpus_per_worker, **gpus, **cluster.worker_resources}
 
 
 def checkpoint_folder(experiment: Experiment) -> str:
