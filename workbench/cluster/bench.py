@@ -50,8 +50,10 @@ class Bench:
     """Data already converted, by fingerprint: the next experiment on the same data takes it as it is."""
     prepare: Callable[[Any, Any], Any] | None = None
     """Where Spark lives in another process: has data prepared there. (data, preparation) -> Prepared."""
-    warm: dict[tuple[float, float], Any] = field(default_factory=dict)
-    """Idle training processes by the (CPUs, GPUs) they hold; see `workbench.warm`."""
+    warm: dict[tuple[float, float, tuple[tuple[str, float], ...]], Any] = field(
+        default_factory=dict
+    )
+    """Idle training processes by the CPUs, GPUs and custom resources they hold; see `workbench.warm`."""
 
     def check(self, config: ClusterConfig, *, checkpoints: str | None = None) -> None:
         """Refuse an experiment whose workers would wait for ever, or write where nobody reads.
@@ -72,9 +74,9 @@ class Bench:
         while True:
             try:
                 free = ray.available_resources()
-                for cpus, gpus in self.warm:  # idle, or given back when they do not fit
-                    free["CPU"] = free.get("CPU", 0) + cpus
-                    free["GPU"] = free.get("GPU", 0) + gpus
+                for cpus, gpus, others in self.warm:  # idle, or given back when they do not fit
+                    for name, held in (("CPU", cpus), ("GPU", gpus), *others):
+                        free[name] = free.get(name, 0) + held
                 for name, more in growth.items():
                     free[name] = free.get(name, 0) + more
                 return check_resources(config, free, executors=False)
@@ -97,7 +99,7 @@ class Bench:
 
     def make_room(self) -> None:
         """End idle training processes where the hand-over would wait for their CPUs for ever."""
-        if self.warm and not self.has_room(sum(cpus for cpus, _ in self.warm)):
+        if self.warm and not self.has_room(sum(cpus for cpus, *_ in self.warm)):
             self.release()
 
     def release(self) -> None:
@@ -115,9 +117,17 @@ OPEN: dict[str, Bench] = {}
 
 @contextmanager
 def bench(
-    config: ClusterConfig | None = None, *, progress: Progress | None = None, home: Path = HOME
+    config: ClusterConfig | None = None,
+    *,
+    progress: Progress | None = None,
+    home: Path = HOME,
+    checkpoints: str | None = None,
 ) -> Iterator[Bench]:
     """Start (or join) Ray, start Spark on it, and stop whatever was started at the end.
+
+    Args:
+        checkpoints: folder or URL that workers will write and this process read; a node that does
+            not see it is refused before Spark starts.
 
     Raises:
         ClusterError: no usable Java, no Ray at the address, no Spark cluster at the master, nodes
@@ -137,6 +147,8 @@ def bench(
         stack.callback(terminate, started)
         began = time.perf_counter()
         stack.enter_context(start_ray(config, log_path, stage=progress.stage))
+        if checkpoints is not None and config.joins:
+            check_storage(checkpoints)
         seconds["ray"] = time.perf_counter() - began
         progress.stage("Starting Spark on Ray")
         began = time.perf_counter()

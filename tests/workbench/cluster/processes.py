@@ -1,0 +1,208 @@
+"""Real clusters made of processes of this machine: a standalone Spark, a Ray of three nodes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Self
+
+import psutil
+import pyspark
+import pytest
+
+from workbench.cluster.java import find_java
+
+START_S = 90.0
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as free:
+        free.bind((host, 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for(what: str, done: object, log: Path | None = None) -> None:
+    """Until `done()`; fails after a while with the end of the log."""
+    assert callable(done)
+    deadline = time.monotonic() + START_S
+    while not done():
+        tail = "" if log is None or not log.exists() else log.read_text(errors="replace")[-2000:]
+        assert time.monotonic() < deadline, f"{what} did not come up\n{tail}"
+        time.sleep(0.2)
+
+
+def answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def plain_environment(**more: str) -> dict[str, str]:
+    """This process's, without what a Ray or a Spark that it has started left in it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RAY_", "PYSPARK_", "SPARK_"))
+    }
+    return kept | more
+
+
+class Processes:
+    """Processes that end together, and with them all that they started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._stack = ExitStack()
+        self._started: list[psutil.Process] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        family = set(self._started)
+        for process in self._started:
+            with suppress(psutil.NoSuchProcess):
+                family |= set(process.children(recursive=True))
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in family:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+            if not psutil.wait_procs(family, timeout=8)[1]:
+                break
+        self._stack.close()
+
+    def start(self, name: str, command: list[str], env: dict[str, str]) -> Path:
+        """Start one; the file that it prints to."""
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                command, env=env, stdout=out, stderr=out, cwd=self.folder, start_new_session=True
+            )
+        self._started.append(psutil.Process(process.pid))
+        return log
+
+
+class StandaloneSpark(Processes):
+    """A Spark master and two workers on loopback, whose home has no token for Ray."""
+
+    def __enter__(self) -> Self:
+        java, spark = find_java().home, Path(pyspark.__file__).parent
+        elsewhere = self.folder / "home"
+        elsewhere.mkdir()
+        env = plain_environment(
+            HOME=str(elsewhere),
+            JAVA_HOME=str(java),
+            SPARK_HOME=str(spark),
+            SPARK_LOCAL_IP="127.0.0.1",
+            SPARK_DAEMON_MEMORY="256m",
+            SPARK_DAEMON_JAVA_OPTS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            # Two nodes on one machine take turns to find their ports.
+            RAY_ON_SPARK_RAY_WORKER_NODE_STARTUP_INTERVAL="1",
+        )
+        run = str(spark / "bin" / "spark-class")
+        port = free_port()
+        self.master = f"spark://127.0.0.1:{port}"
+        deploy = "org.apache.spark.deploy"
+        here = ["--host", "127.0.0.1", "--webui-port", "0"]
+        master = [run, f"{deploy}.master.Master", *here, "--port", str(port)]
+        log = self.start("master", master, env)
+        wait_for("Spark's master", lambda: answers("127.0.0.1", port), log)
+        for name in ("worker-a", "worker-b"):
+            share = ["--cores", "2", "--memory", "1g", "--work-dir", str(self.folder / name)]
+            self.start(name, [run, f"{deploy}.worker.Worker", *here, *share, self.master], env)
+        wait_for("Spark's workers", lambda: log.read_text().count("Registering worker") == 2, log)
+        return self
+
+
+class RayNodes(Processes):
+    """A Ray head and two more nodes, one for Spark's executors and one for training.
+
+    With network namespaces, where this machine allows them, the two have addresses and host names
+    of their own, and `self.hidden` is a folder that the second does not see.
+    """
+
+    def __enter__(self) -> Self:
+        self.hidden = self.folder / "hidden"
+        self.hidden.mkdir()
+        self.apart = self._networks()
+        host = "10.203.77.1" if self.apart else "127.0.0.1"
+        port = free_port(host)
+        self.address = f"{host}:{port}"
+        self.token = self.folder / "token"
+        self.token.touch(mode=0o600)
+        self.token.write_text(secrets.token_hex(32))
+        java = find_java().home / "bin"
+        env = plain_environment(
+            PATH=f"{java}:{os.environ['PATH']}",
+            RAY_AUTH_MODE="token",
+            RAY_AUTH_TOKEN_PATH=str(self.token),
+            RAY_USAGE_STATS_ENABLED="0",
+        )
+        self._node(
+            "head", host, f"--head --port={port} --include-dashboard=false --num-cpus=0", env
+        )
+        wait_for("Ray's head", lambda: answers(host, port), self.folder / "head.log")
+        for place, (name, kind) in enumerate((("node-a", "spark"), ("node-b", "trainer")), start=2):
+            own = f"10.203.77.{place}" if self.apart else host
+            resources = f"--num-cpus=2 --resources='{{\"{kind}\": 2}}'"
+            self._node(name, own, f"--address={self.address} {resources}", env)
+        for name in ("node-a", "node-b"):
+            log = self.folder / f"{name}.log"
+            wait_for(name, lambda log=log: "runtime started" in log.read_text(), log)
+        return self
+
+    def _node(self, name: str, host: str, options: str, env: dict[str, str]) -> None:
+        ray = Path(sys.executable).with_name("ray")
+        store = "--object-store-memory=100000000 --disable-usage-stats --block"
+        run = f"exec {ray} start --node-ip-address={host} {store} {options}"
+        command = ["sh", "-c", run]
+        if self.apart and name != "head":
+            hide = f"mount -t tmpfs none {self.hidden} && " if name == "node-b" else ""
+            run = f"hostname {name} && {hide}{run}"
+            command = ["ip", "netns", "exec", f"wb-{name}", "unshare", "--uts", "sh", "-c", run]
+        self.start(name, command, env)
+
+    def _networks(self) -> bool:
+        """A network with an address for each node; False where this machine does not allow it."""
+        if shutil.which("ip") is None or os.geteuid() != 0:
+            return False
+        steps = [
+            "link add wb-net type bridge",
+            "addr add 10.203.77.1/24 dev wb-net",
+            "link set wb-net up",
+        ]
+        self._stack.callback(_ip, "link del wb-net")
+        for place, name in enumerate(("node-a", "node-b"), start=2):
+            inside = f"netns exec wb-{name} ip"
+            steps += [
+                f"netns add wb-{name}",
+                f"link add wb{place} type veth peer name eth0 netns wb-{name}",
+                f"link set wb{place} master wb-net up",
+                f"{inside} addr add 10.203.77.{place}/24 dev eth0",
+                f"{inside} link set eth0 up",
+                f"{inside} link set lo up",
+            ]
+            self._stack.callback(_ip, f"netns del wb-{name}")
+        return all(_ip(step) for step in steps)
+
+
+def _ip(arguments: str) -> bool:
+    return not subprocess.run(
+        ["ip", *arguments.split()], capture_output=True, check=False
+    ).returncode
+
+
+def only_with_namespaces(nodes: RayNodes) -> None:
+    if not nodes.apart:
+        pytest.skip("this machine allows no network namespaces (needs root and iproute2)")

@@ -1,0 +1,127 @@
+"""Clusters by name, from a file that is read strictly."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from nets.errors import ConfigError
+from workbench.cli import app
+from workbench.cluster.named import find_file, named_cluster, read
+
+LAB = """
+[lab]
+description = "four machines"
+address = "10.0.0.5:6379"
+token_path = "~/lab-token"
+num_workers = 4
+worker_resources.gpu_node = 1
+
+[yarn]
+topology = "spark"
+spark.master = "yarn"
+spark.max_nodes = 8
+[yarn.spark.settings]
+spark.executor.memory = "4g"
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("WORKBENCH_CLUSTERS", raising=False)
+    return tmp_path
+
+
+def written(text: str) -> Path:
+    path = Path("clusters.toml")
+    path.write_text(text)
+    return path
+
+
+def test_a_cluster_is_the_settings_that_its_table_names() -> None:
+    lab = read(written(LAB), "lab")
+    assert lab.settings == {
+        "cluster.address": "10.0.0.5:6379",
+        "cluster.num_workers": 4,
+        "cluster.worker_resources": {"gpu_node": 1.0},
+    }
+    assert lab.config().num_workers == 4
+    yarn = read(written(LAB), "yarn")
+    assert yarn.settings["cluster.spark.settings"] == {"spark.executor.memory": "4g"}
+    assert yarn.config().spark.max_nodes == 8
+
+
+def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_file() is None
+    with pytest.raises(ConfigError, match=r"no file names clusters.*docs/clusters\.md"):
+        named_cluster("lab")
+    users = folder / "config" / "workbench" / "clusters.toml"
+    users.parent.mkdir(parents=True)
+    users.write_text(LAB)
+    assert find_file() == users
+    written("[here]")
+    assert find_file() == Path("clusters.toml")
+    monkeypatch.setenv("WORKBENCH_CLUSTERS", str(users))
+    assert named_cluster("lab").file == users
+    monkeypatch.setenv("WORKBENCH_CLUSTERS", "nowhere.toml")
+    with pytest.raises(ConfigError, match=r"must name a file with clusters, got .nowhere\.toml"):
+        find_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[a]\nadress = "x"',
+            r"\[a\] Unknown key 'adress'. Did you mean 'address'\?.*Known: .*storage",
+        ),
+        ('[a]\nspark.mastr = "x"', r"'spark\.master'.*Known: .*spark\.max_nodes"),
+        ("[a]\nnum_workers = 0", r"\[a\] num_workers: .*got 0"),
+        ('[a]\ntopology = "spark"', r"\[a\] .*spark\.master"),
+        ("a = 1", "a cluster is a table, .* got a = 1"),
+        ("[a]\ndescription = 3", "a.description is text, got 3"),
+        ("[a", "cannot be read as TOML"),
+        # Of another cluster in the file, too.
+        ("[a]\n[b]\nnum_worker = 1", r"\[b\] Unknown key 'num_worker'. Did you mean 'num_workers'"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read(written(text), "a")
+
+
+def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
+    written(LAB)
+    reply = CliRunner().invoke(app, ["train", "digits_cnn", "--cluster", "labb"])
+    assert reply.exit_code == 2
+    assert "Unknown cluster 'labb'. Did you mean 'lab'? Known: lab, yarn." in reply.stderr
+
+
+def test_settings_of_the_command_win_over_the_file() -> None:
+    from workbench.cli.options import configured
+
+    written("[lab]\nnum_workers = 4\nmax_failures = 7")
+    experiment = configured("digits_cnn", ["cluster.num_workers=2"], cluster="lab")
+    assert (experiment.cluster.num_workers, experiment.cluster.max_failures) == (2, 7)
+
+
+def test_a_clusters_token_is_shown_instead_of_this_machines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of this machine")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "")
+    lab = read(written(LAB), "lab")
+    with pytest.raises(
+        ConfigError, match=r"token_path of cluster 'lab'.*lab-token.*cannot be read"
+    ):
+        lab.use()
+    (folder / "lab-token").write_text("of the lab")
+    read(written(LAB), "lab").use()
+    assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(folder / "lab-token")
+    assert "RAY_AUTH_TOKEN" not in os.environ

@@ -1,0 +1,184 @@
+"""The same experiment on real clusters, by the public commands: a sweep and a training on two workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.workbench.cluster.processes import (
+    RayNodes,
+    StandaloneSpark,
+    only_with_namespaces,
+    plain_environment,
+)
+from tracking import Reader
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
+
+SMALL = ("--epochs", "1", "--set", 'net.blocks=[{"channels": 8}]', "--set", "net.dense=[16]")
+SWEEP = (
+    "sweep",
+    "digits_cnn",
+    *SMALL,
+    "--trials",
+    "2",
+    "--search",
+    "random",
+    "--scheduler",
+    "none",
+)
+TRAIN = ("train", "digits_cnn", *SMALL, "--set", "cluster.num_workers=2")
+
+
+class Person:
+    """Somebody at a terminal of this machine, with a file of clusters and a home of their own."""
+
+    def __init__(self, folder: Path, clusters: str) -> None:
+        self.home = folder / "home"
+        self.home.mkdir(parents=True)
+        self.file = self.home / "clusters.toml"
+        self.file.write_text(clusters)
+
+    def runs(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        env = plain_environment(
+            WORKBENCH_HOME=str(self.home),
+            WORKBENCH_CLUSTERS=str(self.file),
+            MLFLOW_TRACKING_URI=f"sqlite:///{self.home / 'mlflow.db'}",
+        )
+        return subprocess.run(
+            [sys.executable, "-m", "workbench", *command],
+            env=env | more, cwd=self.home, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+
+    def gets(self, *command: str) -> Any:
+        """What a command that succeeds prints as JSON."""
+        reply = self.runs(*command, "--json")
+        assert reply.returncode == 0, reply.stderr + self.log()
+        return json.loads(reply.stdout)
+
+    def log(self) -> str:
+        logs = sorted((self.home / "logs").glob("*.log"), key=os.path.getmtime)
+        return logs[-1].read_text(errors="replace")[-3000:] if logs else ""
+
+    @property
+    def store(self) -> Reader:
+        return Reader(f"sqlite:///{self.home / 'mlflow.db'}")
+
+
+@pytest.fixture(scope="module")
+def ray_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
+    with RayNodes(tmp_path_factory.mktemp("ray")) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def on_ray(ray_nodes: RayNodes, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    clusters = f"""
+    [lab]
+    description = "executors on one node, training on the other"
+    address = "{ray_nodes.address}"
+    token_path = "{ray_nodes.token}"
+    executor_memory = "512m"
+    executor_resources.spark = 1
+    worker_resources.trainer = 1
+    """
+    return Person(tmp_path_factory.mktemp("person"), clusters)
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandaloneSpark]:
+    with StandaloneSpark(tmp_path_factory.mktemp("spark")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def on_spark(spark: StandaloneSpark, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    clusters = f"""
+    [standalone]
+    topology = "spark"
+    executor_memory = "512m"
+    spark.master = "{spark.master}"
+    spark.max_nodes = 2
+    spark.cpus_per_node = 2
+    spark.memory_per_node = "1g"
+    spark.settings = {{ "spark.executor.memory" = "512m" }}
+    """
+    return Person(tmp_path_factory.mktemp("person"), clusters)
+
+
+def check_experiments(person: Person) -> None:
+    """A sweep and a training on the bench that is up, checked in the store."""
+    swept = person.gets(*SWEEP)
+    assert not swept["interrupted"]
+    trials = person.store.runs(kinds=("trial",))
+    assert {run.run_id for run in trials} == {trial["run_id"] for trial in swept["trials"]}
+    assert [run.status for run in trials] == ["FINISHED", "FINISHED"]
+    assert swept["best"]["metrics"]["test/accuracy"] > 0.1
+    trained = person.gets(*TRAIN)
+    (run,) = person.store.runs(kinds=("train",))
+    assert (run.run_id, run.status) == (trained["run_id"], "FINISHED")
+    assert run.params["cluster.num_workers"] == "2"
+    assert run.metrics["validation/loss"] > 0 and run.metrics["test/accuracy"] > 0.1
+
+
+def test_on_a_ray_cluster_of_three_nodes(on_ray: Person) -> None:
+    reply = on_ray.runs("doctor", "--cluster", "lab", "--json")
+    (seen,) = (check for check in json.loads(reply.stdout) if check["name"] == "cluster lab")
+    assert seen["verdict"] == "ok"
+    up = on_ray.gets("up", "--cluster", "lab")
+    try:
+        assert up["cluster"]["worker_resources"] == {"trainer": 1.0}
+        check_experiments(on_ray)
+    finally:
+        assert on_ray.runs("down").returncode == 0
+
+
+def test_without_the_clusters_token_ray_is_not_joined(on_ray: Person, ray_nodes: RayNodes) -> None:
+    address = f"cluster.address={ray_nodes.address}"
+    reply = on_ray.runs("train", "digits_cnn", "--set", address, RAY_AUTH_TOKEN="0" * 64)
+    assert reply.returncode == 4
+    assert "token" in reply.stderr and "RAY_AUTH_TOKEN_PATH" in reply.stderr
+
+
+def test_a_folder_for_checkpoints_that_a_node_does_not_see_is_refused(
+    on_ray: Person, ray_nodes: RayNodes
+) -> None:
+    only_with_namespaces(ray_nodes)
+    reply = on_ray.runs(*SWEEP, "--cluster", "lab", "--set", f"cluster.storage={ray_nodes.hidden}")
+    assert reply.returncode == 4
+    assert "10.203.77.3 does not" in reply.stderr and "cluster.storage" in reply.stderr
+    assert "Starting Spark" not in reply.stderr
+    assert not on_ray.store.runs(text="attributes.status = 'FAILED'")
+
+
+def test_executors_with_another_package_are_refused(on_spark: Person, tmp_path: Path) -> None:
+    other = tmp_path / "torch-1.2.3.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 1.2.3\n")
+    settings = {"spark.executor.memory": "512m", "spark.executorEnv.PYTHONPATH": str(tmp_path)}
+    reply = on_spark.runs(
+        *TRAIN, "--cluster", "standalone", "--set", f"cluster.spark.settings={json.dumps(settings)}"
+    )
+    assert reply.returncode == 4, reply.stderr
+    assert "torch 1.2.3 (here 2." in reply.stderr and "pip install" in reply.stderr
+    assert "Starting Ray" not in reply.stderr
+
+
+def test_on_a_standalone_spark_cluster(on_spark: Person) -> None:
+    up = on_spark.gets("up", "--cluster", "standalone")
+    processes = psutil.Process(up["pid"]).children(recursive=True)
+    try:
+        assert up["cluster"]["topology"] == "spark"
+        check_experiments(on_spark)
+    finally:
+        assert on_spark.runs("down").returncode == 0
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert not alive
