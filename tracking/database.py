@@ -25,7 +25,7 @@ from mlflow.store.tracking.dbmodels.models import (
 from mlflow.utils.search_utils import SearchUtils
 
 from tracking.errors import QueryError
-from tracking.run import PARENT, Run
+from tracking.run import ARCHIVED, PARENT, Run
 from tracking.store import connect
 from tracking.table import ATTRIBUTES, Course, Names, Page, Query, sorted_points
 
@@ -115,6 +115,9 @@ class DatabaseTable:
             where.append(_has(SqlTag, "workbench.kind", SqlTag.value.in_(query.kinds)))
         if query.parent:
             where.append(_has(SqlTag, PARENT, SqlTag.value == query.parent))
+        if query.archived is not None:
+            archived = _has(SqlTag, ARCHIVED, sa.true())
+            where.append(archived if query.archived else ~archived)
         if query.experiments:
             named = sa.select(SqlExperiment.experiment_id).where(
                 SqlExperiment.name.in_(query.experiments)

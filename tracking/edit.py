@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import TrackingError
-from tracking.run import NOTE
+from tracking.run import ARCHIVED, NOTE
 from tracking.series import MAX_NAME
 from tracking.store import store_uri
 
@@ -19,6 +19,20 @@ def set_deleted(run_ids: Sequence[str], deleted: bool, uri: str | None = None) -
     """Delete runs, or restore deleted ones. A deleted run keeps everything it has."""
     client = MlflowClient(store_uri(uri))
     change: Callable[[str], None] = client.delete_run if deleted else client.restore_run
+    for run_id in run_ids:
+        _call(lambda run_id=run_id: change(run_id))  # type: ignore[misc]
+
+
+def set_archived(run_ids: Sequence[str], archived: bool, uri: str | None = None) -> None:
+    """Put runs out of the way, or take them back. Nothing of them is changed but a tag."""
+    client = MlflowClient(store_uri(uri))
+
+    def change(run_id: str) -> None:
+        if archived:
+            client.set_tag(run_id, ARCHIVED, "yes")
+        elif ARCHIVED in client.get_run(run_id).data.tags:
+            client.delete_tag(run_id, ARCHIVED)
+
     for run_id in run_ids:
         _call(lambda run_id=run_id: change(run_id))  # type: ignore[misc]
 

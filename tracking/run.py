@@ -13,6 +13,8 @@ from tracking.errors import RunNotFoundError
 PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
+ARCHIVED = "workbench.archived"
+"""The tag of runs that are kept out of the way."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import QueryError
-from tracking.run import PARENT, from_mlflow
+from tracking.run import ARCHIVED, PARENT, from_mlflow
 from tracking.store import connect
 from tracking.table import ATTRIBUTES, KINDS, Course, Names, Page, Query
 
@@ -89,4 +89,6 @@ def _filter(query: Query) -> str:
         parts.append("tags.`workbench.kind` LIKE '%'")
     if query.parent:
         parts.append(f"tags.`{PARENT}` = '{query.parent}'")
+    if query.archived is not None:
+        parts.append(f"tags.`{ARCHIVED}` IS {'NOT NULL' if query.archived else 'NULL'}")
     return " AND ".join(parts)

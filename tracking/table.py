@@ -36,6 +36,8 @@ class Query:
     """One of `ATTRIBUTES`, or the name of a metric, else of a parameter, else of a tag; runs without
     it come last."""
     descending: bool = True
+    archived: bool | None = None
+    """True: only archived runs; False: none of them; None: whether or not."""
     deleted: bool = False
     """The deleted runs instead of the others."""
 

@@ -232,6 +232,11 @@ def scores_table(scores: NDArray[np.float32], names: list[str] | None, count: in
     )
 
 
+def table_height(rows: int, most: int) -> int:
+    """Pixels of a table that shows all its rows, up to `most`: Streamlit's are 35 high."""
+    return min(35 * (rows + 1) + 3, most)
+
+
 def cell_clicked(event: Any, columns: int) -> tuple[int, int] | None:
     """(row, column) of the selected cell of a heat map."""
     try:

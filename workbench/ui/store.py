@@ -24,7 +24,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 __all__ = [
     "KINDS", "START", "USUAL_COLUMNS", "Names", "Page", "Query", "QueryError", "Run", "TrackingError",
     "annotate", "artifact", "artifact_names", "children", "courses", "forget", "history", "names",
-    "page", "recent", "run", "set_deleted", "sparklines", "uri",
+    "page", "recent", "run", "set_archived", "set_deleted", "sparklines", "uri",
 ]  # fmt: skip
 
 Points = list[tuple[float, float]]
@@ -145,8 +145,8 @@ def names() -> Names:
 
 
 def recent(kinds: tuple[str, ...], limit: int = 100) -> list[Run]:
-    """The latest runs of some kinds, the newest first."""
-    return page(Query(kinds=kinds), 0, limit).rows
+    """The latest runs of some kinds, the newest first; archived ones are left out."""
+    return page(Query(kinds=kinds, archived=False), 0, limit).rows
 
 
 @st.cache_data(ttl=1.5, show_spinner=False)
@@ -238,6 +238,14 @@ def _artifact(address: str, run_id: str, path: str) -> Path | None:
 def set_deleted(run_ids: Sequence[str], deleted: bool) -> None:
     """Delete runs (they can be restored), or restore them."""
     edit.set_deleted(run_ids, deleted, uri())
+    forget()
+
+
+def set_archived(runs: Sequence[Run], archived: bool) -> None:
+    """Archive runs, or take them back; with a sweep go its trials."""
+    ids = [run.id for run in runs]
+    ids += [trial.id for run in runs if run.kind == "sweep" for trial in children(run.id)]
+    edit.set_archived(list(dict.fromkeys(ids)), archived, uri())
     forget()
 
 

@@ -69,6 +69,7 @@ def pages(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
         "run_net": ("run", cnn | {"part": "Net"}),
         "run_settings": ("run", cnn | {"part": "Settings"}),
         "run_reproduce": ("run", cnn | {"part": "Reproduce"}),
+        "run_log": ("run", cnn | {"part": "Log"}),
         "compare_curves": ("compare", both),
         "compare_settings": ("compare", both | {"compare_part": "Settings"}),
         "compare_same_picture": ("compare", both | {"compare_part": "Same picture"}),
@@ -187,11 +188,11 @@ def test_a_click_in_the_confusion_matrix_shows_its_samples(window: Window, fille
     # ten by ten cells right of the labels and below the margin
     box = window.page.locator(".st-key-confusion svg[baseProfile]").first.bounding_box()
     assert box is not None
-    side, height = (box["width"] - 32) / 10, (box["height"] - 58) / 10
-    window.click_at(".st-key-confusion svg[baseProfile]", 20 + 9.5 * side, 12 + 8.5 * height)
+    side, height = (box["width"] - 32) / 10, (box["height"] - 76) / 10
+    window.click_at(".st-key-confusion svg[baseProfile]", 20 + 9.5 * side, 30 + 8.5 * height)
     window.shows("8 predicted as 9")
     window.shot("run_cell_rare")
-    window.click_at(".st-key-confusion svg[baseProfile]", 20 + 0.5 * side, 12 + 0.5 * height)
+    window.click_at(".st-key-confusion svg[baseProfile]", 20 + 0.5 * side, 30 + 0.5 * height)
     window.shows("0 predicted as 0")
     assert window.page.locator('[data-testid="stImage"] img').count() > 3
     window.shot("run_cell")
@@ -247,6 +248,24 @@ def test_a_sweep_is_one_row_until_it_is_opened(window: Window, filled: Filled) -
     window.shows("Only the trials of sweep").shows("1 to 10 of 10")
     window.page.get_by_role("button", name="All runs").click()
     window.page.wait_for_url(lambda url: "sweep_id" not in url)
+    window.check()
+
+
+def test_a_brush_on_the_parallel_axes_chooses_rows(window: Window, filled: Filled) -> None:
+    window.open("sweep", run=filled[1]["sweep"])
+    chart = window.page.locator(".st-key-parallel svg[baseProfile]").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    assert box is not None
+    # The last axis is the result: from its top (50) down to its middle.
+    x, top, bottom = box["x"] + box["width"] - 90, box["y"] + 44, box["y"] + box["height"] - 150
+    window.page.mouse.move(x, top)
+    window.page.mouse.down()
+    window.page.mouse.move(x, bottom, steps=8)
+    window.page.mouse.up()
+    window.shows("cross the selected ranges")
+    window.shot("sweep_brushed")
+    window.page.mouse.dblclick(box["x"] + 20, box["y"] + 20)
     window.check()
 
 

@@ -87,11 +87,26 @@ class TestRuns:
         store.set_deleted([runs["bare"]], True)
         try:
             assert "no artifacts" not in set(open_page("runs").dataframe[0].value["run"])
-            deleted = open_page("runs", deleted="true").dataframe[0].value
+            deleted = open_page("runs", shown="deleted").dataframe[0].value
             assert list(deleted["run"]) == ["no artifacts"]
         finally:
             store.set_deleted([runs["bare"]], False)
         assert "no artifacts" in set(open_page("runs").dataframe[0].value["run"])
+
+    def test_archive_hides_until_asked_for_and_takes_the_trials_along(self, runs: Runs) -> None:
+        from workbench.ui import store
+
+        found = [store.run(runs[name]) for name in ("bare", "sweep")]
+        store.set_archived([run for run in found if run], True)
+        try:
+            left = set(open_page("runs").dataframe[0].value["run"])
+            assert "relu" in left and not left & {"no artifacts", "sweep", "trial-001"}
+            put_away = set(open_page("runs", shown="archived").dataframe[0].value["run"])
+            assert {"no artifacts", "sweep", "trial-001"} <= put_away and "relu" not in put_away
+            assert len(open_page("sweep", run=runs["sweep"]).dataframe[0].value) == 10
+        finally:
+            store.set_archived([run for run in found if run], False)
+        assert {"no artifacts", "sweep"} <= set(open_page("runs").dataframe[0].value["run"])
 
     def test_tag_and_note(self, runs: Runs) -> None:
         from workbench.ui import store
@@ -137,6 +152,35 @@ class TestRun:
     @pytest.mark.parametrize("part", ["Evaluation", "Mistakes", "Net", "Reproduce"])
     def test_missing_artifacts_are_named(self, part: str, runs: Runs) -> None:
         assert "this run has no" in text(open_page("run", run=runs["bare"], part=part))
+
+
+class TestLog:
+    def test_the_end_of_the_processs_log_without_passwords(
+        self, runs: Runs, tmp_path: Path
+    ) -> None:
+        import os
+        import time
+
+        from mlflow import MlflowClient
+
+        from workbench.ui import home, store
+
+        run_id = runs["running"]
+        MlflowClient(os.environ["MLFLOW_TRACKING_URI"]).set_tag(run_id, "workbench.pid", "4242")
+        found = store.run(run_id)
+        assert found is not None and found.start is not None
+        folder = home.folder() / "logs"
+        folder.mkdir(parents=True)
+        at = time.strftime("%Y%m%d-%H%M%S", time.localtime(found.start))
+        said = "\n".join(f"line {i}" for i in range(500))
+        (folder / f"{at}-4242.log").write_text(f"{said}\nat postgresql://me:hush@db/x\n")
+        store.forget()
+        shown = open_page("run", run=run_id, part="Log").code[0].value
+        assert "line 499" in shown and "line 100\n" not in shown
+        assert "hush" not in shown and "postgresql://me:***@db/x" in shown
+
+    def test_a_run_without_one_says_so(self, runs: Runs) -> None:
+        assert "No log of this run" in text(open_page("run", run=runs["cnn"], part="Log"))
 
 
 class TestInsideCNN:
@@ -226,6 +270,13 @@ class TestSweep:
         stopped = table.set_index("trial")["stopped"]
         assert stopped[1] == "asha at epoch 1" and stopped[10] == "The loss became NaN."
         assert "Stopped early: 1" in text(at) and "Failed: 1" in text(at)
+
+    def test_a_fork_has_the_sweeps_own_space(self, runs: Runs) -> None:
+        at = open_page("launch", run=runs["sweep"], what="sweep")
+        space = next(m for m in at.multiselect if m.label == "Settings to search")
+        asked = ["training.learning_rate", "training.batch_size", "net.activation"]
+        assert sorted(space.value) == sorted(asked)
+        assert at.code[0].value.endswith(":again"), "nothing is changed yet"
 
 
 class TestLaunch:

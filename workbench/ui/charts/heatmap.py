@@ -74,7 +74,7 @@ def heatmap(
         "grid": {
             "left": 8,
             "right": 64 if bar else 12,
-            "top": 12,
+            "top": 30 if y_name else 12,
             "bottom": 34,
             "containLabel": True,
         },

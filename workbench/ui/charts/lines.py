@@ -55,7 +55,7 @@ def curves(
             "silent": True,
             "symbol": "none",
             "lineStyle": {"color": GREY, "type": "dotted"},
-            "label": {"formatter": marker_name, "color": GREY, "position": "insideEndTop"},
+            "label": {"formatter": marker_name, "color": GREY, "position": "end"},
             "data": [{"xAxis": marker}],
         }
     return {
@@ -92,6 +92,7 @@ def histogram(counts: Sequence[int], edges: Sequence[float], *, name: str = "") 
         "xAxis": {
             "type": "category",
             "data": [f"{m:.3g}" for m in middles],
+            "axisLabel": {"alignMinLabel": "left", "alignMaxLabel": "right"},
             "name": name,
             "nameLocation": "middle",
             "nameGap": 24,

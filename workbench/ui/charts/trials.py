@@ -24,7 +24,7 @@ def parallel(
 ) -> Spec:
     """Parallel coordinates: a line per row over the axes, coloured by the value on one of them.
 
-    Drag along an axis to keep only the lines that cross there.
+    Drag along an axis to select the lines that cross there; click the axis to let go.
     """
     dimensions: list[Spec] = []
     for index, (name, kind) in enumerate(axes):
@@ -32,6 +32,12 @@ def parallel(
         if kind == "category":
             seen = sorted({str(row[index]) for row in rows if row[index] is not None})
             axis |= {"type": "category", "data": seen}
+            # Lines cross at a category's label: it has a ground of its own, in light and in dark
+            axis["axisLabel"] = {
+                "backgroundColor": "#5a6270",
+                "color": "#ffffff",
+                "padding": [2, 4],
+            }
         else:
             axis |= {"type": "log" if kind == "log" else "value", "scale": True}
         dimensions.append(axis)
@@ -45,6 +51,13 @@ def parallel(
     ]
     return {
         "animation": False,
+        # No brush of its own: with the link, an area on an axis reports the rows that cross it
+        "brush": {
+            "toolbox": [],
+            "brushLink": "all",
+            "throttleType": "debounce",
+            "throttleDelay": 150,
+        },
         "parallelAxis": dimensions,
         "parallel": {
             "left": 50,
@@ -59,6 +72,10 @@ def parallel(
             "min": min(coloured, default=0),
             "max": max(coloured, default=1),
             "precision": 3,
+            "text": [
+                f"{number(max(coloured, default=1)):.3g}",
+                f"{number(min(coloured, default=0)):.3g}",
+            ],
             "right": 0,
             "top": "middle",
             "itemHeight": 110,

@@ -93,7 +93,8 @@ def _base() -> tuple[str, Experiment] | None:
     try:
         if run is not None:
             told = artifacts.experiment(run.id)
-            st.markdown(f"**Starting from run {run.name}**")
+            what = "the sweep" if run.kind == "sweep" else "run"
+            st.markdown(f"**Starting from {what} {run.name}**")
             st.page_link("views/launch.py", label="Start from an experiment instead")
             return again.saved(run.id, told), from_dict(Experiment, told)
         usual = known.index(_USUAL) if _USUAL in known else 0
@@ -178,8 +179,9 @@ def _sweep(base: Experiment, name: str) -> dict[str, Any]:
     for column, path in zip(columns, usual, strict=True):
         with column:
             _one(known[path], name, changes, {})
-    every = {f.path: f for f in forms.fields(base) if f.group in ("training", "net", "preparation")}
     space = to_dict(base.sweep)["space"]
+    groups = ("training", "net", "preparation")
+    every = {f.path: f for f in forms.fields(base) if f.group in groups or f.path in space}
     chosen = st.multiselect(
         "Settings to search", list(every), default=[p for p in space if p in every],
         key=f"space_{name}",

@@ -7,11 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from nets import inside
-from workbench.ui import artifacts, charts, figures, parts, repeat, store
+from workbench.ui import artifacts, charts, figures, parts, repeat, run_logs, store
 from workbench.ui.artifacts import Missing
 
 _LIVE_S = 3
-_PARTS = ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce")
+_LOG_LINES = 200
+_PARTS = ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce", "Log")
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
             "Net": _net,
             "Settings": _settings,
             "Reproduce": _reproduce,
+            "Log": _log,
         }[chosen or "Net"](run)
 
 
@@ -301,6 +303,17 @@ def _reproduce(run: store.Run) -> None:
     with parts.part("Files"):
         names = store.artifact_names(run.id)
         st.code("\n".join(names) or "none", language=None)
+
+
+def _log(run: store.Run) -> None:
+    """What Ray, Spark and the workbench printed: the end of it, and all of it as a file."""
+    with parts.part("Log"):
+        path = run_logs.find(run)
+        search = st.text_input("Only lines with", key="log_search", placeholder="Error")
+        lines = run_logs.tail(path, _LOG_LINES, containing=search or "")
+        st.caption(f"The last {len(lines)} lines of {path}, which may hold other runs beside it.")
+        st.code("\n".join(lines) or "No line has that.", language=None, wrap_lines=True)
+        parts.download("Log", lambda: run_logs.read(path), path.name, "text/plain")
 
 
 main()

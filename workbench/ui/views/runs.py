@@ -18,6 +18,7 @@ _KINDS = {
     "sweeps": ("sweep",),
     "trials": ("trial",),
 }
+_SHOWN = ("current", "archived", "deleted")
 _MAIN = "validation/accuracy"
 _START = "start time"
 
@@ -33,7 +34,7 @@ def main() -> None:
 
 
 def _controls(names: store.Names) -> store.Query:
-    left, middle, right = st.columns([5, 3, 2], vertical_alignment="bottom")
+    left, middle, right = st.columns([5, 5, 2], vertical_alignment="bottom")
     text = left.text_input(
         "Filter",
         key="q",
@@ -45,7 +46,10 @@ def _controls(names: store.Names) -> store.Query:
         "Kind", list(_KINDS), default="all", required=True, key="kind", bind="query-params",
         help="by sweep: a sweep is one row, with the best of its trials.",
     )  # fmt: skip
-    deleted = right.toggle("Deleted runs", key="deleted", bind="query-params")
+    shown = right.selectbox(
+        "Show", _SHOWN, key="shown", bind="query-params",
+        help="Archived runs are kept out of the way, deleted ones until they are removed for good.",
+    )  # fmt: skip
     with st.expander("Sort, experiments, columns", icon=":material/tune:"):
         a, b, c = st.columns([3, 1, 3], vertical_alignment="bottom")
         keys = [_START, *names.metrics, *names.params]
@@ -73,7 +77,8 @@ def _controls(names: store.Names) -> store.Query:
         experiments=tuple(experiments),
         order=store.START if order in (None, _START) else order,
         descending=bool(down),
-        deleted=bool(deleted),
+        archived=None if sweep or shown == "deleted" else shown == "archived",
+        deleted=shown == "deleted",
         parent=sweep if sweep.isalnum() else "",
     )
 
@@ -109,14 +114,14 @@ def _draw(query: store.Query, found: store.Page) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         key=f"runs_table{query.parent}",  # what is ticked belongs to this list
-        height=int(min(36 * (len(frame) + 1), 760)),
+        height=parts.table_height(len(frame), 760),
         placeholder="",
         column_config=_column_config(frame),
         alt="Runs",
     )
     _pager(found)
     picked = [found.rows[i] for i in event["selection"]["rows"] if i < len(found.rows)]
-    _actions(picked, query.deleted)
+    _actions(picked, query)
     parts.csv(frame.drop(columns="curve"), "runs")
 
 
@@ -207,9 +212,9 @@ def _pager(found: store.Page) -> None:
         st.rerun()
 
 
-def _actions(picked: list[store.Run], deleted: bool) -> None:
+def _actions(picked: list[store.Run], query: store.Query) -> None:
     if not picked:
-        st.caption("Tick rows to open, compare, tag or delete them.")
+        st.caption("Tick rows to open, compare, tag, archive or delete them.")
         return
     bar = st.container(horizontal=True, vertical_alignment="bottom")
     first, ids = picked[0], [run.id for run in picked]
@@ -227,11 +232,7 @@ def _actions(picked: list[store.Run], deleted: bool) -> None:
     if bar.button("Look inside", key="act_inside", disabled=len(picked) != 1):
         page = "views/rnn.py" if first.params.get("net.kind") == "rnn" else "views/cnn.py"
         st.switch_page(page, query_params={"run": first.id})
-    verb = "Restore" if deleted else "Delete"
-    if bar.button(verb, key="act_delete", help="Deleted runs can be shown and restored."):
-        store.set_deleted(ids, not deleted)
-        st.toast(f"{len(ids)} run(s) {verb.lower()}d.")
-        st.rerun()
+    _put_away(bar, picked, query)
     with bar.popover("Tag or note", icon=":material/sell:"), st.form("tagging", border=False):
         tag = st.text_input("Tag", key="tag_name", placeholder="keep")
         value = st.text_input("Value", key="tag_value", placeholder="yes")
@@ -242,6 +243,22 @@ def _actions(picked: list[store.Run], deleted: bool) -> None:
                 st.toast("Saved.")
             except store.TrackingError as error:
                 st.error(str(error))
+
+
+def _put_away(bar: Any, picked: list[store.Run], query: store.Query) -> None:
+    """Archive and delete, or the way back from there."""
+    if not query.deleted:
+        archived = all("workbench.archived" in run.tags for run in picked)
+        verb = "Unarchive" if archived else "Archive"
+        if bar.button(verb, key="act_archive", help="With a sweep go its trials. Nothing is lost."):
+            store.set_archived(picked, not archived)
+            st.toast(f"{len(picked)} run(s) {verb.lower()}d.")
+            st.rerun()
+    verb = "Restore" if query.deleted else "Delete"
+    if bar.button(verb, key="act_delete", help="Deleted runs can be shown and restored."):
+        store.set_deleted([run.id for run in picked], not query.deleted)
+        st.toast(f"{len(picked)} run(s) {verb.lower()}d.")
+        st.rerun()
 
 
 main()

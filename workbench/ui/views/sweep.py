@@ -39,7 +39,7 @@ def _draw(sweep: Sweep) -> None:
         return
     left, right = st.columns([3, 2])
     with left, st.container(border=True):
-        _parallel(sweep)
+        crossing = _parallel(sweep)
     with right, st.container(border=True):
         _importance(sweep)
     with st.container(border=True):
@@ -49,7 +49,7 @@ def _draw(sweep: Sweep) -> None:
         _best_so_far(sweep)
     with right, st.container(border=True):
         _timeline(sweep)
-    _scatter_and_table(sweep)
+    _scatter_and_table(sweep, crossing)
 
 
 def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
@@ -71,16 +71,23 @@ def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
     if not ranked.empty:
         best = ranked.iloc[0]
         st.markdown(f"Best: **{best['name']}** with {sweeps.settings_text(best, list(sweep.axes))}")
+    st.page_link(
+        "views/launch.py", label="Fork: change its search and start it", icon=":material/fork_right:",
+        query_params={"run": sweep.run.id, "what": "sweep"},
+    )  # fmt: skip
 
 
-def _parallel(sweep: Sweep) -> None:
+def _parallel(sweep: Sweep) -> list[int] | None:
+    """Settings and result of each trial; indices into the ranked trials of the brushed ones."""
     st.markdown(
-        "**Settings and result**", help="Drag along an axis to keep the trials that cross there."
+        "**Settings and result**",
+        help="Drag along an axis, or along several, to choose the trials that cross there: the "
+        "table below shows only them. Click an axis to let go.",
     )
     valued = sweep.ranked()
     if valued.empty or not sweep.axes:
         st.caption("No trial has a result yet.")
-        return
+        return None
     axes: list[tuple[str, Any]] = [(n.rsplit(".", 1)[-1], s) for n, s in sweep.axes.items()]
     axes.append((sweep.metric, "number"))
     low = 0.0
@@ -98,7 +105,11 @@ def _parallel(sweep: Sweep) -> None:
         .where(kept[[*sweep.axes, "value"]].notna(), None)
     )
     spec = charts.parallel(rows.to_numpy().tolist(), axes, colour_by=len(axes) - 1)
-    figures.chart(spec, key="parallel", height=360, alt="Parallel coordinates of all trials")
+    event = figures.chart(
+        spec, key="parallel", height=360, on_select="rerun",
+        alt="Parallel coordinates of all trials",
+    )  # fmt: skip
+    return _brushed(event, len(kept))
 
 
 def _importance(sweep: Sweep) -> None:
@@ -147,7 +158,6 @@ def _map(sweep: Sweep) -> None:
             table, xs, ys, low=low, high=high, show=texts, bar=False,
             x_name=(x or "").rsplit(".", 1)[-1], y_name=(y or "").rsplit(".", 1)[-1],
         )  # fmt: skip
-        spec["grid"]["top"] = 30
         with columns[i % len(columns)]:
             st.markdown(f":gray[{label}]" if label else "")
             figures.chart(spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}")
@@ -178,17 +188,22 @@ def _timeline(sweep: Sweep) -> None:
     )
 
 
-def _scatter_and_table(sweep: Sweep) -> None:
+def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
     st.subheader("Trials", anchor=False)
     ranked = sweep.ranked()
     unvalued = sweep.trials[~sweep.trials.index.isin(ranked.index)]
     frame = pd.concat([ranked, unvalued])
     area = _scatter(sweep, ranked)
-    if area is not None:
-        frame = ranked.iloc[area]
-        st.caption(
-            f"{len(frame)} trials in the selected area. Double-click the chart to see all again."
+    if area is not None or crossing is not None:
+        every = range(len(ranked))
+        both = sorted(
+            set(every if area is None else area) & set(every if crossing is None else crossing)
         )
+        frame = ranked.iloc[both]
+        where = "cross the selected ranges" if area is None else "lie in the selected area"
+        if area is not None and crossing is not None:
+            where = "cross the selected ranges and lie in the selected area"
+        st.caption(f"{len(frame)} trials {where}. Double-click a chart to let go of its selection.")
     shown = pd.DataFrame()
     for name in ("trial", "status", "value", *sweep.axes, "epochs", "seconds", "stopped"):
         shown[name.rsplit(".", 1)[-1]] = frame[name].to_numpy()
@@ -196,7 +211,7 @@ def _scatter_and_table(sweep: Sweep) -> None:
     shown["status"] = shown["status"].str.lower()
     event = st.dataframe(
         shown, hide_index=True, key="trials", on_select="rerun", selection_mode="multi-row",
-        height=min(36 * (len(shown) + 1), 520), placeholder="", alt="Trials, the best first",
+        height=parts.table_height(len(shown), 520), placeholder="", alt="Trials, the best first",
         column_config={
             sweep.metric: st.column_config.NumberColumn(format="%.4g"),
             "seconds": st.column_config.NumberColumn(format="%.1f"),
@@ -222,7 +237,7 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
     spec = {
         "animation": False,
         "brush": {"toolbox": ["rect", "clear"], "xAxisIndex": "all", "throttleType": "debounce"},
-        "toolbox": {"left": 0, "top": 0},
+        "toolbox": {"right": 12, "top": 0},
         "tooltip": {"trigger": "item", "confine": True},
         "grid": {"left": 8, "right": 16, "top": 34, "bottom": 30, "containLabel": True},
         "xAxis": {
@@ -241,9 +256,13 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
         spec, key=f"scatter_{x}", height=260, on_select="rerun",
         alt=f"{sweep.metric} of every trial against {x}",
     )  # fmt: skip
+    return _brushed(event, len(ranked))
+
+
+def _brushed(event: Any, count: int) -> list[int] | None:
+    """Rows that a brush covers, below `count`; None: nothing is brushed. It comes from the browser."""
     groups = event["selection"].get("selected") or []
-    indices = sorted({int(i) for g in groups for i in g["data_indices"] if int(i) < len(ranked)})
-    return indices or None
+    return sorted({int(i) for g in groups for i in g["data_indices"] if int(i) < count}) or None
 
 
 def _actions(ids: list[str]) -> None:

@@ -1,0 +1,84 @@
+"""The log of a run: a file of the process that made it, on the machine where that ran."""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime
+from pathlib import Path
+
+from tracking.store import masked
+from workbench.resident.jobs import Jobs
+from workbench.ui import home, store
+from workbench.ui.artifacts import Missing
+
+_TAIL_BYTES = 2**20
+_FILE_BYTES = 2**25
+_BEGINS_S = 3600.0
+"""A process opens its log before it makes its runs, at most so long."""
+
+
+def find(run: store.Run) -> Path:
+    """The file that what this run's process printed went to.
+
+    Raises:
+        Missing: it ran elsewhere, or its log is gone.
+    """
+    host, pid = run.tags.get("workbench.host", ""), run.tags.get("workbench.pid", "")
+    if host and host != socket.gethostname():
+        raise Missing(f"This run's log is on the machine it ran on, {host}, below .workbench/logs.")
+    found = _of_job(run) or _of_process(run, pid)
+    if found is None:
+        raise Missing(
+            f"No log of this run is left below {home.folder()}. A run's log is kept there by the "
+            "process that made it; a run of another folder or program has none here."
+        )
+    return found
+
+
+def _of_job(run: store.Run) -> Path | None:
+    """Of a run that a bench made: the log of the job that ran at the time."""
+    if run.start is None:
+        return None
+    for job in Jobs(home.folder() / "jobs").jobs():
+        path = job.folder / "details.log"
+        if (
+            job.started is not None
+            and job.started <= run.start <= (job.ended or run.start)
+            and path.is_file()
+        ):
+            return path
+    return None
+
+
+def _of_process(run: store.Run, pid: str) -> Path | None:
+    if not pid.isdecimal() or run.start is None:  # it comes from the store
+        return None
+    begun = []
+    for path in (home.folder() / "logs").glob(f"*-{pid}.log"):
+        try:
+            at = datetime.strptime(path.name[:15], "%Y%m%d-%H%M%S").timestamp()
+        except ValueError:
+            continue
+        if run.start - _BEGINS_S <= at <= run.start + 1:
+            begun.append(path)
+    return max(begun, default=None)
+
+
+def tail(path: Path, count: int, *, containing: str = "") -> list[str]:
+    """The last lines, of the last megabyte, that contain a text; passwords in addresses are hidden."""
+    lines = _read(path, _TAIL_BYTES).splitlines()
+    return [line[:2000] for line in lines if containing.lower() in line.lower()][-count:]
+
+
+def read(path: Path) -> str:
+    """The file, of a longer one the last 32 MiB; passwords in addresses are hidden."""
+    return _read(path, _FILE_BYTES)
+
+
+def _read(path: Path, most: int) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            return masked(file.read().decode(errors="replace"))
+    except OSError as error:
+        raise Missing(f"The log {path} cannot be read: {error.strerror}.") from error
