@@ -67,13 +67,27 @@ class Processes:
         self._started: list[psutil.Process] = []
 
     def __enter__(self) -> Self:
+        try:
+            self.bring_up()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
+
+    def bring_up(self) -> None:
+        """Start them all, and wait until they work together."""
 
     def __exit__(self, *_: object) -> None:
         family = set(self._started)
         for process in self._started:
             with suppress(psutil.NoSuchProcess):
                 family |= set(process.children(recursive=True))
+        # What such a child started and then left is found by the folder in its command.
+        for process in psutil.process_iter():
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                if str(self.folder) in " ".join(process.cmdline()):
+                    family.add(process)
+        family.discard(psutil.Process())
         for number in (signal.SIGTERM, signal.SIGKILL):
             for process in family:
                 with suppress(psutil.NoSuchProcess):
@@ -96,7 +110,7 @@ class Processes:
 class StandaloneSpark(Processes):
     """A Spark master and two workers on loopback, whose home has no token for Ray."""
 
-    def __enter__(self) -> Self:
+    def bring_up(self) -> None:
         java, spark = find_java().home, Path(pyspark.__file__).parent
         elsewhere = self.folder / "home"
         elsewhere.mkdir()
@@ -122,7 +136,6 @@ class StandaloneSpark(Processes):
             share = ["--cores", "2", "--memory", "1g", "--work-dir", str(self.folder / name)]
             self.start(name, [run, f"{deploy}.worker.Worker", *here, *share, self.master], env)
         wait_for("Spark's workers", lambda: log.read_text().count("Registering worker") == 2, log)
-        return self
 
 
 class RayNodes(Processes):
@@ -132,7 +145,7 @@ class RayNodes(Processes):
     of their own, and `self.hidden` is a folder that the second does not see.
     """
 
-    def __enter__(self) -> Self:
+    def bring_up(self) -> None:
         self.hidden = self.folder / "hidden"
         self.hidden.mkdir()
         self.apart = self._networks()
@@ -160,11 +173,12 @@ class RayNodes(Processes):
         for name in ("node-a", "node-b"):
             log = self.folder / f"{name}.log"
             wait_for(name, lambda log=log: "runtime started" in log.read_text(), log)
-        return self
 
     def _node(self, name: str, host: str, options: str, env: dict[str, str]) -> None:
         ray = Path(sys.executable).with_name("ray")
         store = "--object-store-memory=100000000 --disable-usage-stats --block"
+        # Of its own: nodes that come up at once in one folder take one another's sockets.
+        store += f" --temp-dir={self.folder / name}"
         run = f"exec {ray} start --node-ip-address={host} {store} {options}"
         command = ["sh", "-c", run]
         if self.apart and name != "head":
@@ -192,6 +206,7 @@ class RayNodes(Processes):
                 f"{inside} addr add 10.203.77.{place}/24 dev eth0",
                 f"{inside} link set eth0 up",
                 f"{inside} link set lo up",
+                f"{inside} route add default via 10.203.77.1",
             ]
             self._stack.callback(_ip, f"netns del wb-{name}")
         return all(_ip(step) for step in steps)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,9 @@ class Person:
 
 
 @pytest.fixture(scope="module")
-def ray_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
-    with RayNodes(tmp_path_factory.mktemp("ray")) as nodes:
+def ray_nodes() -> Iterator[RayNodes]:
+    # Not below pytest's folders: the names of sockets have to be short.
+    with tempfile.TemporaryDirectory(prefix="wb-") as folder, RayNodes(Path(folder)) as nodes:
         yield nodes
 
 
