@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -84,10 +88,6 @@ def test_a_queued_job_can_be_stopped_before_it_runs(queue: Queue) -> None:
 
 
 def test_a_job_whose_process_died_is_lost_and_holds_nobody_up(queue: Queue) -> None:
-    import json
-    import os
-    import signal
-
     first = queue.submit([PYTHON, "-c", "import time; time.sleep(5)"], "victim")
     wait(queue, first, lambda j: j.state == "running")
     status = json.loads((first.folder / "status.json").read_text())
@@ -97,6 +97,29 @@ def test_a_job_whose_process_died_is_lost_and_holds_nobody_up(queue: Queue) -> N
     assert wait(queue, second, ended).state == "finished"
     queue.remove(first.id)
     assert [job.id for job in queue.jobs()] == [second.id]
+
+
+def test_a_job_outlives_the_ui_that_was_killed(queue: Queue, tmp_path: Path) -> None:
+    """The UI's process and all of its group end at once, as when its terminal or machine kills it."""
+    go = tmp_path / "go"
+    job = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\nprint('done')"
+    ui = (
+        "import sys, time; from pathlib import Path; from workbench.ui.jobs import Queue; "
+        f"queue = Queue(Path({str(queue.folder)!r})); "
+        f"print(queue.submit([sys.executable, '-c', {job!r}], 'long').id, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen(
+        [PYTHON, "-c", ui], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout
+    started = queue.job(process.stdout.readline().strip())
+    wait(queue, started, lambda j: j.state == "running")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert queue.job(started.id).state == "running"
+    go.touch()
+    assert wait(queue, started, ended).state == "finished"
+    assert queue.log(started.id).strip() == "done"
 
 
 def test_a_command_that_does_not_exist_fails_and_says_so(queue: Queue) -> None:
