@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.experimental
 import torch
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nets.fit import Batch
 from nets.prepare import PreparationConfig

@@ -16,6 +16,9 @@ from workbench.results import Settings, TrialResult
 from workbench.space import Choice, SweepConfig, Uniform
 from workbench.variants import FOLD, folded
 
+_EPOCH = "metrics/epoch"
+"""What schedulers count by: a report may be of several epochs."""
+
 
 def candidates(parameter: Choice | Uniform) -> tuple[Any, ...]:
     """The values, or the bounds, of a parameter."""
@@ -103,10 +106,13 @@ def scheduler(config: SweepConfig, epochs: int) -> TrialScheduler:
     """Ray Tune's scheduler for the sweep's setting."""
     if config.scheduler == "asha":
         return ASHAScheduler(
+            time_attr=_EPOCH,
             max_t=epochs,
             grace_period=min(config.grace_epochs, epochs),
             reduction_factor=config.reduction_factor,
         )
     if config.scheduler == "median":
-        return MedianStoppingRule(grace_period=config.grace_epochs, min_samples_required=3)
+        return MedianStoppingRule(
+            time_attr=_EPOCH, grace_period=config.grace_epochs, min_samples_required=3
+        )
     return FIFOScheduler()

@@ -66,3 +66,12 @@ class SweepConfig:
     """Seed of the search."""
     keep: int = Field(default=3, ge=1)
     """Models of this many of the best trials are evaluated on the test split and kept."""
+
+    def decides_at(self, epoch: int, epochs: int) -> bool:
+        """Whether the scheduler looks at what a trial of `epochs` epochs has reached by this one."""
+        if self.scheduler != "asha":
+            return self.scheduler == "median"
+        rung = min(self.grace_epochs, epochs)
+        while rung < epoch:
+            rung *= self.reduction_factor
+        return rung == epoch

@@ -102,20 +102,22 @@ class TrialRecorder(tune.Callback):
         **info: Any,
     ) -> None:
         followed = self.trials[trial.trial_id]
-        metrics: dict[str, float] = dict(result["metrics"])
         followed.seconds = time.perf_counter() - self._began[trial.trial_id]
-        if verdict := result.get("verdict"):
+        if path := result.get("checkpoint_path"):
+            followed.checkpoint = Path(path)
+        verdict = result.get("verdict")
+        for metrics in result.get("epochs", [] if verdict else [result["metrics"]]):
+            followed.epochs = int(metrics["epoch"])
+            self.written.do(self._epoch, followed, metrics)
+            self._keep_best(followed, metrics)
+            self._tell(followed)
+        if verdict:
             followed.status = "FAILED"
             self._tag(followed, "error", verdict)
             self.progress.note(f"Trial {followed.number} failed: {verdict}")
-            return
-        if path := result.get("checkpoint_path"):
-            followed.checkpoint = Path(path)
-        followed.epochs = int(metrics["epoch"])
-        epoch = followed.epochs
-        self.written.do(lambda: self.recorder.metrics(followed.run_id, metrics, epoch))
-        self._keep_best(followed, metrics)
-        self._tell(followed)
+
+    def _epoch(self, trial: TrialResult, metrics: dict[str, float]) -> None:
+        self.recorder.metrics(trial.run_id, metrics, int(metrics["epoch"]))
 
     def on_trial_save(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any

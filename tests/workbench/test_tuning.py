@@ -14,7 +14,7 @@ from tracking import MemoryRecorder
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
 from workbench.results import TrialResult
-from workbench.search import grid, plan, random_draws
+from workbench.search import grid, plan, random_draws, scheduler
 from workbench.space import Choice, SweepConfig, Uniform
 from workbench.tuning import check_space, sweep
 
@@ -103,6 +103,21 @@ def test_the_leaderboard_is_in_order_and_its_top_has_models(swept: Any) -> None:
     assert kept == result.trials[:3]
     assert result.best.metrics["test/accuracy"] > 0.8
     assert recorder.runs[result.run_id].run.tags["workbench.best_run"] == result.best.run_id
+
+
+@pytest.mark.parametrize(("grace", "factor", "epochs"), [(1, 2, 20), (3, 3, 30), (5, 4, 4)])
+def test_epochs_are_reported_together_up_to_those_at_which_asha_decides(
+    grace: int, factor: int, epochs: int
+) -> None:
+    config = SweepConfig(grace_epochs=grace, reduction_factor=factor)
+    rungs = scheduler(config, epochs)._brackets[0]._rungs  # type: ignore[attr-defined]
+    decided = {epoch for epoch in range(1, epochs) if config.decides_at(epoch, epochs)}
+    assert decided == {milestone for milestone, _ in rungs if milestone < epochs}
+
+
+def test_the_median_rule_sees_every_epoch_and_no_scheduler_none() -> None:
+    assert all(replace(SweepConfig(), scheduler="median").decides_at(n, 9) for n in range(1, 9))
+    assert not any(replace(SweepConfig(), scheduler="none").decides_at(n, 9) for n in range(1, 9))
 
 
 @pytest.mark.cluster
