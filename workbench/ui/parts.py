@@ -232,9 +232,9 @@ def scores_table(scores: NDArray[np.float32], names: list[str] | None, count: in
     )
 
 
-def table_height(rows: int, most: int) -> int:
-    """Pixels of a table that shows all its rows, up to `most`: Streamlit's are 35 high."""
-    return min(35 * (rows + 1) + 3, most)
+def table_height(rows: int, most: int) -> int | Literal["content"]:
+    """A table as high as its rows, up to `most` pixels."""
+    return "content" if rows < most // 35 else most
 
 
 def cell_clicked(event: Any, columns: int) -> tuple[int, int] | None:

@@ -265,7 +265,8 @@ def test_a_brush_on_the_parallel_axes_chooses_rows(window: Window, filled: Fille
     window.page.mouse.up()
     window.shows("cross the selected ranges")
     window.shot("sweep_brushed")
-    window.page.mouse.dblclick(box["x"] + 20, box["y"] + 20)
+    window.page.mouse.click(x, bottom + 30)
+    window.page.get_by_text("cross the selected ranges").wait_for(state="detached")
     window.check()
 
 

@@ -36,8 +36,10 @@ def parallel(
             axis["axisLabel"] = {
                 "backgroundColor": "#5a6270",
                 "color": "#ffffff",
+                "textBorderWidth": 0,
                 "padding": [2, 4],
             }
+            axis["z"] = 20
         else:
             axis |= {"type": "log" if kind == "log" else "value", "scale": True}
         dimensions.append(axis)
@@ -52,12 +54,8 @@ def parallel(
     return {
         "animation": False,
         # No brush of its own: with the link, an area on an axis reports the rows that cross it
-        "brush": {
-            "toolbox": [],
-            "brushLink": "all",
-            "throttleType": "debounce",
-            "throttleDelay": 150,
-        },
+        "brush": {"brushLink": "all", "throttleType": "debounce", "throttleDelay": 150},
+        "toolbox": {"show": False},
         "parallelAxis": dimensions,
         "parallel": {
             "left": 50,

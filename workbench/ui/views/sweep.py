@@ -200,10 +200,12 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
             set(every if area is None else area) & set(every if crossing is None else crossing)
         )
         frame = ranked.iloc[both]
-        where = "cross the selected ranges" if area is None else "lie in the selected area"
-        if area is not None and crossing is not None:
-            where = "cross the selected ranges and lie in the selected area"
-        st.caption(f"{len(frame)} trials {where}. Double-click a chart to let go of its selection.")
+        where, how = "lie in the selected area", "Double-click the chart"
+        if area is None:
+            where, how = "cross the selected ranges", "Click the axes"
+        elif crossing is not None:
+            where, how = "do both, cross and lie in the selection", "Let go of both"
+        st.caption(f"{len(frame)} trials {where}. {how} to see all again.")
     shown = pd.DataFrame()
     for name in ("trial", "status", "value", *sweep.axes, "epochs", "seconds", "stopped"):
         shown[name.rsplit(".", 1)[-1]] = frame[name].to_numpy()
