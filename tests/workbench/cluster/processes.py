@@ -21,6 +21,8 @@ import pytest
 from workbench.cluster.java import find_java
 
 START_S = 90.0
+_KINDS = {"node-a": (2, "spark"), "node-b": (3, "trainer")}
+"""Nodes beside the head: the last number of the address, and what they are for."""
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -166,13 +168,19 @@ class RayNodes(Processes):
             "head", host, f"--head --port={port} --include-dashboard=false --num-cpus=0", env
         )
         wait_for("Ray's head", lambda: answers(host, port), self.folder / "head.log")
-        for place, (name, kind) in enumerate((("node-a", "spark"), ("node-b", "trainer")), start=2):
-            own = f"10.203.77.{place}" if self.apart else host
-            resources = f"--num-cpus=2 --resources='{{\"{kind}\": 2}}'"
-            self._node(name, own, f"--address={self.address} {resources}", env)
-        for name in ("node-a", "node-b"):
+        self._env = env
+        for name in _KINDS:
+            self.join(name)
+        for name in _KINDS:
             log = self.folder / f"{name}.log"
             wait_for(name, lambda log=log: "runtime started" in log.read_text(), log)
+
+    def join(self, name: str) -> None:
+        """Start a node that joins the head; it is not up yet afterwards."""
+        place, kind = _KINDS[name]
+        own = f"10.203.77.{place}" if self.apart else "127.0.0.1"
+        resources = f"--num-cpus=2 --resources='{{\"{kind}\": 2}}'"
+        self._node(name, own, f"--address={self.address} {resources}", self._env)
 
     def _node(self, name: str, host: str, options: str, env: dict[str, str]) -> None:
         ray = Path(sys.executable).with_name("ray")
@@ -182,9 +190,12 @@ class RayNodes(Processes):
         run = f"exec {ray} start --node-ip-address={host} {store} {options}"
         command = ["sh", "-c", run]
         if self.apart and name != "head":
-            hide = f"mount -t tmpfs none {self.hidden} && " if name == "node-b" else ""
-            run = f"hostname {name} && {hide}{run}"
-            command = ["ip", "netns", "exec", f"wb-{name}", "unshare", "--uts", "sh", "-c", run]
+            steps = [f"hostname {name}"]
+            steps += [f"mount --bind {self.folder}/{f} /etc/{f}" for f in ("hosts", "resolv.conf")]
+            steps += [f"mount -t tmpfs none {self.hidden}"] * (name == "node-b")
+            own = " && ".join([*steps, run])
+            inside = ["ip", "netns", "exec", f"wb-{name}", "unshare", "--uts", "--mount"]
+            command = [*inside, "sh", "-c", own]
         self.start(name, command, env)
 
     def _networks(self) -> bool:
@@ -209,6 +220,10 @@ class RayNodes(Processes):
                 f"{inside} route add default via 10.203.77.1",
             ]
             self._stack.callback(_ip, f"netns del wb-{name}")
+        names = "127.0.0.1 localhost\n10.203.77.1 head\n10.203.77.2 node-a\n10.203.77.3 node-b\n"
+        (self.folder / "hosts").write_text(names)
+        # A Java looks its own name up, and would wait for a server that it cannot reach.
+        (self.folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         return all(_ip(step) for step in steps)
 
 
