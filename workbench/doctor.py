@@ -346,7 +346,9 @@ def named_cluster(name: str) -> Check:
             check_reachable(config.address)
     except (ConfigError, ClusterError) as error:
         return Check(name=title, verdict="fail", seen=str(error))
-    return Check(name=title, verdict="ok", seen=f"{config.described} answers ({found.file})")
+    asked = config.topology == "ray" or str(config.spark.master).startswith("spark://")
+    seen = "answers" if asked else "is asked with --start only"
+    return Check(name=title, verdict="ok", seen=f"{config.described}: {seen} ({found.file})")
 
 
 def ray_and_spark(cluster: str | None = None) -> Check:

@@ -125,3 +125,26 @@ def test_a_clusters_token_is_shown_instead_of_this_machines(
     read(written(LAB), "lab").use()
     assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(folder / "lab-token")
     assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+@pytest.mark.parametrize(
+    "command", [["train"], ["sweep"], ["up"], ["score"], ["doctor"], ["data", "describe"]]
+)
+def test_help_says_where_clusters_are_named(command: list[str]) -> None:
+    reply = CliRunner().invoke(app, [*command, "--help"], terminal_width=200)
+    assert "--cluster" in reply.output and "clusters.toml" in reply.output
+
+
+def test_score_takes_a_master_or_a_cluster() -> None:
+    command = ["score", "x", "-i", "a", "-o", "b", "--master", "local[1]", "--cluster", "lab"]
+    reply = CliRunner().invoke(app, command)
+    assert reply.exit_code == 2 and "use one" in reply.stderr
+
+
+def test_doctor_looks_at_a_cluster() -> None:
+    from workbench.doctor import named_cluster as look
+
+    written('[gone]\naddress = "127.0.0.1:1"\n[spark]\ntopology = "spark"\nspark.master = "yarn"')
+    gone, there = look("gone"), look("spark")
+    assert gone.verdict == "fail" and "No Ray cluster answers at 127.0.0.1:1" in gone.seen
+    assert there.verdict == "ok" and "yarn: is asked with --start only" in there.seen
