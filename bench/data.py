@@ -119,7 +119,8 @@ def memory(heap: str, times: float) -> None:
     side = 224
     rows = math.ceil(times * int(heap[:-1]) * unit / (3 * side * side))
     with tempfile.TemporaryDirectory() as folder:
-        path = noise(Path(folder) / "noise.parquet", rows, side, different=100)
+        # Small ones, enlarged: it is the bytes that count here, not their decoding.
+        path = noise(Path(folder) / "noise.parquet", rows, side // 8, different=100)
         cluster = ClusterConfig(executor_memory=heap)
         for record in prepared(path, (3, side, side), cluster, 1, resident_bytes=0):
             print(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -106,6 +107,7 @@ class Report:
             limit is not None and (median < limit if more else median > limit)
         )
         self.rows.append(row)
+        print(f"{case}: {way}: {table.figure(median)} {unit}", file=sys.stderr, flush=True)
 
     def skip(self, case: str, way: str, reason: str) -> None:
         """A way that cannot be measured here."""

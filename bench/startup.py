@@ -2,13 +2,13 @@
 
     python -m bench.startup [--rounds 5] [--experiment digits_cnn]
 
-Each row is a `workbench train ... --epochs 1` as a person starts it, in a folder of its own; what the
-command prints is timed as it comes. The last row is the median of the rounds.
+Each is a `workbench train ... --epochs 1` as a person starts it, in a folder of its own; what the
+command prints is timed as it comes. On prepared data: the median of the rounds. And what a training on
+two workers costs beside its epochs, which goes through Ray Train.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import statistics
@@ -17,9 +17,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from bench import report
+from tracking import MlflowRecorder
+from workbench.bridge import prepare
+from workbench.cluster import bench as open_bench
+from workbench.experiments import load_experiment
+
+ROOT = Path(__file__).parents[1]
 
 _STAGE = re.compile(r"^(?P<name>.+): done in (?P<seconds>[\d.]+) s$")
 _EPOCH = re.compile(r"\bepoch 1/1\b")
@@ -80,22 +87,60 @@ def measured(experiment: str, rounds: int) -> dict[str, Stages]:
     return rows
 
 
+def by_ray_train(rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of a training on two workers that is one epoch, and of a TorchTrainer that is none."""
+    from workbench.training import train
+
+    theirs = subprocess.run(
+        [sys.executable, "bench/peers/torch_trainer.py", "2"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    experiment = load_experiment("digits_cnn")
+    experiment = replace(
+        experiment,
+        training=replace(experiment.training, epochs=1),
+        cluster=replace(experiment.cluster, num_workers=2),
+    )
+    seconds = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_bench(experiment.cluster, home=Path(folder)) as bench,
+    ):
+        prepare(experiment.data, experiment.preparation, bench)
+        recorder = MlflowRecorder(f"sqlite:///{folder}/mlflow.db")
+        for _ in range(rounds):
+            began = time.perf_counter()
+            train(experiment, bench=bench, recorder=recorder)
+            seconds.append(time.perf_counter() - began)
+        recorder.close()
+    return seconds, [float(line) for line in theirs.stdout.split()]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = report.parser(__doc__, rounds=5)
     parser.add_argument("--experiment", default="digits_cnn")
     options = parser.parse_args()
-    table = Table("what", "first epoch (s)", "done (s)", "stages (s)", title="start-up")
+    found = report.Report("startup", "From Enter to the first epoch", options)
     for name, stages in measured(options.experiment, options.rounds).items():
-        rest = {key: value for key, value in stages.items() if key not in ("first epoch", "done")}
-        first = stages.get("first epoch")
-        table.add_row(
-            name,
-            "" if first is None else f"{first:.2f}",
-            f"{stages['done']:.2f}",
-            "\n".join(f"{key} {value:.1f}" for key, value in rest.items()),
-        )
-    Console(width=110).print(table)
+        warm = name == "train, data prepared"
+        if "first epoch" in stages:
+            limit = 3 if warm else 30
+            found.add("to the first epoch", name, stages["first epoch"], limit=limit)
+        found.add("to the end", name, stages["done"], limit=2 if warm else None)
+        for stage, seconds in stages.items():
+            if stage not in ("first epoch", "done"):
+                found.add(f"stages: {name}", stage, seconds)
+    ours, theirs = by_ray_train(2)
+    case = "Ray Train on two workers, everything that is not an epoch"
+    found.add(case, "workbench, with its epoch, first", ours[0])
+    found.add(case, "TorchTrainer as it comes, first", theirs[0], target=2)
+    found.add(f"{case}, again", "workbench, with its epoch", ours[1])
+    found.add(f"{case}, again", "TorchTrainer as it comes", theirs[1], target=2)
+    found.finish()
 
 
 if __name__ == "__main__":

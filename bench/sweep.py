@@ -3,10 +3,10 @@
     python -m bench.sweep [--trials 64] [--epochs 5] [--rounds 1]
 
 Learning rate x batch size x activation, the same net, rows and epochs everywhere, nothing stopped
-early, as many trials at once as there are cores, a thread each. Seconds of the whole search, from a
-running Ray (ours and Tune's) or from nothing (processes), and what one more trial costs: the wall
-time of all trials less that of a quarter of them. Overhead: that, less the epochs themselves, timed
-in one process that has a core for itself.
+early, as many trials at once as there are cores, a thread each. The whole search, from a running Ray
+(ours and Tune's) or from nothing (processes), and what one more trial costs: the time of all trials
+less that of a quarter of them. Overhead: that, less the epochs themselves, timed in as many processes
+at once that do nothing else.
 
 Ray's ways are those of its guide: a function that reports, and a function that starts a
 TorchTrainer (https://docs.ray.io/en/latest/train/user-guides/hyperparameter-optimization.html).
@@ -16,6 +16,7 @@ Slow ones run fewer trials, and a trial of theirs is compared.
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,12 +28,16 @@ from typing import Any
 
 import ray
 import ray.train
+import torch
 from ray import tune
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from bench import report
-from bench.peers.digits_trial import GRID, train
+from bench.peers.digits_trial import GRID, digits, train
+from nets.fit import Batch, Fit, batches, num_batches
+from nets.net import build
+from nets.spec import TensorSpec
 from tracking import MlflowRecorder
 from workbench import tuning
 from workbench.cluster import Bench, ClusterConfig
@@ -142,27 +147,32 @@ def spark_loop(epochs: int) -> Callable[[int], None]:
 
 
 def pure(epochs: int) -> float:
-    """Seconds that one trial trains, by the workbench's loop, in a process that has its imports."""
-    from bench.peers.digits_trial import digits
-    from nets.fit import Batch, Fit, batches, num_batches
-    from nets.net import build
-    from nets.spec import TensorSpec
+    """Seconds that one trial trains while as many processes train as there are cores."""
+    command = [sys.executable, "-m", "bench.sweep", "--pure", "--epochs", str(epochs)]
+    started = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in range(AT_ONCE)
+    ]
+    return statistics.mean(float(process.communicate()[0]) for process in started)
 
+
+def _pure(epochs: int) -> float:
+    """By the workbench's loop, in this process: the mean over the grid's batch sizes."""
+    torch.set_num_threads(1)
     experiment = load_experiment("digits_cnn")
     x, y, vx, vy = digits()
     spec = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
     seconds = []
-    for size in (32, 32, 64, 128, 256):  # the first to warm up
+    for size in (32, 32, 64, 128, 256, 32, 64, 128, 256):  # the first to warm up
         config = replace(experiment.training, batch_size=size, epochs=epochs)
         began = time.perf_counter()
-        fit = Fit(
-            build(experiment.net, spec, 10), config, steps_per_epoch=num_batches(len(y), size)
-        )
+        steps = num_batches(len(y), size)
+        fit = Fit(build(experiment.net, spec, 10), config, steps_per_epoch=steps)
         for epoch in range(epochs):
             fit.train_epoch(batches(Batch(x, y), size, seed=0, epoch=epoch))
             fit.evaluate(batches(Batch(vx, vy), 1024, seed=0, epoch=0, shuffle=False))
         seconds.append(time.perf_counter() - began)
-    return sum(seconds[1:]) / 4
+    return statistics.mean(seconds[1:])
 
 
 def main() -> None:
@@ -171,7 +181,10 @@ def main() -> None:
     parser.add_argument("--slow", type=int, default=4, help="trials of what takes seconds each")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--only", help="ways whose name has this")
+    parser.add_argument("--pure", action="store_true", help="only what one trial trains, here")
     options = parser.parse_args()
+    if options.pure:
+        return print(_pure(options.epochs))
     found = report.Report("sweep", "A sweep of digits_cnn", options)
     many, few, epochs = options.trials, options.slow, options.epochs
     with (
