@@ -53,11 +53,14 @@ mlflow: $(READY) ## MLflow's own UI on the recorded runs (PORT=5001 for another 
 test: check chromium postgresql ## check, then every test
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: $(READY) ## format, lint, types, import directions
+check: $(READY) ## format, lint, types, import directions, pinned packages
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null || $(BIN)/python -m pip check
+	@$(BIN)/python -m pytest -q --no-header --durations=0 --durations-min=99 -p no:cacheprovider tests/test_dependencies.py >/dev/null \
+	  || $(BIN)/python -m pytest -q tests/test_dependencies.py
 
 format: $(READY) ## format and fix what ruff can fix
 	@$(BIN)/ruff check --quiet --fix --exit-zero .

@@ -148,7 +148,7 @@ def _parse(text: Any) -> Any:
         return text
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, digits without end, brackets without end
         return text
 
 

@@ -6,11 +6,13 @@ The same object trains in a Ray Train worker and in a Ray Tune trial.
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -20,6 +22,7 @@ from nets.errors import ConfigError
 from nets.fit import Batch, Evaluation, Fit, Monitor, batches, num_batches, place
 from nets.inside import watching
 from workbench.bridge import Prepared, stream
+from workbench.errors import TrainingError
 from workbench.experiment import Experiment
 
 Gather = Callable[[Evaluation], list[Evaluation]]
@@ -114,11 +117,29 @@ class Learner:
         save_file(cpu_state(self.net), folder / "last.safetensors")
 
     def load(self, folder: Path) -> None:
-        """Continue from what `save` wrote."""
-        state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
+        """Continue from what `save` wrote.
+
+        Raises:
+            TrainingError: the files hold something else. Nothing in them is ever run.
+        """
+        try:
+            state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
+            best = load_file(folder / "best.safetensors")
+        except (
+            pickle.UnpicklingError,
+            SafetensorError,
+            RuntimeError,
+            EOFError,
+            ValueError,
+        ) as error:
+            raise TrainingError(
+                f"The checkpoint in {folder} is damaged or none of the workbench's, and is not used: "
+                f"{str(error).splitlines()[0] if str(error) else type(error).__name__} "
+                "Train anew, or resume from another run."
+            ) from error
         self.fit.load_state_dict(state["fit"])
         self.monitor.load_state_dict(state["monitor"])
-        self.best_weights = load_file(folder / "best.safetensors")
+        self.best_weights = best
 
     def _steps(self) -> int:
         split, size = self.prepared.splits["train"], self.training.batch_size

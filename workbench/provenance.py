@@ -8,12 +8,14 @@ import json
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from nets.config import flatten
+from tracking.store import masked
 from workbench.experiment import Experiment
 
 _PACKAGES = ("ray", "raydp", "pyspark", "torch", "mlflow", "numpy", "ray-on-spark-workbench")
@@ -23,8 +25,19 @@ def params(experiment: Experiment) -> dict[str, Any]:
     """The flattened experiment, without what describes the search and not the run."""
     skipped = ("sweep.", "description")
     return {
-        path: value for path, value in flatten(experiment).items() if not path.startswith(skipped)
+        path: without_passwords(value)
+        for path, value in flatten(experiment).items()
+        if not path.startswith(skipped)
     }
+
+
+def without_passwords(value: Any) -> Any:
+    """A setting, or a tree of them, as it is recorded: passwords in addresses are hidden."""
+    if isinstance(value, str):
+        return masked(value) if "://" in value else value
+    if isinstance(value, Mapping):
+        return {key: without_passwords(part) for key, part in value.items()}
+    return [without_passwords(part) for part in value] if isinstance(value, list) else value
 
 
 def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ from tracking import Recorder
 from workbench.bridge import Prepared
 from workbench.experiment import Experiment
 from workbench.outcome import Outcome
+from workbench.provenance import without_passwords
 
 
 def default_recorder() -> Recorder:
@@ -51,7 +52,7 @@ def record_data(
     recorder: Recorder, run_id: str, experiment: Experiment, prepared: Prepared
 ) -> None:
     """What was asked for and which data it was asked of."""
-    recorder.artifact_dict(run_id, "experiment.json", to_dict(experiment))
+    recorder.artifact_dict(run_id, "experiment.json", without_passwords(to_dict(experiment)))
     labels = None if prepared.labels is None else list(prepared.labels)
     described = {"spec": to_dict(prepared.spec), "labels": labels, "rows": rows_of(prepared)}
     if prepared.text is not None:

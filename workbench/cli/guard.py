@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from tracking.store import masked
 from workbench.errors import WorkbenchError, exit_code
 
 INTERRUPTED = 130
@@ -48,11 +49,11 @@ class Guarded(TyperGroup):
 def report(error: Exception) -> int:
     """Print what a person needs to know of an error; return the exit code."""
     if os.environ.get("WORKBENCH_DEBUG"):
-        traceback.print_exception(error)
+        print(masked("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     code = exit_code(error)
-    message = str(error) or type(error).__name__
+    message = masked(str(error)) or type(error).__name__
     if code == 1 and not isinstance(error, WorkbenchError):
-        message = _unexpected(error)
+        message = masked(_unexpected(error))
     log = getattr(error, "log", None)  # a job's, which holds the error already
     if log is None and (log := log_of_this_process()) is not None:
         _append(log, error)
@@ -83,7 +84,7 @@ def log_of_this_process() -> Path | None:
 def _append(log: Path, error: Exception) -> None:
     try:
         with log.open("a") as file:
-            traceback.print_exception(error, file=file)
+            file.write(masked("".join(traceback.format_exception(error))))
     except OSError:
         return  # the message on the terminal matters more
 

@@ -119,7 +119,9 @@ def mlflow(
     _free(port)
     output.err().print(f"MLflow: http://127.0.0.1:{port}  (Ctrl-C ends it)")
     options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    _become("mlflow", "server", *options, "--backend-store-uri", store_uri())
+    # Not an argument: those of a process are shown to every user of the machine
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = store_uri()
+    _become("mlflow", "server", *options)
 
 
 def ui(

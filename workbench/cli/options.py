@@ -150,7 +150,7 @@ def _parameter(key: str, text: str) -> dict[str, Any]:
     if text.startswith("["):
         try:
             values = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise _refused(
                 f"--space {key}: {text!r} starts like a JSON list and is none ({error})."
             ) from None
@@ -161,7 +161,7 @@ def _parameter(key: str, text: str) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return text.strip()
 
 

@@ -58,7 +58,7 @@ def first_steps() -> None:
     st.info("No runs yet. Train something small to fill these pages:", icon=":material/rocket:")
     st.code("workbench train digits_cnn\nworkbench sweep digits_cnn", language="bash")
     st.page_link("views/launch.py", label="Or fill in a form", icon=":material/play_circle:")
-    st.caption(f"Runs are read from {store.uri()}.")
+    st.caption(f"Runs are read from {store.shown_uri()}.")
 
 
 def no_run() -> None:

@@ -15,6 +15,7 @@ import streamlit as st
 import tracking
 from tracking import Reader, edit, open_table, store_uri
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
+from tracking.store import masked
 from tracking.table import KINDS, START, Names, Query, Table
 from tracking.table import Page as TablePage
 
@@ -24,7 +25,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 __all__ = [
     "KINDS", "START", "USUAL_COLUMNS", "Names", "Page", "Query", "QueryError", "Run", "TrackingError",
     "annotate", "artifact", "artifact_names", "children", "courses", "forget", "history", "names",
-    "page", "recent", "run", "set_archived", "set_deleted", "sparklines", "uri",
+    "page", "recent", "run", "set_archived", "set_deleted", "shown_uri", "sparklines", "uri",
 ]  # fmt: skip
 
 Points = list[tuple[float, float]]
@@ -84,6 +85,11 @@ class Page:
 
     rows: list[Run]
     total: int
+
+
+def shown_uri() -> str:
+    """The tracking store's address for people, without its password."""
+    return masked(uri())
 
 
 def uri() -> str:

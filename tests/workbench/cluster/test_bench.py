@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 import subprocess
 import sys
@@ -40,6 +41,28 @@ def test_asking_for_more_than_ray_has_is_refused_with_both_amounts() -> None:
         check_resources(config, {"CPU": 3})
     with pytest.raises(ClusterError, match=r"needs 4 GPU .*Ray has 0 free"):
         check_resources(dataclasses.replace(config, gpus_per_worker=1), {"CPU": 64})
+
+
+_ASK = """
+import sys
+from ray._raylet import GcsClient
+print(len(GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)), "nodes")
+"""
+
+
+@pytest.mark.cluster
+def test_without_the_token_ray_tells_nothing(bench: Bench, tmp_path: Path) -> None:
+    def ask(**environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", _ASK, bench.ray_address],
+            env=os.environ | environment, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    assert ask(RAY_AUTH_MODE="token").stdout == "1 nodes\n"
+    for stranger in ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": "0" * 64}):
+        refused = ask(**({"RAY_AUTH_MODE": "token"} | stranger))
+        assert refused.returncode and "nodes" not in refused.stdout
+        assert "auth" in refused.stderr.lower() or "token" in refused.stderr.lower()
 
 
 @pytest.mark.cluster

@@ -7,8 +7,10 @@ and numbers, and nothing else: a pickle that names anything else is refused, not
 from __future__ import annotations
 
 import io
+import lzma
 import pickle
 import tarfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
 SPEC = TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8")
 TRAINING = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST, META = "test_batch", "batches.meta"
+_PACKERS = (zlib.error, lzma.LZMAError)
 _MAX_MEMBER = 256 * 2**20
 """Bytes of one batch that are read at most; the official ones have 31 million."""
+_MAX_ARCHIVE = 4 * _MAX_MEMBER
+"""Bytes of all members together, the passed-over ones among them; the official ones have 186 million."""
 
 
 @config
@@ -63,13 +68,17 @@ def _block(name: str, content: bytes, path: Path) -> dict[str, Any]:
     """One batch: features, label, key, split."""
     batch = _unpickle(name, content, path)
     try:
+        if not isinstance(batch[b"data"], np.ndarray) or len(batch[b"labels"]) > len(
+            batch[b"data"]
+        ):
+            raise ValueError("its data is no array, or has fewer rows than labels")
         data = np.asarray(batch[b"data"], np.uint8).reshape(-1, *SPEC.shape)
         labels = np.asarray(batch[b"labels"], np.int64)
         if len(data) != len(labels):
             raise ValueError(f"{len(data)} pictures and {len(labels)} labels")
         if len(labels) and not (labels.min() >= 0 and labels.max() <= 9):
             raise ValueError(f"labels from {labels.min()} to {labels.max()}, not 0 to 9")
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise DataError(
             f"{path}: batch {name} is not as CIFAR-10 has it ({error}). Download the archive again."
         ) from error
@@ -80,9 +89,13 @@ def _block(name: str, content: bytes, path: Path) -> dict[str, Any]:
 
 def _names(content: bytes, path: Path) -> tuple[str, ...]:
     found = _unpickle(META, content, path).get(b"label_names", [])
-    names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in found)
-    if len(names) != 10:
-        raise DataError(f"{path}: {META} must name 10 classes, got {len(names)}.")
+    if (
+        not isinstance(found, list)
+        or len(found) != 10
+        or not all(isinstance(n, (bytes, str)) for n in found)
+    ):
+        raise DataError(f"{path}: {META} must name 10 classes, got {str(found)[:80]}.")
+    names = tuple(n.decode(errors="replace") if isinstance(n, bytes) else n for n in found)
     return names
 
 
@@ -90,7 +103,14 @@ def _folder(path: Path) -> dict[str, bytes]:
     inner = path / "cifar-10-batches-py"
     folder = inner if inner.is_dir() else path
     wanted = (*TRAINING, TEST, META)
-    return {name: (folder / name).read_bytes() for name in wanted if (folder / name).is_file()}
+    found = {name: folder / name for name in wanted if (folder / name).is_file()}
+    for file in found.values():
+        if file.stat().st_size > _MAX_MEMBER:
+            raise DataError(
+                f"{file} has {file.stat().st_size} bytes; a batch of CIFAR-10 has less than "
+                f"{_MAX_MEMBER}. It is not CIFAR-10's."
+            )
+    return {name: file.read_bytes() for name, file in found.items()}
 
 
 def _archive(path: Path) -> dict[str, bytes]:
@@ -99,6 +119,11 @@ def _archive(path: Path) -> dict[str, bytes]:
     try:
         with tarfile.open(path, "r:*") as archive:
             for member in archive:
+                if member.offset_data + member.size > _MAX_ARCHIVE:
+                    raise DataError(
+                        f"{path}: its members state more than {_MAX_ARCHIVE} bytes together. The "
+                        "archive is not CIFAR-10's."
+                    )
                 name = Path(member.name).name
                 if name not in (*TRAINING, TEST, META) or not member.isfile():
                     continue
@@ -110,7 +135,8 @@ def _archive(path: Path) -> dict[str, bytes]:
                 handle = archive.extractfile(member)
                 assert handle is not None
                 members[name] = handle.read()
-    except (tarfile.TarError, EOFError, OSError) as error:
+    # zlib, lzma and bz2 have errors of their own, and a damaged header can hold any number
+    except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, *_PACKERS) as error:
         last = next(reversed(members), "its first member")
         raise DataError(
             f"{path} ends in or after {last} ({error}): it is cut short or damaged. Download the "
@@ -121,7 +147,7 @@ def _archive(path: Path) -> dict[str, bytes]:
 
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): None,  # only named, to be passed to _reconstruct: nothing to call
     ("_codecs", "encode"): lambda text, encoding: text.encode(encoding),
 }
 
@@ -140,8 +166,10 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}, which no CIFAR-10 batch needs")
 
 
-def _empty_array(kind: type, shape: Any, dtype: Any) -> np.ndarray[Any, Any]:
-    return np.ndarray.__new__(np.ndarray, shape, dtype)
+def _empty_array(kind: None, shape: Any, dtype: Any) -> np.ndarray[Any, Any]:
+    if shape != (0,):  # what NumPy writes; the values come after, and are all there
+        raise pickle.UnpicklingError(f"it has an array begin with the shape {shape}")
+    return np.empty(0, np.uint8)
 
 
 def _unpickle(name: str, content: bytes, path: Path) -> dict[bytes, Any]:

@@ -152,6 +152,8 @@ def _header(path: Path, handle: Any) -> list[int]:
         sizes = list(struct.unpack(f">{dimensions}I", handle.read(4 * dimensions)))
         if math.prod(sizes) > _MOST:
             raise ValueError(f"it states {' x '.join(map(str, sizes))} values")
+        if path.suffix != ".gz" and math.prod(sizes) > path.stat().st_size:
+            raise ValueError(f"it states {' x '.join(map(str, sizes))} values and ends before")
     except (struct.error, ValueError, EOFError, OSError, zlib.error) as error:
         raise DataError(
             f"{path} is no IDX file of unsigned bytes ({error}). Download it again."

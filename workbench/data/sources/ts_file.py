@@ -26,6 +26,12 @@ _ENDINGS = {"_TRAIN.ts": None, "_TEST.ts": "test"}
 """The archives' names of their two files, and the split that each is."""
 
 
+_MAX_LINE = 2**20
+"""Characters of a header's line."""
+_MOST = 100_000
+"""Channels that a header is believed to have."""
+
+
 @config
 class TsFileSource:
     """Sequences of equal or varying length from .ts files, as the UEA and UCR archives have them."""
@@ -118,12 +124,12 @@ def _header(file: Path) -> Header:
     """
     said: dict[str, list[str]] = {}
     with file.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
+        while line := lines.readline(_MAX_LINE):
             words = line.split()
             if words and words[0].lower() == "@data":
                 break
             if words and words[0].startswith("@"):
-                said[words[0].lower().lstrip("@")] = words[1:]
+                said[words[0].lower().lstrip("@")] = words[1:] or [""]
         else:
             raise DataError(f"{file} is no .ts file: it has no line @data.")
     if said.get("timestamps", ["false"])[0].lower() == "true":
@@ -139,6 +145,12 @@ def _header(file: Path) -> Header:
             f"{file} must state @dimensions, and @classLabel true with its classes or @targetLabel "
             f"true, got {', '.join(f'@{name}' for name in said)}."
         )
+    if (
+        not channels[0].isascii()
+        or not channels[0].isdigit()
+        or not 1 <= int(channels[0][:9]) <= _MOST
+    ):
+        raise DataError(f"{file}: @dimensions must be from 1 to {_MOST}, got {channels[0][:20]!r}.")
     return Header(int(channels[0]), None if values else tuple(classes[1:]))
 
 

@@ -21,7 +21,7 @@ def main() -> None:
 
 def _links() -> None:
     with st.container(border=True):
-        st.markdown(f"**Tracking store** &nbsp; `{store.uri()}`")
+        st.markdown(f"**Tracking store** &nbsp; `{store.shown_uri()}`")
         st.markdown(f"**Jobs, runs and logs** &nbsp; `{home.folder()}`")
         bar = st.container(horizontal=True)
         for name, url in cluster_state.dashboards().items():

@@ -14,6 +14,7 @@ import streamlit as st
 
 from nets.config import from_dict, to_dict
 from nets.errors import ConfigError
+from tracking.store import masked
 from workbench.experiment import Experiment
 from workbench.experiments import load_experiment, names
 from workbench.resident.request import Request
@@ -67,7 +68,7 @@ def _form() -> None:
             st.error(problem, icon=":material/error:")
     arguments = [what or "train", base_name, *forms.arguments(changes)]
     st.markdown("**The same from a terminal**")
-    st.code(shlex.join(["workbench", *arguments]), language="bash", wrap_lines=True)
+    st.code(masked(shlex.join(["workbench", *arguments])), language="bash", wrap_lines=True)
     if st.button(
         "Start", key="start", type="primary", icon=":material/play_arrow:", disabled=bool(problems)
     ):
@@ -296,12 +297,12 @@ def _job(job: Job) -> None:
     st.page_link("views/runs.py", label="See its runs", icon=":material/table_rows:")
     own = not job.resident and len(job.command) > 3  # python -m workbench ...
     command = ["workbench", *job.command[3:]] if own else job.command
-    st.code(shlex.join(command), language="bash", wrap_lines=True)
-    lines = queue().log(job.id).strip().splitlines()
+    st.code(masked(shlex.join(command)), language="bash", wrap_lines=True)
+    lines = masked(queue().log(job.id)).strip().splitlines()
     st.code("\n".join(lines[-_LINES:]) or "No output yet.", language=None, wrap_lines=True)
     if len(lines) > _LINES:
         st.caption(f"The last {_LINES} lines.")
-    parts.download("Log", lambda: queue().log(job.id, 2**20), f"{job.id}.log", "text/plain")
+    parts.download("Log", lambda: masked(queue().log(job.id, 2**20)), f"{job.id}.log", "text/plain")
 
 
 main()
