@@ -54,12 +54,16 @@ def ray_in_executors(
     )
     os.close(tell)
     assert process.stdin is not None
+    address = None
     try:
         process.stdin.write(json.dumps(to_dict(config)) + "\n")
         process.stdin.flush()
         with os.fdopen(told) as events:
-            yield _address(events, process, log_path, stage)
+            address = _address(events, process, log_path, stage)
+            yield address
     finally:
+        if address is None and process.poll() is None:
+            process.terminate()  # it is waiting for something, and not for us
         _end(process)
 
 
