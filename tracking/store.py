@@ -69,7 +69,8 @@ def artifact_root(uri: str, experiment: str) -> str | None:
 def masked(text: str) -> str:
     """Text with the passwords of the addresses in it hidden."""
     text = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
-    return re.sub(r"(?i)\b(password|token|secret|key)=[^&\s]+", r"\1=***", text)
+    text = re.sub(r"(?i)\b(password|token|secret)=[^&\s]+", r"\1=***", text)
+    return re.sub(r"(?i)([?&][\w-]*key)=[^&\s]+", r"\1=***", text)
 
 
 def reason(error: BaseException) -> str:
