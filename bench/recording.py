@@ -47,7 +47,7 @@ def tasks() -> list[Case]:
     digits, pictures = load_experiment("digits_cnn"), load_experiment("cifar10_cnn")
     return [
         replace(DIGITS, name="digits_cnn", net=digits.net, config=digits.training),
-        replace(CIFAR, name="cifar10_cnn", net=pictures.net, rows=1536, config=pictures.training),
+        replace(CIFAR, name="cifar10_cnn", net=pictures.net, config=pictures.training),
         LSTM,
     ]
 

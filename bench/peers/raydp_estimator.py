@@ -47,7 +47,7 @@ def fit(case_name: str, frame: object, workers: int, threads: int, epochs: int) 
         feature_types=torch.float,
         label_column="label",
         label_type=torch.long,
-        batch_size=case.config.batch_size // workers,
+        batch_size=case.config.batch_size,
         num_epochs=epochs,
         shuffle=False,
         drop_last=True,
@@ -69,7 +69,12 @@ def main() -> None:
     java.use()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     # The executors and the trainer's own process idle while nets train.
-    ray.init(num_cpus=2 * options.cores + 1, include_dashboard=False, log_to_driver=False)
+    ray.init(
+        address="local",
+        num_cpus=2 * options.cores + 1,
+        include_dashboard=False,
+        log_to_driver=False,
+    )
     spark = raydp.init_spark(
         "torch-estimator",
         num_executors=1,

@@ -35,7 +35,7 @@ def train(case_name: str, path: str, threads: int, epochs: int) -> list[float]:
     features = torch.from_numpy(values.copy()).reshape(len(rows), *case.spec.shape)
     data = TensorDataset(features, torch.from_numpy(rows["label"].to_numpy().copy()))
     sampler = DistributedSampler(data)
-    loader = DataLoader(data, case.config.batch_size // dist.get_world_size(), sampler=sampler)
+    loader = DataLoader(data, case.config.batch_size, sampler=sampler)
     model = DistributedDataParallel(Plain(case))
     optimizer = make_optimizer(model, case.config)
     seconds = []
