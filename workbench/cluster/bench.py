@@ -14,9 +14,9 @@ import psutil
 
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java, find_java
-from workbench.cluster.ray_up import room_to_grow, start_ray
+from workbench.cluster.ray_up import start_ray
 from workbench.cluster.shared import check_storage
-from workbench.cluster.spark_up import check_resources, start_spark
+from workbench.cluster.spark_up import check_resources, free_resources, start_spark
 from workbench.cluster.terminal_logs import logs_to, new_log_path, route_loggers
 from workbench.errors import ClusterError
 from workbench.progress import Progress, Silent
@@ -65,20 +65,16 @@ class Bench:
             ClusterError: they do not fit into what Ray has free, now or within some seconds; or a
                 node does not see the folder.
         """
-        import ray
 
         if checkpoints is not None and config.joins:
             check_storage(checkpoints)
-        growth = room_to_grow() if config.joins else {}
         deadline = time.monotonic() + _RELEASE_S
         while True:
             try:
-                free = ray.available_resources()
+                free = free_resources(self.config)
                 for cpus, gpus, others in self.warm:  # idle, or given back when they do not fit
                     for name, held in (("CPU", cpus), ("GPU", gpus), *others):
                         free[name] = free.get(name, 0) + held
-                for name, more in growth.items():
-                    free[name] = free.get(name, 0) + more
                 return check_resources(config, free, executors=False)
             except ClusterError:
                 # Ray keeps the resources of a finished task for a moment.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import re
@@ -103,6 +104,7 @@ def _where(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[
         return {"address": "local", "include_dashboard": dashboard, "num_cpus": cpus}
     if started is None:
         check_reachable(config.address)
+        _check_token(config.address)
     variables = {name: os.environ[name] for name in _TRAVELLING}
     # The store and the checkpoints of this program, for its processes on this machine.
     variables["WORKBENCH_HOME"] = str(
@@ -112,14 +114,25 @@ def _where(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[
 
 
 def _refused(config: ClusterConfig, error: Exception, log_path: Path) -> str:
-    said = f"{config.described} could not be started or joined: {error}"
-    if not config.joins:
-        return f"Ray on {said} (log: {log_path})"
-    return (
-        f"{said}. Does it ask for another token? The one of the cluster is in ~/.ray/auth_token "
-        f"of who started it: name a copy of it in RAY_AUTH_TOKEN_PATH, or as token_path of a named "
-        f"cluster. (log: {log_path})"
-    )
+    what = config.described if config.joins else "Ray on this machine"
+    return f"{what} could not be started or joined: {error} (log: {log_path})"
+
+
+def _check_token(address: str) -> None:
+    """Fail in a second, where Ray would try the wrong token for twenty and not name it."""
+    if address == "auto":
+        return
+    from ray.exceptions import AuthenticationError
+
+    raylet: Any = importlib.import_module("ray._raylet")  # without types
+    try:
+        raylet.GcsClient(address=address)
+    except AuthenticationError:
+        raise ClusterError(
+            f"Ray at {address} asks for another token. The cluster's own is in ~/.ray/auth_token of "
+            "who started it: name a copy of it in RAY_AUTH_TOKEN_PATH, or as token_path of a "
+            "cluster in clusters.toml, readable by you alone."
+        ) from None
 
 
 def check_reachable(address: str) -> None:
@@ -140,16 +153,3 @@ def check_reachable(address: str) -> None:
             f"No Ray cluster answers at {address} ({error}). Start one there with "
             "`ray start --head`, correct cluster.address, or leave it at 'local'."
         ) from None
-
-
-def room_to_grow() -> dict[str, float]:
-    """What Ray's autoscaler may still add, by resource; empty where Ray has none.
-
-    Ray keeps this of clusters whose nodes it can count (KubeRay, its own cluster launcher).
-    """
-    import ray
-    from ray._private.state import state
-
-    most = state.get_max_resources_from_cluster_config() or {}
-    have = ray.cluster_resources()
-    return {name: max(0.0, float(value) - have.get(name, 0)) for name, value in most.items()}

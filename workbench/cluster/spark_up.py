@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java
@@ -33,10 +33,9 @@ def start_spark(
     Raises:
         ClusterError: Ray has not enough to give, or Spark did not start.
     """
-    import ray
     import raydp
 
-    check_resources(config, ray.available_resources())
+    check_resources(config, free_resources(config))
     if ui:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # it would listen to the whole network
     # Executors start Python workers: the same interpreter, with the same packages.
@@ -57,6 +56,35 @@ def start_spark(
         yield spark
     finally:
         raydp.stop_spark()
+
+
+def free_resources(config: ClusterConfig) -> dict[str, float]:
+    """What Ray has free now, and what its autoscaler may still add, by resource."""
+    import ray
+
+    free: dict[str, float] = dict(ray.available_resources())
+    for name, more in (room_to_grow(config, ray.nodes()) if config.joins else {}).items():
+        free[name] = free.get(name, 0) + more
+    return free
+
+
+def room_to_grow(config: ClusterConfig, nodes: list[dict[str, Any]]) -> dict[str, float]:
+    """What Ray's autoscaler may still add, by resource; empty where Ray does not know.
+
+    Args:
+        nodes: as `ray.nodes()` gives them.
+    """
+    if config.topology == "spark":
+        up = [n["Resources"] for n in nodes if n["Alive"] and n["Resources"].get("CPU", 0) > 0]
+        missing = max(0, config.spark.max_nodes - len(up)) if up else 0
+        return {name: missing * up[0].get(name, 0) for name in ("CPU", "GPU") if missing}
+    import ray
+    from ray._private.state import state
+
+    # Known of clusters whose nodes Ray can count: KubeRay's, and those of its own launcher.
+    most = state.get_max_resources_from_cluster_config() or {}
+    have = ray.cluster_resources()
+    return {name: max(0.0, float(value) - have.get(name, 0)) for name, value in most.items()}
 
 
 def check_resources(

@@ -1,10 +1,13 @@
-"""Which nodes are other machines."""
+"""Which nodes are other machines, and how many may still come."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from workbench.cluster import ClusterConfig
+from workbench.cluster.config import SparkClusterConfig
 from workbench.cluster.shared import elsewhere, our_addresses
+from workbench.cluster.spark_up import room_to_grow
 
 
 def node(address: str, cpus: float = 2, alive: bool = True) -> dict[str, Any]:
@@ -18,3 +21,11 @@ def test_nodes_that_run_workers_on_other_machines() -> None:
         node("127.0.0.1"), node("198.51.100.7"), node("198.51.100.8", 0), node("198.51.100.9", alive=False),
     )  # fmt: skip
     assert elsewhere([here, there, head, gone], ours) == [there]
+
+
+def test_nodes_that_spark_may_still_give_are_counted() -> None:
+    config = ClusterConfig(topology="spark", spark=SparkClusterConfig(master="yarn", max_nodes=3))
+    nodes = [node("198.51.100.1", 0), node("198.51.100.2", 4), node("198.51.100.3", 4, alive=False)]
+    assert room_to_grow(config, nodes) == {"CPU": 8, "GPU": 0}
+    assert room_to_grow(config, [nodes[1]] * 3) == {}
+    assert room_to_grow(config, nodes[:1]) == {}  # of what kind they are is not known yet

@@ -147,7 +147,7 @@ def test_without_the_clusters_token_ray_is_not_joined(on_ray: Person, ray_nodes:
     address = f"cluster.address={ray_nodes.address}"
     reply = on_ray.runs("train", "digits_cnn", "--set", address, RAY_AUTH_TOKEN="0" * 64)
     assert reply.returncode == 4
-    assert "token" in reply.stderr and "RAY_AUTH_TOKEN_PATH" in reply.stderr
+    assert "asks for another token" in reply.stderr and "RAY_AUTH_TOKEN_PATH" in reply.stderr
 
 
 def test_a_folder_for_checkpoints_that_a_node_does_not_see_is_refused(
