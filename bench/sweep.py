@@ -195,7 +195,7 @@ def main() -> None:
         mine(2)  # data prepared, store made: once per data set, not per trial
         ways = [
             ("workbench sweep, with MLflow", mine, many),
-            ("Ray Tune, a function", tune_function(epochs), many),
+            ("Ray Tune, a function", tune_function(epochs), many // 4),
             ("Optuna in processes, DataLoader", optuna_processes(epochs, True), many),
             ("Optuna in processes, tensors", optuna_processes(epochs, False), many),
             ("Ray Tune, function over TorchTrainer", tune_over_trainer(epochs), few),
