@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import workbench
-from workbench.cli import data, launch, look, machine, resident, score
+from workbench.cli import data, launch, look, machine, plan, resident, score
 from workbench.cli.guard import Guarded
 
 app = typer.Typer(
@@ -41,7 +41,8 @@ def _workbench(
 
     **Start here**
 
-    `workbench doctor` looks at this machine; `workbench experiments` lists what can be run.
+    `workbench doctor` looks at this machine; `workbench experiments` lists what can be run, and
+    `workbench plan digits_cnn` says what one takes.
 
     `workbench train digits_cnn` trains once; `workbench sweep digits_cnn` searches its settings.
 
@@ -57,6 +58,7 @@ def _workbench(
 
 app.command("train")(launch.train)
 app.command("sweep")(launch.sweep)
+app.command("plan")(plan.plan)
 app.command("up")(resident.up)
 app.command("down")(resident.down)
 app.command("jobs")(resident.jobs)

@@ -103,6 +103,22 @@ def read(source: IdxSource, spark: SparkSession) -> Table:
     return from_blocks(spark, blocks, spec, names, official_test="test" in parts)
 
 
+def dimensions(folder: Path, split: str) -> list[int] | None:
+    """(count, height, width) or with channels of a split's pictures; None: there are none of test.
+
+    Raises:
+        DataError: those of train are missing, or it is no IDX file of pictures.
+    """
+    prefix = _PREFIXES[split]
+    images = _file(folder, prefix, "images-idx3")
+    if images is None and split != "train":
+        return None
+    sizes = _sizes(_there(images, folder, prefix))
+    if len(sizes) not in (3, 4):
+        raise DataError(f"{images} must hold pictures, (count, height, width), got {sizes}.")
+    return sizes
+
+
 def _names(source: IdxSource, folder: Path, highest: int) -> tuple[str, ...]:
     names = source.classes
     if names is None:
