@@ -11,7 +11,6 @@ and the way into Ray's object store.
 
 from __future__ import annotations
 
-import argparse
 import io
 import math
 import tempfile
@@ -24,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from bench import report
 from nets import PreparationConfig
 from workbench.bridge import prepare
 from workbench.cluster import ClusterConfig
@@ -89,31 +89,24 @@ def prepared(
     return records
 
 
-def rates(table: Path | None, rows: int, side: int) -> None:
+def rates(found: report.Report, table: Path | None, rows: int, side: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = table or noise(Path(folder) / "noise.parquet", rows, side)
         contents = pq.read_table(path, columns=["image"])["image"].to_pylist()
         shape = (3, side, side)
         some = contents[:10_000]
-        least = plain(some)
-        print(
-            f"{len(contents):,} pictures of {side}x{side}, {sum(map(len, contents)) / 1e6:.0f} MB"
-        )
-        print(f"{'':<44}{'images/s':>10}{'ratio':>8}")
-        lines = {
-            "plain Pillow, one process": least,
-            "the workers' function, one process": ours(some, shape),
-        }
+        case = f"{len(contents):,} of {side}x{side}, {sum(map(len, contents)) / 1e6:.0f} MB"
+        found.add(case, "plain Pillow, one process", plain(some), "images/s")
+        found.add(case, "the workers' function, one process", ours(some, shape), "images/s")
         first, second = prepared(path, shape, ClusterConfig(), 2)
         for name, record in (("first", first), ("second", second)):
             for what in ("read", "total"):
                 seconds = record["total"] if what == "total" else record["seconds"]["read"]
-                lines[f"Spark, {name} data of a bench: {what}"] = len(contents) / seconds
-        for name, rate in lines.items():
-            print(f"{name:<44}{rate:>10.0f}{rate / least:>8.2f}")
+                way = f"Spark, {name} data of a bench: {what}"
+                found.add(case, way, len(contents) / seconds, "images/s")
 
 
-def memory(heap: str, times: float) -> None:
+def memory(found: report.Report, heap: str, times: float) -> None:
     """Fails where the preparation does."""
     unit = {"k": 2**10, "m": 2**20, "g": 2**30}[heap[-1].lower()]
     side = 224
@@ -123,25 +116,26 @@ def memory(heap: str, times: float) -> None:
         path = noise(Path(folder) / "noise.parquet", rows, side // 8, different=100)
         cluster = ClusterConfig(executor_memory=heap)
         for record in prepared(path, (3, side, side), cluster, 1, resident_bytes=0):
-            print(
-                f"{record['bytes'] / 2**30:.2f} GiB of samples with a heap of {heap}: "
-                f"{sum(record['rows'].values()):,} rows in {record['total']:.0f} s "
-                f"({', '.join(f'{name} {s:.0f}' for name, s in record['seconds'].items())})"
-            )
+            case = f"{record['bytes'] / 2**30:.2f} GiB of samples, heap of {heap}"
+            stages = ", ".join(f"{name} {s:.0f}" for name, s in record["seconds"].items())
+            found.add(case, "prepared", record["total"], note=stages)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = report.parser(__doc__, rounds=1)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--heap", help="instead: prepare data larger than this heap, as 512m")
     parser.add_argument("--times", type=float, default=5)
     options = parser.parse_args()
+    name = "data_memory" if options.heap else "data"
+    found = report.Report(name, "Preparing pictures", options)
     if options.heap:
-        memory(options.heap, options.times)
+        memory(found, options.heap, options.times)
     else:
-        rates(options.table, options.rows, options.side)
+        rates(found, options.table, options.rows, options.side)
+    found.finish()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ SQL in the layout MLflow writes, and MLflow's own `search_runs` is timed on it f
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import statistics
@@ -21,6 +20,7 @@ import sqlalchemy as sa
 import torch
 from mlflow import MlflowClient
 
+from bench import report
 from nets import CNNConfig, Net, TensorSpec, build, fast_resnet, inside
 from tracking.database import DatabaseTable
 from tracking.table import Query
@@ -227,16 +227,13 @@ def _first_page(uri: str, num_runs: int) -> Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = report.parser(__doc__, rounds=ROUNDS)
     parser.add_argument("--runs", type=int, default=10_000, help="runs in the table's store")
     options = parser.parse_args()
-    rows = nets() + page_moves() + table(options.runs)
-    width = max(len(row[0]) for row in rows)
-    print(f"{'what':<{width}}  {'seconds':>8}  {'limit':>6}")
-    for name, seconds, limit, note in rows:
-        shown = "" if limit is None else f"{limit:.1f}"
-        late = " OVER" if limit is not None and seconds > limit else ""
-        print(f"{name:<{width}}  {seconds:>8.3f}  {shown:>6}{late}  {note}")
+    found = report.Report("inside", "The UI's waits", options)
+    for what, seconds, limit, note in nets() + page_moves() + table(options.runs):
+        found.add(what, "workbench", seconds, limit=limit, note=note)
+    found.finish()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ first page has a process of its own, as a person who has just opened the program
 
 from __future__ import annotations
 
-import argparse
 import random
 import sqlite3
 import statistics
@@ -23,6 +22,7 @@ from typing import Any
 
 from mlflow.entities import ViewType
 
+from bench import report
 from tracking.store import connect
 from tracking.table import Query, Table, open_table
 
@@ -157,23 +157,17 @@ def by_mlflow(client: Any, query: Query, limit: int) -> Callable[[], object]:
     )
 
 
-def row(what: str, ours: float, limit: float | None, peer: float | None = None) -> None:
-    late = "" if limit is None else f"{limit:>7.1f}" + ("  OVER" if ours > limit else "")
-    beside = "" if peer is None else f"{peer:>9.3f}{ours / peer:>8.2f}"
-    print(f"{what:<44}{ours:>8.3f}{beside:>17}{late}", flush=True)
-
-
-def extras(table: Table) -> None:
+def extras(found: report.Report, table: Table) -> None:
     """What the pages ask beside rows."""
     ids = [name_of(i) for i in range(LONG_RUNS)]
-    row(f"{PAGE} sparklines", median_s(lambda: table.courses(ids, METRIC)), None)
-    row("names to choose from", median_s(table.names), None)
+    found.add(f"{PAGE} sparklines", "workbench", median_s(lambda: table.courses(ids, METRIC)))
+    found.add("names to choose from", "workbench", median_s(table.names))
     long = median_s(lambda: table.courses(ids, "train/loss"), 3)
-    row(f"{LONG_RUNS} curves of {LONG_STEPS:,} steps", long, 2.0)
+    found.add(f"{LONG_RUNS} curves of {LONG_STEPS:,} steps", "workbench", long, limit=2)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = report.parser(__doc__, rounds=ROUNDS)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--metrics", type=int, default=20, help="per run")
     parser.add_argument("--steps", type=int, default=10, help="of each metric")
@@ -182,17 +176,19 @@ def main() -> None:
         began = time.perf_counter()
         uri = fill(Path(folder), options.runs, options.metrics, options.steps)
         size = (Path(folder) / "mlflow.db").stat().st_size
-        print(
-            f"{options.runs:,} runs x {options.metrics} metrics x {options.steps} steps, 50 parameters: "
-            f"{size / 2**20:,.0f} MiB, filled in {time.perf_counter() - began:.0f} s"
-        )
-        print(f"{'seconds':<44}{'ours':>8}{'MLflow':>9}{'ratio':>8}{'limit':>7}")
-        row("first page, new process (less imports)", first_page_s(uri), 1.0)
+        what = f"{options.runs:,} runs x {options.metrics} metrics x {options.steps} steps"
+        found = report.Report("runs", f"The table of runs: {what}", options)
+        filled = time.perf_counter() - began
+        found.add("the store", "filled by SQL", filled, note=f"{size / 2**20:,.0f} MiB")
+        first = first_page_s(uri)
+        found.add("first page, new process", "workbench", first, limit=1, note="less imports")
         table, client = open_table(uri), connect(uri)
         for what, query, limit, most in cases():
-            ours = median_s(lambda q=query, n=limit: table.page(q, 0, n))  # type: ignore[misc]
-            row(what, ours, most, median_s(by_mlflow(client, query, limit), 1))
-        extras(table)
+            ours = median_s(lambda q=query, n=limit: table.page(q, 0, n), options.rounds)  # type: ignore[misc]
+            found.add(what, "workbench", ours, limit=most)
+            found.add(what, "MLflow search_runs", median_s(by_mlflow(client, query, limit), 1))
+        extras(found, table)
+        found.finish()
 
 
 if __name__ == "__main__":
