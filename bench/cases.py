@@ -56,14 +56,14 @@ CIFAR = Case(
     "ResNet 32x32",
     fast_resnet(24),
     TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8"),
-    1536,
+    768,
     TrainingConfig(batch_size=128, optimizer="sgd", channels_last=True, precision="bfloat16"),
 )
 LSTM = Case(
     "LSTM 64 steps",
     RNNConfig(cell="lstm", hidden=64),
     TensorSpec(kind="series", shape=(64, 8)),
-    4096,
+    2048,
     TrainingConfig(batch_size=64),
 )
 CASES = {case.name: case for case in (DIGITS, CIFAR, LSTM)}

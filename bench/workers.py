@@ -29,7 +29,7 @@ from nets.prepare import PreparationConfig
 
 ROOT = Path(__file__).parents[1]
 CORES = os.cpu_count() or 1
-EPOCHS = 4
+EPOCHS = 3
 CHOSEN = (CIFAR, LSTM)
 WORKERS = (1, 2)
 ENVIRONMENT = dict(os.environ)
