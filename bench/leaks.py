@@ -23,6 +23,7 @@ from bench import report
 from tracking import MlflowRecorder, Recorder
 from workbench.cluster import Bench, ClusterConfig
 from workbench.cluster import bench as open_bench
+from workbench.cluster.bench import HOME
 from workbench.experiments import load_experiment
 from workbench.space import Choice, SweepConfig, Uniform
 from workbench.training import train
@@ -115,7 +116,7 @@ def main() -> None:
         with open_bench(ClusterConfig(), home=home) as bench:
             for done in range(options.rounds + 1):
                 work(bench, recorder, TRAININGS, TRIALS, seed=100 * done)
-                held = look(bench, home)
+                held = look(bench, HOME)
                 way = f"{done * TRAININGS} trainings, {done * TRIALS} trials later"
                 for name, value in asdict(held).items():
                     found.add(name, way, value, "MB" if name.endswith("_mb") else "")
