@@ -57,13 +57,23 @@ def is_database(uri: str) -> bool:
 
 
 def artifact_root(uri: str, experiment: str) -> str | None:
-    """Where a new experiment's files go: beside an SQLite store, in `home()` for another database;
-    None: where the server says."""
+    """Where a new experiment's files go. None: where the server says.
+
+    With a database: below MLFLOW_DEFAULT_ARTIFACT_ROOT, which may be `s3://bucket/folder`; else
+    beside an SQLite store, and in `home()` for another.
+    """
     if not is_database(uri):
         return None
+    name = re.sub(r"[^\w.-]", "_", experiment)[:60]
+    if root := os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"):
+        return (
+            f"{root.rstrip('/')}/{name}"
+            if "://" in root
+            else (Path(root) / name).resolve().as_uri()
+        )
     file = sqlite_file(uri)
     folder = home() if file is None else file.parent
-    return (folder / "artifacts" / re.sub(r"[^\w.-]", "_", experiment)[:60]).as_uri()
+    return (folder / "artifacts" / name).as_uri()
 
 
 def masked(text: str) -> str:

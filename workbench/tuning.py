@@ -4,11 +4,9 @@ workers through Ray Train; every trial is a run below the sweep's run."""
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -41,6 +39,7 @@ from workbench.worker import (
     Trial,
     checkpoint_folder,
     conclude_on_cluster,
+    discard_checkpoints,
     tune_over_train,
     worker_resources,
 )
@@ -112,7 +111,7 @@ def _sweep(
         total=total,
         earlier=earlier,
     )
-    storage = Path(checkpoint_folder(experiment))
+    storage = checkpoint_folder(experiment)
     progress.stage(f"Running {num_samples or total - len(earlier)} trials")
     with followed.written:
         if total > len(earlier):
@@ -128,7 +127,7 @@ def _sweep(
                     max_concurrent_trials=_concurrency(experiment),
                     reuse_actors=experiment.cluster.num_workers == 1,
                 ),
-                run_config=_run_config(experiment, run_id, str(storage), followed),
+                run_config=_run_config(experiment, run_id, storage, followed),
             ).fit()
         unfinished = bool(followed.kill_unfinished()) or len(followed.trials) < total
     progress.stage_done()
@@ -147,7 +146,7 @@ def _sweep(
         trials = [trial for configuration in found for trial in configuration.trials]
         _record_folds(recorder, run_id, found, config, progress)
     _conclude_best(experiment, variants, recorder, run_id, trials, progress)
-    shutil.rmtree(storage / run_id, ignore_errors=True)
+    discard_checkpoints(storage, run_id)
     return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted, configurations=found)
 
 

@@ -5,7 +5,9 @@ Nothing here knows the tracking store: workers report, the driver records.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +18,7 @@ import ray
 import ray.train
 import ray.train.torch
 import torch
+from pyarrow.fs import FileSystem
 from ray import tune
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
@@ -259,6 +262,16 @@ def worker_resources(experiment: Experiment) -> dict[str, float]:
 def checkpoint_folder(experiment: Experiment) -> str:
     """Where the checkpoints of a training or sweep go while it runs."""
     return experiment.cluster.storage or str((HOME / "checkpoints").resolve())
+
+
+def discard_checkpoints(storage: str, run_id: str) -> None:
+    """Remove the checkpoints of a run that has ended, wherever they are; what resists stays."""
+    if "://" not in storage:
+        shutil.rmtree(Path(storage) / run_id, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        files, folder = FileSystem.from_uri(storage)
+        files.delete_dir(f"{folder}/{run_id}")
 
 
 def use_cpus(experiment: Experiment) -> None:
