@@ -4,7 +4,6 @@ nothing lost on the way."""
 from __future__ import annotations
 
 import queue as queues
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ from workbench.worker import (
     Mail,
     checkpoint_folder,
     conclude_on_cluster,
+    discard_checkpoints,
     make_trainer,
 )
 
@@ -176,7 +176,7 @@ def _train_on_several(
     with result.checkpoint.as_directory() as folder:
         weights = (Path(folder) / "best.safetensors").read_bytes()
     outcome = conclude_on_cluster(experiment, prepared, weights)
-    shutil.rmtree(Path(storage) / run_id, ignore_errors=True)
+    discard_checkpoints(storage, run_id)
     return outcome
 
 
