@@ -150,8 +150,10 @@ class RayNodes(Processes):
     def bring_up(self) -> None:
         self.hidden = self.folder / "hidden"
         self.hidden.mkdir()
+        tag = os.getpid() % 250  # two test sessions on one machine stay apart
+        self.name, self.subnet = f"wb{tag}", f"10.203.{tag}"
         self.apart = self._networks()
-        host = "10.203.77.1" if self.apart else "127.0.0.1"
+        host = f"{self.subnet}.1" if self.apart else "127.0.0.1"
         port = free_port(host)
         self.address = f"{host}:{port}"
         self.token = self.folder / "token"
@@ -178,7 +180,7 @@ class RayNodes(Processes):
     def join(self, name: str) -> None:
         """Start a node that joins the head; it is not up yet afterwards."""
         place, kind = _KINDS[name]
-        own = f"10.203.77.{place}" if self.apart else "127.0.0.1"
+        own = f"{self.subnet}.{place}" if self.apart else "127.0.0.1"
         resources = f"--num-cpus=2 --resources='{{\"{kind}\": 2}}'"
         self._node(name, own, f"--address={self.address} {resources}", self._env)
 
@@ -194,7 +196,7 @@ class RayNodes(Processes):
             steps += [f"mount --bind {self.folder}/{f} /etc/{f}" for f in ("hosts", "resolv.conf")]
             steps += [f"mount -t tmpfs none {self.hidden}"] * (name == "node-b")
             own = " && ".join([*steps, run])
-            inside = ["ip", "netns", "exec", f"wb-{name}", "unshare", "--uts", "--mount"]
+            inside = ["ip", "netns", "exec", f"{self.name}-{name}", "unshare", "--uts", "--mount"]
             command = [*inside, "sh", "-c", own]
         self.start(name, command, env)
 
@@ -203,25 +205,26 @@ class RayNodes(Processes):
         if shutil.which("ip") is None or os.geteuid() != 0:
             return False
         steps = [
-            "link add wb-net type bridge",
-            "addr add 10.203.77.1/24 dev wb-net",
-            "link set wb-net up",
+            f"link add {self.name} type bridge",
+            f"addr add {self.subnet}.1/24 dev {self.name}",
+            f"link set {self.name} up",
         ]
-        self._stack.callback(_ip, "link del wb-net")
+        self._stack.callback(_ip, f"link del {self.name}")
         for place, name in enumerate(("node-a", "node-b"), start=2):
-            inside = f"netns exec wb-{name} ip"
+            inside = f"netns exec {self.name}-{name} ip"
             steps += [
-                f"netns add wb-{name}",
-                f"link add wb{place} type veth peer name eth0 netns wb-{name}",
-                f"link set wb{place} master wb-net up",
-                f"{inside} addr add 10.203.77.{place}/24 dev eth0",
+                f"netns add {self.name}-{name}",
+                f"link add {self.name}v{place} type veth peer name eth0 netns {self.name}-{name}",
+                f"link set {self.name}v{place} master {self.name} up",
+                f"{inside} addr add {self.subnet}.{place}/24 dev eth0",
                 f"{inside} link set eth0 up",
                 f"{inside} link set lo up",
-                f"{inside} route add default via 10.203.77.1",
+                f"{inside} route add default via {self.subnet}.1",
             ]
-            self._stack.callback(_ip, f"netns del wb-{name}")
-        names = "127.0.0.1 localhost\n10.203.77.1 head\n10.203.77.2 node-a\n10.203.77.3 node-b\n"
-        (self.folder / "hosts").write_text(names)
+            self._stack.callback(_ip, f"netns del {self.name}-{name}")
+        hosts = enumerate(("head", "node-a", "node-b"), start=1)
+        names = "".join(f"{self.subnet}.{place} {name}\n" for place, name in hosts)
+        (self.folder / "hosts").write_text("127.0.0.1 localhost\n" + names)
         # A Java looks its own name up, and would wait for a server that it cannot reach.
         (self.folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         return all(_ip(step) for step in steps)

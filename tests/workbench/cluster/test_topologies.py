@@ -156,7 +156,7 @@ def test_a_folder_for_checkpoints_that_a_node_does_not_see_is_refused(
     only_with_namespaces(ray_nodes)
     reply = on_ray.runs(*SWEEP, "--cluster", "lab", "--set", f"cluster.storage={ray_nodes.hidden}")
     assert reply.returncode == 4
-    assert "10.203.77.3 does not" in reply.stderr and "cluster.storage" in reply.stderr
+    assert f"{ray_nodes.subnet}.3 does not" in reply.stderr and "cluster.storage" in reply.stderr
     assert "Starting Spark" not in reply.stderr
     assert not on_ray.store.runs(text="attributes.status = 'FAILED'")
 
