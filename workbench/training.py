@@ -145,8 +145,12 @@ def _train(
             except ray.train.TrainingFailedError:
                 if is_whole(prepared):
                     raise
-                # Of the same name, it goes on from its last checkpoint.
+                bench.prepared.pop(prepared.fingerprint, None)
+                progress.note(
+                    "The data was lost with the machine that held it; it is prepared again."
+                )
                 prepared = again()
+                # Of the same name, it goes on from its last checkpoint.
                 outcome = _train_on_several(experiment, prepared, run_id, received, progress)
     except (RayTaskError, ray.train.TrainingFailedError) as error:
         raise _explained(error) from error

@@ -8,7 +8,6 @@ after each in Ray's object store, from where another process goes on if this one
 from __future__ import annotations
 
 import gc
-import itertools
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +37,8 @@ class Report(NamedTuple):
     finished: bool
     weights: bytes | None
     """The net after this epoch, as safetensors; None where they are too many to keep."""
+    node: str
+    """Id of the Ray node that the state is on."""
 
 
 class WarmWorker:
@@ -69,7 +70,8 @@ class WarmWorker:
             state = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
         last = state["last.safetensors"]
         weights = last if len(last) < HISTORY_BYTES else None
-        return Report(metrics, self.learner.finished, weights), state
+        node = ray.get_runtime_context().get_node_id()
+        return Report(metrics, self.learner.finished, weights, node), state
 
     def conclude(self) -> Outcome:
         """Evaluate the best epoch's weights on the test split."""
@@ -112,7 +114,8 @@ def train_on_one(
     """
     reached: list[Any] = []
     allowed = experiment.cluster.max_failures
-    for deaths in itertools.count(1):
+    deaths = losses = 0
+    while True:
         worker = _take(bench, experiment.cluster)
         try:
             outcome = _go_on(worker, experiment, prepared, reached, received)
@@ -120,6 +123,7 @@ def train_on_one(
             return outcome
         except RayActorError as error:
             bench.release()
+            deaths += 1
             if deaths > allowed:
                 times = f"{deaths} time{'s' * (deaths > 1)}"
                 raise TrainingError(
@@ -129,15 +133,19 @@ def train_on_one(
                 ) from error
             where = "after its last complete epoch" if reached else "from its beginning"
             note(f"The training's process died; another one goes on {where}.")
-        except (RayTaskError, ObjectLostError):
+        except (RayTaskError, ObjectLostError) as error:
             bench.release()
-            if deaths > allowed or is_whole(prepared):
+            losses += 1
+            whole = is_whole(prepared)
+            if losses > allowed or (whole and not isinstance(error, ObjectLostError)):
                 raise
-            prepared = again()
+            if not whole:
+                bench.prepared.pop(prepared.fingerprint, None)
+                note("The data was lost with the machine that held it; it is prepared again.")
+                prepared = again()
         except BaseException:
             bench.release()  # it may be in the middle of an epoch
             raise
-    raise AssertionError
 
 
 def _go_on(
@@ -148,12 +156,14 @@ def _go_on(
     received: Callable[[dict[str, float], bytes | None], None],
 ) -> Outcome:
     """Train on from the state in `reached`, which always has that of the last complete epoch."""
+    here = ray.get_runtime_context().get_node_id()
     finished = ray.get(worker.begin.remote(experiment, prepared, *reached))
     pending = None if finished else worker.epoch.remote()
     while pending is not None:
         told, state = pending
         report: Report = ray.get(told)
-        ray.wait([state])  # to this machine, should the worker's fail
+        if report.node != here:  # which may be lost, and what it holds with it
+            state = ray.put(ray.get(state))
         reached[:] = [state]
         # The next epoch is trained while this one is recorded.
         pending = None if report.finished else worker.epoch.remote()
