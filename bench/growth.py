@@ -130,6 +130,15 @@ def plot(found: dict[str, dict[int, list[float]]], path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
+def tell(found: report.Report, part: str, times: dict[int, list[float]]) -> None:
+    for count, seconds in times.items():
+        found.add(part, f"{count:,} {PARTS[part][0]}", seconds)
+    first, second = steps(times)
+    found.add(f"{part}, one more", "from 1x to 4x", 1e3 * first, "ms")
+    note = "linear" if second <= LINEAR * first else "not linear any more"
+    found.add(f"{part}, one more", "from 4x to 16x", 1e3 * second, "ms", note=note)
+
+
 def main() -> None:
     parser = report.parser(__doc__, rounds=3)
     parser.add_argument("--only", choices=PARTS, help="one part")
@@ -141,14 +150,7 @@ def main() -> None:
         with open_bench(ClusterConfig(), home=Path(folder)) as bench:
             for part in [options.only] if options.only else PARTS:
                 measured[part] = measure(part, bench, options.rounds)
-    for part, times in measured.items():
-        unit = PARTS[part][0]
-        for count, seconds in times.items():
-            found.add(part, f"{count:,} {unit}", seconds)
-        first, second = steps(times)
-        found.add(f"{part}, one more", "from 1x to 4x", 1e3 * first, "ms")
-        note = "linear" if second <= LINEAR * first else "not linear any more"
-        found.add(f"{part}, one more", "from 4x to 16x", 1e3 * second, "ms", note=note)
+                tell(found, part, measured[part])
     found.finish()
     if found.keep and not options.only:
         plot(measured, table.RESULTS / "growth.svg")

@@ -32,6 +32,8 @@ CORES = os.cpu_count() or 1
 EPOCHS = 3
 CHOSEN = (CIFAR, LSTM)
 WORKERS = (1, 2)
+PATIENCE_S = 300
+"""How long a peer may take for all its fits."""
 ENVIRONMENT = dict(os.environ)
 """As it was: a bench sets variables of Ray's, and a peer has to run without them."""
 Rates = dict[tuple[str, int], list[float]]
@@ -152,12 +154,22 @@ def by_peer(script: str) -> Rates:
         for number in WORKERS:
             command += ["--workers", str(number)]
         environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT), "HOME": folder}
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=folder, env=environment
-        )
-    if done.returncode:
-        print(f"{script} failed: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-        return {}
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=True,
+                cwd=folder,
+                env=environment,
+                timeout=PATIENCE_S,
+            )
+        except subprocess.CalledProcessError as error:
+            print(f"{script} failed: {error.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+            return {}
+        except subprocess.TimeoutExpired as error:
+            print(f"{script}: {error}", file=sys.stderr)
+            return {}
     made = json.loads(done.stdout.strip().splitlines()[-1])
     return {(one["case"], one["workers"]): _rates(one["case"], one["epochs"]) for one in made}
 
@@ -194,7 +206,7 @@ def compare(found: report.Report) -> None:
                     target = 3 if rates is estimator else None
                     found.add(name, way, rates[case.name, number], "rows/s", target=target)
                 else:
-                    found.skip(name, way, "failed here")
+                    found.skip(name, way, "failed here, or took too long")
 
 
 def main() -> None:
