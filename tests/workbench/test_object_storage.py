@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from pyarrow.fs import FileSystem
 
-import nets
-from tests.workbench.small import digits_sweep
 from tracking import MlflowRecorder, Reader
-from workbench.cluster import Bench
-from workbench.export import export
-from workbench.tuning import sweep
+from workbench.worker import discard_checkpoints
 
 
 @dataclass(frozen=True)
 class S3:
-    """A server with one bucket, and everything that was ever put into it."""
+    """A server with one bucket."""
 
     endpoint: str
     client: Any
 
     def held(self) -> list[str]:
         return [o["Key"] for o in self.client.list_objects_v2(Bucket="runs").get("Contents", [])]
-
-    def written(self) -> list[str]:
-        """Also what was deleted since."""
-        told = self.client.list_object_versions(Bucket="runs")
-        return [o["Key"] for o in told.get("Versions", [])]
 
 
 @pytest.fixture
@@ -51,43 +44,32 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
         monkeypatch.setenv(name, value)
     client = boto3.client("s3", endpoint_url=endpoint)
     client.create_bucket(Bucket="runs")
-    client.put_bucket_versioning(Bucket="runs", VersioningConfiguration={"Status": "Enabled"})
     yield S3(endpoint, client)
     server.stop()
 
 
-@pytest.mark.cluster
-@pytest.mark.slow
-def test_a_sweep_keeps_its_files_and_checkpoints_on_s3(
-    s3: S3, bench: Bench, tmp_path: Path
-) -> None:
-    address = s3.endpoint.removeprefix("http://").replace(":", "%3A")
-    storage = f"s3://me:s3cret@runs/checkpoints?scheme=http&endpoint_override={address}"
-    base = digits_sweep(num_trials=2)
-    experiment = replace(
-        base,
-        training=replace(base.training, epochs=1),
-        cluster=replace(base.cluster, storage=storage),
-    )
+def test_files_of_runs_go_to_s3_and_come_back(s3: S3, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/mlflow.db"
     recorder = MlflowRecorder(store)
-    result = sweep(experiment, recorder=recorder, bench=bench)
+    run_id = recorder.start("digits", "run", params={}, tags={"workbench.kind": "train"})
+    recorder.artifact_dict(run_id, "told/a.json", {"x": 1})
+    recorder.finish(run_id)
     recorder.close()
-    assert [trial.status for trial in result.trials] == ["FINISHED", "FINISHED"]
-
+    assert s3.held() == [f"artifacts/digits/{run_id}/artifacts/told/a.json"]
     reader = Reader(store)
-    written = export(reader, reader.run(result.run_id), tmp_path / "model", onnx=False)
-    assert nets.load(tmp_path / "model").config == replace(
-        base.net, activation=_of(reader, written)
-    )
-    assert any(f"/{written.run_id}/" in key for key in s3.held() if key.startswith("artifacts/"))
+    assert reader.artifacts(run_id, "told") == ["told/a.json"]
+    assert json.loads(reader.download(run_id, "told/a.json", tmp_path).read_text()) == {"x": 1}
     assert not (tmp_path / "artifacts").exists()
 
-    gone = [key for key in s3.written() if key.startswith(f"checkpoints/{result.run_id}/")]
-    assert any(key.endswith("state.pt") for key in gone), "checkpoints were written"
-    assert not [key for key in s3.held() if key.startswith("checkpoints/") and key[-1] != "/"]
-    assert "s3cret" not in str(reader.run(result.run_id).params)
 
-
-def _of(reader: Reader, written: Any) -> str:
-    return reader.run(written.run_id).params["net.activation"]
+def test_checkpoints_on_s3_are_removed_and_others_stay(s3: S3) -> None:
+    address = s3.endpoint.removeprefix("http://").replace(":", "%3A")
+    storage = f"s3://me:s3cret@runs/checkpoints?scheme=http&endpoint_override={address}"
+    files, folder = FileSystem.from_uri(storage)  # as Ray does
+    for name in ("ended", "running"):
+        files.create_dir(f"{folder}/{name}/0")
+        with files.open_output_stream(f"{folder}/{name}/0/state.pt") as out:
+            out.write(b"x")
+    discard_checkpoints(storage, "ended")
+    left = [key for key in s3.held() if key.endswith(".pt")]
+    assert left == ["checkpoints/running/0/state.pt"]
