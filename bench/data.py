@@ -118,7 +118,8 @@ def memory(found: report.Report, heap: str, times: float) -> None:
         for record in prepared(path, (3, side, side), cluster, 1, resident_bytes=0):
             case = f"{record['bytes'] / 2**30:.2f} GiB of samples, heap of {heap}"
             stages = ", ".join(f"{name} {s:.0f}" for name, s in record["seconds"].items())
-            found.add(case, "prepared", record["total"], note=stages)
+            note = f"{sum(record['rows'].values()):,} rows; {stages}"
+            found.add(case, "prepared", record["total"], note=note)
 
 
 def main() -> None:

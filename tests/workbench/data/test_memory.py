@@ -17,15 +17,15 @@ import pytest
 def test_data_five_times_larger_than_the_executors_heap_is_prepared(tmp_path: Path) -> None:
     """Spark starts no executor with less than 450 MB."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.data", "--heap", "512m", "--times", "5"],
+        [sys.executable, "-m", "bench.data", "--heap", "512m", "--times", "5", "--no-keep"],
         cwd=Path(__file__).parents[3],
-        env={**os.environ, "WORKBENCH_HOME": str(tmp_path)},
+        env={**os.environ, "WORKBENCH_HOME": str(tmp_path), "COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=580,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found = re.search(r"([\d.]+) GiB of samples with a heap of 512m: ([\d,]+) rows", done.stdout)
+    found = re.search(r"([\d.]+) GiB of samples, heap of 512m", done.stdout)
     assert found is not None, done.stdout
     assert float(found[1]) >= 5 * 512 / 1024
-    assert found[2] == "17,833"  # every picture, once
+    assert "17,833 rows" in done.stdout  # every picture, once

@@ -36,6 +36,7 @@ class Bench:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.env = os.environ | {"WORKBENCH_HOME": str(home), "NO_COLOR": "1"}
+        self.env.pop("MLFLOW_TRACKING_URI", None)
         self.seen: set[psutil.Process] = set()
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
