@@ -158,28 +158,30 @@ def measure(case: str, spark: Any, rounds: int, found: report.Report) -> None:
         num_bytes = count * spec.num_bytes
         name = f"{case}, {num_bytes / 1e6:.0f} MB"
         possible = ways(frame, count, spec)
-        first: dict[str, float] = {}
-        for way in list(possible):
-            began = time.perf_counter()
-            try:
-                possible[way]()
-            except Exception as error:  # a peer that cannot do it is a finding
-                found.skip(name, way, f"{type(error).__name__}: {str(error).splitlines()[0][:80]}")
-                del possible[way]
-                continue
-            first[way] = time.perf_counter() - began
         # It leaves processes that fail at tasks which start actors, as read_parquet does: last.
-        last = {way: possible.pop(way) for way in [FROM_SPARK] if way in possible}
-        warm = report.interleaved(possible, rounds, warm=0)
-        warm |= report.interleaved(last, rounds, warm=0)
+        last = {FROM_SPARK: possible.pop(FROM_SPARK)}
+        first: dict[str, float] = {}
+        warm: dict[str, list[float]] = {}
+        for group in (possible, last):
+            for way in list(group):
+                began = time.perf_counter()
+                try:
+                    group[way]()
+                except Exception as error:  # a peer that cannot do it is a finding
+                    reason = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"
+                    found.skip(name, way, reason)
+                    del group[way]
+                    continue
+                first[way] = time.perf_counter() - began
+            warm |= report.interleaved(group, rounds, warm=0)
         for way, values in warm.items():
             target = {FROM_SPARK: 2, "floor: Parquet in memory, no Ray": 0.25}.get(way)
             found.add(name, way, values, target=target)
         for way, seconds in first.items():
             found.add(f"{name}, first", way, seconds)
-        for way, run in (possible | last).items():
+        for way in [way for way in (*possible, *last) if not way.endswith("read_parquet")]:
             with watched() as extra:
-                run()
+                (possible | last)[way]()
             found.add(f"{name}, extra memory", way, extra[0] / num_bytes, "x bytes")
         frame.unpersist(blocking=True)
 
@@ -189,8 +191,8 @@ def main() -> None:
     parser.add_argument("--only", choices=CASES, help="one case")
     options: argparse.Namespace = parser.parse_args()
     found = report.Report("bridge", "From a Spark DataFrame to tensors", options)
-    with open_bench(ClusterConfig()) as bench:
-        for case in [options.only] if options.only else CASES:
+    for case in [options.only] if options.only else CASES:
+        with open_bench(ClusterConfig()) as bench:
             measure(case, bench.spark, options.rounds, found)
     if importlib.util.find_spec("petastorm") is None:
         found.skip("Petastorm", "its converter", "not installed beside this pyarrow")
