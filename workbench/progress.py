@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class TrialNews:
+    """How far a trial of a sweep is."""
+
+    number: int
+    """From 1."""
+    total: int
+    status: str
+    """RUNNING, FINISHED, STOPPED, FAILED or KILLED."""
+    settings: Mapping[str, Any]
+    """What this trial has that others have not, by path."""
+    metrics: Mapping[str, float]
 
 
 class Progress(Protocol):
@@ -18,15 +33,8 @@ class Progress(Protocol):
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
         """A training has finished epoch `epoch` (from 1) of at most `epochs`."""
 
-    def trial(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None:
-        """Trial `number` (from 1) of `total` has a new status: RUNNING, FINISHED, STOPPED, FAILED or KILLED."""
+    def trial(self, news: TrialNews) -> None:
+        """A trial has a new status."""
 
     def note(self, text: str) -> None:
         """Something worth a line."""
@@ -41,13 +49,6 @@ class Silent:
 
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None: ...
 
-    def trial(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None: ...
+    def trial(self, news: TrialNews) -> None: ...
 
     def note(self, text: str) -> None: ...

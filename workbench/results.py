@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from workbench.progress import TrialNews
+
 Settings = dict[str, Any]
 """Dotted path to value."""
 
@@ -47,6 +49,12 @@ class TrialResult:
     """From its start to its last report."""
     checkpoint: Path | None = None
     """Folder with the weights of its best epoch, while the sweep runs."""
+
+    def news(self, total: int, metric: str) -> TrialNews:
+        """As a `Progress` is told of it: one of `total`, ranked by the sweep's `metric`."""
+        best = {} if self.value is None else {metric: self.value}
+        metrics = best | {"epoch": float(self.epochs)}
+        return TrialNews(self.number, total, self.status, self.settings, metrics)
 
 
 @dataclass(frozen=True, kw_only=True)

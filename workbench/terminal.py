@@ -15,6 +15,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from workbench.progress import TrialNews
+
 _TOP = 5
 """Trials in the live table."""
 _SHOWN = ("train/loss", "validation/loss", "validation/accuracy")
@@ -81,16 +83,9 @@ class Terminal:
             self._end_stage()  # the workers are up
             self._display.epoch(run, epoch, epochs, metrics)
 
-    def trial(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None:
+    def trial(self, news: TrialNews) -> None:
         with self._lock:
-            self._display.trial(number, total, status, settings, metrics)
+            self._display.trial(news)
 
     def note(self, text: str) -> None:
         with self._lock:
@@ -103,23 +98,16 @@ class Board:
     def __init__(self, metric: str, mode: str) -> None:
         self.metric = metric
         self.mode = mode
-        self.trials: dict[int, tuple[str, Mapping[str, Any], Mapping[str, float]]] = {}
+        self.trials: dict[int, TrialNews] = {}
         self.total = 0
 
-    def put(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None:
-        self.total = total
-        self.trials[number] = (status, settings, metrics)
+    def put(self, news: TrialNews) -> None:
+        self.total = news.total
+        self.trials[news.number] = news
 
     def value(self, number: int) -> float | None:
         """The trial's best value of the metric; None before its first."""
-        metrics = self.trials[number][2]
+        metrics = self.trials[number].metrics
         return metrics.get(f"best/{self.metric}", metrics.get(self.metric))
 
     def ranked(self) -> list[int]:
@@ -131,7 +119,7 @@ class Board:
         return value is None or value != value, (value or 0.0) * (-1 if self.mode == "max" else 1)
 
     def count(self, *statuses: str) -> int:
-        return sum(status in statuses for status, _, _ in self.trials.values())
+        return sum(news.status in statuses for news in self.trials.values())
 
 
 class _Display(Protocol):
@@ -140,14 +128,7 @@ class _Display(Protocol):
     def stage(self, name: str) -> None: ...
     def stage_over(self, name: str, seconds: float, failed: bool) -> None: ...
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None: ...
-    def trial(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None: ...
+    def trial(self, news: TrialNews) -> None: ...
     def note(self, text: str) -> None: ...
 
 
@@ -170,21 +151,15 @@ class _PlainDisplay:
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
         self.note(f"{run}  epoch {epoch}/{epochs}  {metrics_line(metrics)}")
 
-    def trial(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None:
-        self._board.put(number, total, status, settings, metrics)
-        if self._said.get(number) == status or status == "RUNNING":
+    def trial(self, news: TrialNews) -> None:
+        self._board.put(news)
+        if news.status in ("RUNNING", self._said.get(news.number)):
             return
-        self._said[number] = status
-        value = self._board.value(number)
+        self._said[news.number] = news.status
+        value = self._board.value(news.number)
         reached = "" if value is None else f"  {self._board.metric} {number_text(value)}"
-        self.note(f"trial {number}/{total}  {status}{reached}  {settings_line(settings)}")
+        which = f"trial {news.number}/{news.total}  {news.status}"
+        self.note(f"{which}{reached}  {settings_line(news.settings)}")
 
     def note(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
@@ -234,15 +209,8 @@ class _LiveDisplay:
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
         self._epochs[run] = (epoch, epochs, metrics)
 
-    def trial(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None:
-        self._board.put(number, total, status, settings, metrics)
+    def trial(self, news: TrialNews) -> None:
+        self._board.put(news)
 
     def note(self, text: str) -> None:
         self._console.print(Text(text))
@@ -280,7 +248,7 @@ def _bar(name: str, done: int, total: int, text: str) -> Table:
 
 def trials_table(board: Board, numbers: list[int], *, title: str | None = None) -> Table:
     """Trials as a table: rank, trial, the metric, its settings, how it ended."""
-    keys = sorted({key for number in numbers for key in board.trials[number][1]})
+    keys = sorted({key for number in numbers for key in board.trials[number].settings})
     table = Table(title=title, title_justify="left", title_style="dim", box=None, pad_edge=False)
     table.add_column("#", justify="right", style="dim")
     table.add_column("trial", justify="right")
@@ -290,15 +258,15 @@ def trials_table(board: Board, numbers: list[int], *, title: str | None = None) 
     table.add_column("epochs", justify="right")
     table.add_column("", style="dim")
     for rank, number in enumerate(numbers, 1):
-        status, settings, metrics = board.trials[number]
+        news = board.trials[number]
         value = board.value(number)
         table.add_row(
             str(rank),
             str(number),
             "" if value is None else number_text(value),
-            *(number_text(settings.get(key)) for key in keys),
-            str(int(metrics["epoch"])) if metrics.get("epoch") else "",
-            status.lower(),
+            *(number_text(news.settings.get(key)) for key in keys),
+            str(int(news.metrics["epoch"])) if news.metrics.get("epoch") else "",
+            news.status.lower(),
             style=None if rank > 1 else "green",
         )
     return table

@@ -186,6 +186,4 @@ class TrialRecorder(tune.Callback):
         self._tell(trial)
 
     def _tell(self, trial: TrialResult) -> None:
-        best = {} if trial.value is None else {self.experiment.sweep.metric: trial.value}
-        shown = best | {"epoch": float(trial.epochs)}
-        self.progress.trial(trial.number, self.total, trial.status, trial.settings, shown)
+        self.progress.trial(trial.news(self.total, self.experiment.sweep.metric))

@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
+from workbench.progress import TrialNews
 from workbench.terminal import Board, Terminal, metrics_line, number_text, settings_line
 
 
@@ -21,10 +22,14 @@ def run_a_sweep(progress: Terminal) -> None:
     progress.stage("Starting Ray")
     progress.stage("Starting Spark on Ray")
     progress.stage_done()
-    progress.trial(1, 3, "RUNNING", {"net.activation": "relu"}, {})
-    progress.trial(2, 3, "RUNNING", {"net.activation": "tanh"}, {})
-    progress.trial(1, 3, "FINISHED", {"net.activation": "relu"}, {"validation/accuracy": 0.5})
-    progress.trial(2, 3, "STOPPED", {"net.activation": "tanh"}, {"validation/accuracy": 0.25})
+    progress.trial(TrialNews(1, 3, "RUNNING", {"net.activation": "relu"}, {}))
+    progress.trial(TrialNews(2, 3, "RUNNING", {"net.activation": "tanh"}, {}))
+    progress.trial(
+        TrialNews(1, 3, "FINISHED", {"net.activation": "relu"}, {"validation/accuracy": 0.5})
+    )
+    progress.trial(
+        TrialNews(2, 3, "STOPPED", {"net.activation": "tanh"}, {"validation/accuracy": 0.25})
+    )
     progress.note("2 of 3")
 
 
@@ -88,15 +93,15 @@ def test_text_with_brackets_is_printed_as_it_is() -> None:
 @pytest.mark.parametrize(("mode", "expected"), [("max", [2, 1, 3]), ("min", [1, 2, 3])])
 def test_trials_without_a_value_come_last(mode: str, expected: list[int]) -> None:
     board = Board("m", mode)
-    board.put(3, 3, "FAILED", {}, {"m": float("nan")})
-    board.put(1, 3, "FINISHED", {}, {"m": 0.1})
-    board.put(2, 3, "FINISHED", {}, {"m": 0.2})
+    board.put(TrialNews(3, 3, "FAILED", {}, {"m": float("nan")}))
+    board.put(TrialNews(1, 3, "FINISHED", {}, {"m": 0.1}))
+    board.put(TrialNews(2, 3, "FINISHED", {}, {"m": 0.2}))
     assert board.ranked() == expected
 
 
 def test_the_best_value_counts_where_it_is_known() -> None:
     board = Board("m", "max")
-    board.put(1, 1, "FINISHED", {}, {"m": 0.1, "best/m": 0.9})
+    board.put(TrialNews(1, 1, "FINISHED", {}, {"m": 0.1, "best/m": 0.9}))
     assert board.value(1) == 0.9
 
 

@@ -206,9 +206,7 @@ def _show_sweep(asked: str, result: SweepResult, *, name: str, metric: str, mode
     out = output.out()
     board = Board(metric, mode)
     for trial in result.trials:
-        value = {} if trial.value is None else {metric: trial.value}
-        shown = {**value, "epoch": float(trial.epochs)}
-        board.put(trial.number, len(result.trials), trial.status, trial.settings, shown)
+        board.put(trial.news(len(result.trials), metric))
     ranked = board.ranked()
     out.print()
     out.print(trials_table(board, ranked[:_ROWS], title=f"{name}: {len(ranked)} trials"))

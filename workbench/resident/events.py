@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from workbench.progress import Progress
+from workbench.progress import Progress, TrialNews
 
 _POLL_S = 0.03
 
@@ -34,22 +35,8 @@ class Events:
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
         self.tell("epoch", run=run, epoch=epoch, epochs=epochs, metrics=metrics)
 
-    def trial(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None:
-        self.tell(
-            "trial",
-            number=number,
-            total=total,
-            status=status,
-            settings=settings,
-            metrics=metrics,
-        )
+    def trial(self, news: TrialNews) -> None:
+        self.tell("trial", **asdict(news))
 
     def note(self, text: str) -> None:
         self.tell("note", text=text)
@@ -73,16 +60,9 @@ class Several:
         for other in self.others:
             other.epoch(run, epoch, epochs, metrics)
 
-    def trial(
-        self,
-        number: int,
-        total: int,
-        status: str,
-        settings: Mapping[str, Any],
-        metrics: Mapping[str, float],
-    ) -> None:
+    def trial(self, news: TrialNews) -> None:
         for other in self.others:
-            other.trial(number, total, status, settings, metrics)
+            other.trial(news)
 
     def note(self, text: str) -> None:
         for other in self.others:
@@ -92,7 +72,9 @@ class Several:
 def replay(event: dict[str, Any], progress: Progress) -> None:
     """Tell a `Progress` what an event says; events that are no progress are passed over."""
     told = {name: value for name, value in event.items() if name != "what"}
-    if event["what"] in ("stage", "stage_done", "epoch", "trial", "note"):
+    if event["what"] == "trial":
+        progress.trial(TrialNews(**told))
+    elif event["what"] in ("stage", "stage_done", "epoch", "note"):
         getattr(progress, event["what"])(**told)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from workbench.progress import TrialNews
 from workbench.resident.events import Events, follow, plain, replay
 from workbench.terminal import Terminal
 
@@ -29,7 +30,9 @@ def test_what_is_told_is_replayed_in_order(tmp_path: Path) -> None:
 def tell_all(progress: Any) -> None:
     progress.stage("Preparing")
     progress.epoch("net", 1, 3, {"train/loss": np.float32(0.5), "validation/loss": float("nan")})
-    progress.trial(2, 4, "FINISHED", {"net.activation": "relu"}, {"validation/accuracy": 0.5})
+    progress.trial(
+        TrialNews(2, 4, "FINISHED", {"net.activation": "relu"}, {"validation/accuracy": 0.5})
+    )
     progress.note("a note")
     progress.stage_done()
 
