@@ -22,7 +22,7 @@ class TrialNews:
 
 
 class Progress(Protocol):
-    """Told what happens, in order, from one thread."""
+    """Told what happens, in order; from several threads, one at a time for each stage or trial."""
 
     def stage(self, name: str) -> None:
         """A step of unknown length begins, and ends the one before it."""

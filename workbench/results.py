@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from workbench.progress import TrialNews
@@ -47,8 +46,9 @@ class TrialResult:
     """All metrics of that epoch."""
     seconds: float = 0.0
     """From its start to its last report."""
-    checkpoint: Path | None = None
-    """Folder with the weights of its best epoch, while the sweep runs."""
+    checkpoint: str | None = None
+    """Folder with the weights of its best epoch, while the sweep runs: a path in the file system
+    that `cluster.storage` lies in."""
 
     def news(self, total: int, metric: str) -> TrialNews:
         """As a `Progress` is told of it: one of `total`, ranked by the sweep's `metric`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -104,7 +103,7 @@ class TrialRecorder(tune.Callback):
         followed = self.trials[trial.trial_id]
         followed.seconds = time.perf_counter() - self._began[trial.trial_id]
         if path := result.get("checkpoint_path"):
-            followed.checkpoint = Path(path)
+            followed.checkpoint = path
         verdict = result.get("verdict")
         for metrics in result.get("epochs", [] if verdict else [result["metrics"]]):
             followed.epochs = int(metrics["epoch"])
@@ -123,7 +122,7 @@ class TrialRecorder(tune.Callback):
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         if trial.checkpoint is not None:
-            self.trials[trial.trial_id].checkpoint = Path(trial.checkpoint.path)
+            self.trials[trial.trial_id].checkpoint = trial.checkpoint.path
 
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
@@ -183,7 +182,7 @@ class TrialRecorder(tune.Callback):
         # A trial that its scheduler stopped did what it was to do; a tag says where it stopped.
         status = "FINISHED" if trial.status == "STOPPED" else trial.status
         self.written.do(lambda: self.recorder.finish(trial.run_id, status))
-        self._tell(trial)
+        self.written.do(self._tell, trial)  # what a person is told is finished, is kept
 
     def _tell(self, trial: TrialResult) -> None:
         self.progress.trial(trial.news(self.total, self.experiment.sweep.metric))

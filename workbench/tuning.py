@@ -37,6 +37,7 @@ from workbench.variants import (
 )
 from workbench.worker import (
     Trial,
+    best_weights,
     checkpoint_folder,
     conclude_on_cluster,
     discard_checkpoints,
@@ -145,6 +146,8 @@ def _sweep(
         found = configurations(trials, config.mode)
         trials = [trial for configuration in found for trial in configuration.trials]
         _record_folds(recorder, run_id, found, config, progress)
+    if unfinished:
+        progress.note("Stopping: the best trials so far are evaluated. Ctrl-C again skips that.")
     _conclude_best(experiment, variants, recorder, run_id, trials, progress)
     discard_checkpoints(storage, run_id)
     return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted, configurations=found)
@@ -210,7 +213,7 @@ def _conclude_best(
     for place, trial in enumerate(kept, start=1):
         progress.stage(f"Evaluating trial {trial.number} on the test split ({place}/{len(kept)})")
         assert trial.checkpoint is not None
-        weights = (trial.checkpoint / "best.safetensors").read_bytes()
+        weights = best_weights(checkpoint_folder(experiment), trial.checkpoint)
         chosen, prepared = override(experiment, trial.settings), variants.of(trial.settings)
         outcome = conclude_on_cluster(chosen, prepared, weights)
         record_data(recorder, trial.run_id, chosen, prepared)

@@ -18,7 +18,7 @@ import ray
 import ray.train
 import ray.train.torch
 import torch
-from pyarrow.fs import FileSystem
+from pyarrow.fs import FileSystem, LocalFileSystem
 from ray import tune
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
@@ -262,6 +262,13 @@ def worker_resources(experiment: Experiment) -> dict[str, float]:
 def checkpoint_folder(experiment: Experiment) -> str:
     """Where the checkpoints of a training or sweep go while it runs."""
     return experiment.cluster.storage or str((HOME / "checkpoints").resolve())
+
+
+def best_weights(storage: str, checkpoint: str) -> bytes:
+    """The weights of the best epoch in a checkpoint, which is a path in storage's file system."""
+    files = FileSystem.from_uri(storage)[0] if "://" in storage else LocalFileSystem()
+    with files.open_input_file(f"{checkpoint}/best.safetensors") as file:
+        return bytes(file.read())
 
 
 def discard_checkpoints(storage: str, run_id: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
 
 from workbench.results import Configuration, SweepResult, TrialResult
 
@@ -17,6 +16,6 @@ def test_a_sweeps_result_is_the_same_after_json() -> None:
 
 
 def test_checkpoints_do_not_travel() -> None:
-    trial = TrialResult(number=1, run_id="r", settings={}, checkpoint=Path("/gone"))
+    trial = TrialResult(number=1, run_id="r", settings={}, checkpoint="/gone")
     told = dataclasses.asdict(SweepResult(run_id="s", trials=[trial]))
     assert SweepResult.from_dict(told).best.checkpoint is None

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tracking import Reader, Run
+from tracking import MlflowRecorder, Reader, Run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -21,6 +21,7 @@ COMMAND = (
     *(sys.executable, "-m", "workbench", "sweep", "digits_cnn"),
     *("--trials", "10", "--search", "random", "--scheduler", "none", "--epochs", "8"),
 )
+SERVING = ("java", "raylet", "gcs_server")
 
 
 class Sweep:
@@ -71,7 +72,7 @@ def test_a_sweep_is_killed_continued_and_stopped(tmp_path: Path) -> None:
     first.wait_for("FINISHED")
     children = psutil.Process(first.process.pid).children(recursive=True)
     # Ray's agents look for their parent every so often, and leave then.
-    serving = [c for c in children if c.name() in ("java", "raylet", "gcs_server")]
+    serving = [c for c in children if c.name() in SERVING]
     first.process.kill()
     first.end()
     assert serving
@@ -97,3 +98,25 @@ def test_a_sweep_is_killed_continued_and_stopped(tmp_path: Path) -> None:
     assert Counter(run.status for run in trials(home))["RUNNING"] == 0
     (sweep,) = store.runs(kinds=("sweep",))
     assert sweep.status == "KILLED"
+
+
+def test_ctrl_c_twice_ends_a_sweep_at_once(tmp_path: Path) -> None:
+    """Nothing is left running; what was done is kept, and the next start closes what was cut off."""
+    home = tmp_path / "home"
+    sweep = Sweep(home)
+    sweep.wait_for("FINISHED")
+    children = psutil.Process(sweep.process.pid).children(recursive=True)
+    sweep.process.send_signal(signal.SIGINT)
+    sweep.wait_for("Ctrl-C again")  # two signals at the same moment are one
+    began = time.monotonic()
+    sweep.process.send_signal(signal.SIGINT)
+    code, _, err = sweep.end()
+    print(f"\n{time.monotonic() - began:.1f} s from the second Ctrl-C to the prompt")
+    assert code == 130, err
+    assert "Interrupted" in err and "Traceback" not in err
+    serving = [c for c in children if c.is_running() and c.name() in SERVING]
+    _, alive = psutil.wait_procs(serving, timeout=30)
+    assert not alive
+    MlflowRecorder(f"sqlite:///{home / 'mlflow.db'}").close()
+    statuses = Counter(run.status for run in trials(home))
+    assert statuses["FINISHED"] and not statuses["RUNNING"]

@@ -147,6 +147,8 @@ class RayNodes(Processes):
     of their own, and `self.hidden` is a folder that the second does not see.
     """
 
+    OBJECT_STORE_BYTES = 100_000_000
+
     def bring_up(self) -> None:
         self.hidden = self.folder / "hidden"
         self.hidden.mkdir()
@@ -178,15 +180,25 @@ class RayNodes(Processes):
             wait_for(name, lambda log=log: "runtime started" in log.read_text(), log)
 
     def join(self, name: str) -> None:
-        """Start a node that joins the head; it is not up yet afterwards."""
+        """Start a node that joins the head, with nothing on it; it is not up yet afterwards."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
         place, kind = _KINDS[name]
         own = f"{self.subnet}.{place}" if self.apart else "127.0.0.1"
         resources = f"--num-cpus=2 --resources='{{\"{kind}\": 2}}'"
         self._node(name, own, f"--address={self.address} {resources}", self._env)
 
+    def kill(self, name: str) -> None:
+        """End all processes of a node at once, as a machine that fails does."""
+        for process in psutil.process_iter():
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                if f"--temp-dir={self.folder / name} " in " ".join(process.cmdline()):
+                    for one in (process, *process.children(recursive=True)):
+                        with suppress(psutil.NoSuchProcess):
+                            one.kill()
+
     def _node(self, name: str, host: str, options: str, env: dict[str, str]) -> None:
         ray = Path(sys.executable).with_name("ray")
-        store = "--object-store-memory=100000000 --disable-usage-stats --block"
+        store = f"--object-store-memory={self.OBJECT_STORE_BYTES} --disable-usage-stats --block"
         # Of its own: nodes that come up at once in one folder take one another's sockets.
         store += f" --temp-dir={self.folder / name}"
         run = f"exec {ray} start --node-ip-address={host} {store} {options}"

@@ -7,11 +7,16 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.workbench.cluster.processes import (
@@ -36,6 +41,19 @@ SWEEP = (
     "--scheduler",
     "none",
 )
+LARGE = """
+from nets import CNNConfig, TrainingConfig
+from workbench.data import DataConfig
+from workbench.data.sources.table import TableSource
+from workbench.experiment import Experiment
+
+large = Experiment(
+    name="large",
+    data=DataConfig(source=TableSource(path={path!r})),
+    net=CNNConfig(blocks=(), dense=(8,)),
+    training=TrainingConfig(epochs=2, learning_rate=3e-3, batch_size=64),
+)
+"""
 TRAIN = ("train", "digits_cnn", *SMALL, "--set", "cluster.num_workers=2")
 
 
@@ -48,16 +66,25 @@ class Person:
         self.file = self.home / "clusters.toml"
         self.file.write_text(clusters)
 
-    def runs(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def starts(self, *command: str, **more: str) -> subprocess.Popen[str]:
         env = plain_environment(
             WORKBENCH_HOME=str(self.home),
             WORKBENCH_CLUSTERS=str(self.file),
             MLFLOW_TRACKING_URI=f"sqlite:///{self.home / 'mlflow.db'}",
         )
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "workbench", *command],
-            env=env | more, cwd=self.home, capture_output=True, text=True, timeout=300, check=False,
+            env=env | more, cwd=self.home, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+
+    def runs(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        with self.starts(*command, **more) as process:
+            try:
+                out, err = process.communicate(timeout=300)
+            finally:
+                process.kill()
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def gets(self, *command: str) -> Any:
         """What a command that succeeds prints as JSON."""
@@ -91,6 +118,14 @@ def on_ray(ray_nodes: RayNodes, tmp_path_factory: pytest.TempPathFactory) -> Per
     executor_memory = "512m"
     executor_resources.spark = 1
     worker_resources.trainer = 1
+
+    [frail]
+    description = "everything on one node"
+    address = "{ray_nodes.address}"
+    token_path = "{ray_nodes.token}"
+    executor_memory = "512m"
+    executor_resources.spark = 0.1
+    worker_resources.spark = 0.1
     """
     return Person(tmp_path_factory.mktemp("person"), clusters)
 
@@ -159,6 +194,53 @@ def test_a_folder_for_checkpoints_that_a_node_does_not_see_is_refused(
     assert f"{ray_nodes.subnet}.3 does not" in reply.stderr and "cluster.storage" in reply.stderr
     assert "Starting Spark" not in reply.stderr
     assert not on_ray.store.runs(text="attributes.status = 'FAILED'")
+
+
+def test_data_larger_than_rays_memory_for_objects(on_ray: Person, ray_nodes: RayNodes) -> None:
+    """What does not fit goes to disk, and the training goes on."""
+    rows, width = 3000, 10_000
+    numbers = np.random.default_rng(0).random((rows, width), np.float32)
+    numbers[:, 0] = np.arange(rows) % 2
+    assert numbers.nbytes > RayNodes.OBJECT_STORE_BYTES
+    features = pa.FixedSizeListArray.from_arrays(numbers.ravel(), width)
+    table = pa.table({"features": features, "label": np.arange(rows) % 2})
+    path = on_ray.home / "large.parquet"
+    pq.write_table(table, path, row_group_size=500)
+    file = on_ray.home / "large.py"
+    file.write_text(LARGE.format(path=str(path)))
+    trained = on_ray.gets("train", f"{file}:large", "--cluster", "frail")
+    assert trained["metrics"]["test/accuracy"] > 0.9
+
+
+def test_a_node_that_dies_with_data_executor_and_worker(
+    on_ray: Person, ray_nodes: RayNodes
+) -> None:
+    """Its machine comes back empty; no epoch is lost, and none is recorded twice."""
+    only_with_namespaces(ray_nodes)
+    epochs = 150
+    command = ("train", "digits_cnn", *SMALL, "--epochs", str(epochs), "--cluster", "frail")
+    before = {run.run_id for run in on_ray.store.runs(kinds=("train",))}
+    with on_ray.starts(*command) as process:
+        assert process.stderr
+        said: list[tuple[float, str]] = []
+        try:
+            for line in process.stderr:
+                said.append((time.monotonic(), line))
+                if f"epoch 10/{epochs}" in line:
+                    ray_nodes.kill("node-a")
+                    ray_nodes.join("node-a")
+            code = process.wait(30)
+        finally:
+            process.kill()
+    text = "".join(line for _, line in said)
+    assert code == 0, text + on_ray.log()
+    assert "process died" in text and "lost with the machine that held it" in text
+    (run,) = (r for r in on_ray.store.runs(kinds=("train",)) if r.run_id not in before)
+    assert run.status == "FINISHED"
+    curve = on_ray.store.history(run.run_id)["validation/loss"]
+    assert [step for step, _ in curve] == [*range(1, epochs + 1)]
+    at = [when for when, line in said if f"/{epochs}  " in line]
+    print(f"\n{max(b - a for a, b in pairwise(at)):.1f} s from the kill to the next epoch")
 
 
 def test_executors_with_another_package_are_refused(on_spark: Person, tmp_path: Path) -> None:
