@@ -10,7 +10,7 @@ import math
 import shutil
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +125,34 @@ def prepare(
         )
     found: Prepared = bench.prepared[fingerprint]
     return found
+
+
+class Supply:
+    """The data of a training, which is made again where it is lost with the machine that held it.
+
+    Args:
+        again: prepares it anew; None: it came from the calling program, which alone can.
+    """
+
+    def __init__(self, prepared: Prepared, again: Callable[[], Prepared] | None) -> None:
+        self.prepared = prepared
+        self._again = again
+
+    def mend(self) -> bool:
+        """Whether the data was lost, and is there again.
+
+        Raises:
+            DataError: it was lost, and cannot be made again here.
+        """
+        if is_whole(self.prepared):
+            return False
+        if self._again is None:
+            raise DataError(
+                "The data was lost with the machine that held it, and it came from the calling "
+                "program, which alone can make it again. Fit or train again."
+            )
+        self.prepared = self._again()
+        return True
 
 
 def is_whole(prepared: Prepared) -> bool:

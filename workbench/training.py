@@ -19,10 +19,10 @@ from safetensors.torch import save
 from nets import DivergedError
 from tracking import Recorder, TrackingError
 from workbench import provenance, warm
-from workbench.bridge import Prepared, is_whole, prepare
+from workbench.bridge import Prepared, Supply, prepare
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
-from workbench.errors import DataError, TrainingError
+from workbench.errors import TrainingError
 from workbench.experiment import Experiment
 from workbench.learner import cpu_state, new_net
 from workbench.outcome import Outcome
@@ -75,10 +75,8 @@ def train(
         def again() -> Prepared:
             return prepare(experiment.data, experiment.preparation, bench, progress=progress)
 
-        if prepared is None:
-            prepared = again()
-        else:
-            again = _cannot_prepare
+        supply = Supply(prepared, None) if prepared else Supply(again(), again)
+        prepared = supply.prepared
         new_net(experiment, prepared)  # an impossible net is refused before a run exists
         run_id = recorder.start(
             experiment.name,
@@ -88,7 +86,7 @@ def train(
         )
         with finishing(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
-            return _train(experiment, prepared, bench, recorder, run_id, progress, again)
+            return _train(experiment, supply, bench, recorder, run_id, progress)
 
 
 @contextmanager
@@ -111,18 +109,17 @@ def finishing(recorder: Recorder, run_id: str) -> Iterator[None]:
 
 def _train(
     experiment: Experiment,
-    prepared: Prepared,
+    supply: Supply,
     bench: Bench,
     recorder: Recorder,
     run_id: str,
     progress: Progress,
-    again: Callable[[], Prepared],
 ) -> TrainResult:
     history: list[dict[str, float]] = []
     progress.stage("Starting the training")
-    keep = _keeps_history(experiment, prepared)
+    keep = _keeps_history(experiment, supply.prepared)
     if keep:
-        weights = save(cpu_state(new_net(experiment, prepared)))
+        weights = save(cpu_state(new_net(experiment, supply.prepared)))
         record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", weights)
 
     def received(metrics: dict[str, float], weights: bytes | None) -> None:
@@ -136,39 +133,32 @@ def _train(
 
     try:
         if experiment.cluster.num_workers == 1:
-            outcome = warm.train_on_one(
-                experiment, prepared, bench, received, again=again, note=progress.note
-            )
+            outcome = warm.train_on_one(experiment, supply, bench, received, note=progress.note)
         else:
             try:
-                outcome = _train_on_several(experiment, prepared, run_id, received, progress)
+                outcome = _train_on_several(experiment, supply, run_id, received, progress)
             except ray.train.TrainingFailedError:
-                if is_whole(prepared):
+                if not supply.mend():
                     raise
-                bench.prepared.pop(prepared.fingerprint, None)
-                progress.note(
-                    "The data was lost with the machine that held it; it is prepared again."
-                )
-                prepared = again()
                 # Of the same name, it goes on from its last checkpoint.
-                outcome = _train_on_several(experiment, prepared, run_id, received, progress)
+                outcome = _train_on_several(experiment, supply, run_id, received, progress)
     except (RayTaskError, ray.train.TrainingFailedError) as error:
         raise _explained(error) from error
-    record_outcome(recorder, run_id, outcome, prepared)
+    record_outcome(recorder, run_id, outcome, supply.prepared)
     progress.stage_done()
     return _result(experiment, run_id, history, outcome)
 
 
 def _train_on_several(
     experiment: Experiment,
-    prepared: Prepared,
+    supply: Supply,
     run_id: str,
     received: Callable[[dict[str, float], bytes | None], None],
     progress: Progress,
 ) -> Outcome:
     storage = checkpoint_folder(experiment)
     mail = Queue(actor_options={"num_cpus": 0})
-    trainer = make_trainer(experiment, prepared, run_id, storage, Mail(mail))
+    trainer = make_trainer(experiment, supply.prepared, run_id, storage, Mail(mail))
     try:
         with _reading(mail, received, progress.note):
             result = trainer.fit()
@@ -179,16 +169,9 @@ def _train_on_several(
     progress.stage("Evaluating the best epoch on the test split")
     with result.checkpoint.as_directory() as folder:
         weights = (Path(folder) / "best.safetensors").read_bytes()
-    outcome = conclude_on_cluster(experiment, prepared, weights)
+    outcome = conclude_on_cluster(experiment, supply.prepared, weights)
     discard_checkpoints(storage, run_id)
     return outcome
-
-
-def _cannot_prepare() -> Prepared:
-    raise DataError(
-        "The data was lost with the machine that held it, and it came from the calling program, "
-        "which alone can make it again. Fit or train again."
-    )
 
 
 def _result(

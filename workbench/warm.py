@@ -18,7 +18,7 @@ import torch
 from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 from safetensors.torch import save
 
-from workbench.bridge import Prepared, is_whole
+from workbench.bridge import Prepared, Supply
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
@@ -95,17 +95,15 @@ def start(bench: Bench, config: ClusterConfig) -> None:
 
 def train_on_one(
     experiment: Experiment,
-    prepared: Prepared,
+    supply: Supply,
     bench: Bench,
     received: Callable[[dict[str, float], bytes | None], None],
     *,
-    again: Callable[[], Prepared],
     note: Callable[[str], None],
 ) -> Outcome:
     """Train to the end; `received` gets the metrics and weights of each epoch, once.
 
     Args:
-        again: prepares the data anew, where it was lost with the machine that held it.
         note: told of every failure that the training goes on after.
 
     Raises:
@@ -118,7 +116,7 @@ def train_on_one(
     while True:
         worker = _take(bench, experiment.cluster)
         try:
-            outcome = _go_on(worker, experiment, prepared, reached, received)
+            outcome = _go_on(worker, experiment, supply.prepared, reached, received)
             worker.rest.remote()
             return outcome
         except RayActorError as error:
@@ -136,13 +134,8 @@ def train_on_one(
         except (RayTaskError, ObjectLostError) as error:
             bench.release()
             losses += 1
-            whole = is_whole(prepared)
-            if losses > allowed or (whole and not isinstance(error, ObjectLostError)):
+            if losses > allowed or not (supply.mend() or isinstance(error, ObjectLostError)):
                 raise
-            if not whole:
-                bench.prepared.pop(prepared.fingerprint, None)
-                note("The data was lost with the machine that held it; it is prepared again.")
-                prepared = again()
         except BaseException:
             bench.release()  # it may be in the middle of an epoch
             raise

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import ray
 from ray._private.state import actors
 
 from tests.workbench.small import digits, digits_sweep
@@ -217,6 +218,19 @@ def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
     again = prepare(replace(experiment.data, split=other), experiment.preparation, bench)
     print(f"executor killed before: prepared in {time.perf_counter() - began:.1f} s")
     assert sum(split.num_rows for split in again.splits.values()) == 1797
+
+
+@pytest.mark.slow
+def test_an_executor_that_ray_does_not_start_again_is_asked_for_again(bench: Bench) -> None:
+    lost = 0
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["name"].startswith("raydp-executor"):
+            ray.kill(ray.get_actor(**actor), no_restart=True)
+            lost += 1
+    assert lost
+    began = time.perf_counter()
+    assert bench.spark.range(1000).repartition(3).count() == 1000
+    print(f"\nexecutor gone for good: another one after {time.perf_counter() - began:.1f} s")
 
 
 def bench_seconds(bench: Bench) -> list[float]:

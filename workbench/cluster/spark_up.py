@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.cluster.config import ClusterConfig
+from workbench.cluster.executors import kept
 from workbench.cluster.java import Java
 from workbench.errors import ClusterError
 
@@ -55,7 +56,9 @@ def start_spark(
         raise ClusterError(f"Spark did not start on Ray: {error} (log: {log_path})") from error
     spark.sparkContext.setLogLevel("WARN")
     try:
-        yield spark
+        # With dynamic allocation Spark itself asks for as many as it has work for.
+        with nullcontext() if config.max_executors else kept(spark, config.num_executors):
+            yield spark
     finally:
         raydp.stop_spark()
         if own_jvm:

@@ -21,7 +21,7 @@ import pytest
 from workbench.cluster.java import find_java
 
 START_S = 90.0
-_KINDS = {"node-a": (2, "spark"), "node-b": (3, "trainer")}
+_KINDS = {"node-a": (2, "spark"), "node-b": (3, "trainer"), "spare": (4, "spark")}
 """Nodes beside the head: the last number of the address, and what they are for."""
 
 
@@ -141,7 +141,8 @@ class StandaloneSpark(Processes):
 
 
 class RayNodes(Processes):
-    """A Ray head and two more nodes, one for Spark's executors and one for training.
+    """A Ray head and two more nodes, one for Spark's executors and one for training; a third can
+    take the first one's place.
 
     With network namespaces, where this machine allows them, the two have addresses and host names
     of their own, and `self.hidden` is a folder that the second does not see.
@@ -167,21 +168,23 @@ class RayNodes(Processes):
             RAY_AUTH_MODE="token",
             RAY_AUTH_TOKEN_PATH=str(self.token),
             RAY_USAGE_STATS_ENABLED="0",
+            # A node that does not answer is dead after 3 s; as it comes, after half a minute.
+            RAY_health_check_period_ms="1000",
+            RAY_health_check_failure_threshold="3",
         )
         self._node(
             "head", host, f"--head --port={port} --include-dashboard=false --num-cpus=0", env
         )
         wait_for("Ray's head", lambda: answers(host, port), self.folder / "head.log")
         self._env = env
-        for name in _KINDS:
+        for name in ("node-a", "node-b"):
             self.join(name)
-        for name in _KINDS:
+        for name in ("node-a", "node-b"):
             log = self.folder / f"{name}.log"
             wait_for(name, lambda log=log: "runtime started" in log.read_text(), log)
 
     def join(self, name: str) -> None:
-        """Start a node that joins the head, with nothing on it; it is not up yet afterwards."""
-        shutil.rmtree(self.folder / name, ignore_errors=True)
+        """Start a node that joins the head; it is not up yet afterwards."""
         place, kind = _KINDS[name]
         own = f"{self.subnet}.{place}" if self.apart else "127.0.0.1"
         resources = f"--num-cpus=2 --resources='{{\"{kind}\": 2}}'"
@@ -222,7 +225,7 @@ class RayNodes(Processes):
             f"link set {self.name} up",
         ]
         self._stack.callback(_ip, f"link del {self.name}")
-        for place, name in enumerate(("node-a", "node-b"), start=2):
+        for name, (place, _) in _KINDS.items():
             inside = f"netns exec {self.name}-{name} ip"
             steps += [
                 f"netns add {self.name}-{name}",
@@ -234,9 +237,9 @@ class RayNodes(Processes):
                 f"{inside} route add default via {self.subnet}.1",
             ]
             self._stack.callback(_ip, f"netns del {self.name}-{name}")
-        hosts = enumerate(("head", "node-a", "node-b"), start=1)
-        names = "".join(f"{self.subnet}.{place} {name}\n" for place, name in hosts)
-        (self.folder / "hosts").write_text("127.0.0.1 localhost\n" + names)
+        names = "".join(f"{self.subnet}.{place} {name}\n" for name, (place, _) in _KINDS.items())
+        hosts = f"127.0.0.1 localhost\n{self.subnet}.1 head\n{names}"
+        (self.folder / "hosts").write_text(hosts)
         # A Java looks its own name up, and would wait for a server that it cannot reach.
         (self.folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         return all(_ip(step) for step in steps)

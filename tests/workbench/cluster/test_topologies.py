@@ -49,7 +49,7 @@ from workbench.experiment import Experiment
 
 large = Experiment(
     name="large",
-    data=DataConfig(source=TableSource(path={path!r})),
+    data=DataConfig(source=TableSource(path={path!r}, features=("features",))),
     net=CNNConfig(blocks=(), dense=(8,)),
     training=TrainingConfig(epochs=2, learning_rate=3e-3, batch_size=64),
 )
@@ -200,7 +200,7 @@ def test_data_larger_than_rays_memory_for_objects(on_ray: Person, ray_nodes: Ray
     """What does not fit goes to disk, and the training goes on."""
     rows, width = 3000, 10_000
     numbers = np.random.default_rng(0).random((rows, width), np.float32)
-    numbers[:, 0] = np.arange(rows) % 2
+    numbers[::2] += 0.5
     assert numbers.nbytes > RayNodes.OBJECT_STORE_BYTES
     features = pa.FixedSizeListArray.from_arrays(numbers.ravel(), width)
     table = pa.table({"features": features, "label": np.arange(rows) % 2})
@@ -215,7 +215,7 @@ def test_data_larger_than_rays_memory_for_objects(on_ray: Person, ray_nodes: Ray
 def test_a_node_that_dies_with_data_executor_and_worker(
     on_ray: Person, ray_nodes: RayNodes
 ) -> None:
-    """Its machine comes back empty; no epoch is lost, and none is recorded twice."""
+    """Another machine joins; no epoch is lost, and none is recorded twice."""
     only_with_namespaces(ray_nodes)
     epochs = 150
     command = ("train", "digits_cnn", *SMALL, "--epochs", str(epochs), "--cluster", "frail")
@@ -225,10 +225,11 @@ def test_a_node_that_dies_with_data_executor_and_worker(
         said: list[tuple[float, str]] = []
         try:
             for line in process.stderr:
+                print(line, end="", flush=True)
                 said.append((time.monotonic(), line))
                 if f"epoch 10/{epochs}" in line:
                     ray_nodes.kill("node-a")
-                    ray_nodes.join("node-a")
+                    ray_nodes.join("spare")
             code = process.wait(30)
         finally:
             process.kill()
