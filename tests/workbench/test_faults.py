@@ -177,6 +177,29 @@ def executors() -> list[psutil.Process]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_executors_that_ray_does_not_start_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work that waits for one is ended with the reason; when one is asked for, work goes on."""
+    monkeypatch.setattr("workbench.cluster.executors.ASK_S", 1e9)
+    monkeypatch.setattr("workbench.cluster.executors.GIVE_UP_S", 1.0)
+    assert bench.spark.range(1000).count() == 1000
+    lost = 0
+    for actor in ray.util.list_named_actors(all_namespaces=True):
+        if actor["name"].startswith("raydp-executor"):
+            ray.kill(ray.get_actor(**actor), no_restart=True)
+            lost += 1
+    assert lost
+    with pytest.raises(Exception, match="Spark has lost its executors"):
+        bench.spark.range(1000).repartition(3).count()
+    monkeypatch.undo()
+    began = time.perf_counter()
+    assert bench.spark.range(1000).repartition(3).count() == 1000
+    print(f"\nexecutor gone for good: another one after {time.perf_counter() - began:.1f} s")
+
+
+@pytest.mark.slow
 def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -218,19 +241,6 @@ def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
     again = prepare(replace(experiment.data, split=other), experiment.preparation, bench)
     print(f"executor killed before: prepared in {time.perf_counter() - began:.1f} s")
     assert sum(split.num_rows for split in again.splits.values()) == 1797
-
-
-@pytest.mark.slow
-def test_an_executor_that_ray_does_not_start_again_is_asked_for_again(bench: Bench) -> None:
-    lost = 0
-    for actor in ray.util.list_named_actors(all_namespaces=True):
-        if actor["name"].startswith("raydp-executor"):
-            ray.kill(ray.get_actor(**actor), no_restart=True)
-            lost += 1
-    assert lost
-    began = time.perf_counter()
-    assert bench.spark.range(1000).repartition(3).count() == 1000
-    print(f"\nexecutor gone for good: another one after {time.perf_counter() - began:.1f} s")
 
 
 def bench_seconds(bench: Bench) -> list[float]:

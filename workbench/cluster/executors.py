@@ -1,8 +1,8 @@
-"""Spark's executors on Ray, as many as were asked for: one that is lost for good is asked for again.
+"""Spark's executors on Ray, as many as were asked for; and no waiting for ever where none comes.
 
-Ray starts a lost executor again by itself. RayDP 1.6 holds that one by a reference that does not
-keep it alive (`Ray.getActor` of its name), so it ends when the JVM of RayDP's master collects its
-garbage: at any time, in the middle of a job, and Spark would wait for another one for ever.
+Ray starts an executor that was lost again by itself, as often as RayDP lets it. RayDP 1.6 holds that
+one by a reference that does not keep it alive (`Ray.getActor` of its name), so it ends when the JVM of
+RayDP's master collects its garbage: at any time, also in the middle of a job, which then waits.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_LOOK_S, _PATIENCE_S = 2.0, 10.0
-"""How often executors are counted, and how long Ray has to start a lost one again."""
+LOOK_S, ASK_S, GIVE_UP_S = 2.0, 10.0, 180.0
+"""How often executors are counted; after how long without enough of them more are asked for, and
+after how long without any the work that waits for them is ended: Ray takes seconds to start one
+again, and minutes where it has to start a machine first."""
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
 def kept(spark: SparkSession, number: int) -> Iterator[None]:
-    """Until the block ends, ask for executors again when there have been too few for a while."""
+    """Until the block ends, see to it that there are so many executors."""
     over = threading.Event()
     watch = threading.Thread(target=_watch, args=(spark, number, over), daemon=True)
     watch.start()
@@ -37,28 +39,39 @@ def kept(spark: SparkSession, number: int) -> Iterator[None]:
 
 
 def _watch(spark: SparkSession, number: int, over: threading.Event) -> None:
-    enough = time.monotonic()
-    while not over.wait(_LOOK_S):
+    enough, asked = time.monotonic(), False
+    while not over.wait(LOOK_S):
         try:
-            if _running(spark) >= number:
-                enough = time.monotonic()
-            elif time.monotonic() - enough > _PATIENCE_S:
-                log.warning("Spark has lost executors; %d are asked for again.", number)
+            running, missing_s = _running(spark), time.monotonic() - enough
+            if running >= number:
+                enough, asked = time.monotonic(), False
+            elif not asked and missing_s > ASK_S:
+                log.warning("Spark has %d of %d executors; asking for more.", running, number)
                 _ask_for(spark, number)
-                enough = time.monotonic()
+                asked = True
+            elif not running and missing_s > GIVE_UP_S:
+                _end_stages(spark, missing_s)
         except Exception as error:  # the session ends, or has ended
             log.debug("Executors could not be counted: %s", error)
 
 
 def _running(spark: SparkSession) -> int:
-    infos = _context(spark).statusTracker().getExecutorInfos()
-    return len(infos) - 1  # one is the driver
+    return len(_context(spark).statusTracker().getExecutorInfos()) - 1  # one is the driver
 
 
 def _ask_for(spark: SparkSession, number: int) -> None:
     jvm: Any = spark.sparkContext._jvm
     hosts = jvm.PythonUtils.toScalaMap(jvm.java.util.HashMap())
     _context(spark).requestTotalExecutors(number, 0, hosts)
+
+
+def _end_stages(spark: SparkSession, missing_s: float) -> None:
+    why = (
+        f"Spark has lost its executors, and Ray has started no other for {missing_s:.0f} s: it has "
+        "no room for one, or RayDP cannot. Start again (workbench down, where a bench is up)"
+    )
+    for stage in _context(spark).statusTracker().getActiveStageIds():
+        _context(spark).cancelStage(stage, why)
 
 
 def _context(spark: SparkSession) -> Any:
