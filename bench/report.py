@@ -99,7 +99,7 @@ class Report:
         row: dict[str, Any] = {"case": case, "way": way, "median": statistics.median(values)}
         row |= {"unit": unit, "target": target, "limit": limit, "note": note, "values": values}
         more, median = unit.endswith("/s"), row["median"]
-        first = next((r for r in self.rows if r["case"] == case), {"unit": ""})
+        first = next((r for r in self.rows if r["case"] == case), {"unit": None})
         if first["unit"] == unit and first["median"] and median:
             row["ratio"] = first["median"] / median if more else median / first["median"]
         too_little = target is not None and row.get("ratio", target) < target

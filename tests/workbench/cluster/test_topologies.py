@@ -166,6 +166,22 @@ def check_experiments(person: Person) -> None:
     assert run.metrics["validation/loss"] > 0 and run.metrics["test/accuracy"] > 0.1
 
 
+def check_data_larger_than_memory_for_objects(person: Person) -> None:
+    """What does not fit into Ray's memory goes to disk, and the training goes on."""
+    rows, width = 3000, 10_000
+    numbers = np.random.default_rng(0).random((rows, width), np.float32)
+    numbers[::2] += 0.5
+    assert numbers.nbytes > RayNodes.OBJECT_STORE_BYTES
+    features = pa.FixedSizeListArray.from_arrays(numbers.ravel(), width)
+    table = pa.table({"features": features, "label": np.arange(rows) % 2})
+    path = person.home / "large.parquet"
+    pq.write_table(table, path, row_group_size=500)
+    file = person.home / "large.py"
+    file.write_text(LARGE.format(path=str(path)))
+    trained = person.gets("train", f"{file}:large")
+    assert trained["metrics"]["test/accuracy"] > 0.9
+
+
 def test_on_a_ray_cluster_of_three_nodes(on_ray: Person) -> None:
     reply = on_ray.runs("doctor", "--cluster", "lab", "--json")
     (seen,) = (check for check in json.loads(reply.stdout) if check["name"] == "cluster lab")
@@ -174,6 +190,7 @@ def test_on_a_ray_cluster_of_three_nodes(on_ray: Person) -> None:
     try:
         assert up["cluster"]["worker_resources"] == {"trainer": 1.0}
         check_experiments(on_ray)
+        check_data_larger_than_memory_for_objects(on_ray)
     finally:
         assert on_ray.runs("down").returncode == 0
 
@@ -194,22 +211,6 @@ def test_a_folder_for_checkpoints_that_a_node_does_not_see_is_refused(
     assert f"{ray_nodes.subnet}.3 does not" in reply.stderr and "cluster.storage" in reply.stderr
     assert "Starting Spark" not in reply.stderr
     assert not on_ray.store.runs(text="attributes.status = 'FAILED'")
-
-
-def test_data_larger_than_rays_memory_for_objects(on_ray: Person, ray_nodes: RayNodes) -> None:
-    """What does not fit goes to disk, and the training goes on."""
-    rows, width = 3000, 10_000
-    numbers = np.random.default_rng(0).random((rows, width), np.float32)
-    numbers[::2] += 0.5
-    assert numbers.nbytes > RayNodes.OBJECT_STORE_BYTES
-    features = pa.FixedSizeListArray.from_arrays(numbers.ravel(), width)
-    table = pa.table({"features": features, "label": np.arange(rows) % 2})
-    path = on_ray.home / "large.parquet"
-    pq.write_table(table, path, row_group_size=500)
-    file = on_ray.home / "large.py"
-    file.write_text(LARGE.format(path=str(path)))
-    trained = on_ray.gets("train", f"{file}:large", "--cluster", "frail")
-    assert trained["metrics"]["test/accuracy"] > 0.9
 
 
 def test_a_node_that_dies_with_data_executor_and_worker(
