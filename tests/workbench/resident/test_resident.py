@@ -254,7 +254,9 @@ def test_a_killed_job_process_costs_its_job_only(bench: Bench) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "process died" in err
+    began = time.monotonic()
     bench.run("train", "digits_cnn", "--epochs", "1")
+    print(f"\n{time.monotonic() - began:.1f} s for the next job, all in all")
 
 
 def test_the_actor_does_not_grow_with_its_jobs(bench: Bench) -> None:
