@@ -21,6 +21,10 @@ _BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """For JVMs that live for minutes: the optimising compiler alone takes a third of all the CPU time of
 a start on two cores, and earns it back only after longer."""
 
+_NO_EARLY_COLLECTION = "-Dray.job.jvm-options.0=-XX:MetaspaceSize=256m"
+"""For the JVM of RayDP's master: a collection that only more classes ask for would end executors that
+Ray has started again (see `executors`)."""
+
 
 @contextmanager
 def start_spark(
@@ -148,7 +152,7 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
     brief = f"{java.options} {_BRIEF_JVM}".strip()
     executor = "spark.ray.raydp_spark_executor.actor.resource"
     return {
-        "spark.ray.raydp_app_master.extraJavaOptions": brief,
+        "spark.ray.raydp_app_master.extraJavaOptions": f"{brief} {_NO_EARLY_COLLECTION}",
         "spark.driver.extraJavaOptions": brief,
         "spark.executor.extraJavaOptions": java.options if config.joins else brief,
         f"{executor}.cpu": str(config.executor_cpus),
