@@ -43,7 +43,8 @@ def _group(item: pytest.Item) -> str | None:
         return "shared cluster"
     if "filled" in fixtures:
         return "filled store"
-    return "own cluster" if "cluster" in item.keywords else None
+    # A file's tests may share a cluster; files are dealt out to the processes as these get free.
+    return item.path.stem if "cluster" in item.keywords else None
 
 
 def pytest_unconfigure() -> None:
