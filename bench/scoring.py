@@ -152,15 +152,24 @@ def compare(
         nets.save(nets.build(NETS[name], SPEC, 10), folder, labels=list("0123456789"))
         frame = cached(spark, pictures, Path(temporary) / "rows.parquet", cores)
         floats = as_floats(frame, rows // 4, cores)
-        ways: dict[str, tuple[int, Way]] = {
-            "workbench.scoring.score": (rows, noop(score(frame, folder))),
+        makers: dict[str, tuple[int, Callable[[], Way]]] = {
+            "workbench.scoring.score": (rows, lambda: noop(score(frame, folder))),
             "mlflow.pyfunc.spark_udf": (
                 rows,
-                noop(frame.select(mlflow_udf(spark, folder)("features"))),
+                lambda: noop(frame.select(mlflow_udf(spark, folder)("features"))),
             ),
-            "predict_batch_udf": (rows // 4, noop(floats.select(batch_udf(folder)("features")))),
-            f"the bare net, {cores} threads": (rows, bare(folder, pictures, cores)),
+            "predict_batch_udf": (
+                rows // 4,
+                lambda: noop(floats.select(batch_udf(folder)("features"))),
+            ),
+            f"the bare net, {cores} threads": (rows, lambda: bare(folder, pictures, cores)),
         }
+        ways: dict[str, tuple[int, Way]] = {}
+        for way, (number, make) in makers.items():
+            # Spark keeps Python workers by their environment: each way has its own, so that none
+            # runs in a process that another one has set up.
+            spark.sparkContext.environment["BENCH_WAY"] = way
+            ways[way] = number, make()
         times = report.interleaved({way: run for way, (_, run) in ways.items()}, rounds)
         frame.unpersist()
         floats.unpersist()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nets import activations
 from nets.activations import ActivationName
 from nets.config import config
+from nets.dropout import Dropout
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 
@@ -78,7 +79,7 @@ class Block(nn.Module):
         self.norm = norm(width) if net.batch_norm else nn.Identity()
         self.activation = activations.make(net.activation, pieces=net.maxout_pieces)
         self.pool = _pool(block, dims)
-        self.dropout = nn.Dropout(net.dropout) if net.dropout else nn.Identity()
+        self.dropout = Dropout(net.dropout) if net.dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.activation(self.norm(self.conv(x)))
@@ -108,7 +109,7 @@ class Dense(nn.Module):
         self.linear = nn.Linear(features, activations.widen(activation, width, pieces))
         activations.initialise(self.linear, activation)
         self.activation = activations.make(activation, pieces=pieces)
-        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.dropout(self.activation(self.linear(x)))

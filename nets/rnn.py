@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from nets.activations import ActivationName
 from nets.cnn import Dense, output_layer
 from nets.config import config
+from nets.dropout import Dropout
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 
@@ -72,10 +73,10 @@ class RNN(nn.Module):
             if tokens
             else nn.Identity()
         )
-        self.embedding_dropout = nn.Dropout(net.dropout) if tokens else nn.Identity()
+        self.embedding_dropout = Dropout(net.dropout) if tokens else nn.Identity()
         self.recurrent = _recurrent(net, net.embedding if tokens else spec.shape[1])
         features = net.hidden * (2 if net.bidirectional else 1)
-        self.dropout = nn.Dropout(net.dropout) if net.dropout else nn.Identity()
+        self.dropout = Dropout(net.dropout) if net.dropout else nn.Identity()
         dense = []
         for width in net.dense:
             dense.append(Dense(features, width, net.activation, net.maxout_pieces, net.dropout))

@@ -19,7 +19,7 @@ from workbench.experiment import Experiment
 from workbench.progress import Progress
 from workbench.results import TrialResult
 from workbench.variants import Variants
-from workbench.worker import settings_of
+from workbench.worker import checkpoint_folder, discard_checkpoint, settings_of
 
 
 class TrialRecorder(tune.Callback):
@@ -121,8 +121,13 @@ class TrialRecorder(tune.Callback):
     def on_trial_save(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        if trial.checkpoint is not None:
-            self.trials[trial.trial_id].checkpoint = trial.checkpoint.path
+        if trial.checkpoint is None:
+            return
+        followed = self.trials[trial.trial_id]
+        before, followed.checkpoint = followed.checkpoint, trial.checkpoint.path
+        if before is not None and before != followed.checkpoint:
+            storage = checkpoint_folder(self.experiment)
+            self.written.do(discard_checkpoint, storage, before)
 
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any

@@ -156,7 +156,9 @@ def _sweep(
 def _run_config(
     experiment: Experiment, run_id: str, storage: str, followed: TrialRecorder
 ) -> tune.RunConfig:
-    at_end = tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=True)
+    # Without num_to_keep: with it, Ray Tune writes the state of all trials, which is never read
+    # here, at every checkpoint, and all trials wait for that. `followed` removes the older ones.
+    at_end = tune.CheckpointConfig(checkpoint_at_end=True)
     return tune.RunConfig(
         name=run_id,
         storage_path=storage,

@@ -18,13 +18,14 @@ import torch
 from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 from safetensors.torch import save
 
+from workbench import heap
 from workbench.bridge import Prepared, Supply
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
 from workbench.learner import Learner
 from workbench.outcome import Outcome, conclude
-from workbench.worker import HISTORY_BYTES, use_cpus
+from workbench.worker import HISTORY_BYTES, settle
 
 State = dict[str, bytes]
 """What `Learner.save` wrote: file name to content."""
@@ -49,7 +50,7 @@ class WarmWorker:
 
     def begin(self, experiment: Experiment, prepared: Prepared, state: State | None = None) -> bool:
         """Take up a training, at its start or where `state` left it; whether it is complete."""
-        use_cpus(experiment)
+        settle(experiment)
         self.experiment, self.prepared = experiment, prepared
         device = "cuda" if experiment.cluster.gpus_per_worker else "cpu"
         self.learner = Learner(experiment, prepared, device=device)
@@ -83,6 +84,7 @@ class WarmWorker:
         self.learner = None
         del self.experiment, self.prepared
         gc.collect()
+        heap.give_back()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

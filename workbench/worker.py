@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +29,7 @@ from ray.util.queue import Queue
 from nets import DivergedError
 from nets.config import override
 from nets.fit import Evaluation
+from workbench import heap
 from workbench.bridge import Prepared
 from workbench.cluster.bench import HOME
 from workbench.experiment import Experiment
@@ -75,7 +75,7 @@ def train_worker(config: dict[str, Any]) -> None:
     experiment, prepared = config["experiment"], config["prepared"]
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
-    use_cpus(experiment)
+    settle(experiment)
     learner = Learner(
         experiment,
         prepared,
@@ -175,7 +175,7 @@ class Trial(tune.Trainable):
 
     def setup(self, config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
         self.experiment, self.variants = experiment, variants
-        use_cpus(experiment)
+        settle(experiment)
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -248,7 +248,7 @@ def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: byt
 
 @ray.remote(max_retries=2)
 def _conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
-    use_cpus(experiment)
+    settle(experiment)
     return conclude(experiment, prepared, weights)
 
 
@@ -264,26 +264,35 @@ def checkpoint_folder(experiment: Experiment) -> str:
     return experiment.cluster.storage or str((HOME / "checkpoints").resolve())
 
 
+def _files(storage: str) -> tuple[FileSystem, str]:
+    """The file system that checkpoints are in, and their folder there."""
+    return FileSystem.from_uri(storage) if "://" in storage else (LocalFileSystem(), storage)
+
+
 def best_weights(storage: str, checkpoint: str) -> bytes:
     """The weights of the best epoch in a checkpoint, which is a path in storage's file system."""
-    files = FileSystem.from_uri(storage)[0] if "://" in storage else LocalFileSystem()
-    with files.open_input_file(f"{checkpoint}/best.safetensors") as file:
+    with _files(storage)[0].open_input_file(f"{checkpoint}/best.safetensors") as file:
         return bytes(file.read())
+
+
+def discard_checkpoint(storage: str, checkpoint: str) -> None:
+    """Remove one checkpoint, a path in storage's file system; what resists stays."""
+    with contextlib.suppress(OSError):
+        _files(storage)[0].delete_dir(checkpoint)
 
 
 def discard_checkpoints(storage: str, run_id: str) -> None:
     """Remove the checkpoints of a run that has ended, wherever they are; what resists stays."""
-    if "://" not in storage:
-        shutil.rmtree(Path(storage) / run_id, ignore_errors=True)
-        return
     with contextlib.suppress(OSError):
-        files, folder = FileSystem.from_uri(storage)
+        files, folder = _files(storage)
         files.delete_dir(f"{folder}/{run_id}")
 
 
-def use_cpus(experiment: Experiment) -> None:
-    """As many threads as the worker holds CPUs: more would take turns on the same cores."""
+def settle(experiment: Experiment) -> None:
+    """Make this process one that trains: with as many threads as it holds CPUs, since more would
+    take turns on the same cores, and with memory that stays its own."""
     torch.set_num_threads(max(1, round(experiment.cluster.cpus_per_worker)))
+    heap.keep_freed()
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:

@@ -2,7 +2,7 @@
 
     python bench/peers/digits_trial.py --storage journal.log --trials 32 --epochs 5 --loader
 
-The net is the one of `digits_cnn`; the loop is that of PyTorch's tutorials, over a DataLoader as
+The net is that of `digits_cnn`; the loop is that of PyTorch's tutorials, over a DataLoader as
 Optuna's own example has it, or over whole tensors as an expert may write it.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 GRID: dict[str, list[Any]] = {
     "training.learning_rate": [3e-4, 1e-3, 3e-3, 1e-2],
@@ -35,21 +35,30 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return features[train], label[train], features[validation], label[validation]
 
 
+def digits_net(activation: str) -> nn.Module:
+    """`digits_cnn` in plain PyTorch."""
+    make = {"relu": nn.ReLU, "elu": nn.ELU, "gelu": nn.GELU, "tanh": nn.Tanh}[activation]
+    layers: list[nn.Module] = []
+    for channels_in, channels in ((1, 32), (32, 64)):
+        layers += [
+            nn.Conv2d(channels_in, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            make(),
+            nn.MaxPool2d(2),
+            nn.Dropout(0.2),
+        ]
+    layers += [nn.Flatten(), nn.Linear(256, 128), make(), nn.Dropout(0.2), nn.Linear(128, 10)]
+    return nn.Sequential(*layers)
+
+
 def train(settings: Mapping[str, Any], epochs: int, loader: bool) -> Iterator[float]:
     """Validation accuracy of each epoch."""
-    from dataclasses import replace
-
     from torch.utils.data import DataLoader, TensorDataset
-
-    from nets.net import build
-    from nets.spec import TensorSpec
-    from workbench.experiments.digits import digits_cnn
 
     torch.set_num_threads(1)
     x, y, vx, vy = digits()
     size = settings["training.batch_size"]
-    config = replace(digits_cnn().net, activation=settings["net.activation"])
-    model = build(config, TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8"), 10)
+    model = digits_net(settings["net.activation"])
     rate = settings["training.learning_rate"]
     optimizer = torch.optim.AdamW(model.parameters(), rate, weight_decay=1e-2)
     steps = -(-len(y) // size) * epochs
@@ -63,14 +72,14 @@ def train(settings: Mapping[str, Any], epochs: int, loader: bool) -> Iterator[fl
     for _ in range(epochs):
         model.train()
         for features, label in rows if loader else shuffled():
-            loss = F.cross_entropy(model(features), label)
+            loss = F.cross_entropy(model(features.float()), label)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
         model.eval()
         with torch.inference_mode():
-            yield float((model(vx).argmax(1) == vy).float().mean())
+            yield float((model(vx.float()).argmax(1) == vy).float().mean())
 
 
 def main() -> None:

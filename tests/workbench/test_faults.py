@@ -28,6 +28,7 @@ from workbench.progress import Silent
 from workbench.space import Choice
 from workbench.training import train
 from workbench.tuning import sweep
+from workbench.worker import checkpoint_folder
 
 pytestmark = pytest.mark.cluster
 
@@ -124,7 +125,14 @@ def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
         training=replace(experiment.training, epochs=epochs),
         sweep=replace(experiment.sweep, search="grid", max_concurrent=1),
     )
-    recorder, told = MemoryRecorder(), Told()
+    kept: list[Counter[Path]] = []
+
+    def look(stage: str) -> None:
+        if stage.startswith("Evaluating trial"):
+            found = Path(checkpoint_folder(experiment)).glob("*/*/checkpoint_*")
+            kept.append(Counter(path.parent for path in found))
+
+    recorder, told = MemoryRecorder(), Told(look)
     data = watched(prepared, tmp_path / "rows", dies_at=130 * steps)
     before = bench.prepared[prepared.fingerprint]
     bench.prepared[prepared.fingerprint] = data
@@ -142,6 +150,8 @@ def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
     rest = len(second.epochs(steps)) - epochs
     assert 20 < rest < 130
     assert told.notes == ["Trial 1 goes on from its last checkpoint: its process died."]
+    # Each trial made some checkpoints, and has one.
+    assert [sorted(found.values()) for found in kept] == [[1, 1]] * len(kept) != []
     print(
         f"\ntrial: {rest - 20} of 130 epochs again, "
         f"{second.began - died_at(tmp_path / 'rows'):.1f} s to the next batch"

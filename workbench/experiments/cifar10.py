@@ -34,7 +34,6 @@ def cifar10_cnn() -> Experiment:
             weight_decay=5e-4,
             schedule="one_cycle",
             label_smoothing=0.1,
-            channels_last=True,
             # Twice as fast on CPUs with AVX-512 BF16 or AMX; elsewhere set it to float32.
             precision="bfloat16",
             augment=AugmentConfig(flip=True, crop=4),

@@ -37,7 +37,6 @@ def fashion_mnist() -> Experiment:
             optimizer="adamw",
             weight_decay=1e-2,
             schedule="one_cycle",
-            channels_last=True,
             augment=AugmentConfig(flip=True),
         ),
         cluster=ClusterConfig(cpus_per_worker=2),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nets.text import TextEncoder
+from workbench import heap
 from workbench.data.encode import Encoding, encode_features
 from workbench.scoring.outputs import arrow_vectors, class_numbers
 
@@ -28,6 +29,9 @@ _KEPT = 4
 
 _SLICE_BYTES = 8 * 2**20
 """Features held at once, however many rows Spark sends in one batch."""
+
+_FREED_BYTES = 512 * 2**20
+"""What a worker process keeps of the memory that it frees: it is Spark's, and works for others too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +151,15 @@ def scorer(job: Job) -> Scorer:
 def scored(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
     """The batches' kept columns and the net's answers."""
     found: Scorer | None = None
-    for batch in batches:
-        found = found or scorer(job)
-        step = max(job.batch_size, _SLICE_BYTES // found.net.spec.num_bytes)
-        for start in range(0, batch.num_rows, step):
-            yield _added(batch.slice(start, step), job, found)
+    heap.keep_freed(_FREED_BYTES)
+    try:
+        for batch in batches:
+            found = found or scorer(job)
+            step = max(job.batch_size, _SLICE_BYTES // found.net.spec.num_bytes)
+            for start in range(0, batch.num_rows, step):
+                yield _added(batch.slice(start, step), job, found)
+    finally:
+        heap.give_back()  # Spark keeps this process for whatever comes next
 
 
 def _added(batch: pa.RecordBatch, job: Job, found: Scorer) -> pa.RecordBatch:

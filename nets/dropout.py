@@ -1,0 +1,34 @@
+"""Dropout that does not cost more than the layer before it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_VALUES = 2**16
+
+
+class Dropout(nn.Dropout):
+    """Zero elements with probability `p` while training, scale the others by 1 / (1 - p).
+
+    (Srivastava et al. 2014.) On the CPU PyTorch draws every element's number by itself, an eighth
+    of a small net's step; here four elements share the 64 bits of a draw, so `p` is a multiple of
+    1/65536 there.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or x.device.type != "cpu" or not 0 < self.p < 1 or not _dense(x):
+            return F.dropout(x, self.p, self.training)
+        draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+        values = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()]
+        dropped = min(round(self.p * _VALUES), _VALUES - 1)
+        kept = (values >= dropped - _VALUES // 2).to(x.dtype).mul_(_VALUES / (_VALUES - dropped))
+        # In the layout of x: a product of two layouts takes several times as long.
+        return x * kept.as_strided(x.shape, x.stride())
+
+
+def _dense(x: Tensor) -> bool:
+    if x.is_contiguous():
+        return True
+    return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
