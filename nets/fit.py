@@ -24,7 +24,7 @@ from nets.evaluation import Evaluation, Task
 from nets.losses import Loss
 from nets.monitor import Monitor
 from nets.net import Net
-from nets.optimizers import learning_rate, make_optimizer
+from nets.optimizers import learning_rate, make_optimizer, stepping
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates
 
@@ -109,6 +109,7 @@ class Fit:
         self.loss = Loss(config, class_counts, self.device)
         self.augment = Augment(config.augment, net.spec)
         self.optimizer = make_optimizer(net.parameters(), config)
+        self._optimize = stepping(self.optimizer)
         self.epoch = 0
         """Epochs completed."""
         self.model = net if model is None else model
@@ -162,7 +163,7 @@ class Fit:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = self._gradient_norm(step)
-        self.optimizer.step()
+        self._optimize()
         return loss.detach(), scores.detach(), label, norm
 
     def _gradient_norm(self, step: int) -> Tensor | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import nn
@@ -23,6 +26,7 @@ def make_optimizer(
     Weight decay acts on matrices and kernels only: shrinking biases and normalisation scales buys
     nothing and costs accuracy (He et al. 2019, "Bag of tricks", section 3.1).
     """
+    _leave_out_compiler()
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -41,6 +45,25 @@ def make_optimizer(
     if config.optimizer == "adagrad":
         return torch.optim.Adagrad(groups, rate)
     return torch.optim.RMSprop(groups, rate, momentum=momentum)
+
+
+def stepping(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
+    """`optimizer.step`, without the wrappers that are for torch.compile and the profiler."""
+    step = torch.no_grad()(inspect.unwrap(type(optimizer).step))
+    return partial(step, optimizer)
+
+
+def _leave_out_compiler() -> None:
+    """Spare this process a second of imports, where nothing was compiled in it so far.
+
+    The first optimizer of a process loads all of torch.compile, only to keep some of its methods
+    from being compiled. PyTorch looks for the result in an attribute of each method first.
+    """
+    if "torch._dynamo" not in sys.modules:
+        for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
+            plain = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+            if plain is not None:
+                setattr(plain, "__dynamo_disable", plain)
 
 
 def learning_rate(config: TrainingConfig, step: int, num_steps: int) -> float:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from typing import Any, get_args
 
 import pytest
@@ -117,3 +119,18 @@ def test_rates_stay_within_bounds_and_past_the_end(
 def test_warmup_rises_to_the_full_rate() -> None:
     config = TrainingConfig(learning_rate=1.0, schedule="constant", warmup=0.4)
     assert rates(config, 10) == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1, 1])
+
+
+def test_a_training_does_not_load_the_compiler() -> None:
+    """It takes a second of every process that trains."""
+    program = """
+import sys, torch
+from nets import CNNConfig, TensorSpec, TrainingConfig, build
+from nets.fit import Batch, Fit
+config = TrainingConfig()
+fit = Fit(build(CNNConfig(), TensorSpec(kind="image", shape=(1, 8, 8)), 3), config, steps_per_epoch=1)
+fit.train_epoch([Batch(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))])
+fit.load_state_dict(fit.state_dict())
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
