@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import ray
 import torch
 from safetensors.torch import load, save
 
@@ -23,6 +24,7 @@ from workbench.bridge import Prepared
 from workbench.data.table import Forecast
 from workbench.experiment import Experiment
 from workbench.learner import Learner
+from workbench.process import settle, worker_resources
 
 SAMPLES = 512
 """Test rows kept in the run, so that looking inside a net needs neither Spark nor Ray."""
@@ -58,6 +60,30 @@ def conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outc
         labels=class_names(experiment, prepared),
         files=_evaluation(evaluation, split, prepared) | _samples(prepared, split),
     )
+
+
+def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+    """`conclude`, on a node that has what a worker needs (a GPU, say).
+
+    In this process, where that is this machine and needs no GPU: a process of its own would load
+    libraries for seconds to evaluate for a fraction of one.
+    """
+    if not experiment.cluster.joins and not experiment.cluster.gpus_per_worker:
+        return conclude(experiment, prepared, weights)
+    resources = worker_resources(experiment)
+    task = _conclude.options(
+        num_cpus=resources["CPU"],
+        num_gpus=resources.get("GPU", 0),
+        resources=experiment.cluster.worker_resources or None,
+    )
+    outcome: Outcome = ray.get(task.remote(experiment, prepared, weights))
+    return outcome
+
+
+@ray.remote(max_retries=2)
+def _conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+    settle(experiment)
+    return conclude(experiment, prepared, weights)
 
 
 def _model(net: nets.Net, prepared: Prepared, experiment: Experiment) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ray.train
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.util.queue import Queue
 from safetensors.torch import save
 
@@ -20,23 +20,17 @@ from nets import DivergedError
 from tracking import Recorder, TrackingError
 from workbench import provenance, warm
 from workbench.bridge import Prepared, Supply, prepare
+from workbench.checkpoints import HISTORY_BYTES, checkpoint_folder, discard_checkpoints
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
 from workbench.learner import cpu_state, new_net
-from workbench.outcome import Outcome
+from workbench.outcome import Outcome, conclude_on_cluster
 from workbench.progress import Progress, Silent
 from workbench.recording import default_recorder, record_bytes, record_data, record_outcome
 from workbench.results import TrainResult
-from workbench.worker import (
-    HISTORY_BYTES,
-    Mail,
-    checkpoint_folder,
-    conclude_on_cluster,
-    discard_checkpoints,
-    make_trainer,
-)
+from workbench.worker import Mail, make_trainer
 
 
 def train(
@@ -135,13 +129,7 @@ def _train(
         if experiment.cluster.num_workers == 1:
             outcome = warm.train_on_one(experiment, supply, bench, received, note=progress.note)
         else:
-            try:
-                outcome = _train_on_several(experiment, supply, run_id, received, progress)
-            except ray.train.TrainingFailedError:
-                if not supply.mend():
-                    raise
-                # Of the same name, it goes on from its last checkpoint.
-                outcome = _train_on_several(experiment, supply, run_id, received, progress)
+            outcome = _train_on_several(experiment, supply, run_id, received, progress)
     except (RayTaskError, ray.train.TrainingFailedError) as error:
         raise _explained(error) from error
     record_outcome(recorder, run_id, outcome, supply.prepared)
@@ -156,14 +144,30 @@ def _train_on_several(
     received: Callable[[dict[str, float], bytes | None], None],
     progress: Progress,
 ) -> Outcome:
+    """Workers that fail are Ray Train's business; what it runs them by, and their data, are ours.
+
+    A training of the same name goes on after its last checkpoint.
+    """
     storage = checkpoint_folder(experiment)
-    mail = Queue(actor_options={"num_cpus": 0})
-    trainer = make_trainer(experiment, supply.prepared, run_id, storage, Mail(mail))
-    try:
-        with _reading(mail, received, progress.note):
-            result = trainer.fit()
-    finally:
-        mail.shutdown()
+    deaths = 0
+    while True:
+        try:
+            result = _fit(experiment, supply.prepared, run_id, received, progress)
+            break
+        except ray.train.TrainingFailedError:
+            if not supply.mend():
+                raise
+        except RayActorError as error:
+            deaths += 1
+            if deaths > experiment.cluster.max_failures:
+                times = f"{deaths} time{'s' * (deaths > 1)}"
+                raise TrainingError(
+                    f"Ray Train's controller died {times}, and cluster.max_failures allows "
+                    f"{deaths - 1}. Ray says: {str(error).strip().splitlines()[0]}"
+                ) from error
+            progress.note(
+                "Ray Train's controller died; another one goes on after the last checkpoint."
+            )
     if result.checkpoint is None:
         raise TrainingError("The training ended before its first epoch was complete.")
     progress.stage("Evaluating the best epoch on the test split")
@@ -172,6 +176,22 @@ def _train_on_several(
     outcome = conclude_on_cluster(experiment, supply.prepared, weights)
     discard_checkpoints(storage, run_id)
     return outcome
+
+
+def _fit(
+    experiment: Experiment,
+    prepared: Prepared,
+    run_id: str,
+    received: Callable[[dict[str, float], bytes | None], None],
+    progress: Progress,
+) -> ray.train.Result:
+    mail = Queue(actor_options={"num_cpus": 0})
+    storage = checkpoint_folder(experiment)
+    try:
+        with _reading(mail, received, progress.note):
+            return make_trainer(experiment, prepared, run_id, storage, Mail(mail)).fit()
+    finally:
+        mail.shutdown()
 
 
 def _result(

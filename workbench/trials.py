@@ -15,11 +15,12 @@ from tracking import Recorder
 from workbench import provenance
 from workbench.background import InOrder
 from workbench.bridge import is_whole
+from workbench.checkpoints import checkpoint_folder, discard_checkpoint
 from workbench.experiment import Experiment
 from workbench.progress import Progress
 from workbench.results import TrialResult
+from workbench.trial import settings_of
 from workbench.variants import Variants
-from workbench.worker import checkpoint_folder, discard_checkpoint, settings_of
 
 
 class TrialRecorder(tune.Callback):

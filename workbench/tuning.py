@@ -16,16 +16,20 @@ from nets import ConfigError
 from nets.config import override
 from tracking import Recorder
 from workbench import provenance
+from workbench.checkpoints import best_weights, checkpoint_folder, discard_checkpoints
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
+from workbench.outcome import conclude_on_cluster
+from workbench.process import worker_resources
 from workbench.progress import Progress, Silent
 from workbench.recording import default_recorder, record_data, record_outcome
 from workbench.results import Configuration, SweepResult, TrialResult
 from workbench.search import candidates, plan, scheduler
 from workbench.space import Choice, SweepConfig, Uniform
 from workbench.training import finishing
+from workbench.trial import Trial
 from workbench.trials import TrialRecorder
 from workbench.variants import (
     FOLD,
@@ -35,15 +39,7 @@ from workbench.variants import (
     prepare_variants,
     with_folds,
 )
-from workbench.worker import (
-    Trial,
-    best_weights,
-    checkpoint_folder,
-    conclude_on_cluster,
-    discard_checkpoints,
-    tune_over_train,
-    worker_resources,
-)
+from workbench.worker import tune_over_train
 
 
 def sweep(

@@ -20,12 +20,13 @@ from safetensors.torch import save
 
 from workbench import heap
 from workbench.bridge import Prepared, Supply
+from workbench.checkpoints import HISTORY_BYTES
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
 from workbench.learner import Learner
 from workbench.outcome import Outcome, conclude
-from workbench.worker import HISTORY_BYTES, settle
+from workbench.process import settle
 
 State = dict[str, bytes]
 """What `Learner.save` wrote: file name to content."""

@@ -1,15 +1,11 @@
-"""What runs on the cluster: a training worker, a trial, the evaluation of the best epoch.
+"""Training on several workers through Ray Train.
 
 Nothing here knows the tracking store: workers report, the driver records.
 """
 
 from __future__ import annotations
 
-import contextlib
-import math
 import tempfile
-import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +13,77 @@ import ray
 import ray.train
 import ray.train.torch
 import torch
-from pyarrow.fs import FileSystem, LocalFileSystem
 from ray import tune
+from ray._raylet import PlacementGroupID
+from ray.exceptions import RayActorError
+from ray.experimental import internal_kv
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2.api.callback import UserCallback
 from ray.tune.integration.ray_train import TuneReportCallback
-from ray.tune.result import SHOULD_CHECKPOINT
+from ray.util.placement_group import PlacementGroup
 from ray.util.queue import Queue
 
-from nets import DivergedError
 from nets.config import override
 from nets.fit import Evaluation
-from workbench import heap
 from workbench.bridge import Prepared
-from workbench.cluster.bench import HOME
+from workbench.checkpoints import HISTORY_BYTES, checkpoint_folder
 from workbench.experiment import Experiment
 from workbench.learner import Learner
-from workbench.outcome import Outcome, conclude
-from workbench.results import Settings
+from workbench.process import settle, worker_resources
+from workbench.trial import settings_of
 from workbench.variants import Variants
 
-HISTORY_BYTES = 64 * 2**20
-"""Weights of every epoch are kept in the run while all epochs together stay below this."""
+
+class Trainer(TorchTrainer):
+    """TorchTrainer without the helpers that a training here does not need, each a process that
+    loads Ray Train for two seconds before it does anything (docs/PERFORMANCE.md)."""
+
+    def fit(self) -> ray.train.Result:
+        """As TorchTrainer's, and nothing stays set aside if the controller dies.
+
+        Raises:
+            RayActorError: it died. Another `fit` of the same name goes on after its last checkpoint.
+        """
+        self._noted = _Noted(f"workbench.group.{self.run_config.name}")
+        try:
+            return super().fit()
+        except RayActorError:
+            self._noted.remove()
+            raise
+
+    def _create_default_callbacks(self) -> list[Any]:
+        # The cleaner removes the workers' placement group if the controller dies. It asks Ray's
+        # dashboard for that; where there is none it never knows, and each training ends with the
+        # twelve seconds that it waits for the answer.
+        dropped: tuple[type, ...] = (PlacementGroupCleanerCallback,)
+        if not self.datasets:
+            dropped += (DatasetsCallback,)  # its manager would have nothing to hand out
+        found = super()._create_default_callbacks()
+        return [*(one for one in found if not isinstance(one, dropped)), self._noted]
+
+
+class _Noted(WorkerGroupCallback):
+    """Notes the workers' placement group, which outlives its controller, in Ray's key-value store."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def after_worker_group_start(self, worker_group: Any) -> None:
+        group = worker_group.get_worker_group_state().placement_group_handle.placement_group
+        internal_kv._internal_kv_put(self.key, group.id.binary(), overwrite=True)
+
+    def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
+        internal_kv._internal_kv_del(self.key)
+
+    def remove(self) -> None:
+        """Free what is set aside. Called where the training was started."""
+        if found := internal_kv._internal_kv_get(self.key):
+            ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(found)))
+            internal_kv._internal_kv_del(self.key)
 
 
 def make_trainer(
@@ -47,7 +91,7 @@ def make_trainer(
 ) -> TorchTrainer:
     cluster = experiment.cluster
     streamed = {name: split.dataset for name, split in prepared.splits.items() if split.dataset}
-    return TorchTrainer(
+    return Trainer(
         train_worker,
         train_loop_config={"experiment": experiment, "prepared": prepared},
         datasets=streamed,
@@ -138,87 +182,6 @@ class Mail(UserCallback):
         )
 
 
-_TOGETHER_S = 0.5
-"""A trial reports the epochs of so many seconds at once."""
-
-
-class Due:
-    """When a trial's next checkpoint is due: often enough that a death costs little, and seldom
-    enough that checkpoints take at most a twentieth of the time."""
-
-    FIRST_S, SHARE = 2.0, 1 / 20
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._since = clock()
-        self._asked: float | None = None
-        self._cost_s = self.FIRST_S * self.SHARE
-
-    def begins(self) -> None:
-        """An epoch begins: what passed since a checkpoint was asked for is what it took."""
-        if self._asked is not None:
-            self._since = self._clock()
-            self._cost_s = self._since - self._asked
-            self._asked = None
-
-    def ends(self) -> bool:
-        """An epoch is over; whether to make a checkpoint now."""
-        now = self._clock()
-        due = now - self._since >= self._cost_s / self.SHARE
-        if due:
-            self._asked = now
-        return due
-
-
-class Trial(tune.Trainable):
-    """A trial on one worker, in a process that the next trial reuses."""
-
-    def setup(self, config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
-        self.experiment, self.variants = experiment, variants
-        settle(experiment)
-        self._begin(config)
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._begin(new_config)
-        return True
-
-    def _begin(self, config: dict[str, Any]) -> None:
-        self._due = Due()
-        chosen = override(self.experiment, settings_of(config))
-        device = "cuda" if chosen.cluster.gpus_per_worker else "cpu"
-        prepared = self.variants.of(settings_of(config))
-        self.learner = Learner(chosen, prepared, device=device)
-
-    def step(self) -> dict[str, Any]:
-        """An epoch; or, where epochs are short, as many as half a second holds, which saves Ray
-        Tune's round trips. Never past an epoch at which the scheduler decides."""
-        self._due.begins()
-        began = time.monotonic()
-        told: list[dict[str, float]] = []
-        sweep, epochs = self.experiment.sweep, self.learner.training.epochs
-        while True:
-            try:
-                told.append(self.learner.train_epoch())
-            except DivergedError as error:
-                worst = {sweep.metric: -math.inf if sweep.mode == "max" else math.inf}
-                worst["epoch"] = float(self.learner.epoch)
-                return {"epochs": told, "metrics": worst, "verdict": str(error), "done": True}
-            finished = self.learner.finished
-            decided = sweep.decides_at(self.learner.epoch, epochs)
-            if finished or decided or time.monotonic() - began > _TOGETHER_S:
-                break
-        result = {"epochs": told, "metrics": told[-1], "finished": finished, "done": finished}
-        return result | {SHOULD_CHECKPOINT: not finished and self._due.ends()}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        if self.learner.best_weights:
-            self.learner.save(Path(checkpoint_dir))
-
-    def load_checkpoint(self, checkpoint: str) -> None:
-        if (Path(checkpoint) / "state.pt").exists():
-            self.learner.load(Path(checkpoint))
-
-
 def tune_over_train(config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
     """A trial on several workers: a Ray Tune function that runs a TorchTrainer."""
     chosen = override(experiment, settings_of(config))
@@ -226,75 +189,3 @@ def tune_over_train(config: dict[str, Any], experiment: Experiment, variants: Va
     storage = checkpoint_folder(experiment)
     prepared = variants.of(settings_of(config))
     make_trainer(chosen, prepared, name, storage, TuneReportCallback()).fit()
-
-
-def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
-    """`conclude`, on a node that has what a worker needs (a GPU, say).
-
-    In this process, where that is this machine and needs no GPU: a process of its own would load
-    libraries for seconds to evaluate for a fraction of one.
-    """
-    if not experiment.cluster.joins and not experiment.cluster.gpus_per_worker:
-        return conclude(experiment, prepared, weights)
-    resources = worker_resources(experiment)
-    task = _conclude.options(
-        num_cpus=resources["CPU"],
-        num_gpus=resources.get("GPU", 0),
-        resources=experiment.cluster.worker_resources or None,
-    )
-    outcome: Outcome = ray.get(task.remote(experiment, prepared, weights))
-    return outcome
-
-
-@ray.remote(max_retries=2)
-def _conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
-    settle(experiment)
-    return conclude(experiment, prepared, weights)
-
-
-def worker_resources(experiment: Experiment) -> dict[str, float]:
-    """What one worker holds in Ray's accounts."""
-    cluster = experiment.cluster
-    gpus = {"GPU": cluster.gpus_per_worker} if cluster.gpus_per_worker else {}
-    return {"CPU": cluster.cpus_per_worker, **gpus, **cluster.worker_resources}
-
-
-def checkpoint_folder(experiment: Experiment) -> str:
-    """Where the checkpoints of a training or sweep go while it runs."""
-    return experiment.cluster.storage or str((HOME / "checkpoints").resolve())
-
-
-def _files(storage: str) -> tuple[FileSystem, str]:
-    """The file system that checkpoints are in, and their folder there."""
-    return FileSystem.from_uri(storage) if "://" in storage else (LocalFileSystem(), storage)
-
-
-def best_weights(storage: str, checkpoint: str) -> bytes:
-    """The weights of the best epoch in a checkpoint, which is a path in storage's file system."""
-    with _files(storage)[0].open_input_file(f"{checkpoint}/best.safetensors") as file:
-        return bytes(file.read())
-
-
-def discard_checkpoint(storage: str, checkpoint: str) -> None:
-    """Remove one checkpoint, a path in storage's file system; what resists stays."""
-    with contextlib.suppress(OSError):
-        _files(storage)[0].delete_dir(checkpoint)
-
-
-def discard_checkpoints(storage: str, run_id: str) -> None:
-    """Remove the checkpoints of a run that has ended, wherever they are; what resists stays."""
-    with contextlib.suppress(OSError):
-        files, folder = _files(storage)
-        files.delete_dir(f"{folder}/{run_id}")
-
-
-def settle(experiment: Experiment) -> None:
-    """Make this process one that trains: with as many threads as it holds CPUs, since more would
-    take turns on the same cores, and with memory that stays its own."""
-    torch.set_num_threads(max(1, round(experiment.cluster.cpus_per_worker)))
-    heap.keep_freed()
-
-
-def settings_of(config: Mapping[str, Any]) -> Settings:
-    """The settings of a trial from what Ray Tune hands it."""
-    return dict(config["settings"]) if "settings" in config else dict(config)

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tests.workbench.small import digits, digits_sweep
 from tests.workbench.watched import Rows, died_at, noted, watched
 from tracking import MemoryRecorder
 from workbench.bridge import Prepared, prepare
+from workbench.checkpoints import checkpoint_folder
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import TrainingError
 from workbench.experiment import Experiment
@@ -28,7 +29,6 @@ from workbench.progress import Silent
 from workbench.space import Choice
 from workbench.training import train
 from workbench.tuning import sweep
-from workbench.worker import checkpoint_folder
 
 pytestmark = pytest.mark.cluster
 
@@ -156,6 +156,46 @@ def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
         f"\ntrial: {rest - 20} of 130 epochs again, "
         f"{second.began - died_at(tmp_path / 'rows'):.1f} s to the next batch"
     )
+
+
+class Killer(Told):
+    """Kills Ray Train's controller when the first epoch is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.killed: list[int] = []
+
+    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+        if not self.killed:
+            (controller,) = [
+                one
+                for one in actors().values()
+                if one["ActorClassName"] == "TrainController" and one["State"] == "ALIVE"
+            ]
+            self.killed.append(controller["Pid"])
+            psutil.Process(controller["Pid"]).kill()
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_when_ray_trains_controller_is_killed(
+    bench: Bench, prepared: Prepared, tmp_path: Path
+) -> None:
+    experiment = digits(epochs=40)
+    cluster = ClusterConfig(num_workers=2, cpus_per_worker=1, storage=str(tmp_path))
+    experiment = replace(experiment, cluster=cluster)
+    recorder, killer = MemoryRecorder(), Killer()
+    result = train(experiment, bench=bench, recorder=recorder, prepared=prepared, progress=killer)
+    assert len(killer.killed) == 1
+    assert killer.notes == [
+        "Ray Train's controller died; another one goes on after the last checkpoint."
+    ]
+    history = recorder.runs[result.run_id].history["validation/loss"]
+    assert sorted(history) == list(range(1, 41))
+    # What the workers held is free again, and nothing runs that nobody needs.
+    groups = ray.util.placement_group_table().values()
+    assert {group["state"] for group in groups} <= {"REMOVED"}
+    helpers = {one["ActorClassName"] for one in actors().values()}
+    assert not helpers & {"PlacementGroupCleaner", "DatasetManager", "PreemptionWatcher"}
 
 
 def test_a_full_disk_for_checkpoints_is_told(bench: Bench, prepared: Prepared, disk: Path) -> None:

@@ -16,10 +16,10 @@ from pyarrow.fs import FileSystem
 import nets
 from tests.workbench.small import digits_sweep
 from tracking import MlflowRecorder, Reader
+from workbench.checkpoints import discard_checkpoints
 from workbench.cluster import Bench
 from workbench.export import export
 from workbench.tuning import sweep
-from workbench.worker import discard_checkpoints
 
 
 @dataclass(frozen=True)

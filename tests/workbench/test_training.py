@@ -20,9 +20,9 @@ from tests.workbench.small import digits
 from tracking import MemoryRecorder
 from workbench.cluster import Bench, ClusterConfig
 from workbench.errors import ClusterError, TrainingError
+from workbench.process import worker_resources
 from workbench.progress import Silent
 from workbench.training import train
-from workbench.worker import worker_resources
 
 pytestmark = pytest.mark.cluster
 

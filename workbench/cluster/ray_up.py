@@ -64,6 +64,8 @@ def start_ray(
     # variable is Ray's switch for it ("local only", its default on macOS), for the processes it
     # starts; here Ray may have been imported, and the variable read, before.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "1" if config.joins else "0"
+    # Nobody takes a machine away from under a Ray that ends with this program.
+    os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "1" if config.joins else "0"
     use_token()
     import ray
     from ray._private import ray_constants
