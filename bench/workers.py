@@ -1,6 +1,6 @@
 """Training throughput through a cluster: ours beside Ray Train, TorchDistributor and TorchEstimator.
 
-    python -m bench.workers          two to four minutes on two cores
+    python -m bench.workers          six minutes on two cores
 
 Same net, rows, batch size and precision everywhere (bench/cases.py); rows/s of the training loop
 alone in each epoch but the first. One worker has all cores, two share them; a batch is a worker's.
@@ -9,6 +9,7 @@ alone in each epoch but the first. One worker has all cores, two share them; a b
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -29,7 +30,7 @@ from nets.prepare import PreparationConfig
 
 ROOT = Path(__file__).parents[1]
 CORES = os.cpu_count() or 1
-EPOCHS = 3
+EPOCHS = 5
 CHOSEN = (CIFAR, LSTM)
 WORKERS = (1, 2)
 PATIENCE_S = 300
@@ -91,6 +92,7 @@ def ray_train(folder: Path) -> Rates:
     import ray.train
     from ray.train.torch import TorchTrainer
 
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     datasets = {case.name: _dataset(case) for case in CHOSEN}
     rates: Rates = {}
     for number in WORKERS:

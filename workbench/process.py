@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import torch
 
 from workbench import heap
@@ -20,3 +22,5 @@ def settle(experiment: Experiment) -> None:
     take turns on the same cores, and with memory that stays its own."""
     torch.set_num_threads(max(1, round(experiment.cluster.cpus_per_worker)))
     heap.keep_freed()
+    if not gc.get_freeze_count():  # once: what is here now stays, and need not be walked through
+        gc.freeze()
