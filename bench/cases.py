@@ -57,7 +57,7 @@ CIFAR = Case(
     fast_resnet(24),
     TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8"),
     768,
-    TrainingConfig(batch_size=128, optimizer="sgd", channels_last=True, precision="bfloat16"),
+    TrainingConfig(batch_size=128, optimizer="sgd", precision="bfloat16"),
 )
 LSTM = Case(
     "LSTM 64 steps",
@@ -75,14 +75,15 @@ class Plain(nn.Module):
     def __init__(self, case: Case) -> None:
         super().__init__()
         self.case, self.net = case, case.make()
-        if case.config.channels_last:
+        self.channels_last = case.config.channels_last and case.spec.kind == "image"
+        if self.channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, features: Tensor) -> Tensor:
         if self.case.spec.dtype == "uint8" and features.dtype != torch.uint8:
             features = features.to(torch.uint8)
         features = features.reshape(-1, *self.case.spec.shape)
-        if self.case.config.channels_last:
+        if self.channels_last:
             features = features.contiguous(memory_format=torch.channels_last)
         dtype = autocast_dtype(self.case.config, features.device)
         with torch.autocast(features.device.type, torch.bfloat16, enabled=dtype is not None):

@@ -172,7 +172,6 @@ def to_goal(splits: dict[str, Batch], device: str, size: Size, seed: int) -> tup
         weight_decay=5e-4,
         schedule="one_cycle",
         label_smoothing=0.1,
-        channels_last=True,
         augment=AugmentConfig(flip=True, crop=4),
         health=False,
         seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import threading
 import time
@@ -164,8 +165,11 @@ class Killer(Told):
     def __init__(self) -> None:
         super().__init__()
         self.killed: list[int] = []
+        self.epochs: list[float] = []
+        """When each was told."""
 
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+        self.epochs.append(time.monotonic())
         if not self.killed:
             (controller,) = [
                 one
@@ -196,6 +200,8 @@ def test_a_training_goes_on_when_ray_trains_controller_is_killed(
     assert {group["state"] for group in groups} <= {"REMOVED"}
     helpers = {one["ActorClassName"] for one in actors().values()}
     assert not helpers & {"PlacementGroupCleaner", "DatasetManager", "PreemptionWatcher"}
+    longest = max(later - earlier for earlier, later in itertools.pairwise(killer.epochs))
+    print(f"\n{longest:.1f} s between two epochs")
 
 
 def test_a_full_disk_for_checkpoints_is_told(bench: Bench, prepared: Prepared, disk: Path) -> None:
