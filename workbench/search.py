@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
@@ -102,17 +103,53 @@ def _bayes(config: SweepConfig, earlier: list[TrialResult]) -> OptunaSearch:
     )
 
 
-def scheduler(config: SweepConfig, epochs: int) -> TrialScheduler:
-    """Ray Tune's scheduler for the sweep's setting."""
+class _Next:
+    """Chooses the trial that a process which is free takes.
+
+    Ray Tune's own choice is the first that waits. While processes start, that is one whose process
+    starts: it is ended for it, another one is started for a later trial, and where trials are
+    shorter than a start the same happens to that one.
+    """
+
+    slots: int
+    """How many trials may run at once."""
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        trials = tune_controller.get_trials()
+        waiting = [trial for trial in trials if trial.status == Trial.PENDING]
+        starting = self.slots - sum(trial.status == Trial.RUNNING for trial in trials)
+        return waiting[starting] if 0 <= starting < len(waiting) else None
+
+
+class _Fifo(_Next, FIFOScheduler):
+    pass
+
+
+class _Asha(_Next, ASHAScheduler):
+    pass
+
+
+class _Median(_Next, MedianStoppingRule):
+    pass
+
+
+def scheduler(config: SweepConfig, epochs: int, slots: int) -> TrialScheduler:
+    """Ray Tune's scheduler for the sweep's setting.
+
+    Args:
+        slots: how many trials may run at once, or more.
+    """
+    made: _Fifo | _Asha | _Median
     if config.scheduler == "asha":
-        return ASHAScheduler(
+        made = _Asha(
             time_attr=_EPOCH,
             max_t=epochs,
             grace_period=min(config.grace_epochs, epochs),
             reduction_factor=config.reduction_factor,
         )
-    if config.scheduler == "median":
-        return MedianStoppingRule(
-            time_attr=_EPOCH, grace_period=config.grace_epochs, min_samples_required=3
-        )
-    return FIFOScheduler()
+    elif config.scheduler == "median":
+        made = _Median(time_attr=_EPOCH, grace_period=config.grace_epochs, min_samples_required=3)
+    else:
+        made = _Fifo()
+    made.slots = slots
+    return made

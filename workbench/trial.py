@@ -1,6 +1,6 @@
 """A trial of a sweep on one worker, as Ray Tune runs it.
 
-Nothing here knows Ray Train: a process loads this in two thirds of the time.
+Nothing here knows Ray Train.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def _sweep(
                     metric=f"metrics/{config.metric}",
                     mode=config.mode,
                     search_alg=search,
-                    scheduler=scheduler(config, experiment.training.epochs),
+                    scheduler=scheduler(config, experiment.training.epochs, _slots(experiment)),
                     num_samples=num_samples or 1,
                     max_concurrent_trials=_concurrency(experiment),
                     reuse_actors=experiment.cluster.num_workers == 1,
@@ -243,15 +243,24 @@ def _trainable(experiment: Experiment, variants: Variants) -> Any:
 
 def _concurrency(experiment: Experiment) -> int | None:
     """Trials on several workers hold nothing themselves: their workers must all fit at once."""
-    asked, workers = experiment.sweep.max_concurrent, experiment.cluster.num_workers
-    if workers == 1:
+    asked = experiment.sweep.max_concurrent
+    if experiment.cluster.num_workers == 1:
         return asked
-    free = ray.available_resources()
-    fits = min(
-        int(free.get(name, 0) / (amount * workers))
-        for name, amount in worker_resources(experiment).items()
-    )
+    fits = _fits(experiment, ray.available_resources())
     return max(1, min(fits, asked or fits))
+
+
+def _slots(experiment: Experiment) -> int:
+    """How many trials may run at once, or more."""
+    return _concurrency(experiment) or _fits(experiment, ray.cluster_resources())
+
+
+def _fits(experiment: Experiment, resources: dict[str, float]) -> int:
+    return min(
+        int(resources.get(name, 0) / (amount * experiment.cluster.num_workers))
+        for name, amount in worker_resources(experiment).items()
+        if amount
+    )
 
 
 def check_space(experiment: Experiment) -> None:

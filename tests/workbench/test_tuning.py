@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ray._private.state import actors
 
 from nets import ConfigError
 from tests.workbench.small import digits_sweep
@@ -110,7 +111,7 @@ def test_epochs_are_reported_together_up_to_those_at_which_asha_decides(
     grace: int, factor: int, epochs: int
 ) -> None:
     config = SweepConfig(grace_epochs=grace, reduction_factor=factor)
-    rungs = scheduler(config, epochs)._brackets[0]._rungs  # type: ignore[attr-defined]
+    rungs = scheduler(config, epochs, 1)._brackets[0]._rungs  # type: ignore[attr-defined]
     decided = {epoch for epoch in range(1, epochs) if config.decides_at(epoch, epochs)}
     assert decided == {milestone for milestone, _ in rungs if milestone < epochs}
 
@@ -134,6 +135,24 @@ def test_bayes_with_asha_stops_some_and_says_why(bench: Bench) -> None:
         assert trial.epochs < 3
         why = recorder.runs[trial.run_id].run.tags["workbench.stopped"]
         assert why == f"asha at epoch {trial.epochs}"
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("kind", ["none", "asha", "median"])
+def test_no_process_is_started_for_nothing(bench: Bench, kind: str) -> None:
+    """Trials shorter than what lies between the starts of two processes."""
+    seeds = Choice(values=tuple(range(24)))
+    experiment = digits_sweep(space={"training.seed": seeds}, search="grid", scheduler=kind)
+    experiment = replace(experiment, training=replace(experiment.training, epochs=1))
+    before = set(actors())
+    result = sweep(experiment, bench=bench, recorder=MemoryRecorder())
+    assert [trial.status for trial in result.trials] == ["FINISHED"] * 24
+    made = [
+        one
+        for name, one in actors().items()
+        if name not in before and one["ActorClassName"].endswith("ResourceTrainable")
+    ]
+    assert 1 <= len(made) <= 2  # the shared bench has room for two
 
 
 @pytest.mark.cluster
