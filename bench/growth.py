@@ -117,7 +117,7 @@ def plot(found: dict[str, dict[int, list[float]]], path: Path) -> None:
 
     matplotlib.use("Agg")
     matplotlib.rcParams |= {"svg.hashsalt": "growth", "svg.fonttype": "none"}
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")
     for (part, times), mark in zip(found.items(), "osD^v", strict=False):
@@ -125,6 +125,9 @@ def plot(found: dict[str, dict[int, list[float]]], path: Path) -> None:
         axes.plot(FACTORS, [value / each[0] for value in each], marker=mark, label=part)
     axes.set(xscale="log", yscale="log", xlabel="data, trials or runs", ylabel="time per item")
     axes.set_xticks(FACTORS, [f"{factor}×" for factor in FACTORS])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:.1g}")
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
     axes.axhline(1, color="0.7", linewidth=1, zorder=0)
     axes.legend(frameon=False, ncols=2)
     figure.savefig(path, metadata={"Date": None})

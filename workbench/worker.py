@@ -48,11 +48,11 @@ class Trainer(TorchTrainer):
         Raises:
             RayActorError: it died. Another `fit` of the same name goes on after its last checkpoint.
         """
-        self._noted = _Noted(f"workbench.group.{self.run_config.name}")
+        self._noted = _Noted(f"{_groups()}{self.run_config.name}")
         try:
             return super().fit()
         except RayActorError:
-            self._noted.remove()
+            _free(self._noted.key)
             raise
 
     def _create_default_callbacks(self) -> list[Any]:
@@ -79,11 +79,24 @@ class _Noted(WorkerGroupCallback):
     def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
         internal_kv._internal_kv_del(self.key)
 
-    def remove(self) -> None:
-        """Free what is set aside. Called where the training was started."""
-        if found := internal_kv._internal_kv_get(self.key):
-            ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(found)))
-            internal_kv._internal_kv_del(self.key)
+    after_worker_group_abort = after_worker_group_shutdown
+
+
+def _groups() -> str:
+    """What the notes of this program's trainings begin with."""
+    return f"workbench.group.{ray.get_runtime_context().get_job_id()}."
+
+
+def _free(key: str | bytes) -> None:
+    if found := internal_kv._internal_kv_get(key):
+        ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(found)))
+        internal_kv._internal_kv_del(key)
+
+
+def free_groups() -> None:
+    """Free what trainings held whose process died. Not while one runs in the same program."""
+    for key in internal_kv._internal_kv_list(_groups()):
+        _free(key)
 
 
 def make_trainer(

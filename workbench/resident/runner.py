@@ -96,9 +96,10 @@ class Runner:
     def ready(self) -> int:
         """Load what jobs need; this process's id."""
         from tracking import MlflowRecorder
-        from workbench import tuning, warm
+        from workbench import tuning, warm, worker
 
         del tuning
+        worker.free_groups()  # of a runner that was killed
         warm.start(self._bench, self._bench.config)
         with suppress(TrackingError):  # of no concern before there is a job
             MlflowRecorder().close()  # closes the runs of a runner that was killed

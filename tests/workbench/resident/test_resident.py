@@ -75,10 +75,10 @@ class Bench:
             assert time.monotonic() < end, jobs[:1]
             time.sleep(0.05)
 
-    def training(self) -> tuple[subprocess.Popen[str], Job]:
+    def training(self, *more: str) -> tuple[subprocess.Popen[str], Job]:
         """A training that never ends, after its first epoch."""
         before = {job.id for job in self.client.jobs.jobs()}
-        process = self.start("train", "digits_cnn", *FOR_EVER)
+        process = self.start("train", "digits_cnn", *FOR_EVER, *more)
         job = self.job(lambda job: job.id not in before and told(job, "epoch") != [])
         return process, job
 
@@ -249,13 +249,15 @@ def test_the_ui_runs_on_it_and_shows_it(bench: Bench, monkeypatch: pytest.Monkey
 
 
 def test_a_killed_job_process_costs_its_job_only(bench: Bench) -> None:
-    process, _ = bench.training()
+    # On two workers: what they held is not free by itself.
+    workers = ("--set", "cluster.num_workers=2")
+    process, _ = bench.training(*workers)
     os.kill(bench.client.describe()["pids"]["runner"], signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "process died" in err
     began = time.monotonic()
-    bench.run("train", "digits_cnn", "--epochs", "1")
+    bench.run("train", "digits_cnn", "--epochs", "1", *workers)
     print(f"\n{time.monotonic() - began:.1f} s for the next job, all in all")
 
 
