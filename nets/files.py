@@ -119,8 +119,7 @@ def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
             "are damaged or not ours: export the run again."
         ) from error
     net.labels = tuple(described["labels"]) if described["labels"] else None
-    if spec.kind == "image":  # half the time, as in training
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.channels_last()  # half the time, as in training
     return net.to(device).eval()
 
 

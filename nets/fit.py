@@ -53,8 +53,8 @@ def place(net: Net, config: TrainingConfig, device: torch.device | str | None = 
     """
     if device is not None:
         net.to(device)
-    if config.channels_last and net.spec.kind == "image":
-        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if config.channels_last:
+        net.channels_last()
     return net
 
 

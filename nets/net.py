@@ -76,6 +76,11 @@ class Net(nn.Module):
         out: Tensor = self.body(self.prepare(features, length), length)
         return out if self.restore is None else self.restore(out, features, length)
 
+    def channels_last(self) -> None:
+        """Keep the weights of a net for pictures pixel by pixel; its feature maps follow."""
+        if self.spec.kind == "image":
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
     def layers(self) -> list[Layer]:
         """Every layer with parameters or a computation of its own, in the order they run."""
         seen: list[tuple[str, nn.Module, tuple[int, ...]]] = []

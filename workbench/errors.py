@@ -49,3 +49,18 @@ def exit_code(error: Exception) -> int:
 def _is(error: Exception, module: str, name: str) -> bool:
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(error, kind)
+
+
+def died_too_often(
+    what: str, deaths: int, allowed: int, error: Exception, advice: str = ""
+) -> TrainingError:
+    """What a training ends with whose process died more often than it may.
+
+    Args:
+        advice: whole sentences, each with a blank behind it.
+    """
+    times = f"{deaths} time{'s' * (deaths > 1)}"
+    return TrainingError(
+        f"{what} died {times}, and cluster.max_failures allows {allowed}. {advice}"
+        f"Ray says: {str(error).strip().splitlines()[0]}"
+    )

@@ -1,8 +1,8 @@
 """What the C library does with memory that is freed.
 
 As it comes, glibc gives large blocks back to the system at once, and every step of a training faults
-the same pages in again: up to a fifth of the time of a net with maps of megabytes
-(docs/PERFORMANCE.md). Other C libraries are left alone.
+the same pages in again: half of the time in which a CNN scores pictures (docs/PERFORMANCE.md).
+Other C libraries are left alone.
 """
 
 from __future__ import annotations

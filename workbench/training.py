@@ -23,7 +23,7 @@ from workbench.bridge import Prepared, Supply, prepare
 from workbench.checkpoints import HISTORY_BYTES, checkpoint_folder, discard_checkpoints
 from workbench.cluster.bench import Bench
 from workbench.cluster.bench import bench as open_bench
-from workbench.errors import TrainingError
+from workbench.errors import TrainingError, died_too_often
 from workbench.experiment import Experiment
 from workbench.learner import cpu_state, new_net
 from workbench.outcome import Outcome, conclude_on_cluster
@@ -149,22 +149,20 @@ def _train_on_several(
     A training of the same name goes on after its last checkpoint.
     """
     storage = checkpoint_folder(experiment)
-    deaths = 0
+    allowed = experiment.cluster.max_failures
+    deaths = losses = 0
     while True:
         try:
             result = _fit(experiment, supply.prepared, run_id, received, progress)
             break
         except ray.train.TrainingFailedError:
-            if not supply.mend():
+            losses += 1
+            if losses > max(1, allowed) or not supply.mend():  # once whatever is allowed
                 raise
         except RayActorError as error:
             deaths += 1
-            if deaths > experiment.cluster.max_failures:
-                times = f"{deaths} time{'s' * (deaths > 1)}"
-                raise TrainingError(
-                    f"Ray Train's controller died {times}, and cluster.max_failures allows "
-                    f"{deaths - 1}. Ray says: {str(error).strip().splitlines()[0]}"
-                ) from error
+            if deaths > allowed:
+                raise died_too_often("Ray Train's controller", deaths, allowed, error) from error
             progress.note(
                 "Ray Train's controller died; another one goes on after the last checkpoint."
             )

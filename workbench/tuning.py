@@ -112,6 +112,7 @@ def _sweep(
     progress.stage(f"Running {num_samples or total - len(earlier)} trials")
     with followed.written:
         if total > len(earlier):
+            at_once = _concurrency(experiment)
             tune.Tuner(
                 _trainable(experiment, variants),
                 param_space=space,
@@ -119,9 +120,13 @@ def _sweep(
                     metric=f"metrics/{config.metric}",
                     mode=config.mode,
                     search_alg=search,
-                    scheduler=scheduler(config, experiment.training.epochs, _slots(experiment)),
+                    scheduler=scheduler(
+                        config,
+                        experiment.training.epochs,
+                        slots=at_once or _fits(experiment, ray.cluster_resources()),
+                    ),
                     num_samples=num_samples or 1,
-                    max_concurrent_trials=_concurrency(experiment),
+                    max_concurrent_trials=at_once,
                     reuse_actors=experiment.cluster.num_workers == 1,
                 ),
                 run_config=_run_config(experiment, run_id, storage, followed),
@@ -248,11 +253,6 @@ def _concurrency(experiment: Experiment) -> int | None:
         return asked
     fits = _fits(experiment, ray.available_resources())
     return max(1, min(fits, asked or fits))
-
-
-def _slots(experiment: Experiment) -> int:
-    """How many trials may run at once, or more."""
-    return _concurrency(experiment) or _fits(experiment, ray.cluster_resources())
 
 
 def _fits(experiment: Experiment, resources: dict[str, float]) -> int:

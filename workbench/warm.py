@@ -22,7 +22,7 @@ from workbench import heap
 from workbench.bridge import Prepared, Supply
 from workbench.checkpoints import HISTORY_BYTES
 from workbench.cluster import Bench, ClusterConfig
-from workbench.errors import TrainingError
+from workbench.errors import died_too_often
 from workbench.experiment import Experiment
 from workbench.learner import Learner
 from workbench.outcome import Outcome, conclude
@@ -126,11 +126,9 @@ def train_on_one(
             bench.release()
             deaths += 1
             if deaths > allowed:
-                times = f"{deaths} time{'s' * (deaths > 1)}"
-                raise TrainingError(
-                    f"The training's process died {times}, and cluster.max_failures allows "
-                    f"{allowed}. Out of memory, perhaps: lower training.batch_size or the net's "
-                    f"size. Ray says: {str(error).strip().splitlines()[0]}"
+                advice = "Out of memory, perhaps: lower training.batch_size or the net's size. "
+                raise died_too_often(
+                    "The training's process", deaths, allowed, error, advice
                 ) from error
             where = "after its last complete epoch" if reached else "from its beginning"
             note(f"The training's process died; another one goes on {where}.")
