@@ -67,7 +67,7 @@ format: $(READY) ## format and fix what ruff can fix
 	@$(BIN)/ruff format --quiet .
 
 bench: $(READY) ## the benchmarks: one table each
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv and caches (the runs in .workbench stay)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

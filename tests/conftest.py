@@ -9,6 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no fault of the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Before anything reads them. Spark, Ray and the tests share the cores of a small machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

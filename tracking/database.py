@@ -25,9 +25,9 @@ from mlflow.store.tracking.dbmodels.models import (
 from mlflow.utils.search_utils import SearchUtils
 
 from tracking.errors import QueryError
+from tracking.query import ATTRIBUTES, Course, Names, Page, Query, sorted_points
 from tracking.run import ARCHIVED, PARENT, Run
 from tracking.store import connect
-from tracking.table import ATTRIBUTES, Course, Names, Page, Query, sorted_points
 
 _ATTRIBUTES = {
     "run_id": SqlRun.run_uuid,

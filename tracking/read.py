@@ -9,11 +9,11 @@ from pathlib import Path, PurePosixPath
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError
+from tracking.query import START, Course, Query, open_table
 from tracking.recorder import inside
 from tracking.retry import refused
 from tracking.run import Run, check_id, from_mlflow
 from tracking.store import connect, reason, store_uri
-from tracking.table import START, Course, Query, open_table
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 

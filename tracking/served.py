@@ -9,9 +9,9 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import QueryError
+from tracking.query import ATTRIBUTES, KINDS, Course, Names, Page, Query
 from tracking.run import ARCHIVED, PARENT, from_mlflow
 from tracking.store import connect
-from tracking.table import ATTRIBUTES, KINDS, Course, Names, Page, Query
 
 _NAMES_FROM = 200
 _CALL = 1000

@@ -6,22 +6,8 @@ it is first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+import lazy_loader
 
-_HOMES = {
-    "Experiment": "workbench.experiment",
-    "bench": "workbench.cluster",
-    "load_experiment": "workbench.experiments",
-    "sweep": "workbench.tuning",
-    "train": "workbench.training",
-}
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-__all__ = ["Experiment", "bench", "load_experiment", "sweep", "train"]
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)

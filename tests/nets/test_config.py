@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nets import CNNConfig, ConfigError, RNNConfig, TensorSpec, TrainingConfig
 from nets.config import flatten, from_dict, override, to_dict
-from workbench.experiment import Experiment
+from workbench.experiments.experiment import Experiment
 
 EXPERIMENT = Experiment(name="x")
 

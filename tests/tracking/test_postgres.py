@@ -15,7 +15,7 @@ from tests.tracking.postgres import Postgres
 from tests.tracking.served import Server
 from tests.tracking.writer import METRICS, value
 from tracking import MlflowRecorder, Reader, open_table
-from tracking.table import Query
+from tracking.query import Query
 
 pytestmark = pytest.mark.slow
 

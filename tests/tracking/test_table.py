@@ -12,8 +12,8 @@ from mlflow.entities import Metric, Param, RunTag
 
 from tracking.database import DatabaseTable
 from tracking.errors import QueryError
+from tracking.query import Query, Table
 from tracking.served import ServedTable
-from tracking.table import Query, Table
 
 RUNS: dict[str, tuple[str, dict[str, list[float]], dict[str, str], dict[str, str]]] = {
     # name: experiment, metric to values by step, parameters, tags

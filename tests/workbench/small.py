@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from nets import BlockConfig, CNNConfig, TrainingConfig
-from workbench.experiment import Experiment
-from workbench.space import Choice, SweepConfig, Uniform
+from workbench.experiments.experiment import Experiment
+from workbench.experiments.space import Choice, SweepConfig, Uniform
 
 TRAINING = TrainingConfig(epochs=3, learning_rate=3e-3, batch_size=64)
 

@@ -25,8 +25,8 @@ from workbench.cli.options import changes_of, parse_space
 from workbench.data import pictures
 from workbench.data.sources import cifar, idx, ts_file
 from workbench.errors import DataError
-from workbench.experiment import Experiment
 from workbench.experiments import load_experiment
+from workbench.experiments.experiment import Experiment
 
 fuzzed = settings(
     max_examples=150,

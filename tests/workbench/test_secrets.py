@@ -19,10 +19,10 @@ from nets.config import override, to_dict
 from tests.workbench.small import digits
 from tracking import Reader
 from tracking.mlflow_recorder import MlflowRecorder
-from workbench import provenance
 from workbench.cli import guard
 from workbench.errors import TrainingError
-from workbench.learner import Learner
+from workbench.training import provenance
+from workbench.training.learner import Learner
 
 STORE = "postgresql://me:s3cret@127.0.0.1:1/runs"
 

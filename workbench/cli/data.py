@@ -15,8 +15,8 @@ from workbench.cli.options import Cluster, Debug, Json, Set, changes_of, configu
 
 if TYPE_CHECKING:
     from workbench.data.downloads import Known
-    from workbench.describe import Description
-    from workbench.experiment import Experiment
+    from workbench.experiments.experiment import Experiment
+    from workbench.preflight.source import Description
 
 app = typer.Typer(no_args_is_help=True, help="Look at data, and get some")
 
@@ -57,7 +57,7 @@ def describe(
 
     `workbench data describe table.csv --set data.source.label=species`
     """
-    from workbench.terminal import Terminal
+    from workbench.progress.terminal import Terminal
 
     with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Loading the libraries")
@@ -65,7 +65,7 @@ def describe(
         from workbench import data
         from workbench.cluster import bench
         from workbench.cluster.bench import HOME
-        from workbench.describe import describe as look
+        from workbench.preflight.source import describe as look
 
         with bench(chosen.cluster, progress=progress) as opened:
             data.obtain(chosen.data.source, progress)
@@ -100,7 +100,7 @@ def download(
     `workbench data download fashion-mnist`
     """
     from workbench.data import downloads, obtain
-    from workbench.terminal import Terminal
+    from workbench.progress.terminal import Terminal
 
     if name is None:
         _list(downloads.KNOWN, json)
@@ -145,8 +145,8 @@ def _experiment(source: str, set_: list[str] | None, cluster: str | None) -> Exp
     from nets.errors import ConfigError
     from workbench.data.config import DataConfig
     from workbench.data.guess import guessed
-    from workbench.experiment import Experiment
     from workbench.experiments import names
+    from workbench.experiments.experiment import Experiment
 
     if source.startswith("{"):
         try:

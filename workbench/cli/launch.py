@@ -26,11 +26,11 @@ from workbench.cli.options import (
     parse_space,
 )
 from workbench.cli.resident import joined
+from workbench.progress.terminal import Board, Terminal, number_text, trials_table
 from workbench.results import SweepResult, TrainResult
-from workbench.terminal import Board, Terminal, number_text, trials_table
 
 if TYPE_CHECKING:
-    from workbench.experiment import Experiment
+    from workbench.experiments.experiment import Experiment
 
 _ROWS = 20
 """Trials on the final leaderboard."""
@@ -173,7 +173,7 @@ def sweep(
             shown = {"name": chosen.name, "metric": metric, "mode": mode}
             progress.rank_by(metric, mode)
             _refuse_missing_data(chosen)
-            from workbench.tuning import sweep as run
+            from workbench.sweeps.driver import sweep as run
 
             progress.stage_done()
             result = run(chosen, progress=progress, resume=resume)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from workbench.experiment import Experiment
+    from workbench.experiments.experiment import Experiment
 
 
 def _debug(on: bool) -> None:

@@ -12,7 +12,7 @@ from workbench.cli import output
 from workbench.cli.options import Cluster, Debug, ExperimentName, Json, Set, configured
 
 if TYPE_CHECKING:
-    from workbench.plan import Plan
+    from workbench.preflight.capacity import Plan
 
 
 def plan(
@@ -32,7 +32,7 @@ def plan(
 
     `workbench plan digits_cnn --set cluster.num_workers=4 --json`
     """
-    from workbench.plan import plan as reckon
+    from workbench.preflight.capacity import plan as reckon
 
     found = reckon(configured(experiment, set_, cluster=cluster))
     if json:
@@ -44,7 +44,7 @@ def plan(
 
 
 def _show(found: Plan) -> None:
-    from workbench.plan import in_words
+    from workbench.preflight.capacity import in_words
 
     def size(num_bytes: int | None) -> str:
         return "not known yet" if num_bytes is None else in_words(num_bytes)

@@ -14,12 +14,12 @@ from rich.text import Text
 from workbench.cli import output
 from workbench.cli.options import Cluster, Debug, Json, Set, configured
 from workbench.errors import ClusterError
-from workbench.resident import Client, Job, Jobs, find
-from workbench.resident import client as clients
-from workbench.resident import state as states
-from workbench.resident.client import INTERRUPTED, End
-from workbench.resident.request import Request
-from workbench.terminal import Terminal
+from workbench.jobs import Client, Job, Jobs, find
+from workbench.jobs import client as clients
+from workbench.jobs import statefile as states
+from workbench.jobs.client import INTERRUPTED, End
+from workbench.jobs.request import Request
+from workbench.progress.terminal import Terminal
 
 if TYPE_CHECKING:
     from workbench.progress import Progress

@@ -245,7 +245,7 @@ def spark_session(
 @contextmanager
 def _on_ray(config: ClusterConfig, settings: dict[str, str]) -> Iterator[SparkSession]:
     from workbench.cluster import bench
-    from workbench.terminal import Terminal
+    from workbench.progress.terminal import Terminal
 
     with (
         terminal.progress_console() as console,

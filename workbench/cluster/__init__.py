@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from workbench.cluster.bench import Bench, bench
-from workbench.cluster.config import ClusterConfig
-from workbench.cluster.java import Java, find_java
+import lazy_loader
 
-__all__ = ["Bench", "ClusterConfig", "Java", "bench", "find_java"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -53,7 +53,7 @@ class Bench:
     warm: dict[tuple[float, float, tuple[tuple[str, float], ...]], Any] = field(
         default_factory=dict
     )
-    """Idle training processes by the CPUs, GPUs and custom resources they hold; see `workbench.warm`."""
+    """Idle training processes by the CPUs, GPUs and custom resources they hold; see `workbench.training.one_worker`."""
 
     def check(self, config: ClusterConfig, *, checkpoints: str | None = None) -> None:
         """Refuse an experiment whose workers would wait for ever, or write where nobody reads.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from workbench.data.table import Table
+from workbench.data.canonical import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

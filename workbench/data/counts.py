@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from nets.config import to_dict
+from workbench.data.canonical import Table
 from workbench.data.config import DataConfig
 from workbench.data.encode import SPLITS
 from workbench.data.split import absent, check
-from workbench.data.table import Table
 from workbench.errors import DataError
 
 _BAD_SHOWN = 20

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nets.spec import TensorSpec
+from workbench.data.canonical import Table
 from workbench.data.encode import Encoding, Recipe, canonical_rows, variable
 from workbench.data.pictures import shape_of
-from workbench.data.table import Table
 from workbench.errors import DataError
 
 if TYPE_CHECKING:

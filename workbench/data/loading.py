@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.data import downloads
+from workbench.data.canonical import Table
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import read
 from workbench.data.split import split
-from workbench.data.table import Table
 from workbench.progress import Progress
 
 if TYPE_CHECKING:

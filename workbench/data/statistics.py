@@ -11,7 +11,7 @@ import numpy as np
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.statistics import Statistics, Sums
-from workbench.data.table import Table
+from workbench.data.canonical import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nets.text import PADDING, SEPARATOR, UNKNOWN, WORD, TextEncoder, TextEncoding, tokenizer
+from workbench.data.canonical import Table
 from workbench.data.rows import binary
-from workbench.data.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,8 +1,7 @@
-"""The experiments that ship, and how one is found by name or in a person's own file."""
+"""What an experiment is, those that ship, and how one is found by name or in a person's own file."""
 
 from __future__ import annotations
 
-from workbench.experiments.registry import load_experiment, names
-from workbench.experiments.settings import Setting, settings
+import lazy_loader
 
-__all__ = ["Setting", "load_experiment", "names", "settings"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -16,18 +16,18 @@ from nets.config import unknown
 from nets.errors import ConfigError
 
 if TYPE_CHECKING:
-    from workbench.experiment import Experiment
+    from workbench.experiments.experiment import Experiment
 
 _SHIPPED = {
-    "cifar10_cnn": "workbench.experiments.cifar10",
-    "digits_autoencoder": "workbench.experiments.digits",
-    "digits_cnn": "workbench.experiments.digits",
-    "digits_rnn": "workbench.experiments.digits",
-    "fashion_mnist": "workbench.experiments.fashion_mnist",
-    "etth1": "workbench.experiments.series",
-    "japanese_vowels": "workbench.experiments.series",
-    "names": "workbench.experiments.text",
-    "rt_polarity": "workbench.experiments.text",
+    "cifar10_cnn": "workbench.experiments.shipped.cifar10",
+    "digits_autoencoder": "workbench.experiments.shipped.digits",
+    "digits_cnn": "workbench.experiments.shipped.digits",
+    "digits_rnn": "workbench.experiments.shipped.digits",
+    "fashion_mnist": "workbench.experiments.shipped.fashion_mnist",
+    "etth1": "workbench.experiments.shipped.series",
+    "japanese_vowels": "workbench.experiments.shipped.series",
+    "names": "workbench.experiments.shipped.text",
+    "rt_polarity": "workbench.experiments.shipped.text",
 }
 
 _MODULE = "workbench_experiment_file"
@@ -95,7 +95,7 @@ def _blamed_on(what: str, path: Path) -> Iterator[None]:
 
 
 def _choose(found: Mapping[str, Any], function: str, path: str) -> Any:
-    from workbench.experiment import Experiment
+    from workbench.experiments.experiment import Experiment
 
     candidates = {
         name: value
@@ -119,7 +119,7 @@ def _choose(found: Mapping[str, Any], function: str, path: str) -> Any:
 
 
 def _made(source: Experiment | Callable[[], Any], name: str) -> Experiment:
-    from workbench.experiment import Experiment
+    from workbench.experiments.experiment import Experiment
 
     if isinstance(source, Experiment):
         return source

@@ -5,22 +5,6 @@ CNNClassifier(layers=[32, 64, 10], featuresCol="image").fit(train).transform(tes
 
 from __future__ import annotations
 
-from workbench.ml.estimators import (
-    Autoencoder,
-    CNNClassifier,
-    CNNRegressor,
-    RNNClassifier,
-    RNNRegressor,
-)
-from workbench.ml.models import AutoencoderModel, ClassificationModel, RegressionModel
+import lazy_loader
 
-__all__ = [
-    "Autoencoder",
-    "AutoencoderModel",
-    "CNNClassifier",
-    "CNNRegressor",
-    "ClassificationModel",
-    "RNNClassifier",
-    "RNNRegressor",
-    "RegressionModel",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

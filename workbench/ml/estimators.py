@@ -16,7 +16,7 @@ from nets.rnn import RNNConfig
 from nets.training import TrainingConfig
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import DataFrameSource
-from workbench.experiment import Experiment
+from workbench.experiments.experiment import Experiment
 from workbench.ml.models import AutoencoderModel, ClassificationModel, NetModel, RegressionModel
 from workbench.ml.params import (
     ClassParams,

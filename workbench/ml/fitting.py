@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from tracking import Reader
 from workbench.bridge import prepare_table
 from workbench.cluster.joined import joined
-from workbench.data.table import Table
-from workbench.experiment import Experiment
+from workbench.data.canonical import Table
+from workbench.experiments.experiment import Experiment
 from workbench.export import export
 from workbench.scoring import Model, read_model
 from workbench.training import train

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, SEPARATOR, UNKNOWN, TextEncoding
+from workbench.data.canonical import Table
 from workbench.data.frames import content_key, from_dataframe
 from workbench.data.pictures import picture_spec, shape_of
 from workbench.data.rows import class_names, index_of
-from workbench.data.table import Table
 from workbench.data.vocabulary import encode_text
 from workbench.errors import DataError
 from workbench.ml.params import TextParams, TrainingParams

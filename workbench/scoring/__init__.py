@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from workbench.scoring.files import score_files, stream_files
-from workbench.scoring.frames import score
-from workbench.scoring.model import Model, read_model
-from workbench.scoring.outputs import Outputs
+import lazy_loader
 
-__all__ = ["Model", "Outputs", "read_model", "score", "score_files", "stream_files"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,7 +14,7 @@ import pydantic
 from nets import activations
 from nets.config import override, to_dict
 from nets.errors import ConfigError
-from workbench.experiment import Experiment
+from workbench.experiments.experiment import Experiment
 
 Kind = Literal["switch", "choice", "integer", "number", "text", "json"]
 

@@ -3,7 +3,7 @@
 Where a bench is up (`workbench up`), it runs them. Elsewhere each job is a detached process of its
 own (`python -m workbench.ui.jobs FOLDER`) that waits for the jobs before it, so nothing has to
 stay up in between: no daemon, and a restarted UI finds everything as it was. The folders are those
-of `workbench.resident.jobs`.
+of `workbench.jobs.folder`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from types import FrameType
 from typing import IO, Any
 
 from workbench.errors import WorkbenchError
-from workbench.resident.client import Client, look, stop
-from workbench.resident.jobs import Job, Jobs, load, plain, write
-from workbench.resident.request import Request
+from workbench.jobs.client import Client, look, stop
+from workbench.jobs.folder import Job, Jobs, load, plain, write
+from workbench.jobs.request import Request
 
 __all__ = ["Job", "Queue", "plain"]
 

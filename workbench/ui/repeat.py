@@ -11,7 +11,7 @@ _FILE = '''"""The experiment of run {run_id}, complete: `workbench train {name}:
 import json
 
 from nets.config import from_dict
-from workbench.experiment import Experiment
+from workbench.experiments import Experiment
 
 _TOLD = json.loads(
     r"""

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tracking.store import masked
-from workbench.resident.jobs import Jobs
+from workbench.jobs.folder import Jobs
 from workbench.ui import home, store
 from workbench.ui.artifacts import Missing
 

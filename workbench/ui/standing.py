@@ -12,8 +12,8 @@ import psutil
 import streamlit as st
 
 from workbench.errors import WorkbenchError
-from workbench.resident import client as clients
-from workbench.resident.client import Client, Sight
+from workbench.jobs import client as clients
+from workbench.jobs.client import Client, Sight
 from workbench.ui import home, parts
 
 _LIVE_S = 2

@@ -15,9 +15,9 @@ import streamlit as st
 import tracking
 from tracking import Reader, edit, open_table, store_uri
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
+from tracking.query import KINDS, START, Names, Query, Table
+from tracking.query import Page as TablePage
 from tracking.store import masked
-from tracking.table import KINDS, START, Names, Query, Table
-from tracking.table import Page as TablePage
 
 # Copying a file of a kilobyte is no reason for a progress bar in the UI's log
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

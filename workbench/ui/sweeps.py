@@ -92,7 +92,7 @@ def _row(
     return {
         "run_id": child.id,
         "name": child.name,
-        "trial": int(child.tags.get("workbench.trial", "0")),
+        "trial": int(child.tags.get("workbench.sweeps.trial", "0")),
         "status": child.status,
         "stopped": child.tags.get("workbench.stopped", child.tags.get("workbench.error", "")),
         "start": child.start,

@@ -45,7 +45,7 @@ LARGE = """
 from nets import CNNConfig, TrainingConfig
 from workbench.data import DataConfig
 from workbench.data.sources.table import TableSource
-from workbench.experiment import Experiment
+from workbench.experiments import Experiment
 
 large = Experiment(
     name="large",

@@ -24,7 +24,7 @@ from nets.fit import Batch, Fit, batches
 from nets.metrics import confusion, per_class
 from nets.prepare import PreparationConfig, make
 from nets.statistics import Sums
-from workbench.experiment import Experiment
+from workbench.experiments.experiment import Experiment
 
 LABELS = [str(i) for i in range(10)]
 
@@ -222,7 +222,7 @@ def sweep(store: Store, trials: int = 9) -> str:
         tags = {
             "workbench.sweep": run_id,
             "mlflow.parentRunId": run_id,
-            "workbench.trial": str(i + 1),
+            "workbench.sweeps.trial": str(i + 1),
         }
         if i == 0:
             tags["workbench.stopped"] = "asha at epoch 1"
@@ -231,7 +231,7 @@ def sweep(store: Store, trials: int = 9) -> str:
     failed = store.start(
         asked, f"trial-{trials + 1:03d}", "trial",
         **{"workbench.sweep": run_id,
-            "mlflow.parentRunId": run_id, "workbench.trial": str(trials + 1), "workbench.error": "The loss became NaN."},
+            "mlflow.parentRunId": run_id, "workbench.sweeps.trial": str(trials + 1), "workbench.error": "The loss became NaN."},
     )  # fmt: skip
     store.client.set_terminated(failed, "FAILED")
     store.client.set_terminated(run_id, "FINISHED")

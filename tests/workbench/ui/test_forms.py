@@ -4,7 +4,7 @@ import pytest
 
 from nets import CNNConfig
 from nets.config import flatten, override
-from workbench.experiment import Experiment
+from workbench.experiments.experiment import Experiment
 from workbench.ui import forms
 
 BASE = Experiment(name="base", net=CNNConfig())

@@ -25,7 +25,7 @@ from tests.workbench.ui.fill import Store
 from tests.workbench.ui.test_pages import open_page, text
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import SeriesSource, TextSource
-from workbench.experiment import Experiment
+from workbench.experiments.experiment import Experiment
 
 VOCABULARY = (PADDING, UNKNOWN, "good", "bad", "film")
 

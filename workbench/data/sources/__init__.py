@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from workbench.data.canonical import Table
 from workbench.data.sources import (
     cifar,
     dataframe,
@@ -34,7 +35,6 @@ from workbench.data.sources.series import SeriesSource
 from workbench.data.sources.table import TableSource
 from workbench.data.sources.text import TextSource
 from workbench.data.sources.ts_file import TsFileSource
-from workbench.data.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nets.spec import TensorSpec
+from workbench.data.canonical import Table
 from workbench.data.rows import binary, location
-from workbench.data.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

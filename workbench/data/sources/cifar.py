@@ -18,9 +18,9 @@ import numpy as np
 
 from nets.config import config
 from nets.spec import TensorSpec
+from workbench.data.canonical import Table
 from workbench.data.sources.arrays import from_blocks
 from workbench.data.sources.paths import obtained
-from workbench.data.table import Table
 from workbench.errors import DataError
 
 if TYPE_CHECKING:

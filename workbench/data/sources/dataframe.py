@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
-from workbench.data.table import Table
+from workbench.data.canonical import Table
 from workbench.errors import DataError
 
 if TYPE_CHECKING:

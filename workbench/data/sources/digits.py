@@ -11,8 +11,8 @@ import numpy as np
 
 from nets.config import config
 from nets.spec import TensorSpec
+from workbench.data.canonical import Table
 from workbench.data.sources.arrays import from_blocks
-from workbench.data.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
+from workbench.data.canonical import Table
 from workbench.data.encode import Recipe
 from workbench.data.pictures import picture_spec
 from workbench.data.rows import location
 from workbench.data.sources.paths import existing
-from workbench.data.table import Table
 from workbench.errors import DataError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
+from workbench.data.canonical import Table
 from workbench.data.pictures import picture_spec
 from workbench.data.sources.tables import read_tables
-from workbench.data.table import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

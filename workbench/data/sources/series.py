@@ -10,9 +10,9 @@ from pydantic import Field
 from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
+from workbench.data.canonical import Forecast, Table
 from workbench.data.rows import broken_reason, class_names, index_of, keyed, read_table
 from workbench.data.sources.paths import existing
-from workbench.data.table import Forecast, Table
 from workbench.data.windows import Cut, short_stretches, windows
 from workbench.errors import DataError
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
 from nets.errors import ConfigError
+from workbench.data.canonical import Table
 from workbench.data.sources.tables import read_tables
-from workbench.data.table import Table
 from workbench.errors import DataError
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, UNKNOWN, TextEncoding, tokenizer
+from workbench.data.canonical import Table
 from workbench.data.rows import (
     broken_reason,
     class_names,
@@ -21,7 +22,6 @@ from workbench.data.rows import (
     read_table,
 )
 from workbench.data.sources.paths import existing
-from workbench.data.table import Table
 from workbench.data.vocabulary import encode_text
 from workbench.errors import DataError
 

@@ -13,9 +13,9 @@ from pydantic import Field
 
 from nets.config import config
 from nets.spec import TensorSpec
+from workbench.data.canonical import Table
 from workbench.data.rows import binary, keyed, location
 from workbench.data.sources.paths import existing
-from workbench.data.table import Table
 from workbench.errors import DataError
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import streamlit as st
 from nets.config import from_dict, to_dict
 from nets.errors import ConfigError
 from tracking.store import masked
-from workbench.experiment import Experiment
 from workbench.experiments import load_experiment, names
-from workbench.resident.request import Request
+from workbench.experiments.experiment import Experiment
+from workbench.jobs.request import Request
 from workbench.ui import again, artifacts, forms, home, parts, store
 from workbench.ui.artifacts import Missing
 from workbench.ui.forms import Field

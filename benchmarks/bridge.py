@@ -1,0 +1,203 @@
+"""From a Spark DataFrame to tensors: the workbench, RayDP as it comes, Parquet, toPandas, the floor.
+
+    python -m benchmarks.bridge [--rounds 5] [--only pictures]
+
+Everything starts from the same DataFrame, cached in Spark, and ends with tensors of all rows that
+were read once (a sum over them). Every peer is given the same encoding, raw bytes of a fixed shape,
+and the same views of Arrow's buffers. The first line of a case is a bench's first conversion of it.
+Extra memory: by how much the machine's free memory fell at most, tensors included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+import torch
+from raydp.spark import release_spark_recoverable
+
+from benchmarks import report
+from nets.spec import TensorSpec
+from workbench.bridge import convert
+from workbench.bridge.arrays import gather_split
+from workbench.bridge.spark_writer import MEMORY
+from workbench.cluster import ClusterConfig
+from workbench.cluster import bench as open_bench
+from workbench.data.batches import batches_of
+from workbench.data.config import DataConfig
+
+CASES = {
+    "pictures": (60_000, TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8")),
+    "token ids": (
+        200_000,
+        TensorSpec(kind="tokens", shape=(64,), dtype="int32", vocabulary_size=30_000),
+    ),
+    "windows": (50_000, TensorSpec(kind="series", shape=(96, 7), dtype="float32")),
+    "pictures x 5": (300_000, TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8")),
+}
+FROM_SPARK = "ray.data.from_spark"
+COLUMNS = ("features", "label", "split", "key")
+
+
+def rows(path: Path, count: int, spec: TensorSpec) -> Path:
+    """Canonical rows of noise, all of one split."""
+    generator = np.random.default_rng(0)
+    with pq.ParquetWriter(path, _schema(), compression="none") as writer:
+        for start in range(0, count, 5000):
+            size = min(5000, count - start)
+            noise = generator.bytes(size * spec.num_bytes)
+            offsets = np.arange(size + 1, dtype=np.int32) * spec.num_bytes
+            features = pa.Array.from_buffers(
+                pa.binary(), size, [None, pa.py_buffer(offsets), pa.py_buffer(noise)]
+            )
+            keys = pa.array([f"{i:08d}" for i in range(start, start + size)])
+            label = pa.array(generator.integers(0, 10, size))
+            split = pa.array(["train"] * size)
+            writer.write_table(pa.table([features, label, split, keys], schema=_schema()))
+    return path
+
+
+def _schema() -> pa.Schema:
+    kinds = (pa.binary(), pa.int64(), pa.string(), pa.string())
+    return pa.schema(list(zip(COLUMNS, kinds, strict=True)))
+
+
+def used(features: torch.Tensor) -> None:
+    """Read every byte, as whoever trains on it would."""
+    assert np.any(features.numpy().reshape(-1).view(np.uint8).view(np.uint64).max())
+
+
+def ways(frame: Any, count: int, spec: TensorSpec) -> dict[str, Callable[[], None]]:
+    def ours() -> None:
+        used(
+            convert(frame, spec, DataConfig(), counts={"train": count})["train"].tensors().features
+        )
+
+    def collected(dataset: ray.data.Dataset) -> None:
+        tables = ray.get(dataset.to_arrow_refs())
+        used(torch.from_numpy(gather_split(spec, tables)["features"]))
+
+    def from_spark() -> None:
+        with contextlib.suppress(KeyError):
+            collected(ray.data.from_spark(frame).materialize())
+        release_spark_recoverable(frame)
+
+    def read_parquet() -> None:
+        with written(frame) as folder:
+            collected(ray.data.read_parquet(str(folder)).materialize())
+
+    def to_pandas() -> None:
+        with batches_of(frame.sparkSession, spec.num_bytes):
+            features = b"".join(frame.toPandas()["features"])
+        used(torch.frombuffer(bytearray(features), dtype=torch.uint8))
+
+    def floor() -> None:
+        with written(frame) as folder:
+            used(torch.from_numpy(gather_split(spec, [pq.read_table(folder)])["features"]))
+
+    noise = np.random.default_rng(0).integers(0, 256, count * spec.num_bytes, np.uint8)
+
+    def memcpy() -> None:
+        used(torch.from_numpy(noise.copy()))
+
+    return {
+        "workbench": ours,
+        "Parquet and ray.data.read_parquet": read_parquet,
+        "toPandas": to_pandas,
+        "floor: Parquet in memory, no Ray": floor,
+        "floor: memcpy": memcpy,
+        FROM_SPARK: from_spark,
+    }
+
+
+@contextlib.contextmanager
+def written(frame: Any) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        place = Path(folder) / "rows"
+        frame.write.option("compression", "none").parquet(place.as_uri())
+        yield place
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[list[int]]:
+    """Bytes by which the machine's available memory fell at most, when the block has ended."""
+    before, lowest, found = psutil.virtual_memory().available, [2**62], [0]
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.01):
+            lowest[0] = min(lowest[0], psutil.virtual_memory().available)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    yield found
+    done.set()
+    thread.join()
+    found[0] = max(0, before - lowest[0])
+
+
+def measure(case: str, spark: Any, rounds: int, found: report.Report) -> None:
+    count, spec = CASES[case]
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        source = spark.read.parquet(rows(Path(folder) / "rows.parquet", count, spec).as_uri())
+        frame = source.persist()
+        assert frame.count() == count
+        Path(folder, "rows.parquet").unlink()
+        num_bytes = count * spec.num_bytes
+        name = f"{case}, {num_bytes / 1e6:.0f} MB"
+        possible = ways(frame, count, spec)
+        # It leaves processes that fail at tasks which start actors, as read_parquet does: last.
+        last = {FROM_SPARK: possible.pop(FROM_SPARK)}
+        first: dict[str, float] = {}
+        warm: dict[str, list[float]] = {}
+        for group in (possible, last):
+            for way in list(group):
+                began = time.perf_counter()
+                try:
+                    group[way]()
+                except Exception as error:  # a peer that cannot do it is a finding
+                    reason = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"
+                    found.skip(name, way, reason)
+                    del group[way]
+                    continue
+                first[way] = time.perf_counter() - began
+            warm |= report.interleaved(group, rounds, warm=0)
+        for way, values in warm.items():
+            target = {FROM_SPARK: 2, "floor: Parquet in memory, no Ray": 0.25}.get(way)
+            found.add(name, way, values, target=target)
+        for way, seconds in first.items():
+            found.add(f"{name}, first", way, seconds)
+        for way in [way for way in (*possible, *last) if not way.endswith("read_parquet")]:
+            with watched() as extra:
+                (possible | last)[way]()
+            found.add(f"{name}, extra memory", way, extra[0] / num_bytes, "x bytes")
+        frame.unpersist(blocking=True)
+
+
+def main() -> None:
+    parser = report.parser(__doc__, rounds=3)
+    parser.add_argument("--only", choices=CASES, help="one case")
+    options: argparse.Namespace = parser.parse_args()
+    found = report.Report("bridge", "From a Spark DataFrame to tensors", options)
+    for case in [options.only] if options.only else CASES:
+        with open_bench(ClusterConfig()) as bench:
+            measure(case, bench.spark, options.rounds, found)
+    if importlib.util.find_spec("petastorm") is None:
+        found.skip("Petastorm", "its converter", "not installed beside this pyarrow")
+    found.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Preparing pictures: decoded and handed to Ray by Spark, beside plain Pillow in one process.
+
+    python -m benchmarks.data --table cifar10/train.parquet   images/s, on real pictures
+    python -m benchmarks.data --heap 512m --times 5           data so many times larger than the heap
+
+Without a table, pictures of noise are made. The table has columns `image` (bytes) and `label`.
+Plain Pillow: open, convert to RGB, to an array, one after another, with nothing kept. What Spark does
+beside decoding: reading, labels, the split, a hash of the content, sums for the mean and deviation,
+and the way into Ray's object store.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from benchmarks import report
+from nets import PreparationConfig
+from workbench.bridge import prepare
+from workbench.cluster import ClusterConfig
+from workbench.cluster import bench as open_bench
+from workbench.data.config import DataConfig, SplitConfig
+from workbench.data.pictures import decode_all, picture_spec
+from workbench.data.sources import ImageTableSource
+
+
+def noise(path: Path, rows: int, side: int, different: int = 1000) -> Path:
+    """A table of JPEG pictures of noise in ten classes; after `different` rows they repeat."""
+    generator = np.random.default_rng(0)
+    contents = []
+    for _ in range(min(rows, different)):
+        coarse = Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8))
+        buffer = io.BytesIO()
+        coarse.resize((side, side)).save(buffer, "JPEG")
+        contents.append(buffer.getvalue())
+    table = pa.table(
+        {
+            "image": pa.array([contents[i % len(contents)] for i in range(rows)], pa.binary()),
+            "label": pa.array([str(i % 10) for i in range(rows)]),
+            "key": pa.array([f"{i:07d}" for i in range(rows)]),
+        }
+    )
+    pq.write_table(table, path, row_group_size=1000)
+    return path
+
+
+def plain(contents: list[bytes]) -> float:
+    """Pictures per second of Pillow alone."""
+    began = time.perf_counter()
+    for content in contents:
+        np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    return len(contents) / (time.perf_counter() - began)
+
+
+def ours(contents: list[bytes], shape: tuple[int, int, int]) -> float:
+    """Pictures per second of the function that Spark's workers call, in this process."""
+    spec = picture_spec(shape)
+    began = time.perf_counter()
+    for start in range(0, len(contents), 1024):
+        part = contents[start : start + 1024]
+        decode_all(part, spec, np.zeros((len(part), spec.num_bytes), np.uint8))
+    return len(contents) / (time.perf_counter() - began)
+
+
+def prepared(
+    path: Path, shape: tuple[int, int, int], cluster: ClusterConfig, times: int, **data: Any
+) -> Any:
+    """The record of each preparation of the same data; all but the first are on a warm bench."""
+    names = pq.read_schema(path).names
+    key = next((name for name in ("key", "path") if name in names), None)
+    source = ImageTableSource(path=str(path), key=key, shape=shape)
+    records = []
+    with open_bench(cluster) as bench:
+        for seed in range(times):
+            config = DataConfig(source=source, split=SplitConfig(test=0, seed=seed), **data)
+            began = time.perf_counter()
+            record = prepare(config, PreparationConfig(method="standardize"), bench).record
+            bench.prepared.clear()
+            records.append(record | {"total": time.perf_counter() - began})
+    return records
+
+
+def rates(found: report.Report, table: Path | None, rows: int, side: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = table or noise(Path(folder) / "noise.parquet", rows, side)
+        contents = pq.read_table(path, columns=["image"])["image"].to_pylist()
+        shape = (3, side, side)
+        some = contents[:10_000]
+        case = f"{len(contents):,} of {side}x{side}, {sum(map(len, contents)) / 1e6:.0f} MB"
+        found.add(case, "plain Pillow, one process", plain(some), "images/s")
+        found.add(case, "the workers' function, one process", ours(some, shape), "images/s")
+        first, second = prepared(path, shape, ClusterConfig(), 2)
+        for name, record in (("first", first), ("second", second)):
+            for what in ("read", "total"):
+                seconds = record["total"] if what == "total" else record["seconds"]["read"]
+                way = f"Spark, {name} data of a bench: {what}"
+                found.add(case, way, len(contents) / seconds, "images/s")
+
+
+def memory(found: report.Report, heap: str, times: float) -> None:
+    """Fails where the preparation does."""
+    unit = {"k": 2**10, "m": 2**20, "g": 2**30}[heap[-1].lower()]
+    side = 224
+    rows = math.ceil(times * int(heap[:-1]) * unit / (3 * side * side))
+    with tempfile.TemporaryDirectory() as folder:
+        # Small ones, enlarged: it is the bytes that count here, not their decoding.
+        path = noise(Path(folder) / "noise.parquet", rows, side // 8, different=100)
+        cluster = ClusterConfig(executor_memory=heap)
+        for record in prepared(path, (3, side, side), cluster, 1, resident_bytes=0):
+            case = f"{record['bytes'] / 2**30:.2f} GiB of samples, heap of {heap}"
+            stages = ", ".join(f"{name} {s:.0f}" for name, s in record["seconds"].items())
+            note = f"{sum(record['rows'].values()):,} rows; {stages}"
+            found.add(case, "prepared", record["total"], note=note)
+
+
+def main() -> None:
+    parser = report.parser(__doc__, rounds=1)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--side", type=int, default=32)
+    parser.add_argument("--heap", help="instead: prepare data larger than this heap, as 512m")
+    parser.add_argument("--times", type=float, default=5)
+    options = parser.parse_args()
+    name = "data_memory" if options.heap else "data"
+    found = report.Report(name, "Preparing pictures", options)
+    if options.heap:
+        memory(found, options.heap, options.times)
+    else:
+        rates(found, options.table, options.rows, options.side)
+    found.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""How the cost grows at 1x, 4x and 16x the data, trials or runs, and from where faster than they do.
+
+    python -m benchmarks.growth [--rounds 3] [--only bridge]
+
+Each part is a small measurement of its own on one warm bench. What an item costs from 1x to 4x is the
+difference of the two times over the items between: a fixed cost does not count. Linear: from 4x to
+16x one more item costs at most 1.25 times the average of one at 4x. The plot (benchmarks/results/growth.svg) has the time per
+item, so a fixed cost falls and what is linear lies flat.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nets
+from benchmarks import bridge, recording, report, scoring, sweep, table
+from benchmarks.cases import DIGITS
+from benchmarks.noise import noise_data
+from workbench.cluster import Bench, ClusterConfig
+from workbench.cluster import bench as open_bench
+from workbench.experiments.experiment import Experiment
+from workbench.scoring import score
+from workbench.training import train
+
+FACTORS = (1, 4, 16)
+LINEAR = 1.25
+Make = Callable[[int, Bench, Path], Callable[[], object]]
+"""(items, bench, an empty folder) -> the work on that many items."""
+
+
+def of_bridge(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+    """Pictures from a DataFrame in Spark's cache to tensors."""
+    spec = bridge.CASES["pictures"][1]
+    frame = bench.spark.read.parquet(bridge.rows(folder / "rows", count, spec).as_uri()).persist()
+    frame.count()
+    return bridge.ways(frame, count, spec)["workbench"]
+
+
+def of_training(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+    """One epoch over so many digits, with everything around it."""
+    case = replace(DIGITS, rows=count)
+    prepared = noise_data(case)
+    experiment = Experiment(
+        name="bench",
+        preparation=nets.PreparationConfig(method="none"),
+        net=case.net,
+        training=replace(case.config, epochs=1),
+    )
+    return lambda: train(experiment, bench=bench, prepared=prepared)
+
+
+def of_sweep(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+    """So many trials of digits_cnn, an epoch each."""
+    return partial(sweep.ours(bench, f"sqlite:///{folder}/mlflow.db", epochs=1), count)
+
+
+def of_scoring(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+    """A small CNN over so many pictures in Spark's cache."""
+    net = nets.build(scoring.NETS["small CNN"], scoring.SPEC, 10)
+    nets.save(net, folder / "net", labels=list("0123456789"))
+    pictures = np.random.default_rng(0).integers(0, 256, (count, *scoring.SPEC.shape), np.uint8)
+    frame = scoring.cached(bench.spark, pictures, folder / "rows", 2)
+    return scoring.noop(score(frame, folder / "net"))
+
+
+def of_recording(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+    """So many runs of ten steps into a store that has those of the rounds before."""
+    return lambda: recording.ours(f"sqlite:///{folder}/mlflow.db", count, 10)
+
+
+PARTS: dict[str, tuple[str, int, Make]] = {
+    "bridge": ("rows", 6_000, of_bridge),
+    "training": ("rows", 1_437, of_training),
+    "sweep": ("trials", 4, of_sweep),
+    "scoring": ("rows", 2_500, of_scoring),
+    "recording": ("runs", 10, of_recording),
+}
+
+
+def measure(part: str, bench: Bench, rounds: int) -> dict[int, list[float]]:
+    """Seconds of each round, by number of items."""
+    _, base, make = PARTS[part]
+    with tempfile.TemporaryDirectory() as name:
+        ways = {}
+        for factor in FACTORS:
+            folder = Path(name) / str(factor)
+            folder.mkdir()
+            ways[str(factor * base)] = make(factor * base, bench, folder)
+        times = report.interleaved(ways, rounds)
+        bench.spark.catalog.clearCache()
+        bench.release()
+    return {int(count): seconds for count, seconds in times.items()}
+
+
+def steps(times: dict[int, list[float]]) -> list[float]:
+    """What an item costs between each size and the next, in seconds."""
+    medians = {count: statistics.median(seconds) for count, seconds in times.items()}
+    return [
+        (medians[more] - medians[less]) / (more - less)
+        for less, more in itertools.pairwise(medians)
+    ]
+
+
+def plot(found: dict[str, dict[int, list[float]]], path: Path) -> None:
+    """Time per item against that at 1x; both axes by magnitude."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams |= {"svg.hashsalt": "growth", "svg.fonttype": "none"}
+    from matplotlib import pyplot, ticker
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")
+    for (part, times), mark in zip(found.items(), "osD^v", strict=False):
+        each = [statistics.median(seconds) / count for count, seconds in times.items()]
+        axes.plot(FACTORS, [value / each[0] for value in each], marker=mark, label=part)
+    axes.set(xscale="log", yscale="log", xlabel="data, trials or runs", ylabel="time per item")
+    axes.set_xticks(FACTORS, [f"{factor}×" for factor in FACTORS])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:.1g}")
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.axhline(1, color="0.7", linewidth=1, zorder=0)
+    axes.legend(frameon=False, ncols=2)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def tell(found: report.Report, part: str, times: dict[int, list[float]]) -> None:
+    for count, seconds in times.items():
+        found.add(part, f"{count:,} {PARTS[part][0]}", seconds)
+    first, second = steps(times)
+    found.add(f"{part}, one more", "from 1x to 4x", 1e3 * first, "ms")
+    each = list(times)[1]  # the average cost at 4x: the step before it may be lost in a fixed cost
+    average = statistics.median(times[each]) / each
+    note = "linear" if second <= LINEAR * average else "not linear any more"
+    found.add(f"{part}, one more", "from 4x to 16x", 1e3 * second, "ms", note=note)
+
+
+def main() -> None:
+    parser = report.parser(__doc__, rounds=3)
+    parser.add_argument("--only", choices=PARTS, help="one part")
+    options = parser.parse_args()
+    found = report.Report("growth", "How the cost grows", options)
+    measured: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+        with open_bench(ClusterConfig(), home=Path(folder)) as bench:
+            for part in [options.only] if options.only else PARTS:
+                measured[part] = measure(part, bench, options.rounds)
+                tell(found, part, measured[part])
+    found.finish()
+    if found.keep and not options.only:
+        plot(measured, table.RESULTS / "growth.svg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""From the command to the first epoch, by stage: without a bench, on a fresh one, with data prepared.
+
+    python -m benchmarks.startup [--rounds 5] [--experiment digits_cnn]
+
+Each is a `workbench train ... --epochs 1` as a person starts it, in a folder of its own; what the
+command prints is timed as it comes. On prepared data: the median of the rounds. And what a training on
+two workers costs beside its epochs, which goes through Ray Train.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import report
+from tracking import MlflowRecorder
+from workbench.bridge import prepare
+from workbench.cluster import bench as open_bench
+from workbench.experiments import load_experiment
+
+ROOT = Path(__file__).parents[1]
+
+_STAGE = re.compile(r"^(?P<name>.+): done in (?P<seconds>[\d.]+) s$")
+_EPOCH = re.compile(r"\bepoch 1/1\b")
+
+Stages = dict[str, float]
+"""Stage to seconds; `first epoch` and `done` count from the start of the process."""
+
+
+def command(arguments: Sequence[str], home: str) -> Stages:
+    """Run a command of the workbench and time what it prints."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench", *arguments],
+        env=os.environ | {"WORKBENCH_HOME": home, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    found: Stages = {}
+    said = []
+    assert process.stderr is not None
+    for line in process.stderr:
+        said.append(line)
+        if stage := _STAGE.match(line.strip()):
+            found[stage["name"]] = float(stage["seconds"])
+        elif _EPOCH.search(line):
+            found.setdefault("first epoch", time.perf_counter() - began)
+    if process.wait():
+        sys.exit(f"workbench {' '.join(arguments)} failed:\n{''.join(said)}")
+    return found | {"done": time.perf_counter() - began}
+
+
+def imports() -> float:
+    """Seconds that Python takes to load what a client of the bench needs."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "import workbench.cli"], check=True)
+    return time.perf_counter() - began
+
+
+def measured(experiment: str, rounds: int) -> dict[str, Stages]:
+    """Rows of the table: what was done, and its stages."""
+    train = ["train", experiment, "--epochs", "1"]
+    rows: dict[str, Stages] = {}
+    with tempfile.TemporaryDirectory() as home:
+        rows["train, no bench"] = command(train, home)
+    with tempfile.TemporaryDirectory() as home:
+        rows["up"] = command(["up"], home)
+        try:
+            rows["train, first on the bench"] = command(train, home)
+            again = [command(train, home) for _ in range(rounds)]
+        finally:
+            rows["down"] = command(["down"], home)
+    rows["import workbench.cli"] = {"done": statistics.median(imports() for _ in range(rounds))}
+    names = {name for stages in again for name in stages}
+    rows["train, data prepared"] = {
+        name: statistics.median(stages.get(name, 0.0) for stages in again) for name in names
+    }
+    return rows
+
+
+def by_ray_train(rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of a training on two workers that is one epoch, and of a TorchTrainer that is none."""
+    from workbench.training import train
+
+    theirs = subprocess.run(
+        [sys.executable, "bench/peers/torch_trainer.py", "2"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    experiment = load_experiment("digits_cnn")
+    experiment = replace(
+        experiment,
+        training=replace(experiment.training, epochs=1),
+        cluster=replace(experiment.cluster, num_workers=2),
+    )
+    seconds = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_bench(experiment.cluster, home=Path(folder)) as bench,
+    ):
+        prepare(experiment.data, experiment.preparation, bench)
+        recorder = MlflowRecorder(f"sqlite:///{folder}/mlflow.db")
+        for _ in range(rounds):
+            began = time.perf_counter()
+            train(experiment, bench=bench, recorder=recorder)
+            seconds.append(time.perf_counter() - began)
+        recorder.close()
+    return seconds, [float(line) for line in theirs.stdout.split()]
+
+
+def main() -> None:
+    parser = report.parser(__doc__, rounds=5)
+    parser.add_argument("--experiment", default="digits_cnn")
+    options = parser.parse_args()
+    found = report.Report("startup", "From Enter to the first epoch", options)
+    for name, stages in measured(options.experiment, options.rounds).items():
+        warm = name == "train, data prepared"
+        if "first epoch" in stages:
+            limit = 3 if warm else 30
+            found.add("to the first epoch", name, stages["first epoch"], limit=limit)
+        found.add("to the end", name, stages["done"], limit=2 if warm else None)
+        for stage, seconds in stages.items():
+            if stage not in ("first epoch", "done"):
+                found.add(f"stages: {name}", stage, seconds)
+    ours, theirs = by_ray_train(2)
+    case = "Ray Train on two workers, everything that is not an epoch"
+    found.add(case, "workbench, with its epoch, first", ours[0])
+    found.add(case, "TorchTrainer as it comes, first", theirs[0], target=2)
+    found.add(f"{case}, again", "workbench, with its epoch", ours[1])
+    found.add(f"{case}, again", "TorchTrainer as it comes", theirs[1], target=2)
+    found.finish()
+
+
+if __name__ == "__main__":
+    main()

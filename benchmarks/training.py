@@ -1,0 +1,80 @@
+"""Training throughput in one process: ours beside a loop by hand and PyTorch's DataLoader.
+
+    python -m benchmarks.training [--rounds 5]
+
+Same net, rows, batch size and precision everywhere; epochs, measured in turn. Noise for data: how
+long a step takes does not depend on it. Through Ray and Spark: python -m benchmarks.workers
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks import cases, report
+from benchmarks.cases import CASES, CLASSES, Case
+from nets.batches import Batch, batches, num_batches
+from nets.fit import Fit
+
+
+def by_fit(case: Case, data: Batch) -> Callable[[], None]:
+    size = case.config.batch_size
+    steps = num_batches(len(data.label), size)
+    fit = Fit(case.make(), case.config, steps_per_epoch=steps, device=data.features.device)
+
+    def epoch() -> None:
+        fit.train_epoch(batches(data, size, seed=0, epoch=fit.epoch))
+
+    return epoch
+
+
+def by_loader(case: Case, data: Batch, processes: int) -> Callable[[], None]:
+    """PyTorch's DataLoader over a TensorDataset, as its tutorials have it."""
+    rows = DataLoader(
+        TensorDataset(data.features.cpu(), data.label.cpu()),
+        case.config.batch_size,
+        shuffle=True,
+        num_workers=processes,
+        persistent_workers=processes > 0,
+    )
+    device = data.features.device
+    model = cases.Plain(case).to(device)
+    optimizer = cases.make_optimizer(model, case.config)
+    return lambda: cases.train_on(
+        ((features.to(device), label.to(device)) for features, label in rows), model, optimizer
+    )
+
+
+def loops(found: report.Report, rounds: int) -> None:
+    """What needs no cluster, in this process with all cores."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for case in CASES.values():
+        rows = case.data()
+        data = Batch(rows.features.to(device), rows.label.to(device))
+        ways = {
+            "workbench": by_fit(case, data),
+            "by hand, rows on the device": cases.by_hand(case, data),
+            "by hand, fused optimizer": cases.by_hand(case, data, fused=True),
+            "DataLoader": by_loader(case, data, 0),
+            "DataLoader, 2 processes": by_loader(case, data, 2),
+        }
+        times = report.interleaved({way: report.lasting(run) for way, run in ways.items()}, rounds)
+        for way, seconds in times.items():
+            rates = [case.rows / s for s in seconds]
+            target = 0.95 if way.startswith("by hand, rows") else None
+            found.add(f"{case.name}, one process", way, rates, "rows/s", target=target)
+
+
+def main() -> None:
+    options = report.parser(__doc__).parse_args()
+    what = f"Training in one process, {CLASSES} classes, {os.cpu_count()} cores"
+    found = report.Report("training", what, options)
+    loops(found, options.rounds)
+    found.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Rows as files, written by a task."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from workbench.bridge import spark_writer
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    made = spark_writer.new_name()
+    yield made
+    spark_writer.remove(made)
+
+
+def batch(*rows: tuple[str, bytes]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([{"split": s, "features": f} for s, f in rows])
+
+
+def written(folder: str, *batches: pa.RecordBatch, shared: bool = False) -> list[dict[str, object]]:
+    told = spark_writer.write_pieces(iter(batches), folder, num_bytes=100, shared=shared)
+    return [row for found in told for row in found.to_pylist()]
+
+
+def test_every_split_has_its_file_and_every_row_is_in_one(name: str) -> None:
+    told = written(
+        name, batch(("train", b"a"), ("test", b"b"), ("train", b"c")), batch(("train", b"d"))
+    )
+    found = {
+        row["split"]: pa.ipc.open_file(str(row["path"])).read_all()["features"].to_pylist()
+        for row in told
+    }
+    assert found == {"train": [b"a", b"c", b"d"], "test": [b"b"]}
+    assert {row["split"]: row["rows"] for row in told} == {"train": 3, "test": 1}
+    assert {row["host"] for row in told} == {socket.gethostname()}
+
+
+def test_only_the_owner_may_look(name: str) -> None:
+    (told,) = written(name, batch(("train", b"a")))
+    assert Path(str(told["path"])).parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_task_without_rows_says_nothing(name: str) -> None:
+    assert written(name) == []
+
+
+def test_a_large_split_is_cut_into_files(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spark_writer, "_PIECE_BYTES", 8)
+    told = written(name, *(batch(("train", bytes(8))) for _ in range(3)))
+    assert [row["rows"] for row in told] == [1, 1, 1]
+    assert len({row["path"] for row in told}) == 3
+
+
+def test_a_folder_that_all_see_belongs_to_no_host(tmp_path: Path) -> None:
+    (told,) = written(str(tmp_path / "rows"), batch(("train", b"a")), shared=True)
+    assert told["host"] == "" and str(told["path"]).startswith(str(tmp_path))
+
+
+def test_more_than_a_part_of_the_free_memory_goes_to_disk(name: str) -> None:
+    assert spark_writer.local_folder(name, 10**15).parent != spark_writer.MEMORY
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(name: str) -> None:
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
+    dead = spark_writer.new_name().replace(f"-{os.getpid()}-", f"-{int(gone.stdout)}-")
+    for folder in (dead, name):
+        written(folder, batch(("train", b"a")))
+    spark_writer.sweep_up()
+    assert not spark_writer.local_folder(dead, 1).exists()
+    assert spark_writer.local_folder(name, 1).exists()

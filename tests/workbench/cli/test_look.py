@@ -1,0 +1,153 @@
+"""`workbench runs`, `compare` and `export` on a real store with small real runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import nets
+from tests.workbench.small import digits
+from tracking import MlflowRecorder
+from workbench.cli import app
+from workbench.training import provenance
+from workbench.training.recording import record_files
+
+SPEC = nets.TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+runner = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Two finished trainings, a sweep whose best trial is the second, and one run that failed."""
+    home = tmp_path_factory.mktemp("home")
+    recorder = MlflowRecorder(f"sqlite:///{home / 'mlflow.db'}")
+    runs = []
+    for rate, accuracy in ((0.001, 0.5), (0.01, 0.75)):
+        experiment = digits(learning_rate=rate)
+        run = recorder.start(
+            "digits-small",
+            f"rate {rate}",
+            params=provenance.params(experiment),
+            tags=provenance.tags(experiment, "train", "f"),
+        )
+        for epoch in (1, 2, 3):
+            value = accuracy + (0.1 if epoch == 2 else 0)
+            recorder.metrics(run, {"validation/accuracy": value}, epoch)
+        net = nets.build(experiment.net, SPEC, 10, seed=3)
+        nets.save(net, home / "net", labels=list("0123456789"))
+        record_files(recorder, run, {"experiment.json": b"{}"})
+        recorder.model(run, home / "net", example={"features": [bytes(64)]})
+        recorder.finish(run)
+        runs.append(run)
+    sweep = recorder.start(
+        "digits-small", "a sweep", params={}, tags=provenance.tags(digits(), "sweep", "f")
+    )
+    recorder.tags(sweep, {"workbench.best_run": runs[1]})
+    recorder.finish(sweep)
+    failed = recorder.start(
+        "other", "no model", params={}, tags=provenance.tags(digits(), "train", "f")
+    )
+    recorder.finish(failed, "FAILED")
+    return home, [*runs, sweep, failed]
+
+
+def said(store: tuple[Path, list[str]], *arguments: str, code: int = 0) -> str:
+    environment = {"MLFLOW_TRACKING_URI": f"sqlite:///{store[0] / 'mlflow.db'}"}
+    reply = runner.invoke(app, list(arguments), env=environment, terminal_width=200)
+    assert reply.exit_code == code, reply.output
+    return reply.output
+
+
+def test_runs_show_the_best_and_the_last_value(store: tuple[Path, list[str]]) -> None:
+    listed = said(store, "runs", "digits-small")
+    (line,) = (line for line in listed.splitlines() if store[1][1][:8] in line)
+    assert "0.85" in line and "0.75" in line and "finished" in line
+    assert "no model" not in listed
+    assert "no model" in said(store, "runs")
+
+
+def test_runs_as_json_are_whole(store: tuple[Path, list[str]]) -> None:
+    runs = json.loads(said(store, "runs", "--json"))
+    assert {run["run_id"] for run in runs} == set(store[1])
+
+
+def test_an_unknown_experiment_lists_the_known(store: tuple[Path, list[str]]) -> None:
+    assert "digits-small" in said(store, "runs", "digit-small", code=6)
+
+
+def test_a_comparison_shows_what_differs_and_nothing_else(store: tuple[Path, list[str]]) -> None:
+    first, second, *_ = store[1]
+    text = said(store, "compare", first[:8], second)
+    assert "training.learning_rate" in text and "0.001" in text and "0.01" in text
+    assert "training.epochs" not in text
+    found = json.loads(said(store, "compare", first, second, "--json"))
+    assert list(found["settings"]) == ["training.learning_rate"]
+    assert found["metrics"]["validation/accuracy"] == [0.5, 0.75]
+
+
+def test_an_export_loads_without_ray_spark_and_mlflow(
+    store: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    said(store, "export", store[1][0][:8], str(tmp_path / "out"), "--onnx")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"model.safetensors", "model.json", "experiment.json", "model.onnx"}
+    code = (
+        "import sys, nets; net = nets.load(sys.argv[1]); print(net(net.example(2)).shape);"
+        "print(*{m.split('.')[0] for m in sys.modules} & {'ray', 'pyspark', 'mlflow', 'raydp'})"
+    )
+    reply = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert reply.stdout == "torch.Size([2, 10])\n\n"
+
+
+def test_a_sweep_exports_its_best_trial(store: tuple[Path, list[str]], tmp_path: Path) -> None:
+    shown = json.loads(said(store, "export", store[1][2], str(tmp_path / "out"), "--json"))
+    assert shown["run"] == store[1][1]
+
+
+@pytest.mark.parametrize(
+    ("run", "directory", "code", "message"),
+    [
+        (3, "new", 6, "has kept no model"),
+        (0, ".", 1, "must be new or empty"),
+        ("ffffffff", "new", 6, "There is no run 'ffffffff'"),
+        ("../../etc", "new", 6, "A run is named by its id"),
+    ],
+)
+def test_what_cannot_be_exported_leaves_nothing_behind(
+    store: tuple[Path, list[str]],
+    tmp_path: Path,
+    run: int | str,
+    directory: str,
+    code: int,
+    message: str,
+) -> None:
+    (tmp_path / "kept.txt").write_text("mine")
+    name = store[1][run] if isinstance(run, int) else run
+    assert message in " ".join(
+        said(store, "export", name, str(tmp_path / directory), code=code).split()
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
+
+
+def test_the_recorded_model_predicts_from_raw_input(store: tuple[Path, list[str]]) -> None:
+    import mlflow
+    import pandas as pd
+
+    mlflow.set_tracking_uri(f"sqlite:///{store[0] / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model(f"runs:/{store[1][0]}/model")
+    generator = torch.Generator().manual_seed(0)
+    samples = torch.randint(0, 17, (4, 1, 8, 8), generator=generator, dtype=torch.uint8)
+    found = model.predict(pd.DataFrame({"features": [s.numpy().tobytes() for s in samples]}))
+    net = nets.build(digits().net, SPEC, 10, seed=3).eval()
+    assert found["prediction"].tolist() == net(samples).argmax(1).tolist()

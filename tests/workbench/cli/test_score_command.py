@@ -1,0 +1,50 @@
+"""`workbench score`: its options, and where the net comes from; no Spark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import nets
+from nets.errors import ModelFileError
+from tracking import MlflowRecorder
+from workbench.cli import app
+from workbench.cli.score import find_model
+from workbench.training.recording import record_files
+
+runner = CliRunner()
+SPEC = nets.TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+
+
+def test_the_net_of_a_folder_and_of_a_run_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nets.save(nets.build(nets.CNNConfig(), SPEC, 10), tmp_path / "net", labels=list("0123456789"))
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    recorder = MlflowRecorder(store)
+    run = recorder.start("digits", "a run", params={}, tags={"workbench.kind": "train"})
+    record_files(recorder, run, {"experiment.json": b"{}"})
+    recorder.model(run, tmp_path / "net", example={"features": [bytes(64)]})
+    recorder.finish(run)
+    assert find_model(run[:8]).key == find_model(str(tmp_path / "net")).key
+    assert find_model(run).labels == tuple("0123456789")
+    with pytest.raises(ModelFileError, match="holds no saved net"):
+        find_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--stream"], "need each other"),
+        (["--checkpoint", "state"], "need each other"),
+        (["--once"], "belongs to --stream"),
+        (["--stream", "--checkpoint", "state", "--overwrite"], "adds to its output"),
+    ],
+)
+def test_options_that_do_not_go_together(options: list[str], said: str, tmp_path: Path) -> None:
+    arguments = ["score", str(tmp_path), "-i", "in", "-o", "out", *options]
+    reply = runner.invoke(app, arguments, terminal_width=200)
+    assert reply.exit_code == 2 and said in reply.output

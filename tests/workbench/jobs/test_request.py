@@ -1,0 +1,58 @@
+"""What a client may ask of the bench."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nets import ConfigError
+from nets.config import to_dict
+from tests.workbench.small import digits
+from workbench.errors import WorkbenchError
+from workbench.jobs import reload
+from workbench.jobs.request import Request
+
+
+def test_a_request_is_the_same_after_json() -> None:
+    asked = Request(
+        kind="sweep",
+        experiment="digits_cnn",
+        changes={"training.epochs": "2"},
+        command=("workbench", "sweep"),
+    )
+    assert Request.from_dict(json.loads(json.dumps(asked.as_dict()))) == asked
+    assert asked.load().training.epochs == 2
+    assert asked.title == "sweep digits_cnn, 1 changed"
+
+
+def test_a_whole_experiment_travels_as_data() -> None:
+    tree = json.loads(json.dumps(to_dict(digits())))
+    asked = Request(kind="train", experiment="my.py:wide", tree=tree, changes={"training.seed": 7})
+    assert asked.load().net == digits().net
+    assert asked.load().training.seed == 7
+
+
+def test_no_file_is_run_for_a_client(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("raise SystemExit('run')")
+    for name in (f"{tmp_path}/mine.py", f"{tmp_path}/mine.py:wide"):
+        with pytest.raises(WorkbenchError, match="experiments that ship, or whole ones"):
+            Request(kind="train", experiment=name).load()
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(WorkbenchError, match="to train or to sweep, got 'dance'"):
+        Request.from_dict({"kind": "dance", "experiment": "digits_cnn"})
+    with pytest.raises(ConfigError, match="digits_cnn"):
+        Request(kind="train", experiment="digit_cnn").load()
+
+
+def test_a_changed_file_is_seen() -> None:
+    before = reload.stamp()
+    assert reload.changed(before) == []
+    assert "workbench/training/driver.py" in before
+    assert not any(name.startswith("workbench/ui/") for name in before)
+    old = before | {"nets/spec.py": 0, "workbench/training/driver.py": 0}
+    assert reload.changed(old) == ["nets/spec.py", "workbench/training/driver.py"]
+    assert reload.changed(old, reload.BENCH) == ["nets/spec.py"]

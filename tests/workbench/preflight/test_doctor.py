@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workbench.preflight import doctor
+
+
+def test_every_check_is_made_and_says_what_it_saw() -> None:
+    checks = list(doctor.diagnose())
+    assert len(checks) >= 12
+    assert all(check.seen for check in checks)
+    assert not [check for check in checks if "could not be checked" in check.seen]
+
+
+def test_a_problem_comes_with_advice() -> None:
+    assert all(check.advice for check in doctor.diagnose() if check.verdict != "ok")
+
+
+def test_java_of_this_machine() -> None:
+    check = doctor.java()
+    assert check.verdict == "ok"
+    assert check.seen.split()[0] in {"8", "11", "17"}
+
+
+def test_a_wrong_java_fails_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.1\" 2023-10-17' >&2\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    check = doctor.java()
+    assert check.verdict == "fail"
+    assert "Java 21" in check.seen
+    assert "JAVA_HOME" in check.advice
+
+
+def test_packages_match_the_stated_ranges() -> None:
+    check = doctor.packages()
+    assert check.verdict == "ok", check.seen
+    assert "pyspark 3.5" in check.seen
+
+
+def test_a_package_outside_its_range_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = doctor.importlib.metadata.version
+
+    def version(name: str) -> str:
+        return "4.0.0" if name == "pyspark" else found(name)
+
+    monkeypatch.setattr(doctor.importlib.metadata, "version", version)
+    check = doctor.packages()
+    assert check.verdict == "fail"
+    assert "pyspark 4.0.0 (needs" in check.seen
+
+
+@pytest.mark.parametrize(("gib", "verdict"), [(8, "ok"), (3, "warn"), (1, "fail")])
+def test_memory(gib: int, verdict: str) -> None:
+    assert doctor.memory(gib * 2**30).verdict == verdict
+
+
+def test_memory_counts_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "memory.max").write_text(f"{2**30}\n")
+    (tmp_path / "memory.current").write_text(f"{2**29}\n")
+    monkeypatch.setattr(doctor, "_CGROUP_LIMITS", (str(tmp_path / "memory.max"),))
+    assert doctor.memory().seen == "512 MiB free"
+    (tmp_path / "memory.max").write_text("max\n")
+    assert doctor.memory().seen != "512 MiB free"
+
+
+def test_a_folder_that_cannot_be_written_to_fails() -> None:
+    check = doctor.disk((Path("/proc"),))  # refuses files, even root's
+    assert check.verdict == "fail"
+    assert "/proc cannot be written to" in check.seen
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        before = dict(doctor._PORTS)
+        doctor._PORTS.clear()
+        doctor._PORTS["MLflow"] = port
+        try:
+            check = doctor.ports()
+        finally:
+            doctor._PORTS.clear()
+            doctor._PORTS.update(before)
+    assert check.verdict == "warn"
+    assert str(port) in check.seen
+
+
+def test_loopback() -> None:
+    assert doctor.loopback().verdict == "ok"
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_ray_and_spark_start() -> None:
+    command = [sys.executable, "-m", "workbench", "doctor", "--start", "--json"]
+    reply = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    last = json.loads(reply.stdout)[-1]
+    assert (last["name"], last["verdict"]) == ("Ray and Spark", "ok"), last
+    assert "1000 rows" in last["seen"]

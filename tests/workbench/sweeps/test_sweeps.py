@@ -1,0 +1,207 @@
+"""Sweeps: planning without a cluster, and the real thing on the shared bench."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ray._private.state import actors
+
+from nets import ConfigError
+from tests.workbench.small import digits_sweep
+from tracking import MemoryRecorder
+from workbench.cluster import Bench, ClusterConfig
+from workbench.errors import TrainingError
+from workbench.experiments.space import Choice, SweepConfig, Uniform
+from workbench.results import TrialResult
+from workbench.sweeps.driver import check_space, sweep
+from workbench.sweeps.search import grid, plan, random_draws, scheduler
+
+
+def test_a_grid_is_every_combination() -> None:
+    space = {"a": Choice(values=(1, 2)), "b": Choice(values=("x", "y", "z"))}
+    assert len(grid(SweepConfig(space=space))) == 6
+    assert grid(SweepConfig(space=space))[1] == {"a": 1, "b": "y"}
+
+
+def test_random_draws_repeat_with_the_seed_and_stay_in_bounds() -> None:
+    config = digits_sweep(num_trials=50).sweep
+    draws = random_draws(config)
+    assert draws == random_draws(config)
+    assert draws != random_draws(replace(config, seed=1))
+    assert all(1e-4 <= draw["training.learning_rate"] <= 1e-1 for draw in draws)
+    below = sum(draw["training.learning_rate"] < 10**-2.5 for draw in draws)
+    assert 10 < below < 40  # half of the draws lie below the geometric middle
+
+
+def test_a_resumed_list_leaves_out_what_is_done() -> None:
+    config = digits_sweep(num_trials=6).sweep
+    draws = random_draws(config)
+    earlier = [TrialResult(number=1, run_id="r", settings=draws[2], status="FINISHED")]
+    space, search, num_samples, total = plan(config, earlier)
+    assert space["settings"]["grid_search"] == [d for i, d in enumerate(draws) if i != 2]
+    assert (search, num_samples, total) == (None, None, 6)
+
+
+def test_a_list_travels_as_json_and_comes_back() -> None:
+    experiment = replace(
+        digits_sweep(), sweep=SweepConfig(space={"net.dense": Choice(values=((16,), (32, 16)))})
+    )
+    check_space(experiment)
+    assert grid(experiment.sweep) == [{"net.dense": "[16]"}, {"net.dense": "[32, 16]"}]
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"training.learning_rat": Choice(values=(1,))}, r"Did you mean 'training.learning_rate'"),
+        ({"learning_rate": Choice(values=(1,))}, r"Did you mean 'training.learning_rate'"),
+        ({"net.activation": Choice(values=("relu", "rellu"))}, r"Unknown activation 'rellu'"),
+        ({"training.learning_rate": Uniform(low=-1, high=1)}, r"greater than 0, got -1"),
+        ({"sweep.num_trials": Choice(values=(1,))}, r"cannot search its own setting"),
+        ({}, r"has no sweep space"),
+    ],
+)
+def test_a_space_that_cannot_be_is_refused(space: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_space(replace(digits_sweep(), sweep=SweepConfig(space=space)))
+
+
+def test_a_grid_over_a_range_is_refused_with_the_ways_out() -> None:
+    with pytest.raises(ConfigError, match=r"a grid needs a list of values.*random or bayes"):
+        check_space(digits_sweep(search="grid"))
+
+
+@pytest.fixture(scope="module")
+def swept(bench: Bench) -> tuple[Any, MemoryRecorder]:
+    recorder = MemoryRecorder()
+    return sweep(digits_sweep(), bench=bench, recorder=recorder), recorder
+
+
+@pytest.mark.cluster
+def test_every_trial_is_a_run_below_the_sweep(swept: Any) -> None:
+    result, recorder = swept
+    children = recorder.children(result.run_id)
+    assert len(children) == 4
+    assert {child.status for child in children} == {"FINISHED"}
+    assert {child.run_id for child in children} == {trial.run_id for trial in result.trials}
+    for trial in result.trials:
+        history = recorder.runs[trial.run_id].history["validation/accuracy"]
+        assert sorted(history) == [1, 2, 3]
+        assert trial.value == max(history.values())
+        shown = json.loads(recorder.runs[trial.run_id].run.tags["workbench.settings"])
+        assert shown == trial.settings
+
+
+@pytest.mark.cluster
+def test_the_leaderboard_is_in_order_and_its_top_has_models(swept: Any) -> None:
+    result, recorder = swept
+    values = [trial.value for trial in result.trials]
+    assert values == sorted(values, reverse=True)
+    kept = [t for t in result.trials if "evaluation/test.json" in recorder.runs[t.run_id].artifacts]
+    assert kept == result.trials[:3]
+    assert result.best.metrics["test/accuracy"] > 0.8
+    assert recorder.runs[result.run_id].run.tags["workbench.best_run"] == result.best.run_id
+
+
+@pytest.mark.parametrize(("grace", "factor", "epochs"), [(1, 2, 20), (3, 3, 30), (5, 4, 4)])
+def test_epochs_are_reported_together_up_to_those_at_which_asha_decides(
+    grace: int, factor: int, epochs: int
+) -> None:
+    config = SweepConfig(grace_epochs=grace, reduction_factor=factor)
+    rungs = scheduler(config, epochs, 1)._brackets[0]._rungs  # type: ignore[attr-defined]
+    decided = {epoch for epoch in range(1, epochs) if config.decides_at(epoch, epochs)}
+    assert decided == {milestone for milestone, _ in rungs if milestone < epochs}
+
+
+def test_the_median_rule_sees_every_epoch_and_no_scheduler_none() -> None:
+    assert all(replace(SweepConfig(), scheduler="median").decides_at(n, 9) for n in range(1, 9))
+    assert not any(replace(SweepConfig(), scheduler="none").decides_at(n, 9) for n in range(1, 9))
+
+
+@pytest.mark.cluster
+def test_bayes_with_asha_stops_some_and_says_why(bench: Bench) -> None:
+    recorder = MemoryRecorder()
+    experiment = digits_sweep(
+        search="bayes", scheduler="asha", num_trials=8, grace_epochs=1, reduction_factor=2
+    )
+    result = sweep(experiment, bench=bench, recorder=recorder)
+    assert len(result.trials) == 8
+    stopped = [trial for trial in result.trials if trial.status == "STOPPED"]
+    assert stopped
+    for trial in stopped:
+        assert trial.epochs < 3
+        why = recorder.runs[trial.run_id].run.tags["workbench.stopped"]
+        assert why == f"asha at epoch {trial.epochs}"
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("kind", ["none", "asha", "median"])
+def test_no_process_is_started_for_nothing(bench: Bench, kind: str) -> None:
+    """Trials shorter than what lies between the starts of two processes."""
+    seeds = Choice(values=tuple(range(24)))
+    experiment = digits_sweep(space={"training.seed": seeds}, search="grid", scheduler=kind)
+    experiment = replace(experiment, training=replace(experiment.training, epochs=1))
+    before = set(actors())
+    result = sweep(experiment, bench=bench, recorder=MemoryRecorder())
+    assert [trial.status for trial in result.trials] == ["FINISHED"] * 24
+    made = [
+        one
+        for name, one in actors().items()
+        if name not in before and one["ActorClassName"].endswith("ResourceTrainable")
+    ]
+    assert 1 <= len(made) <= 2  # the shared bench has room for two
+
+
+@pytest.mark.cluster
+def test_a_diverging_trial_fails_alone(bench: Bench) -> None:
+    recorder = MemoryRecorder()
+    rates = {"training.learning_rate": Choice(values=(1e30, 3e-3))}
+    experiment = digits_sweep(space=rates, search="grid")
+    experiment = replace(experiment, training=replace(experiment.training, optimizer="sgd"))
+    result = sweep(experiment, bench=bench, recorder=recorder)
+    assert {t.settings["training.learning_rate"]: t.status for t in result.trials} == {
+        3e-3: "FINISHED",
+        1e30: "FAILED",
+    }
+    failed = recorder.runs[result.trials[-1].run_id].run
+    assert failed.status == "FAILED"
+    assert "loss" in failed.tags["workbench.error"]
+
+
+@pytest.mark.cluster
+def test_a_sweep_without_any_result_says_so(bench: Bench) -> None:
+    rates = {"training.learning_rate": Choice(values=(1e30,))}
+    experiment = digits_sweep(space=rates, search="grid")
+    experiment = replace(experiment, training=replace(experiment.training, optimizer="sgd"))
+    recorder = MemoryRecorder()
+    with pytest.raises(TrainingError, match="None of 1 trials came to a result"):
+        sweep(experiment, bench=bench, recorder=recorder)
+    assert {recorded.run.status for recorded in recorder.runs.values()} == {"FAILED"}
+
+
+@pytest.mark.cluster
+def test_a_resumed_sweep_repeats_nothing(bench: Bench, swept: Any) -> None:
+    first, recorder = swept
+    before = set(recorder.runs)
+    more = replace(digits_sweep(), sweep=replace(digits_sweep().sweep, num_trials=6))
+    result = sweep(more, bench=bench, recorder=recorder, resume=first.run_id)
+    assert result.run_id == first.run_id
+    assert len(result.trials) == 6
+    assert len(set(recorder.runs) - before) == 2
+    assert {t.run_id for t in first.trials} <= {t.run_id for t in result.trials}
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_trials_on_two_workers_go_through_ray_train(bench: Bench) -> None:
+    recorder = MemoryRecorder()
+    experiment = replace(
+        digits_sweep(num_trials=2), cluster=ClusterConfig(num_workers=2, max_failures=0)
+    )
+    result = sweep(experiment, bench=bench, recorder=recorder)
+    assert [trial.status for trial in result.trials] == ["FINISHED", "FINISHED"]
+    assert all(trial.epochs == 3 for trial in result.trials)
+    assert result.best.metrics["test/accuracy"] > 0.6

@@ -1,0 +1,180 @@
+"""Training through Ray Train, on the shared bench."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+import nets
+from nets import ConfigError
+from tests.workbench.small import digits
+from tracking import MemoryRecorder
+from workbench.cluster import Bench, ClusterConfig
+from workbench.errors import ClusterError, TrainingError
+from workbench.progress import Silent
+from workbench.training import train
+from workbench.training.process import worker_resources
+
+pytestmark = pytest.mark.cluster
+
+
+class Watching(Silent):
+    """Keeps what it is told; may interfere at the end of an epoch."""
+
+    def __init__(self, interfere: Any = None) -> None:
+        self.epochs: list[int] = []
+        self.interfere = interfere
+
+    def epoch(self, run: str, epoch: int, epochs: int, metrics: Any) -> None:
+        self.epochs.append(epoch)
+        if self.interfere:
+            self.interfere(epoch)
+
+
+@pytest.fixture(scope="module")
+def trained(bench: Bench) -> tuple[Any, MemoryRecorder, Watching]:
+    recorder, progress = MemoryRecorder(), Watching()
+    return train(digits(), bench=bench, recorder=recorder, progress=progress), recorder, progress
+
+
+def test_a_training_learns_and_tells_every_epoch_once(trained: Any) -> None:
+    result, recorder, progress = trained
+    assert progress.epochs == [1, 2, 3]
+    assert result.metrics["test/accuracy"] > 0.9
+    history = recorder.runs[result.run_id].history
+    assert sorted(history["validation/accuracy"]) == [1, 2, 3]
+    assert result.metrics["validation/accuracy"] == max(history["validation/accuracy"].values())
+    assert any(name.endswith("/dead_share") for name in history)
+
+
+def test_the_run_holds_what_is_needed_to_repeat_and_look_inside(
+    trained: Any, tmp_path: Path
+) -> None:
+    result, recorder, _ = trained
+    recorded = recorder.runs[result.run_id]
+    assert recorded.run.status == "FINISHED"
+    assert recorded.run.params["training.learning_rate"] == "0.003"
+    assert {"workbench.fingerprint", "workbench.versions", "workbench.seed"} <= set(
+        recorded.run.tags
+    )
+    files = recorded.artifacts
+    assert nets.config.from_dict(type(digits()), json.loads(files["experiment.json"])) == digits()
+    data = json.loads(files["data.json"])
+    assert sum(data["rows"].values()) == 1797
+    evaluation = json.loads(files["evaluation/test.json"])
+    assert np.sum(evaluation["confusion"]) == data["rows"]["test"]
+    assert {f"checkpoints/epoch_{i:04d}.safetensors" for i in range(4)} <= set(files)
+    assert "samples/test.safetensors" in files
+    for name in ("model.json", "model.safetensors"):
+        found = next(content for path, content in files.items() if path.endswith(name))
+        (tmp_path / name).write_bytes(found)
+    net = nets.load(tmp_path)
+    assert net.labels == tuple("0123456789")
+    assert net(net.example(2)).shape == (2, 10)
+
+
+def test_two_workers_see_every_validation_row_and_learn(bench: Bench) -> None:
+    experiment = replace(digits(batch_size=16), cluster=ClusterConfig(num_workers=2))
+    recorder = MemoryRecorder()
+    result = train(experiment, bench=bench, recorder=recorder)
+    assert result.metrics["test/accuracy"] > 0.85
+    predictions = recorder.runs[result.run_id].artifacts["evaluation/test.json"]
+    assert np.sum(json.loads(predictions)["confusion"]) == 359
+
+
+def test_a_killed_worker_costs_an_epoch_and_changes_nothing(bench: Bench, trained: Any) -> None:
+    """The same seed gives the same figures, whether or not a worker died on the way."""
+    undisturbed, before, _ = trained
+    recorder = MemoryRecorder()
+    killed: list[int] = []
+
+    def kill(epoch: int) -> None:
+        if epoch == 1 and not killed:
+            workers = [a for a in _actors() if "WarmWorker" in a["class_name"]]
+            killed.extend(worker["pid"] for worker in workers)
+            for worker in workers:
+                os.kill(worker["pid"], signal.SIGKILL)
+
+    progress = Watching(kill)
+    # More epochs than the undisturbed run, so that there is time to be killed in.
+    result = train(digits(epochs=40), bench=bench, recorder=recorder, progress=progress)
+    assert killed
+    assert progress.epochs == list(range(1, 41))
+    first = before.runs[undisturbed.run_id].history["validation/loss"]
+    second = recorder.runs[result.run_id].history["validation/loss"]
+    assert second[2] == pytest.approx(first[2], rel=1e-4)
+    assert recorder.runs[result.run_id].run.status == "FINISHED"
+
+
+def _actors() -> list[dict[str, Any]]:
+    from ray._private.state import actors
+
+    found = []
+    for actor in actors().values():
+        if actor["State"] == "ALIVE":
+            found.append({"class_name": actor.get("ActorClassName", ""), "pid": actor.get("Pid")})
+    return found
+
+
+def test_early_stopping_keeps_the_best_epoch(bench: Bench) -> None:
+    recorder = MemoryRecorder()
+    stopping = digits(epochs=60, patience=2, learning_rate=1e-2)
+    result = train(stopping, bench=bench, recorder=recorder)
+    assert result.best_epoch <= result.epochs < 60
+    values = recorder.runs[result.run_id].history["validation/accuracy"]
+    last = [values[epoch] for epoch in range(result.epochs - 1, result.epochs + 1)]
+    assert max(last) <= max(value for epoch, value in values.items() if epoch < result.epochs - 1)
+
+
+def test_a_net_that_cannot_be_is_refused_before_a_run_exists(bench: Bench) -> None:
+    recorder = MemoryRecorder()
+    blocks = (nets.BlockConfig(),) * 5
+    with pytest.raises(ConfigError, match=r"net\.blocks\.3: pool_size 2 does not fit a 1x1 map"):
+        train(replace(digits(), net=nets.CNNConfig(blocks=blocks)), bench=bench, recorder=recorder)
+    assert not recorder.runs
+
+
+def test_a_diverging_training_ends_with_a_verdict(bench: Bench) -> None:
+    recorder = MemoryRecorder()
+    wild = digits(learning_rate=1e30, optimizer="sgd")
+    with pytest.raises(TrainingError, match=r"loss .*(nan|inf).*learning_rate"):
+        train(replace(wild, cluster=ClusterConfig(max_failures=0)), bench=bench, recorder=recorder)
+    (recorded,) = recorder.runs.values()
+    assert recorded.run.status == "FAILED"
+    assert "learning" in recorded.run.tags["workbench.error"]
+
+
+def test_more_workers_than_cpus_are_refused_at_once(bench: Bench) -> None:
+    recorder = MemoryRecorder()
+    many = replace(digits(), cluster=ClusterConfig(num_workers=999))
+    with pytest.raises(ClusterError, match=r"needs 999 CPU \(999 workers\)"):
+        train(many, bench=bench, recorder=recorder)
+    assert not recorder.runs
+
+
+def test_nothing_stays_in_ray_after_a_training(trained: Any) -> None:
+    assert worker_resources(digits()) == {"CPU": 1}
+    held = [a for a in _actors() if "TrainWorker" in a["class_name"]]
+    assert not held
+    assert ray.is_initialized()
+    assert torch.get_num_threads() >= 1
+
+
+def test_a_worker_that_waits_gives_its_cpus_to_the_next_data(bench: Bench) -> None:
+    """One that holds all CPUs but those of Spark stays, and other data can be prepared."""
+    every = replace(bench.config, cpus_per_worker=os.cpu_count() or 1)
+    first = replace(digits(epochs=1), cluster=every)
+    train(first, bench=bench, recorder=MemoryRecorder())
+    assert bench.warm
+    split = replace(first.data.split, seed=first.data.split.seed + 1)
+    other = replace(first, data=replace(first.data, split=split))
+    assert train(other, bench=bench, recorder=MemoryRecorder()).epochs == 1

@@ -1,0 +1,14 @@
+from .compare import differing as differing
+from .compare import over_seeds as over_seeds
+from .errors import ArtifactError as ArtifactError
+from .errors import QueryError as QueryError
+from .errors import RunNotFoundError as RunNotFoundError
+from .errors import TrackingError as TrackingError
+from .mlflow_recorder import MlflowRecorder as MlflowRecorder
+from .query import open_table as open_table
+from .read import Reader as Reader
+from .recorder import MemoryRecorder as MemoryRecorder
+from .recorder import Recorder as Recorder
+from .run import Run as Run
+from .store import check as check
+from .store import store_uri as store_uri

@@ -1,0 +1,11 @@
+"""From the canonical DataFrame to data that a net trains on.
+
+`prepare` has Spark read, split and measure a source and hands the rows to Ray; `prepare_table` does
+the same for a table that the caller has made.
+"""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

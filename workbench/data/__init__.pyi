@@ -1,0 +1,15 @@
+from .batches import bounded as bounded
+from .canonical import Table as Table
+from .config import DataConfig as DataConfig
+from .counts import record as record
+from .counts import refuse as refuse
+from .counts import survey as survey
+from .fingerprints import content_fingerprint as content_fingerprint
+from .fingerprints import fingerprint as fingerprint
+from .frames import from_dataframe as from_dataframe
+from .loading import load as load
+from .loading import obtain as obtain
+from .loading import placed as placed
+from .sources import read as read
+from .statistics import fit_statistics as fit_statistics
+from .statistics import fit_targets as fit_targets

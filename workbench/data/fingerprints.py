@@ -1,0 +1,62 @@
+"""Two runs with the same fingerprint have seen the same tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nets.config import to_dict
+from workbench.data.config import DataConfig
+
+if TYPE_CHECKING:
+    from nets.prepare import PreparationConfig
+    from workbench.data.canonical import Table
+
+_VERSION = 2
+"""Raised when the same configuration comes to mean other bytes."""
+
+
+def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
+    """Hash of the source's settings and files, the split and the preparation; 16 hex digits.
+
+    Files count by path below the source, size and time of change: reading gigabytes to name them
+    would cost more than preparing them again.
+    """
+    described = {
+        "version": _VERSION,
+        "source": to_dict(config.source),
+        "files": [
+            _files(getattr(config.source, name, None))
+            for name in ("path", "test_path", "tokenizer")
+        ],
+        "split": to_dict(config.split),
+        "preparation": to_dict(preparation),
+    }
+    return _hashed(described)
+
+
+def content_fingerprint(content: str, table: Table, preparation: PreparationConfig) -> str:
+    """The same for rows that no source describes: from the hash of their content."""
+    described = {
+        "version": _VERSION,
+        "content": content,
+        "spec": to_dict(table.spec),
+        "labels": table.labels,
+        "preparation": to_dict(preparation),
+    }
+    return _hashed(described)
+
+
+def _hashed(described: dict[str, Any]) -> str:
+    text = json.dumps(described, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _files(path: str | None) -> list[tuple[str, int, int]]:
+    if path is None or "://" in path:
+        return []
+    root = Path(path)
+    found = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    return [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in found]

@@ -1,0 +1,5 @@
+from .experiment import Experiment as Experiment
+from .reference import Setting as Setting
+from .reference import settings as settings
+from .registry import load_experiment as load_experiment
+from .registry import names as names

@@ -1,0 +1,37 @@
+"""An experiment: everything a run needs to be repeated, as one frozen tree."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from nets import NetConfig, PreparationConfig, TrainingConfig
+from nets.cnn import CNNConfig
+from nets.config import config
+from workbench.cluster.config import ClusterConfig
+from workbench.data.config import DataConfig
+from workbench.experiments.space import SweepConfig
+
+
+@config
+class Experiment:
+    """Data, net, training and cluster of one run, and how a sweep varies it.
+
+    Variants come from `dataclasses.replace`, or by dotted path from `nets.config.override`.
+    """
+
+    name: str = Field(min_length=1, max_length=200)
+    """Name of the MLflow experiment that its runs are recorded under."""
+    description: str = ""
+    """One line for listings."""
+    data: DataConfig = DataConfig()
+    """Where rows come from and how they are split."""
+    preparation: PreparationConfig = PreparationConfig()
+    """What is fitted on the training split and runs as the net's first layer."""
+    net: NetConfig = CNNConfig()
+    """The net."""
+    training: TrainingConfig = TrainingConfig()
+    """The training loop."""
+    cluster: ClusterConfig = ClusterConfig()
+    """Where it runs."""
+    sweep: SweepConfig = SweepConfig()
+    """What `workbench sweep` searches."""

@@ -1,0 +1,1 @@
+"""The experiments that ship: one file per data set, a function per experiment."""

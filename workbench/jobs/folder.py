@@ -1,0 +1,165 @@
+"""Jobs on disk: one folder each, read the same by the command line, the UI and the bench.
+
+.workbench/jobs/<id>/command.json   what runs, and when it was asked for
+                     status.json    queued | running | finished | failed | stopped
+                     log            what a person reads: progress, the error
+                     alive          locked by the process that sees to the job
+                     events.jsonl   progress as data, for who follows it (jobs on a bench)
+                     details.log    what Ray and others printed (jobs on a bench)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from workbench.errors import WorkbenchError
+from workbench.jobs.statefile import locked
+
+JobState = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
+ENDED: tuple[JobState, ...] = ("finished", "failed", "stopped", "lost")
+_ID = re.compile(r"\d{8}-\d{6}-\d{6}")
+_LOG_BYTES = 64 * 1024
+_STARTING_S = 20.0
+"""A job this young may not have locked its folder yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job in the queue, or out of it."""
+
+    id: str
+    folder: Path
+    command: tuple[str, ...]
+    """The command that does the same."""
+    title: str
+    state: JobState
+    exit_code: int | None
+    submitted: float
+    """Seconds since the epoch, as `started` and `ended`."""
+    started: float | None
+    ended: float | None
+    resident: bool = False
+    """It runs on the bench that is up, not in a process of its own."""
+
+    @property
+    def live(self) -> bool:
+        """Still queued or running."""
+        return self.state not in ENDED
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run, or ran."""
+        return 0.0 if self.started is None else (self.ended or time.time()) - self.started
+
+
+class Jobs:
+    """The jobs under one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def jobs(self) -> list[Job]:
+        """Every job, the newest first."""
+        if not self.folder.is_dir():
+            return []
+        names = sorted(
+            (p.name for p in self.folder.iterdir() if _ID.fullmatch(p.name)), reverse=True
+        )
+        return [job for name in names if (job := _read(self.folder / name)) is not None]
+
+    def job(self, job_id: str) -> Job:
+        """One job.
+
+        Raises:
+            WorkbenchError: there is none of that id.
+        """
+        job = _read(self.folder / job_id) if _ID.fullmatch(job_id) else None
+        if job is None:
+            raise WorkbenchError(f"No job {job_id!r}; `workbench jobs` lists those there are.")
+        return job
+
+    def new(self, command: Sequence[str], title: str, cwd: Path, **more: Any) -> Job:
+        """A folder for a job that waits for its turn; nothing runs it yet."""
+        while True:
+            folder = self.folder / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+            try:
+                folder.mkdir(parents=True, mode=0o700)
+                break
+            except FileExistsError:
+                continue
+        (folder / "log").touch()
+        asked = {"command": list(command), "title": title, "cwd": str(cwd), **more}
+        write(folder / "command.json", asked | {"submitted": time.time()})
+        write(folder / "status.json", {"state": "queued"})
+        return self.job(folder.name)
+
+    def log(self, job_id: str, num_bytes: int = _LOG_BYTES) -> str:
+        """The end of what the job printed, without terminal colours and overwritten lines."""
+        path = self.job(job_id).folder / "log"
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - num_bytes))
+            text = stream.read().decode(errors="replace")
+        return plain(text)
+
+    def remove(self, job_id: str) -> None:
+        """Forget an ended job and its log."""
+        job = self.job(job_id)
+        if job.live:
+            raise WorkbenchError(f"Job {job_id} is {job.state}: stop it before removing it.")
+        shutil.rmtree(job.folder)
+
+
+def plain(text: str) -> str:
+    """Terminal output as text: no escape sequences, of a line drawn over itself the last state."""
+    text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b.", "", text)
+    lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
+    return "\n".join(lines)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; empty where there is none."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def write(path: Path, value: Mapping[str, Any]) -> None:
+    """A JSON object to a file, whole or not at all."""
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(value, indent=1))
+    draft.replace(path)
+
+
+def _read(folder: Path) -> Job | None:
+    asked, status = load(folder / "command.json"), load(folder / "status.json")
+    if not asked:
+        return None
+    state: JobState = status.get("state", "lost")
+    if state not in ENDED and not locked(folder / "alive"):
+        status = load(folder / "status.json")  # it may have ended between the two looks
+        young = time.time() - asked["submitted"] < _STARTING_S and "runner" not in status
+        state = status.get("state", "lost")
+        if state not in ENDED and not young:
+            state = "lost"
+    return Job(
+        id=folder.name,
+        folder=folder,
+        command=tuple(asked["command"]),
+        title=asked["title"],
+        state=state,
+        exit_code=status.get("exit_code"),
+        submitted=asked["submitted"],
+        started=status.get("started"),
+        ended=status.get("ended"),
+        resident=bool(asked.get("resident")),
+    )

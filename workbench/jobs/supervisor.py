@@ -1,0 +1,143 @@
+"""The process that keeps a bench: starts Ray and the actor on it, and ends with them.
+
+    python -m workbench.jobs.supervisor '{"cluster": {...}, "dashboards": false}'
+
+It outlives the command that started it. Whatever ends first - the actor, because it was asked to or
+because it was killed, or this process - nothing of the bench is left: Ray's processes are children
+of this one, and Ray's own workers, the actor and Spark end with Ray.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psutil
+
+from workbench.errors import WorkbenchError
+from workbench.jobs import statefile as states
+from workbench.jobs.statefile import ACTOR, NAMESPACE, State
+from workbench.progress.events import Events
+
+_POLL_S = 0.2
+
+
+def main() -> int:
+    """Start, keep, clean up."""
+    base = states.home()
+    lock = states.lock(base)  # first of all, before anything that takes time
+    if lock is None:
+        print("A bench is up or starting here; `workbench down` stops it.", file=sys.stderr)
+        return WorkbenchError.exit_code
+    events = Events(states.folder(base) / "start.jsonl")
+    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    told = False
+    try:
+        with ExitStack() as stack:
+            known, actor = _start(stack, json.loads(sys.argv[1]), base, events)
+            states.write(known, base)
+            events.tell("end", error=None)
+            told = True
+            try:
+                ended = _wait(actor)
+            finally:
+                states.write(replace(known, ended="it is being stopped"), base)
+        if (states.folder(base) / "down").exists():
+            states.forget(base)
+        else:
+            states.write(replace(known, ended=ended), base)
+        return 0
+    except SystemExit:
+        states.forget(base)
+        raise
+    except Exception as error:
+        if not told:
+            cause = getattr(error, "cause", None) or error  # of Ray's wrapping
+            events.tell("end", error=str(cause) or type(cause).__name__)
+        raise
+    finally:
+        (states.folder(base) / "down").unlink(missing_ok=True)
+
+
+def _start(
+    stack: ExitStack, asked: dict[str, Any], base: Path, events: Events
+) -> tuple[State, psutil.Process]:
+    events.stage("Loading the libraries")
+    from nets.config import from_dict, to_dict
+    from workbench.cluster.bench import terminate
+    from workbench.cluster.config import ClusterConfig
+    from workbench.cluster.java import find_java
+    from workbench.cluster.ray_up import start_ray
+    from workbench.cluster.terminal_logs import logs_to, new_log_path
+    from workbench.cluster.token import token_path
+
+    config, dashboards = from_dict(ClusterConfig, asked["cluster"]), bool(asked["dashboards"])
+    find_java().use()  # Ray's processes start RayDP's with the Java on their PATH
+    log_path = new_log_path(base / "logs")
+    stack.enter_context(logs_to(log_path))
+    me = psutil.Process()
+    started: set[psutil.Process] = set()
+    stack.callback(terminate, started)
+    ray_pages = stack.enter_context(
+        start_ray(config, log_path, namespace=NAMESPACE, dashboard=dashboards, stage=events.stage)
+    )
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from workbench.jobs.server import Resident
+
+    context = ray.get_runtime_context()
+    here = NodeAffinitySchedulingStrategy(context.get_node_id(), soft=False)
+    resident: Any = ray.remote(Resident).options(
+        name=ACTOR, lifetime="detached", num_cpus=0, max_restarts=0, scheduling_strategy=here
+    )
+    handle = resident.remote(str(base), to_dict(config), str(log_path), dashboards)
+    stack.callback(_kill, handle)
+    stack.callback(lambda: started.update(me.children(recursive=True)))
+    actor_pid, spark_pages = ray.get(handle.start.remote())
+    actor = psutil.Process(actor_pid)
+    # Noted now: when the actor dies first, its JVM is nobody's child.
+    started.update(me.children(recursive=True))
+    known = State(
+        address=context.gcs_address,
+        pid=me.pid,
+        actor_pid=actor.pid,
+        started=time.time(),
+        log=str(log_path),
+        token_path=str(token) if (token := token_path()) and token.is_file() else None,
+        cluster=to_dict(config),
+        pages={n: url for n, url in {"Ray": ray_pages, "Spark": spark_pages}.items() if url}
+        if dashboards
+        else {},
+    )
+    return known, actor
+
+
+def _kill(handle: Any) -> None:
+    import ray
+
+    with suppress(ray.exceptions.RayError, ValueError):
+        ray.kill(handle)
+
+
+def _wait(actor: psutil.Process) -> str:
+    """Wait for the actor's end; why it ended."""
+    while actor.is_running() and actor.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(_POLL_S)
+    return f"its process {actor.pid} ended without a word (killed, or out of memory)"
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,7 @@
+"""What can be known before anything starts: the machine, the memory an experiment takes, the source."""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,242 @@
+"""What an experiment takes of memory and of the cluster, reckoned before anything starts.
+
+Bytes of samples and parameters are exact where the source says how many rows it has without Spark.
+Activations are the outputs of all layers and their gradients, which is what a framework keeps for
+the backward pass and no more; what processes take besides is a round figure.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import torch
+
+import nets
+from workbench.cluster.config import ClusterConfig, bytes_of
+from workbench.cluster.spark_up import check_resources
+from workbench.data.sizes import Size, size_of
+from workbench.errors import ClusterError
+from workbench.experiments.experiment import Experiment
+
+_FLOAT = 4
+_STATES = {"sgd": 1, "adam": 2, "adamw": 2, "adagrad": 1, "rmsprop": 2}
+"""Values an optimizer keeps for each parameter."""
+_PROCESS = 500 * 2**20
+"""A training process before it has data: Python, torch, Ray."""
+_SERVICES = 2 * 2**30
+"""The driver, its JVM and Ray's own processes."""
+_HEAP_PER_TASK = 64 * 2**20
+"""A piece of at most 16 MB on its way from Spark to Ray, and its copies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What there is: of a cluster that is joined only what its settings say."""
+
+    cpus: float
+    gpus: float
+    memory: int
+    """Bytes free now."""
+    gpu_memory: int
+    """Bytes of the smallest GPU."""
+    resources: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Bytes by part; None: not known before the data is read."""
+
+    experiment: str
+    where: str
+    rows: int | None
+    row_bytes: int | None
+    data_bytes: int | None
+    data: str
+    """resident, or streamed, and where; or why that is not known."""
+    parameters: int | None
+    weights_bytes: int | None
+    optimizer_bytes: int | None
+    """The optimizer's own values, the gradients and the copy of the best weights."""
+    activations_bytes: int | None
+    """Of one batch on one worker, the largest batch of a sweep."""
+    batch_size: int
+    worker_bytes: int
+    executor_bytes: int
+    workers: int
+    executors: int
+    trials_at_once: int | None
+    """None: the cluster's size is not known here."""
+    total_bytes: int
+    """Of everything at once, on this machine."""
+    problems: list[str]
+    """What will not fit, each with the way out."""
+    notes: list[str]
+
+
+def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
+    """Reckon what an experiment takes; starts and reads nothing large.
+
+    Args:
+        machine: what there is; None: this machine, or of a cluster what its settings say.
+
+    Raises:
+        ConfigError: the net does not fit the data's shape.
+        DataError: the source's files are not there.
+    """
+    cluster, found = experiment.cluster, size_of(experiment.data.source)
+    machine = machine or (named_nodes(cluster) if cluster.joins else this_machine(cluster))
+    batch = largest_batch(experiment)
+    data_bytes = None if found.rows is None or found.spec is None else found.num_bytes
+    resident = data_bytes is None or data_bytes <= experiment.data.resident_bytes
+    net = _net(experiment, found, batch)
+    on_gpu = cluster.gpus_per_worker > 0
+    samples = 0 if found.spec is None else 2 * batch * math.prod(found.spec.shape) * _FLOAT
+    kept = data_bytes if on_gpu and resident and data_bytes else 0
+    device_bytes = sum(net[name] or 0 for name in ("weights", "optimizer", "activations"))
+    device_bytes += samples + kept
+    worker = _PROCESS + (0 if on_gpu else device_bytes)
+    heap = bytes_of(cluster.executor_memory)
+    executor = heap + max(heap // 10, 384 * 2**20)
+    shared = data_bytes if resident and data_bytes else 0
+    trials = None if machine is None else _trials(experiment, machine, worker, executor, shared)
+    at_once = max(1, trials or 1) * cluster.num_workers
+    total = _SERVICES + cluster.num_executors * executor + shared + at_once * worker
+    problems = _heap_problems(cluster, found)
+    if machine is not None:
+        problems += _problems(experiment, machine, total, device_bytes if on_gpu else 0, shared)
+    return Plan(
+        experiment=experiment.name, where=cluster.described, rows=found.rows,
+        row_bytes=None if found.spec is None else found.spec.num_bytes, data_bytes=data_bytes,
+        data=_residence(data_bytes, resident, on_gpu), parameters=net["parameters"],
+        weights_bytes=net["weights"], optimizer_bytes=net["optimizer"],
+        activations_bytes=net["activations"], batch_size=batch, worker_bytes=worker + (device_bytes if on_gpu else 0),
+        executor_bytes=executor, workers=cluster.num_workers, executors=cluster.num_executors,
+        trials_at_once=trials, total_bytes=total, problems=problems, notes=found.notes,
+    )  # fmt: skip
+
+
+def this_machine(cluster: ClusterConfig) -> Machine:
+    """CPUs, GPUs and memory as they are now; Ray is told of CPUs for idle executors besides."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    sizes = [torch.cuda.get_device_properties(i).total_memory for i in range(gpus)]
+    return Machine(
+        cpus=float((os.cpu_count() or 1) + math.ceil(cluster.held_cpus)),
+        gpus=float(gpus),
+        memory=int(psutil.virtual_memory().available),
+        gpu_memory=min(sizes, default=0),
+    )
+
+
+def named_nodes(cluster: ClusterConfig) -> Machine | None:
+    """The Ray nodes that are asked of a Spark cluster, together; None where their size is not stated."""
+    spark = cluster.spark
+    if cluster.topology != "spark" or spark.cpus_per_node is None:
+        return None
+    memory = sys.maxsize if spark.memory_per_node is None else bytes_of(spark.memory_per_node)
+    return Machine(
+        cpus=float(spark.cpus_per_node * spark.max_nodes),
+        gpus=float((spark.gpus_per_node or 0) * spark.max_nodes),
+        memory=min(memory * spark.max_nodes, sys.maxsize),
+        gpu_memory=sys.maxsize,
+    )
+
+
+def largest_batch(experiment: Experiment) -> int:
+    """The batch size, or the largest that a sweep tries."""
+    searched = experiment.sweep.space.get("training.batch_size")
+    values: list[Any] = [experiment.training.batch_size]
+    if searched is not None:
+        values += list(searched.values) if searched.kind == "choice" else [searched.high]
+    return int(max(v for v in values if isinstance(v, (int, float))))
+
+
+def _net(experiment: Experiment, found: Size, batch: int) -> dict[str, int | None]:
+    """Parameters, and bytes of what a training keeps of the net."""
+    if found.spec is None:
+        return dict.fromkeys(("parameters", "weights", "optimizer", "activations"))
+    made = nets.build(experiment.net, found.spec, found.num_outputs)
+    parameters = sum(p.numel() for p in made.parameters())
+    outputs = sum(math.prod(layer.output_shape) for layer in made.layers())
+    states = _STATES[experiment.training.optimizer]
+    return {
+        "parameters": parameters,
+        "weights": parameters * _FLOAT,
+        "optimizer": (states + 2) * parameters * _FLOAT,
+        "activations": 2 * batch * outputs * _FLOAT,
+    }
+
+
+def _residence(data_bytes: int | None, resident: bool, on_gpu: bool) -> str:
+    if data_bytes is None:
+        return "not known before it is read"
+    if not resident:
+        return "streamed from Ray's object store, a batch at a time"
+    return "resident on each GPU" if on_gpu else "resident, shared by all workers of a machine"
+
+
+def _trials(
+    experiment: Experiment, machine: Machine, worker: int, executor: int, shared: int
+) -> int:
+    """How many trainings the CPUs, GPUs, custom resources and memory hold at once."""
+    cluster = experiment.cluster
+    each = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
+    free = {"CPU": machine.cpus - cluster.held_cpus, "GPU": machine.gpus} | machine.resources
+    each |= cluster.worker_resources
+    room = machine.memory - _SERVICES - cluster.num_executors * executor - shared
+    fits = [free.get(n, 0) / (a * cluster.num_workers) for n, a in each.items() if a]
+    fits.append(room / (worker * cluster.num_workers))
+    if (most := experiment.sweep.max_concurrent) is not None:
+        fits.append(most)
+    return max(0, math.floor(min(fits) + 1e-6))
+
+
+def _problems(
+    experiment: Experiment, machine: Machine, total: int, device_bytes: int, shared: int
+) -> list[str]:
+    cluster, found = experiment.cluster, []
+    free = {"CPU": machine.cpus, "GPU": machine.gpus} | machine.resources
+    try:
+        check_resources(cluster, free)
+    except ClusterError as error:
+        found.append(str(error))
+    if total > machine.memory:
+        ways = ["cluster.num_workers", "cluster.executor_memory", "training.batch_size"]
+        if shared:
+            ways.append("data.resident_bytes (what is larger is streamed)")
+        found.append(
+            f"It takes {in_words(total)} of memory and {in_words(machine.memory)} are free. Lower "
+            f"{', '.join(ways)}, or free some memory."
+        )
+    if device_bytes and machine.gpus and device_bytes > machine.gpu_memory:
+        found.append(
+            f"A worker takes {in_words(device_bytes)} of GPU memory and the GPU has "
+            f"{in_words(machine.gpu_memory)}. Lower training.batch_size, or data.resident_bytes so "
+            "that the data is streamed."
+        )
+    return found
+
+
+def _heap_problems(cluster: ClusterConfig, found: Size) -> list[str]:
+    """Executors hold a piece of the data for each task, at least one sample."""
+    sample = 0 if found.spec is None else 4 * found.spec.num_bytes
+    needed = cluster.executor_cores * max(_HEAP_PER_TASK, sample)
+    heap = bytes_of(cluster.executor_memory)
+    if needed <= heap:
+        return []
+    return [
+        f"An executor's {cluster.executor_cores} tasks take {in_words(needed)} of heap and it has "
+        f"{in_words(heap)}. Raise cluster.executor_memory, or lower cluster.executor_cores."
+    ]
+
+
+def in_words(num_bytes: int) -> str:
+    """1.5 GiB, 12 MiB, 3 KiB."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:.3g} {unit}"
+    return f"{num_bytes} bytes"

@@ -1,0 +1,247 @@
+"""What a source holds, looked at without training: rows, classes, sizes, bad rows, a contact sheet."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nets.config import to_dict
+from workbench import data
+from workbench.data import DataConfig, Table, bounded
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from nets.prepare import PreparationConfig
+
+_PER_CLASS, _CLASSES = 10, 20
+"""Samples of a class on the sheet, and classes; without classes, samples there are in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """A source, read and split as a training would."""
+
+    source: dict[str, Any]
+    """Its settings."""
+    spec: dict[str, Any]
+    """Kind, shape and dtype of a sample."""
+    labels: tuple[str, ...] | None
+    """Class names by index; None for measured values."""
+    rows: dict[str, int]
+    """Rows by split."""
+    class_counts: dict[str, list[int]]
+    """Rows of each class, by split; empty for measured values."""
+    missing_classes: dict[str, list[str]]
+    """Classes that a split has no row of."""
+    balance: float | None
+    """Training rows of the rarest class over those of the most frequent one; 1: all the same."""
+    sample_bytes: int
+    """Bytes of one encoded sample."""
+    num_bytes: int
+    """Bytes of all of them."""
+    bad: dict[str, Any]
+    """Rows set aside: their number, and examples with key and reason."""
+    figures: dict[str, Any]
+    """More that Spark counted: lengths, label values, what the source measures of itself."""
+    split: dict[str, Any]
+    """How rows are held out."""
+    partitions: int
+    fingerprint: str
+    """What a training would name its tensors."""
+    content: str
+    """A hash of all good rows: the same wherever and however they are read."""
+    problem: str | None
+    """Why this could not be trained on as it is; None: it could."""
+    seconds: float
+    """How long the reading took."""
+    samples: str | None = None
+    """File of the contact sheet; None: samples of this kind have no picture."""
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    """Text: some samples by class, as the net reads them."""
+
+
+def describe(
+    config: DataConfig,
+    preparation: PreparationConfig,
+    spark: SparkSession,
+    *,
+    samples: Path | None = None,
+) -> Description:
+    """Read a source once, split it, count it and draw some of it.
+
+    Args:
+        samples: a PNG file to draw a contact sheet to; None: none is drawn.
+
+    Raises:
+        DataError: the source cannot be read at all. What could be read and not be trained on is
+            described, with `problem`.
+    """
+    began = time.perf_counter()
+    with _opened(config, spark) as table, bounded(table):
+        found = data.survey(table, config)
+        problem = None
+        try:
+            data.refuse(found, table.labels, config)
+        except DataError as error:
+            problem = str(error)
+        figures = {name: found[name] for name in table.measures} | _figures(table)
+        chosen = _chosen(table) if found["rows"] else {}
+        drawn = samples is not None and bool(chosen) and table.spec.kind != "tokens"
+        if drawn and samples is not None:
+            samples.parent.mkdir(parents=True, exist_ok=True)
+            _draw(chosen, table, samples)
+        num_rows = sum(found["rows"].values())
+        return Description(
+            source=to_dict(config.source),
+            spec=to_dict(table.spec),
+            labels=table.labels,
+            rows=found["rows"],
+            class_counts=found["class_counts"],
+            missing_classes=found["missing_classes"],
+            balance=_balance(found["class_counts"].get("train")),
+            sample_bytes=table.spec.num_bytes,
+            num_bytes=num_rows * table.spec.num_bytes,
+            bad=found["bad"],
+            figures=figures,
+            split=found["split"],
+            partitions=found["partitions"],
+            fingerprint=data.fingerprint(config, preparation),
+            content=found["content"],
+            problem=problem,
+            seconds=time.perf_counter() - began,
+            samples=str(samples) if drawn else None,
+            texts=_texts(chosen, table),
+        )
+
+
+@contextmanager
+def _opened(config: DataConfig, spark: SparkSession) -> Iterator[Table]:
+    """The table, stored in Spark while the block runs and no longer."""
+    table = data.read(config.source, spark)
+    held, files = [table.decoded], table.cache
+    try:
+        with bounded(table):
+            table = data.placed(table, config.split)
+        held += [table.decoded, table.frame.persist()]
+        yield table
+    finally:
+        for frame in held:
+            if frame is not None:
+                frame.unpersist()
+        if files is not None:
+            shutil.rmtree(files, ignore_errors=True)
+
+
+def _balance(counts: list[int] | None) -> float | None:
+    return min(counts) / max(counts) if counts and max(counts) else None
+
+
+def _figures(table: Table) -> dict[str, Any]:
+    """Smallest, mean and largest of lengths, weights and measured labels."""
+    from pyspark.sql import functions as F
+
+    names = [name for name in ("length", "weight") if name in table.frame.columns]
+    if table.labels is None and table.num_outputs == 1 and not _is_list(table):
+        names.append("label")
+    if not names:
+        return {}
+    columns = [
+        f(name).alias(f"{f.__name__} {name}") for name in names for f in (F.min, F.avg, F.max)
+    ]
+    row = table.frame.agg(*columns).collect()[0].asDict()
+    return {
+        name: {
+            what: row[f"{at} {name}"]
+            for what, at in (("min", "min"), ("mean", "avg"), ("max", "max"))
+        }
+        for name in names
+    }
+
+
+def _is_list(table: Table) -> bool:
+    return bool(table.frame.schema["label"].dataType.typeName() == "array")
+
+
+# ---- samples
+
+
+def _chosen(table: Table) -> dict[str, list[tuple[np.ndarray, int | None]]]:
+    """Some samples by class (or all under ""), the same at every call: array and length."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as F
+
+    classes = table.labels is not None
+    group, most = (F.col("label"), _PER_CLASS) if classes else (F.lit(0), _PER_CLASS**2)
+    keys = table.frame.select(group.alias("group"), "key")
+    if classes:
+        keys = keys.where(F.col("label") < _CLASSES)
+    rank = F.row_number().over(Window.partitionBy("group").orderBy(F.xxhash64("key"), "key"))
+    named = [
+        row["key"] for row in keys.withColumn("rank", rank).where(F.col("rank") <= most).collect()
+    ]
+    wanted = [
+        name for name in ("features", "label", "key", "length") if name in table.frame.columns
+    ]
+    found = table.frame.where(F.col("key").isin(named)).select(*wanted).collect()
+    chosen: dict[str, list[tuple[np.ndarray, int | None]]] = {}
+    for row in sorted(found, key=lambda row: (row["label"] if classes else 0, row["key"])):
+        sample = np.frombuffer(row["features"], table.spec.dtype).reshape(table.spec.shape)
+        name = table.labels[row["label"]] if table.labels is not None else ""
+        if len(chosen.setdefault(name, [])) < most:  # keys of equal rows are equal
+            chosen[name].append((sample, row["length"] if "length" in wanted else None))
+    return chosen
+
+
+def _texts(chosen: dict[str, list[Any]], table: Table) -> dict[str, list[str]]:
+    if table.text is None:
+        return {}
+    vocabulary = table.text.vocabulary
+    joint = "" if table.text.tokenizer == "characters" else " "
+    return {
+        name: [joint.join(vocabulary[i] for i in ids[:length].tolist()) for ids, length in rows[:3]]
+        for name, rows in chosen.items()
+    }
+
+
+def _draw(chosen: dict[str, list[Any]], table: Table, path: Path) -> None:
+    """A row of tiles per class with its name before it; series and vectors as maps of their values."""
+    from PIL import Image, ImageDraw
+
+    from nets.inside._montage import montage
+
+    maps = {name: _maps([sample for sample, _ in rows], table) for name, rows in chosen.items()}
+    bounds = (-255.0, 255.0)
+    if table.spec.kind != "image":
+        bounds = (min(m.min() for m in maps.values()), max(m.max() for m in maps.values()))
+    rows = [
+        (name, Image.fromarray(montage(some, columns=_PER_CLASS, bounds=bounds, tile=64)))
+        for name, some in maps.items()
+    ]
+    margin = 8 + max(int(ImageDraw.Draw(rows[0][1]).textlength(name)) for name, _ in rows)
+    width = margin + max(row.width for _, row in rows)
+    sheet = Image.new("RGB", (width, sum(row.height + 4 for _, row in rows)), "white")
+    pen, top = ImageDraw.Draw(sheet), 0
+    for name, row in rows:
+        pen.text((4, top + row.height // 2 - 6), name, fill="black")
+        sheet.paste(row, (margin, top))
+        top += row.height + 4
+    sheet.save(path)
+
+
+def _maps(samples: list[np.ndarray], table: Table) -> np.ndarray:
+    """What a montage takes: pictures as they are, or steps from left to right, a channel a line."""
+    from nets.inside._montage import picture
+
+    if table.spec.kind == "image":
+        # A montage of colours has grey for 0.
+        return np.stack([2.0 * picture(sample) - 255 for sample in samples])
+    return np.stack([sample.reshape(sample.shape[0], -1).T for sample in samples])

@@ -1,0 +1,7 @@
+"""What a long job says while it runs, and the terminal that shows it."""
+
+from __future__ import annotations
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,290 @@
+"""Progress for a person at a terminal: a live display, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from workbench.progress.base import TrialNews
+
+_TOP = 5
+"""Trials in the live table."""
+_SHOWN = ("train/loss", "validation/loss", "validation/accuracy")
+"""Metrics of an epoch worth a place in one line."""
+
+
+class Terminal:
+    """A `Progress` that draws on a console; use it as a context manager.
+
+    On a terminal the current step, the epochs and the best trials are drawn live and make way for
+    the result at the end. Elsewhere (a pipe, a file) each event is a line.
+    """
+
+    def __init__(self, console: Console) -> None:
+        board = Board("validation/accuracy", "max")
+        self._board = board
+        self._display: _Display = (
+            _LiveDisplay(console, board)
+            if console.is_terminal and not console.is_dumb_terminal
+            else _PlainDisplay(console, board)
+        )
+        # Training reports from a thread of its own while the main thread moves through the stages.
+        self._lock = threading.RLock()
+        self._stage: tuple[str, float] | None = None
+
+    def __enter__(self) -> Self:
+        self._display.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._end_stage(failed=error is not None)
+        self._display.close()
+
+    def rank_by(self, metric: str, mode: str) -> None:
+        """What trials are ranked by, and whether its max or its min is best."""
+        self._board.metric, self._board.mode = metric, mode
+
+    def stage(self, name: str) -> None:
+        with self._lock:
+            if self._stage and self._stage[0] == name:
+                return
+            self._end_stage()
+            self._stage = (name, time.monotonic())
+            self._display.stage(name)
+
+    def stage_done(self) -> None:
+        with self._lock:
+            self._end_stage()
+
+    def _end_stage(self, *, failed: bool = False) -> None:
+        if self._stage:
+            name, began = self._stage
+            self._stage = None
+            self._display.stage_over(name, time.monotonic() - began, failed)
+
+    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+        with self._lock:
+            self._end_stage()  # the workers are up
+            self._display.epoch(run, epoch, epochs, metrics)
+
+    def trial(self, news: TrialNews) -> None:
+        with self._lock:
+            self._display.trial(news)
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            self._display.note(text)
+
+
+class Board:
+    """The trials of a sweep so far, best first."""
+
+    def __init__(self, metric: str, mode: str) -> None:
+        self.metric = metric
+        self.mode = mode
+        self.trials: dict[int, TrialNews] = {}
+        self.total = 0
+
+    def put(self, news: TrialNews) -> None:
+        self.total = news.total
+        self.trials[news.number] = news
+
+    def value(self, number: int) -> float | None:
+        """The trial's best value of the metric; None before its first."""
+        metrics = self.trials[number].metrics
+        return metrics.get(f"best/{self.metric}", metrics.get(self.metric))
+
+    def ranked(self) -> list[int]:
+        """Trial numbers, best first; those without a value last."""
+        return sorted(self.trials, key=self._rank)
+
+    def _rank(self, number: int) -> tuple[bool, float]:
+        value = self.value(number)
+        return value is None or value != value, (value or 0.0) * (-1 if self.mode == "max" else 1)
+
+    def count(self, *statuses: str) -> int:
+        return sum(news.status in statuses for news in self.trials.values())
+
+
+class _Display(Protocol):
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def stage(self, name: str) -> None: ...
+    def stage_over(self, name: str, seconds: float, failed: bool) -> None: ...
+    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None: ...
+    def trial(self, news: TrialNews) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class _PlainDisplay:
+    def __init__(self, console: Console, board: Board) -> None:
+        self._console = console
+        self._board = board
+        self._said: dict[int, str] = {}
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def stage(self, name: str) -> None:
+        self.note(f"{name} ...")
+
+    def stage_over(self, name: str, seconds: float, failed: bool) -> None:
+        self.note(f"{name}: {'failed after' if failed else 'done in'} {seconds:.1f} s")
+
+    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+        self.note(f"{run}  epoch {epoch}/{epochs}  {metrics_line(metrics)}")
+
+    def trial(self, news: TrialNews) -> None:
+        self._board.put(news)
+        if news.status in ("RUNNING", self._said.get(news.number)):
+            return
+        self._said[news.number] = news.status
+        value = self._board.value(news.number)
+        reached = "" if value is None else f"  {self._board.metric} {number_text(value)}"
+        which = f"trial {news.number}/{news.total}  {news.status}"
+        self.note(f"{which}{reached}  {settings_line(news.settings)}")
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
+
+
+class _LiveDisplay:
+    def __init__(self, console: Console, board: Board) -> None:
+        self._console = console
+        self._board = board
+        self._spinner: Spinner | None = None
+        self._stage: tuple[str, float] | None = None
+        self._epochs: dict[str, tuple[int, int, Mapping[str, float]]] = {}
+        # Output of this process is not proxied through the display: the bench swaps the streams
+        # while the display lives, and each would restore the other's.
+        self._live = Live(
+            console=console,
+            get_renderable=self._render,
+            refresh_per_second=5,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def open(self) -> None:
+        self._live.start()
+
+    def close(self) -> None:
+        self._keep_epochs()
+        self._live.stop()
+
+    def _keep_epochs(self) -> None:
+        """The bars of trainings that are over, as lines that stay."""
+        for run, (epoch, epochs, metrics) in self._epochs.items():
+            self.note(f"{run}: {epoch} of {epochs} epochs  {metrics_line(metrics)}")
+        self._epochs = {}
+
+    def stage(self, name: str) -> None:
+        self._keep_epochs()
+        self._stage = (name, time.monotonic())
+        self._spinner = Spinner("dots")
+
+    def stage_over(self, name: str, seconds: float, failed: bool) -> None:
+        self._stage = self._spinner = None
+        mark = Text("✗ ", "red") if failed else Text("✓ ", "green")
+        self._console.print(mark + Text(name) + Text(f"  {seconds:.1f} s", "dim"))
+
+    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+        self._epochs[run] = (epoch, epochs, metrics)
+
+    def trial(self, news: TrialNews) -> None:
+        self._board.put(news)
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(text))
+
+    def _render(self) -> RenderableType:
+        parts: list[RenderableType] = []
+        if self._stage and self._spinner:
+            name, began = self._stage
+            self._spinner.update(text=Text(f"{name}  {time.monotonic() - began:.0f} s"))
+            parts.append(self._spinner)
+        for run, (epoch, epochs, metrics) in list(self._epochs.items()):
+            parts.append(_bar(run, epoch, epochs, metrics_line(metrics)))
+        if self._board.trials:
+            parts += self._trials()
+        return Group(*parts)
+
+    def _trials(self) -> list[RenderableType]:
+        board = self._board
+        running = board.count("RUNNING")
+        ended = len(board.trials) - running
+        bar = _bar("trials", ended, max(board.total, ended), f"{running} running")
+        return [bar, trials_table(board, board.ranked()[:_TOP], title="best so far")]
+
+
+def _bar(name: str, done: int, total: int, text: str) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_row(
+        Text(name, "bold"),
+        ProgressBar(total=total, completed=done, width=24),
+        Text(f"{done}/{total}"),
+        Text(text, "dim"),
+    )
+    return grid
+
+
+def trials_table(board: Board, numbers: list[int], *, title: str | None = None) -> Table:
+    """Trials as a table: rank, trial, the metric, its settings, how it ended."""
+    keys = sorted({key for number in numbers for key in board.trials[number].settings})
+    table = Table(title=title, title_justify="left", title_style="dim", box=None, pad_edge=False)
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("trial", justify="right")
+    table.add_column(board.metric, justify="right", style="bold")
+    for key in keys:
+        table.add_column(key.rsplit(".", 1)[-1], justify="right")
+    table.add_column("epochs", justify="right")
+    table.add_column("", style="dim")
+    for rank, number in enumerate(numbers, 1):
+        news = board.trials[number]
+        value = board.value(number)
+        table.add_row(
+            str(rank),
+            str(number),
+            "" if value is None else number_text(value),
+            *(number_text(news.settings.get(key)) for key in keys),
+            str(int(news.metrics["epoch"])) if news.metrics.get("epoch") else "",
+            news.status.lower(),
+            style=None if rank > 1 else "green",
+        )
+    return table
+
+
+def metrics_line(metrics: Mapping[str, float]) -> str:
+    """The metrics of an epoch that matter most, in one line."""
+    shown = [name for name in _SHOWN if name in metrics] or sorted(metrics)[:3]
+    return "  ".join(f"{name} {number_text(metrics[name])}" for name in shown)
+
+
+def settings_line(settings: Mapping[str, Any]) -> str:
+    """`training.learning_rate=0.00316 net.activation=relu`."""
+    return " ".join(f"{key}={number_text(value)}" for key, value in sorted(settings.items()))
+
+
+def number_text(value: Any) -> str:
+    """A value as short as it can be read: four significant digits for measured numbers."""
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,117 @@
+"""A trial of a sweep, as Ray Tune runs it: in a reused process on one worker, or through Ray Train."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.integration.ray_train import TuneReportCallback
+from ray.tune.result import SHOULD_CHECKPOINT
+
+from nets import DivergedError
+from nets.config import override
+from workbench.experiments.experiment import Experiment
+from workbench.results import Settings
+from workbench.sweeps.variants import Variants
+from workbench.training.checkpoints import checkpoint_folder
+from workbench.training.learner import Learner
+from workbench.training.process import settle
+from workbench.training.ray_train import make_trainer
+
+_TOGETHER_S = 0.5
+"""A trial reports the epochs of so many seconds at once."""
+
+
+class Due:
+    """When a trial's next checkpoint is due: often enough that a death costs little, and seldom
+    enough that checkpoints take at most a twentieth of the time."""
+
+    FIRST_S, SHARE = 2.0, 1 / 20
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._asked: float | None = None
+        self._cost_s = self.FIRST_S * self.SHARE
+
+    def begins(self) -> None:
+        """An epoch begins: what passed since a checkpoint was asked for is what it took."""
+        if self._asked is not None:
+            self._since = self._clock()
+            self._cost_s = self._since - self._asked
+            self._asked = None
+
+    def ends(self) -> bool:
+        """An epoch is over; whether to make a checkpoint now."""
+        now = self._clock()
+        due = now - self._since >= self._cost_s / self.SHARE
+        if due:
+            self._asked = now
+        return due
+
+
+class Trial(tune.Trainable):
+    """A trial on one worker, in a process that the next trial reuses."""
+
+    def setup(self, config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
+        self.experiment, self.variants = experiment, variants
+        settle(experiment)
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._due = Due()
+        chosen = override(self.experiment, settings_of(config))
+        device = "cuda" if chosen.cluster.gpus_per_worker else "cpu"
+        prepared = self.variants.of(settings_of(config))
+        self.learner = Learner(chosen, prepared, device=device)
+
+    def step(self) -> dict[str, Any]:
+        """An epoch; or, where epochs are short, as many as half a second holds, which saves Ray
+        Tune's round trips. Never past an epoch at which the scheduler decides."""
+        self._due.begins()
+        began = time.monotonic()
+        told: list[dict[str, float]] = []
+        sweep, epochs = self.experiment.sweep, self.learner.training.epochs
+        while True:
+            try:
+                told.append(self.learner.train_epoch())
+            except DivergedError as error:
+                worst = {sweep.metric: -math.inf if sweep.mode == "max" else math.inf}
+                worst["epoch"] = float(self.learner.epoch)
+                return {"epochs": told, "metrics": worst, "verdict": str(error), "done": True}
+            finished = self.learner.finished
+            decided = sweep.decides_at(self.learner.epoch, epochs)
+            if finished or decided or time.monotonic() - began > _TOGETHER_S:
+                break
+        result = {"epochs": told, "metrics": told[-1], "finished": finished, "done": finished}
+        return result | {SHOULD_CHECKPOINT: not finished and self._due.ends()}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        if self.learner.best_weights:
+            self.learner.save(Path(checkpoint_dir))
+
+    def load_checkpoint(self, checkpoint: str) -> None:
+        if (Path(checkpoint) / "state.pt").exists():
+            self.learner.load(Path(checkpoint))
+
+
+def settings_of(config: Mapping[str, Any]) -> Settings:
+    """The settings of a trial from what Ray Tune hands it."""
+    return dict(config["settings"]) if "settings" in config else dict(config)
+
+
+def tune_over_train(config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
+    """A trial on several workers: a Ray Tune function that runs a TorchTrainer."""
+    chosen = override(experiment, settings_of(config))
+    name = f"trial-{tune.get_context().get_trial_id()}"
+    storage = checkpoint_folder(experiment)
+    prepared = variants.of(settings_of(config))
+    make_trainer(chosen, prepared, name, storage, TuneReportCallback()).fit()

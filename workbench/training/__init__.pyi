@@ -1,0 +1,2 @@
+from .driver import finishing as finishing
+from .driver import train as train

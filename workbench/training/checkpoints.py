@@ -1,0 +1,42 @@
+"""Where checkpoints lie while a training or a sweep runs, on a disk or in an object store."""
+
+from __future__ import annotations
+
+import contextlib
+
+from pyarrow.fs import FileSystem, LocalFileSystem
+
+from workbench.cluster.bench import HOME
+from workbench.experiments.experiment import Experiment
+
+HISTORY_BYTES = 64 * 2**20
+"""Weights of every epoch are kept in the run while all epochs together stay below this."""
+
+
+def checkpoint_folder(experiment: Experiment) -> str:
+    """Where the checkpoints of a training or sweep go while it runs."""
+    return experiment.cluster.storage or str((HOME / "checkpoints").resolve())
+
+
+def _files(storage: str) -> tuple[FileSystem, str]:
+    """The file system that checkpoints are in, and their folder there."""
+    return FileSystem.from_uri(storage) if "://" in storage else (LocalFileSystem(), storage)
+
+
+def best_weights(storage: str, checkpoint: str) -> bytes:
+    """The weights of the best epoch in a checkpoint, which is a path in storage's file system."""
+    with _files(storage)[0].open_input_file(f"{checkpoint}/best.safetensors") as file:
+        return bytes(file.read())
+
+
+def discard_checkpoint(storage: str, checkpoint: str) -> None:
+    """Remove one checkpoint, a path in storage's file system; what resists stays."""
+    with contextlib.suppress(OSError):
+        _files(storage)[0].delete_dir(checkpoint)
+
+
+def discard_checkpoints(storage: str, run_id: str) -> None:
+    """Remove the checkpoints of a run that has ended, wherever they are; what resists stays."""
+    with contextlib.suppress(OSError):
+        files, folder = _files(storage)
+        files.delete_dir(f"{folder}/{run_id}")

@@ -1,0 +1,191 @@
+"""What a training leaves behind for people: the model, its test results and samples to look at."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+import torch
+from safetensors.torch import load, save
+
+import nets
+from nets.fit import Evaluation
+from nets.metrics import confusion, per_class
+from workbench.bridge import Prepared
+from workbench.bridge.arrays import Arrays
+from workbench.data.canonical import Forecast
+from workbench.experiments.experiment import Experiment
+from workbench.training.learner import Learner
+from workbench.training.process import settle, worker_resources
+
+SAMPLES = 512
+"""Test rows kept in the run, so that looking inside a net needs neither Spark nor Ray."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Metrics and files of a finished training."""
+
+    metrics: dict[str, float]
+    """test/... of the best weights; baseline/... of forecasts without a net."""
+    model: dict[str, bytes]
+    """File name to content: what `nets.save` writes."""
+    labels: tuple[str, ...] | None = None
+    """What the model tells apart; None where it gives values."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """Relative path to content: evaluation and samples."""
+
+
+def conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+    """Evaluate the weights on the test split and pack what is kept of them.
+
+    Args:
+        weights: the best epoch's state, as safetensors.
+    """
+    split = "test" if "test" in prepared.splits else "validation"
+    learner = Learner(experiment, prepared)
+    learner.net.load_state_dict(load(weights))
+    evaluation = learner.evaluate(split)
+    return Outcome(
+        metrics=evaluation.metrics(split) | _baselines(prepared, split),
+        model=_model(learner.net, prepared, experiment),
+        labels=class_names(experiment, prepared),
+        files=_evaluation(evaluation, split, prepared) | _samples(prepared, split),
+    )
+
+
+def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+    """`conclude`, on a node that has what a worker needs (a GPU, say).
+
+    In this process, where that is this machine and needs no GPU: a process of its own would load
+    libraries for seconds to evaluate for a fraction of one.
+    """
+    if not experiment.cluster.joins and not experiment.cluster.gpus_per_worker:
+        return conclude(experiment, prepared, weights)
+    resources = worker_resources(experiment)
+    task = _conclude.options(
+        num_cpus=resources["CPU"],
+        num_gpus=resources.get("GPU", 0),
+        resources=experiment.cluster.worker_resources or None,
+    )
+    outcome: Outcome = ray.get(task.remote(experiment, prepared, weights))
+    return outcome
+
+
+@ray.remote(max_retries=2)
+def _conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+    settle(experiment)
+    return conclude(experiment, prepared, weights)
+
+
+def _model(net: nets.Net, prepared: Prepared, experiment: Experiment) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        extra = {"experiment": nets.config.to_dict(experiment)}
+        nets.save(net, Path(folder), labels=class_names(experiment, prepared), extra=extra)
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def class_names(experiment: Experiment, prepared: Prepared) -> tuple[str, ...] | None:
+    """What the net tells apart; None where it gives values, be it of data that has classes."""
+    return None if experiment.net.kind == "autoencoder" else prepared.labels
+
+
+def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[str, bytes]:
+    summary: dict[str, Any] = {"split": split, "rows": evaluation.count, "task": evaluation.task}
+    summary |= evaluation.metrics(split)
+    files = {}
+    if evaluation.task == "classes" and prepared.labels is not None:
+        num = prepared.num_outputs
+        scores, labels = evaluation.scores, evaluation.labels
+        by_class = per_class(scores, labels, num)._asdict()
+        summary["labels"] = list(prepared.labels)
+        summary["confusion"] = confusion(scores, labels, num).tolist()
+        summary["per_class"] = {name: values.tolist() for name, values in by_class.items()}
+        files["evaluation/predictions.parquet"] = _parquet(_predictions(evaluation))
+    elif evaluation.task == "values":
+        files["evaluation/values.parquet"] = _parquet(_values(evaluation))
+    files[f"evaluation/{split}.json"] = json.dumps(summary, indent=1).encode()
+    return files
+
+
+def _predictions(evaluation: Evaluation) -> dict[str, Any]:
+    """One row per sample: row, label, prediction, confidence, loss (negative log-likelihood)."""
+    log_probabilities = torch.log_softmax(evaluation.scores, dim=1)
+    labels = evaluation.labels
+    best = log_probabilities.max(dim=1)
+    return {
+        "row": np.arange(len(labels)),
+        "label": labels.numpy(),
+        "prediction": best.indices.numpy(),
+        "confidence": best.values.exp().numpy(),
+        "loss": -log_probabilities.gather(1, labels[:, None])[:, 0].numpy(),
+    }
+
+
+def _values(evaluation: Evaluation) -> dict[str, Any]:
+    """One row per sample: row, label and prediction (lists of values), loss (squared error)."""
+    rows = len(evaluation.labels)
+    return {
+        "row": np.arange(rows),
+        "label": evaluation.labels.reshape(rows, -1).float().tolist(),
+        "prediction": evaluation.scores.reshape(rows, -1).tolist(),
+        "loss": evaluation.losses.numpy(),
+    }
+
+
+def _parquet(columns: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def baselines(forecast: Forecast, features: np.ndarray, label: np.ndarray) -> dict[str, float]:
+    """Errors of forecasts that need no net, in the labels' units: what any net has to beat.
+
+    baseline/last_value/...: everything stays as at the last step of the window.
+    baseline/last_season/...: everything comes again as a season before, where there is a season.
+
+    Args:
+        features: (n, steps, channels); label: (n, horizon * targets), as `Forecast` says.
+    """
+    steps, targets = features.shape[1], list(forecast.targets)
+    places = {"last_value": np.full(forecast.horizon, steps - 1)}
+    if forecast.season is not None:
+        ahead = np.arange(forecast.horizon) % forecast.season
+        places["last_season"] = steps - forecast.season + ahead
+    found = {}
+    for name, step in places.items():
+        guess = features[:, step][:, :, targets].reshape(len(label), -1)
+        error = guess.astype(np.float64) - label.reshape(len(label), -1)
+        found[f"baseline/{name}/mse"] = float(np.square(error).mean())
+        found[f"baseline/{name}/mae"] = float(np.abs(error).mean())
+    return found
+
+
+def _baselines(prepared: Prepared, split: str) -> dict[str, float]:
+    if prepared.forecast is None or prepared.splits[split].arrays is None:
+        return {}
+    arrays = prepared.splits[split].read()
+    return baselines(prepared.forecast, arrays["features"], arrays["label"])
+
+
+def _samples(prepared: Prepared, split: str) -> dict[str, bytes]:
+    """The first rows of the split, in the order of the predictions file."""
+    if prepared.splits[split].arrays is None:
+        return {}
+    arrays: Arrays = prepared.splits[split].read()
+    kept = {
+        name: torch.from_numpy(np.ascontiguousarray(values[:SAMPLES]).copy())
+        for name, values in arrays.items()
+        if name != "key"
+    }
+    kept["row"] = torch.arange(len(kept["label"]))
+    return {f"samples/{split}.safetensors": save(kept)}

@@ -1,0 +1,269 @@
+"""One experiment on one worker: the net, its data and the state of its training.
+
+The same object trains in a Ray Train worker and in a Ray Tune trial.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import nets
+from nets.batches import resampled_rows
+from nets.errors import ConfigError
+from nets.fit import Batch, Evaluation, Fit, Monitor, batches, num_batches, place
+from nets.inside import watching
+from workbench.bridge import Prepared, stream
+from workbench.errors import TrainingError
+from workbench.experiments.experiment import Experiment
+
+Gather = Callable[[Evaluation], list[Evaluation]]
+"""Brings the evaluations of all workers together."""
+
+
+class Learner:
+    """Trains an epoch at a time, remembers the best, and can be saved and continued."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        prepared: Prepared,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        device: torch.device | str | None = None,
+        wrap: Callable[[nn.Module], nn.Module] | None = None,
+        gather: Gather = lambda evaluation: [evaluation],
+        shards: Mapping[str, Any] | None = None,
+    ) -> None:
+        """
+        Args:
+            rank: this worker among `world_size`.
+            device: where the net and, if they are resident, the data live.
+            wrap: makes the net one of several synchronised replicas (DistributedDataParallel).
+            gather: collects the validation results of all workers, so that each knows the whole.
+            shards: for streamed splits, this worker's part of each (a Ray DataIterator).
+        """
+        self.training = experiment.training
+        self.prepared = prepared
+        self.rank, self.world_size, self.gather = rank, world_size, gather
+        # Placed before it is wrapped: a wrapper remembers device and memory layout.
+        self.net = place(new_net(experiment, prepared), self.training, device)
+        self._shards = shards or {}
+        self._data: dict[str, Batch] = {}
+        self.device = next(self.net.parameters()).device
+        self.fit = Fit(
+            self.net,
+            self.training,
+            steps_per_epoch=self._steps(),
+            class_counts=prepared.class_counts,
+            device=self.device,
+            model=wrap(self.net) if wrap else None,
+        )
+        self.monitor = Monitor(self.training)
+        self.best_weights: dict[str, torch.Tensor] = {}
+
+    @property
+    def epoch(self) -> int:
+        """Epochs trained so far."""
+        return self.fit.epoch
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or none of the last `patience` was better than the best."""
+        return self.epoch >= self.training.epochs or self.monitor.should_stop
+
+    def train_epoch(self) -> dict[str, float]:
+        """Train one epoch, evaluate, and return the metrics of both.
+
+        Raises:
+            DivergedError: the loss is no longer finite.
+        """
+        metrics = self.fit.train_epoch(self._train_batches())
+        metrics["samples_per_s"] *= self.world_size  # all workers take equally many rows
+        metrics |= self._validate()
+        metrics["epoch"] = float(self.epoch)
+        if self.monitor.update(self.epoch, metrics):
+            self.best_weights = copy.deepcopy(cpu_state(self.net))
+        return metrics
+
+    def _validate(self) -> dict[str, float]:
+        if not self.training.health or self.rank:
+            return self.evaluate("validation").metrics("validation")
+        with watching(self.net) as health:
+            evaluation = self.evaluate("validation")
+        return evaluation.metrics("validation") | health
+
+    def evaluate(self, split: str) -> Evaluation:
+        """The net on every row of a split, each exactly once, over all workers together."""
+        evaluation = self.fit.evaluate(self._eval_batches(split))
+        if self._resident(split) is None:
+            return evaluation  # streams are cut into equal parts for training only
+        return Evaluation.merge(self.gather(evaluation))
+
+    def save(self, folder: Path) -> None:
+        """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""
+        state = {"fit": self.fit.state_dict(), "monitor": self.monitor.state_dict()}
+        torch.save(state, folder / "state.pt")
+        save_file(self.best_weights, folder / "best.safetensors")
+        save_file(cpu_state(self.net), folder / "last.safetensors")
+
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote.
+
+        Raises:
+            TrainingError: the files hold something else. Nothing in them is ever run.
+        """
+        try:
+            state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
+            best = load_file(folder / "best.safetensors")
+        except (
+            pickle.UnpicklingError,
+            SafetensorError,
+            RuntimeError,
+            EOFError,
+            ValueError,
+        ) as error:
+            raise TrainingError(
+                f"The checkpoint in {folder} is damaged or none of the workbench's, and is not used: "
+                f"{str(error).splitlines()[0] if str(error) else type(error).__name__} "
+                "Train anew, or resume from another run."
+            ) from error
+        self.fit.load_state_dict(state["fit"])
+        self.monitor.load_state_dict(state["monitor"])
+        self.best_weights = best
+
+    def _steps(self) -> int:
+        split, size = self.prepared.splits["train"], self.training.batch_size
+        if split.arrays is None:  # streams leave an uneven last batch out
+            return max(1, split.num_rows // self.world_size // size)
+        rows = split.num_rows
+        if self.training.resample != "none":
+            rows = resampled_rows(self.prepared.class_counts or (), self.training.resample)
+        return num_batches(rows, size, rank=self.rank, world_size=self.world_size)
+
+    def _resident(self, name: str) -> Batch | None:
+        split = self.prepared.splits[name]
+        if split.arrays is None:
+            return None
+        if name not in self._data:
+            # On the CPU this is a map of the object store, shared by all trials of this machine.
+            self._data[name] = _moved(split.tensors(), self.device)
+        return self._data[name]
+
+    def _train_batches(self) -> Iterator[Batch]:
+        config = self.training
+        data = self._resident("train")
+        if data is None:
+            return self._stream("train", config.batch_size, config.seed + self.epoch)
+        return batches(
+            data,
+            config.batch_size,
+            seed=config.seed,
+            epoch=self.epoch,
+            rank=self.rank,
+            world_size=self.world_size,
+            resample=config.resample,
+        )
+
+    def _stream(self, name: str, size: int, shuffle_seed: int | None = None) -> Iterator[Batch]:
+        source = self._shards.get(name) or self.prepared.splits[name].dataset
+        return stream(source, self.prepared.spec, size, shuffle_seed=shuffle_seed)
+
+    def _eval_batches(self, name: str) -> Iterator[Batch]:
+        size = max(256, self.training.batch_size)
+        data = self._resident(name)
+        if data is None:
+            return self._stream(name, size)
+        return batches(
+            data,
+            size,
+            seed=0,
+            epoch=0,
+            shuffle=False,
+            rank=self.rank,
+            world_size=self.world_size,
+        )
+
+
+def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
+    """The experiment's net for the prepared data, with what was fitted on it as the first layer.
+
+    Raises:
+        ConfigError: the net does not fit the data's shape.
+    """
+    check_task(experiment, prepared)
+    prepare = nets.prepare.make(experiment.preparation, prepared.spec, prepared.statistics)
+    channel = None if prepared.forecast is None else prepared.forecast.channels
+    reconstructs = experiment.net.kind == "autoencoder"
+    targets = None if reconstructs else prepared.targets
+    net = nets.build(
+        experiment.net,
+        prepared.spec,
+        prepared.num_outputs,
+        prepare=prepare,
+        restore=nets.restore.make(experiment.preparation, targets, channel),
+        seed=experiment.training.seed,
+    )
+    net.text = prepared.text
+    return net
+
+
+def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> None:
+    """Refuse a loss, a metric or a way of sampling that the data's labels do not go with.
+
+    Args:
+        metrics: more names than `training.monitor` to check.
+
+    Raises:
+        ConfigError: classes with loss mse, measured values with any other, or metrics of classes
+            where there are none; resampling of rows that are streamed.
+    """
+    training = experiment.training
+    values = experiment.net.kind == "autoencoder" or prepared.labels is None
+    if values and training.loss != "mse":
+        what = "autoencoder's own input is" if prepared.labels is not None else "data's labels are"
+        raise ConfigError(
+            f"the {what} measured values, which are learned by loss 'mse', got training.loss "
+            f"{training.loss!r}. Set training.loss to mse, training.monitor to validation/loss and "
+            "training.mode to min."
+        )
+    if not values and training.loss == "mse":
+        raise ConfigError(
+            f"the data's labels are {len(prepared.labels or ())} classes, which are learned by loss "
+            "cross_entropy or focal, got 'mse'. Set training.loss to cross_entropy."
+        )
+    for name in (training.monitor, *metrics):
+        if values and name.rpartition("/")[2] in ("accuracy", "macro_f1"):
+            raise ConfigError(
+                f"{name!r} is a metric of classes, and what is learned are measured values. Follow "
+                "validation/loss (training.monitor, sweep.metric), with mode min."
+            )
+    if training.resample != "none" and prepared.splits["train"].arrays is None:
+        raise ConfigError(
+            f"training.resample {training.resample!r} needs the training rows in memory, and they "
+            "are streamed. Raise data.resident_bytes, or use training.class_weights."
+        )
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    features, label, length, weight = batch
+    return Batch(
+        features.to(device),
+        label.to(device),
+        None if length is None else length.to(device),
+        None if weight is None else weight.to(device),
+    )
+
+
+def cpu_state(net: nn.Module) -> dict[str, torch.Tensor]:
+    """The net's state on the CPU, as safetensors takes it."""
+    return {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}

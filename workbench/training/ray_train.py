@@ -1,0 +1,190 @@
+"""Training on several workers through Ray Train.
+
+Nothing here knows the tracking store: workers report, the driver records.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+import torch
+from ray._raylet import PlacementGroupID
+from ray.exceptions import RayActorError
+from ray.experimental import internal_kv
+from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
+from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+from ray.train.v2._internal.execution.callback import WorkerGroupCallback
+from ray.train.v2.api.callback import UserCallback
+from ray.util.placement_group import PlacementGroup
+from ray.util.queue import Queue
+
+from nets.fit import Evaluation
+from workbench.bridge import Prepared
+from workbench.experiments.experiment import Experiment
+from workbench.training.checkpoints import HISTORY_BYTES
+from workbench.training.learner import Learner
+from workbench.training.process import settle, worker_resources
+
+
+class Trainer(TorchTrainer):
+    """TorchTrainer without the helpers that a training here does not need, each a process that
+    loads Ray Train for two seconds before it does anything (docs/PERFORMANCE.md)."""
+
+    def fit(self) -> ray.train.Result:
+        """As TorchTrainer's, and nothing stays set aside if the controller dies.
+
+        Raises:
+            RayActorError: it died. Another `fit` of the same name goes on after its last checkpoint.
+        """
+        self._noted = _Noted(f"{_groups()}{self.run_config.name}")
+        try:
+            return super().fit()
+        except RayActorError:
+            _free(self._noted.key)
+            raise
+
+    def _create_default_callbacks(self) -> list[Any]:
+        # The cleaner removes the workers' placement group if the controller dies. It asks Ray's
+        # dashboard for that; where there is none it never knows, and each training ends with the
+        # twelve seconds that it waits for the answer.
+        dropped: tuple[type, ...] = (PlacementGroupCleanerCallback,)
+        if not self.datasets:
+            dropped += (DatasetsCallback,)  # its manager would have nothing to hand out
+        found = super()._create_default_callbacks()
+        return [*(one for one in found if not isinstance(one, dropped)), self._noted]
+
+
+class _Noted(WorkerGroupCallback):
+    """Notes the workers' placement group, which outlives its controller, in Ray's key-value store."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def after_worker_group_start(self, worker_group: Any) -> None:
+        group = worker_group.get_worker_group_state().placement_group_handle.placement_group
+        internal_kv._internal_kv_put(self.key, group.id.binary(), overwrite=True)
+
+    def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
+        internal_kv._internal_kv_del(self.key)
+
+    after_worker_group_abort = after_worker_group_shutdown
+
+
+def _groups() -> str:
+    """What the notes of this program's trainings begin with."""
+    return f"workbench.group.{ray.get_runtime_context().get_job_id()}."
+
+
+def _free(key: str | bytes) -> None:
+    if found := internal_kv._internal_kv_get(key):
+        ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(found)))
+        internal_kv._internal_kv_del(key)
+
+
+def free_groups() -> None:
+    """Free what trainings held whose process died. Not while one runs in the same program."""
+    for key in internal_kv._internal_kv_list(_groups()):
+        _free(key)
+
+
+def make_trainer(
+    experiment: Experiment, prepared: Prepared, name: str, storage: str, callback: UserCallback
+) -> TorchTrainer:
+    cluster = experiment.cluster
+    streamed = {name: split.dataset for name, split in prepared.splits.items() if split.dataset}
+    return Trainer(
+        train_worker,
+        train_loop_config={"experiment": experiment, "prepared": prepared},
+        datasets=streamed,
+        # Only the training split is cut into equal parts, which drops up to num_workers - 1 rows.
+        dataset_config=ray.train.DataConfig(datasets_to_split=["train"]),
+        torch_config=TorchConfig(),
+        scaling_config=ScalingConfig(
+            num_workers=cluster.num_workers,
+            use_gpu=cluster.gpus_per_worker > 0,
+            resources_per_worker=worker_resources(experiment),
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=storage,
+            callbacks=[callback],
+            # One is enough: each checkpoint also holds the best weights so far.
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+            failure_config=FailureConfig(max_failures=cluster.max_failures),
+        ),
+    )
+
+
+def train_worker(config: dict[str, Any]) -> None:
+    """What each Ray Train worker runs: epochs, each reported with a checkpoint by rank 0."""
+    experiment, prepared = config["experiment"], config["prepared"]
+    context = ray.train.get_context()
+    rank, world_size = context.get_world_rank(), context.get_world_size()
+    settle(experiment)
+    learner = Learner(
+        experiment,
+        prepared,
+        rank=rank,
+        world_size=world_size,
+        device=ray.train.torch.get_device(),
+        wrap=_replicated if world_size > 1 else None,
+        gather=_gathered if world_size > 1 else lambda evaluation: [evaluation],
+        shards={
+            name: ray.train.get_dataset_shard(name)
+            for name, split in prepared.splits.items()
+            if split.dataset is not None
+        },
+    )
+    if checkpoint := ray.train.get_checkpoint():
+        with checkpoint.as_directory() as folder:
+            learner.load(Path(folder))
+    while not learner.finished:
+        metrics = learner.train_epoch()
+        with tempfile.TemporaryDirectory() as folder:
+            if rank == 0:
+                learner.save(Path(folder))
+            saved = Checkpoint.from_directory(folder) if rank == 0 else None
+            report = {"metrics": metrics, "finished": learner.finished}
+            ray.train.report(report, checkpoint=saved)
+
+
+def _replicated(net: torch.nn.Module) -> torch.nn.Module:
+    device = next(net.parameters()).device
+    ids = [device] if device.type == "cuda" else None
+    return torch.nn.parallel.DistributedDataParallel(net, device_ids=ids)
+
+
+def _gathered(evaluation: Evaluation) -> list[Evaluation]:
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, evaluation)
+    return parts
+
+
+class Mail(UserCallback):
+    """Sends each report, once its checkpoint is stored, from the controller to the driver."""
+
+    def __init__(self, mail: Queue) -> None:
+        self.mail = mail
+
+    def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
+        rank, error = next(iter(worker_exceptions.items()))
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        self.mail.put(f"Worker {rank} failed: {lines[0]}")
+
+    def after_report(
+        self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Checkpoint | None
+    ) -> None:
+        weights = None
+        if checkpoint is not None:
+            with checkpoint.as_directory() as folder:
+                weights = (Path(folder) / "last.safetensors").read_bytes()
+        self.mail.put(
+            (metrics[0]["metrics"], weights if weights and len(weights) < HISTORY_BYTES else None)
+        )

@@ -1,0 +1,100 @@
+"""What the workbench writes to the tracking store, and where in a run it lies.
+
+experiment.json                     the whole experiment
+data.json                           spec, labels, rows, bad rows, seconds by stage
+checkpoints/epoch_0000.safetensors  weights before training, then after each epoch (small nets)
+model/                              an MLflow model: nets.pyfunc over what `nets.save` wrote
+evaluation/test.json                metrics, confusion matrix, per-class table
+evaluation/predictions.parquet      a row per test sample: label, prediction, confidence, loss
+evaluation/values.parquet           the same of measured values: label, prediction, loss
+samples/test.safetensors            test rows to look at
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from nets.config import to_dict
+from nets.text import SEPARATOR
+from tracking import Recorder
+from workbench.bridge import Prepared
+from workbench.experiments.experiment import Experiment
+from workbench.training.evaluation import Outcome
+from workbench.training.provenance import without_passwords
+
+
+def default_recorder() -> Recorder:
+    """The store at MLFLOW_TRACKING_URI, else the embedded one below WORKBENCH_HOME."""
+    from tracking import MlflowRecorder
+
+    return MlflowRecorder()
+
+
+def record_bytes(recorder: Recorder, run_id: str, path: str, content: bytes) -> None:
+    """One file of a run."""
+    record_files(recorder, run_id, {path: content})
+
+
+def record_files(recorder: Recorder, run_id: str, files: dict[str, bytes]) -> None:
+    """Files of a run by relative path."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path, content in files.items():
+            target = Path(folder) / PurePosixPath(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        recorder.artifact_dir(run_id, Path(folder), "")
+
+
+def record_data(
+    recorder: Recorder, run_id: str, experiment: Experiment, prepared: Prepared
+) -> None:
+    """What was asked for and which data it was asked of."""
+    recorder.artifact_dict(run_id, "experiment.json", without_passwords(to_dict(experiment)))
+    labels = None if prepared.labels is None else list(prepared.labels)
+    described = {"spec": to_dict(prepared.spec), "labels": labels, "rows": rows_of(prepared)}
+    if prepared.text is not None:
+        described["vocabulary"] = list(prepared.text.vocabulary)
+    recorder.artifact_dict(run_id, "data.json", prepared.record | described)
+
+
+def record_outcome(
+    recorder: Recorder, run_id: str, outcome: Outcome, prepared: Prepared, *, step: int = 0
+) -> None:
+    """Test metrics, evaluation, samples and the model."""
+    recorder.metrics(run_id, outcome.metrics, step)
+    record_files(recorder, run_id, outcome.files)
+    with tempfile.TemporaryDirectory() as folder:
+        net = Path(folder) / "net"  # its name in the model's data folder
+        net.mkdir()
+        for name, content in outcome.model.items():
+            (net / name).write_bytes(content)
+        recorder.model(run_id, net, example=example(prepared), labels=outcome.labels)
+
+
+def example(prepared: Prepared) -> dict[str, list[object]]:
+    """Two rows as the recorded model takes them: column name to values."""
+    split = next(iter(prepared.splits.values()))
+    if split.arrays is None:
+        zeros = np.zeros((2, *prepared.spec.shape), prepared.spec.dtype)
+        return {"features": [sample.tobytes() for sample in zeros]}
+    arrays = split.read()
+    columns: dict[str, list[object]] = {
+        "features": [row.tobytes() for row in arrays["features"][:2]]
+    }
+    if "length" in arrays:
+        columns["length"] = arrays["length"][:2].tolist()
+    if prepared.text is not None:
+        between = {"characters": "", "tokens": SEPARATOR}.get(prepared.text.tokenizer, " ")
+        columns["text"] = [
+            between.join(prepared.text.vocabulary[i] for i in row if i)
+            for row in arrays["features"][:2]
+        ]
+    return columns
+
+
+def rows_of(prepared: Prepared) -> dict[str, int]:
+    """Rows of each split."""
+    return {name: split.num_rows for name, split in prepared.splits.items()}
