@@ -33,8 +33,7 @@ from nets.spec import TensorSpec
 from workbench.bridge import convert
 from workbench.bridge.arrays import gather_split
 from workbench.bridge.spark_writer import MEMORY
-from workbench.cluster import ClusterConfig
-from workbench.cluster import bench as open_bench
+from workbench.cluster import ClusterConfig, open_session
 from workbench.data.batches import batches_of
 from workbench.data.config import DataConfig
 
@@ -192,8 +191,8 @@ def main() -> None:
     options: argparse.Namespace = parser.parse_args()
     found = report.Report("bridge", "From a Spark DataFrame to tensors", options)
     for case in [options.only] if options.only else CASES:
-        with open_bench(ClusterConfig()) as bench:
-            measure(case, bench.spark, options.rounds, found)
+        with open_session(ClusterConfig()) as session:
+            measure(case, session.spark, options.rounds, found)
     if importlib.util.find_spec("petastorm") is None:
         found.skip("Petastorm", "its converter", "not installed beside this pyarrow")
     found.finish()

@@ -26,8 +26,7 @@ from PIL import Image
 from benchmarks import report
 from nets import PreparationConfig
 from workbench.bridge import prepare
-from workbench.cluster import ClusterConfig
-from workbench.cluster import bench as open_bench
+from workbench.cluster import ClusterConfig, open_session
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.pictures import decode_all, picture_spec
 from workbench.data.sources import ImageTableSource
@@ -79,12 +78,12 @@ def prepared(
     key = next((name for name in ("key", "path") if name in names), None)
     source = ImageTableSource(path=str(path), key=key, shape=shape)
     records = []
-    with open_bench(cluster) as bench:
+    with open_session(cluster) as session:
         for seed in range(times):
             config = DataConfig(source=source, split=SplitConfig(test=0, seed=seed), **data)
             began = time.perf_counter()
-            record = prepare(config, PreparationConfig(method="standardize"), bench).record
-            bench.prepared.clear()
+            record = prepare(config, PreparationConfig(method="standardize"), session).record
+            session.prepared.clear()
             records.append(record | {"total": time.perf_counter() - began})
     return records
 

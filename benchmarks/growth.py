@@ -26,27 +26,26 @@ import nets
 from benchmarks import bridge, recording, report, scoring, sweep, table
 from benchmarks.cases import DIGITS
 from benchmarks.noise import noise_data
-from workbench.cluster import Bench, ClusterConfig
-from workbench.cluster import bench as open_bench
+from workbench.cluster import ClusterConfig, Session, open_session
 from workbench.experiments.experiment import Experiment
 from workbench.scoring import score
 from workbench.training import train
 
 FACTORS = (1, 4, 16)
 LINEAR = 1.25
-Make = Callable[[int, Bench, Path], Callable[[], object]]
+Make = Callable[[int, Session, Path], Callable[[], object]]
 """(items, bench, an empty folder) -> the work on that many items."""
 
 
-def of_bridge(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+def of_bridge(count: int, session: Session, folder: Path) -> Callable[[], object]:
     """Pictures from a DataFrame in Spark's cache to tensors."""
     spec = bridge.CASES["pictures"][1]
-    frame = bench.spark.read.parquet(bridge.rows(folder / "rows", count, spec).as_uri()).persist()
+    frame = session.spark.read.parquet(bridge.rows(folder / "rows", count, spec).as_uri()).persist()
     frame.count()
     return bridge.ways(frame, count, spec)["workbench"]
 
 
-def of_training(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+def of_training(count: int, session: Session, folder: Path) -> Callable[[], object]:
     """One epoch over so many digits, with everything around it."""
     case = replace(DIGITS, rows=count)
     prepared = noise_data(case)
@@ -56,24 +55,24 @@ def of_training(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
         net=case.net,
         training=replace(case.config, epochs=1),
     )
-    return lambda: train(experiment, bench=bench, prepared=prepared)
+    return lambda: train(experiment, session=session, prepared=prepared)
 
 
-def of_sweep(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+def of_sweep(count: int, session: Session, folder: Path) -> Callable[[], object]:
     """So many trials of digits_cnn, an epoch each."""
-    return partial(sweep.ours(bench, f"sqlite:///{folder}/mlflow.db", epochs=1), count)
+    return partial(sweep.ours(session, f"sqlite:///{folder}/mlflow.db", epochs=1), count)
 
 
-def of_scoring(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+def of_scoring(count: int, session: Session, folder: Path) -> Callable[[], object]:
     """A small CNN over so many pictures in Spark's cache."""
     net = nets.build(scoring.NETS["small CNN"], scoring.SPEC, 10)
     nets.save(net, folder / "net", labels=list("0123456789"))
     pictures = np.random.default_rng(0).integers(0, 256, (count, *scoring.SPEC.shape), np.uint8)
-    frame = scoring.cached(bench.spark, pictures, folder / "rows", 2)
+    frame = scoring.cached(session.spark, pictures, folder / "rows", 2)
     return scoring.noop(score(frame, folder / "net"))
 
 
-def of_recording(count: int, bench: Bench, folder: Path) -> Callable[[], object]:
+def of_recording(count: int, session: Session, folder: Path) -> Callable[[], object]:
     """So many runs of ten steps into a store that has those of the rounds before."""
     return lambda: recording.ours(f"sqlite:///{folder}/mlflow.db", count, 10)
 
@@ -87,7 +86,7 @@ PARTS: dict[str, tuple[str, int, Make]] = {
 }
 
 
-def measure(part: str, bench: Bench, rounds: int) -> dict[int, list[float]]:
+def measure(part: str, session: Session, rounds: int) -> dict[int, list[float]]:
     """Seconds of each round, by number of items."""
     _, base, make = PARTS[part]
     with tempfile.TemporaryDirectory() as name:
@@ -95,10 +94,10 @@ def measure(part: str, bench: Bench, rounds: int) -> dict[int, list[float]]:
         for factor in FACTORS:
             folder = Path(name) / str(factor)
             folder.mkdir()
-            ways[str(factor * base)] = make(factor * base, bench, folder)
+            ways[str(factor * base)] = make(factor * base, session, folder)
         times = report.interleaved(ways, rounds)
-        bench.spark.catalog.clearCache()
-        bench.release()
+        session.spark.catalog.clearCache()
+        session.release()
     return {int(count): seconds for count, seconds in times.items()}
 
 
@@ -152,9 +151,9 @@ def main() -> None:
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-        with open_bench(ClusterConfig(), home=Path(folder)) as bench:
+        with open_session(ClusterConfig(), home=Path(folder)) as session:
             for part in [options.only] if options.only else PARTS:
-                measured[part] = measure(part, bench, options.rounds)
+                measured[part] = measure(part, session, options.rounds)
                 tell(found, part, measured[part])
     found.finish()
     if found.keep and not options.only:

@@ -21,9 +21,8 @@ from ray._private.internal_api import memory_summary
 
 from benchmarks import report
 from tracking import MlflowRecorder, Recorder
-from workbench.cluster import Bench, ClusterConfig
-from workbench.cluster import bench as open_bench
-from workbench.cluster.bench import HOME
+from workbench.cluster import ClusterConfig, Session, open_session
+from workbench.cluster.session import HOME
 from workbench.experiments import load_experiment
 from workbench.experiments.space import Choice, SweepConfig, Uniform
 from workbench.sweeps.driver import sweep
@@ -52,7 +51,7 @@ class Footprint:
     """Below the bench's home, without logs and the tracking store."""
 
 
-def look(bench: Bench, home: Path, wait_s: float = 30) -> Footprint:
+def look(session: Session, home: Path, wait_s: float = 30) -> Footprint:
     """The footprint when as few processes are left as get by: Ray ends idle ones after a while."""
     # `processes` is settled when it has not changed for some seconds.
     me, end = psutil.Process(), time.monotonic() + wait_s
@@ -64,7 +63,7 @@ def look(bench: Bench, home: Path, wait_s: float = 30) -> Footprint:
         time.sleep(0.2)
     family = me.children(recursive=True)
     found = re.search(
-        r"Plasma memory usage (\d+) MiB", memory_summary(bench.ray_address, stats_only=True)
+        r"Plasma memory usage (\d+) MiB", memory_summary(session.ray_address, stats_only=True)
     )
     handles, others = me.num_fds(), 0.0
     for process in family:
@@ -87,14 +86,14 @@ def _kept(home: Path) -> Iterator[Path]:
         yield from (home / part).rglob("*")
 
 
-def work(bench: Bench, recorder: Recorder, trainings: int, trials: int, seed: int) -> None:
+def work(session: Session, recorder: Recorder, trainings: int, trials: int, seed: int) -> None:
     """Trainings of an epoch each, then a sweep; every other training on rows of another split."""
     digits = load_experiment("digits_cnn")
     digits = replace(digits, training=replace(digits.training, epochs=1))
     for number in range(trainings):
         train(
             replace(digits, training=replace(digits.training, seed=seed + number)),
-            bench=bench,
+            session=session,
             recorder=recorder,
         )
     space = {
@@ -104,7 +103,7 @@ def work(bench: Bench, recorder: Recorder, trainings: int, trials: int, seed: in
     config = SweepConfig(
         space=space, num_trials=trials, search="random", scheduler="none", seed=seed, keep=1
     )
-    sweep(replace(digits, sweep=config), bench=bench, recorder=recorder)
+    sweep(replace(digits, sweep=config), session=session, recorder=recorder)
 
 
 def main() -> None:
@@ -113,10 +112,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         recorder = MlflowRecorder(f"sqlite:///{home / 'mlflow.db'}")
-        with open_bench(ClusterConfig(), home=home) as bench:
+        with open_session(ClusterConfig(), home=home) as session:
             for done in range(options.rounds + 1):
-                work(bench, recorder, TRAININGS, TRIALS, seed=100 * done)
-                held = look(bench, HOME)
+                work(session, recorder, TRAININGS, TRIALS, seed=100 * done)
+                held = look(session, HOME)
                 way = f"{done * TRAININGS} trainings, {done * TRIALS} trials later"
                 for name, value in asdict(held).items():
                     found.add(name, way, value, "MB" if name.endswith("_mb") else "")

@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks import report
 from tracking import MlflowRecorder
 from workbench.bridge import prepare
-from workbench.cluster import bench as open_bench
+from workbench.cluster import open_session
 from workbench.experiments import load_experiment
 
 ROOT = Path(__file__).parents[1]
@@ -108,13 +108,13 @@ def by_ray_train(rounds: int) -> tuple[list[float], list[float]]:
     seconds = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        open_bench(experiment.cluster, home=Path(folder)) as bench,
+        open_session(experiment.cluster, home=Path(folder)) as session,
     ):
-        prepare(experiment.data, experiment.preparation, bench)
+        prepare(experiment.data, experiment.preparation, session)
         recorder = MlflowRecorder(f"sqlite:///{folder}/mlflow.db")
         for _ in range(rounds):
             began = time.perf_counter()
-            train(experiment, bench=bench, recorder=recorder)
+            train(experiment, session=session, recorder=recorder)
             seconds.append(time.perf_counter() - began)
         recorder.close()
     return seconds, [float(line) for line in theirs.stdout.split()]

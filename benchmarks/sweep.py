@@ -39,8 +39,7 @@ from nets.fit import Batch, Fit, batches, num_batches
 from nets.net import build
 from nets.spec import TensorSpec
 from tracking import MlflowRecorder
-from workbench.cluster import Bench, ClusterConfig
-from workbench.cluster import bench as open_bench
+from workbench.cluster import ClusterConfig, Session, open_session
 from workbench.experiments import load_experiment
 from workbench.experiments.space import Choice, SweepConfig
 from workbench.sweeps import driver
@@ -58,7 +57,7 @@ def some(trials: int) -> dict[str, list[Any]]:
     return grid
 
 
-def ours(bench: Bench, store: str, epochs: int) -> Callable[[int], None]:
+def ours(session: Session, store: str, epochs: int) -> Callable[[int], None]:
     def run(trials: int) -> None:
         space = {name: Choice(values=tuple(values)) for name, values in some(trials).items()}
         experiment = load_experiment("digits_cnn")
@@ -68,7 +67,7 @@ def ours(bench: Bench, store: str, epochs: int) -> Callable[[int], None]:
             training=replace(experiment.training, epochs=epochs),
         )
         recorder = MlflowRecorder(store)
-        assert len(driver.sweep(experiment, bench=bench, recorder=recorder).trials) == trials
+        assert len(driver.sweep(experiment, session=session, recorder=recorder).trials) == trials
         recorder.close()
 
     return run
@@ -189,9 +188,9 @@ def main() -> None:
     many, few, epochs = options.trials, options.slow, options.epochs
     with (
         tempfile.TemporaryDirectory() as folder,
-        open_bench(ClusterConfig(), home=Path(folder)) as bench,
+        open_session(ClusterConfig(), home=Path(folder)) as session,
     ):
-        mine = ours(bench, f"sqlite:///{folder}/mlflow.db", epochs)
+        mine = ours(session, f"sqlite:///{folder}/mlflow.db", epochs)
         mine(2)  # data prepared, store made: once per data set, not per trial
         ways = [
             ("workbench sweep, with MLflow", mine, many),

@@ -43,19 +43,18 @@ Rates = dict[tuple[str, int], list[float]]
 
 def on_ray() -> tuple[Rates, Rates]:
     """`workbench.training.train` and Ray Train's documented pattern, on the same Ray."""
-    from workbench.cluster import ClusterConfig
-    from workbench.cluster import bench as open_bench
+    from workbench.cluster import ClusterConfig, open_session
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
-        with open_bench(ClusterConfig(), home=folder) as bench:
-            ours = workbench(bench, folder)
-            bench.release()
+        with open_session(ClusterConfig(), home=folder) as session:
+            ours = workbench(session, folder)
+            session.release()
             return ours, ray_train(folder)
 
 
-def workbench(bench: Any, folder: Path) -> Rates:
+def workbench(session: Any, folder: Path) -> Rates:
     """`train(...)`, with the rows in Ray's store."""
     from benchmarks.noise import noise_data
     from workbench.cluster import ClusterConfig
@@ -82,7 +81,7 @@ def workbench(bench: Any, folder: Path) -> Rates:
                     num_workers=number, cpus_per_worker=CORES / number, storage=str(folder)
                 ),
             )
-            train(experiment, bench=bench, prepared=prepared, progress=Listening())
+            train(experiment, session=session, prepared=prepared, progress=Listening())
     return rates
 
 

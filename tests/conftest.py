@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _group(item: pytest.Item) -> str | None:
     """Tests that share something costly stay in one process."""
     fixtures: Sequence[str] = getattr(item, "fixturenames", ())
-    if "bench" in fixtures:
+    if "session" in fixtures:
         return "shared cluster"
     if "filled" in fixtures:
         return "filled store"

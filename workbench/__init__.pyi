@@ -1,4 +1,5 @@
-from .cluster.bench import bench as bench
+from .cluster.session import bench as bench
+from .cluster.session import open_session as open_session
 from .experiments.experiment import Experiment as Experiment
 from .experiments.registry import load_experiment as load_experiment
 from .sweeps.driver import sweep as sweep

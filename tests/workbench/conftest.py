@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from workbench.cluster import Bench
+    from workbench.cluster import Session
 
 
 @pytest.fixture(scope="session")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    from workbench.cluster import ClusterConfig
-    from workbench.cluster import bench as open_bench
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    from workbench.cluster import ClusterConfig, open_session
 
-    with open_bench(ClusterConfig(), home=tmp_path_factory.mktemp("home")) as opened:
+    with open_session(ClusterConfig(), home=tmp_path_factory.mktemp("home")) as opened:
         yield opened

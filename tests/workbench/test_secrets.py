@@ -92,7 +92,7 @@ def test_an_unforeseen_error_is_logged_without_its_password(
 ) -> None:
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
     # Else it goes to the log of a bench that other tests had in this process.
-    monkeypatch.setattr(importlib.import_module("workbench.cluster.bench"), "HOME", tmp_path)
+    monkeypatch.setattr(importlib.import_module("workbench.cluster.session"), "HOME", tmp_path)
     try:
         raise OSError(f"cannot open {STORE}")
     except OSError as error:

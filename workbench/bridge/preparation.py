@@ -25,7 +25,7 @@ from nets.text import TextEncoding
 from workbench import data
 from workbench.bridge import transfer
 from workbench.bridge.arrays import COLUMNS, Arrays, to_arrays
-from workbench.cluster.bench import Bench
+from workbench.cluster.session import Session
 from workbench.data.canonical import Forecast
 from workbench.data.config import DataConfig
 from workbench.data.statistics import fit_targets
@@ -91,7 +91,7 @@ class Prepared:
 def prepare(
     config: DataConfig,
     preparation: PreparationConfig,
-    bench: Bench,
+    session: Session,
     *,
     progress: Progress | None = None,
 ) -> Prepared:
@@ -103,28 +103,28 @@ def prepare(
     """
     fingerprint = data.fingerprint(config, preparation)
     progress = progress or Silent()
-    if fingerprint in bench.prepared and not is_whole(bench.prepared[fingerprint]):
-        del bench.prepared[fingerprint]
+    if fingerprint in session.prepared and not is_whole(session.prepared[fingerprint]):
+        del session.prepared[fingerprint]
         progress.note("Prepared data was lost with the machine that held it; it is made again.")
-    if fingerprint not in bench.prepared:
-        if bench.prepare is not None:
-            bench.make_room()
-            bench.prepared[fingerprint] = bench.prepare(config, preparation)
-            return bench.prepared[fingerprint]
+    if fingerprint not in session.prepared:
+        if session.prepare is not None:
+            session.make_room()
+            session.prepared[fingerprint] = session.prepare(config, preparation)
+            return session.prepared[fingerprint]
         data.obtain(config.source, progress)
         began = time.perf_counter()
         progress.stage("Reading and splitting the data in Spark")
-        table = data.read(config.source, bench.spark)
+        table = data.read(config.source, session.spark)
         prepare_table(
             table,
             config,
             preparation,
-            bench,
+            session,
             fingerprint=fingerprint,
             progress=progress,
             began=began,
         )
-    found: Prepared = bench.prepared[fingerprint]
+    found: Prepared = session.prepared[fingerprint]
     return found
 
 
@@ -181,7 +181,7 @@ def prepare_table(
     table: data.Table,
     config: DataConfig,
     preparation: PreparationConfig,
-    bench: Bench,
+    session: Session,
     *,
     fingerprint: str | None = None,
     progress: Progress | None = None,
@@ -200,7 +200,7 @@ def prepare_table(
     Raises:
         DataError: a split is empty, a class has too few rows, or too many rows are bad.
     """
-    bench.make_room()
+    session.make_room()
     with data.bounded(table):
         prepared = _prepared(
             table,
@@ -210,7 +210,7 @@ def prepare_table(
             progress or Silent(),
             began or time.perf_counter(),
         )
-    bench.prepared[prepared.fingerprint] = prepared
+    session.prepared[prepared.fingerprint] = prepared
     return prepared
 
 

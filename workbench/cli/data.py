@@ -63,11 +63,11 @@ def describe(
         progress.stage("Loading the libraries")
         chosen = _experiment(source, set_, cluster)
         from workbench import data
-        from workbench.cluster import bench
-        from workbench.cluster.bench import HOME
+        from workbench.cluster import open_session
+        from workbench.cluster.session import HOME
         from workbench.preflight.source import describe as look
 
-        with bench(chosen.cluster, progress=progress) as opened:
+        with open_session(chosen.cluster, progress=progress) as opened:
             data.obtain(chosen.data.source, progress)
             progress.stage("Reading the data in Spark")
             name = data.fingerprint(chosen.data, chosen.preparation)

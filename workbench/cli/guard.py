@@ -74,7 +74,7 @@ def _unexpected(error: Exception) -> str:
 
 def log_of_this_process() -> Path | None:
     """The latest file that the bench of this process wrote its logs to."""
-    bench = sys.modules.get("workbench.cluster.bench")
+    bench = sys.modules.get("workbench.cluster.session")
     if bench is None:
         return None
     files = sorted((bench.HOME / "logs").glob(f"*-{os.getpid()}.log"))

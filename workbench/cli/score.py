@@ -244,13 +244,13 @@ def spark_session(
 
 @contextmanager
 def _on_ray(config: ClusterConfig, settings: dict[str, str]) -> Iterator[SparkSession]:
-    from workbench.cluster import bench
+    from workbench.cluster import open_session
     from workbench.progress.terminal import Terminal
 
     with (
         terminal.progress_console() as console,
         Terminal(console) as progress,
-        bench(config, progress=progress) as opened,
+        open_session(config, progress=progress) as opened,
     ):
         for key, value in settings.items():
             if key.startswith("spark.sql."):  # the others are of the start, and set there

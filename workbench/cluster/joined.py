@@ -7,19 +7,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cluster.bench import HOME, OPEN, Bench
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java
 from workbench.cluster.ray_up import start_ray
+from workbench.cluster.session import HOME, OPEN, Session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_JOINED: dict[str, Bench] = {}
+_JOINED: dict[str, Session] = {}
 """By Spark's application id."""
 
 
-def joined(spark: SparkSession, config: ClusterConfig) -> Bench:
+def joined(spark: SparkSession, config: ClusterConfig) -> Session:
     """The bench that the session belongs to; else one made of the session and of this process's Ray.
 
     Ray that does not run yet is started (`config.address`), and stays until the process ends: one
@@ -40,7 +40,7 @@ def joined(spark: SparkSession, config: ClusterConfig) -> Bench:
         atexit.register(stack.close)
         _JOINED.clear()
     if name not in _JOINED:
-        _JOINED[name] = Bench(
+        _JOINED[name] = Session(
             config=config,
             spark=spark,
             ray_address=ray.get_runtime_context().gcs_address,

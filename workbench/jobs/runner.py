@@ -17,9 +17,9 @@ from rich.console import Console
 
 from nets.config import from_dict, to_dict
 from tracking import TrackingError
-from workbench.cluster.bench import Bench
 from workbench.cluster.config import ClusterConfig, decided_at_start
 from workbench.cluster.java import find_java
+from workbench.cluster.session import Session
 from workbench.cluster.terminal_logs import logs_to, route_loggers
 from workbench.errors import ClusterError, exit_code
 from workbench.jobs.folder import load
@@ -84,7 +84,7 @@ class Runner:
         ray.data.DataContext.get_current().enable_progress_bars = False
         java = find_java()
         java.use()
-        self._bench = Bench(
+        self._bench = Session(
             config=from_dict(ClusterConfig, cluster),
             spark=_Elsewhere(),
             ray_address=ray.get_runtime_context().gcs_address,
@@ -146,7 +146,7 @@ class Runner:
         progress.experiment(experiment, request.kind)
         result: Any
         with closing(MlflowRecorder()) as recorder:
-            shared: Any = {"bench": self._bench, "recorder": recorder, "progress": progress}
+            shared: Any = {"session": self._bench, "recorder": recorder, "progress": progress}
             if request.kind == "train":
                 result = train(experiment, **shared)
             else:

@@ -24,9 +24,9 @@ from ray.exceptions import RayActorError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nets.config import from_dict, to_dict
-from workbench.cluster.bench import Bench
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import find_java
+from workbench.cluster.session import Session
 from workbench.cluster.spark_up import start_spark
 from workbench.cluster.terminal_logs import logs_to, route_loggers
 from workbench.errors import ClusterError, WorkbenchError
@@ -79,7 +79,7 @@ class Resident:
             start_spark(self.config, java, self.base, self.log, ui=self.dashboards)
         )
         route_loggers()
-        self.bench = Bench(
+        self.bench = Session(
             config=self.config,
             spark=spark,
             ray_address=ray.get_runtime_context().gcs_address,

@@ -72,10 +72,10 @@ def _start(
 ) -> tuple[State, psutil.Process]:
     events.stage("Loading the libraries")
     from nets.config import from_dict, to_dict
-    from workbench.cluster.bench import terminate
     from workbench.cluster.config import ClusterConfig
     from workbench.cluster.java import find_java
     from workbench.cluster.ray_up import start_ray
+    from workbench.cluster.session import terminate
     from workbench.cluster.terminal_logs import logs_to, new_log_path
     from workbench.cluster.token import token_path
 

@@ -43,14 +43,14 @@ def fitted(experiment: Experiment, table: Table, spark: SparkSession) -> Fitted:
         DataError, ClusterError, TrainingError, ConfigError: as `workbench.training.train`.
     """
     with _ONE_AT_A_TIME:
-        bench = joined(spark, experiment.cluster)
-        before = set(bench.prepared)
-        prepared = prepare_table(table, experiment.data, experiment.preparation, bench)
+        session = joined(spark, experiment.cluster)
+        before = set(session.prepared)
+        prepared = prepare_table(table, experiment.data, experiment.preparation, session)
         try:
-            result = train(experiment, bench=bench, prepared=prepared)
+            result = train(experiment, session=session, prepared=prepared)
         finally:
-            for fingerprint in set(bench.prepared) - before:
-                del bench.prepared[fingerprint]  # a fit's data is not asked for again
+            for fingerprint in set(session.prepared) - before:
+                del session.prepared[fingerprint]  # a fit's data is not asked for again
         reader = Reader()
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "model"

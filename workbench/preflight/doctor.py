@@ -353,11 +353,11 @@ def named_cluster(name: str) -> Check:
 
 def ray_and_spark(cluster: str | None = None) -> Check:
     from nets.errors import ConfigError
-    from workbench.cluster import bench, named
+    from workbench.cluster import named, open_session
 
     try:
         config = None if cluster is None else named.named_cluster(cluster).config()
-        with bench(config) as running:
+        with open_session(config) as running:
             count = running.spark.range(1000).count()
             seconds = running.seconds
     except (ConfigError, ClusterError) as error:
@@ -369,7 +369,7 @@ def ray_and_spark(cluster: str | None = None) -> Check:
 
 
 def _home() -> Path:
-    from workbench.cluster.bench import HOME
+    from workbench.cluster.session import HOME
 
     return HOME
 

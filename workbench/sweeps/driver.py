@@ -15,8 +15,7 @@ from ray import tune
 from nets import ConfigError
 from nets.config import override
 from tracking import Recorder
-from workbench.cluster.bench import Bench
-from workbench.cluster.bench import bench as open_bench
+from workbench.cluster.session import Session, open_session
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, SweepConfig, Uniform
@@ -43,7 +42,7 @@ from workbench.training.recording import default_recorder, record_data, record_o
 def sweep(
     experiment: Experiment,
     *,
-    bench: Bench | None = None,
+    session: Session | None = None,
     recorder: Recorder | None = None,
     progress: Progress | None = None,
     resume: str | None = None,
@@ -64,11 +63,11 @@ def sweep(
     progress = progress or Silent()
     recorder = recorder or default_recorder()
     folder = checkpoint_folder(experiment)
-    own = open_bench(experiment.cluster, progress=progress, checkpoints=folder)
-    with nullcontext(bench) if bench else own as bench:
-        bench.release()  # trials bring processes of their own
-        bench.check(experiment.cluster, checkpoints=folder)
-        variants = prepare_variants(experiment, bench, progress)
+    own = open_session(experiment.cluster, progress=progress, checkpoints=folder)
+    with nullcontext(session) if session else own as session:
+        session.release()  # trials bring processes of their own
+        session.check(experiment.cluster, checkpoints=folder)
+        variants = prepare_variants(experiment, session, progress)
         prepared = variants.first
         earlier = finished_trials(recorder, resume, experiment.sweep) if resume else []
         run_id = resume or recorder.start(

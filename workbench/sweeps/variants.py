@@ -12,7 +12,7 @@ from typing import Any
 from nets.config import override
 from nets.errors import ConfigError
 from workbench.bridge import Prepared, prepare
-from workbench.cluster.bench import Bench
+from workbench.cluster.session import Session
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
 from workbench.progress import Progress
@@ -43,7 +43,7 @@ class Variants:
         return next(iter(self.prepared.values()))
 
 
-def prepare_variants(experiment: Experiment, bench: Bench, progress: Progress) -> Variants:
+def prepare_variants(experiment: Experiment, session: Session, progress: Progress) -> Variants:
     """Prepare the data for all trials of a sweep, once for each combination of its settings.
 
     Raises:
@@ -58,7 +58,7 @@ def prepare_variants(experiment: Experiment, bench: Bench, progress: Progress) -
     for values in itertools.product(*varied.values()):
         settings = dict(zip(varied, values, strict=True))
         chosen = override(experiment, settings)
-        prepared = prepare(chosen.data, chosen.preparation, bench, progress=progress)
+        prepared = prepare(chosen.data, chosen.preparation, session, progress=progress)
         check_task(chosen, prepared, experiment.sweep.metric)
         new_net(chosen, prepared)
         found[_key(settings)] = prepared

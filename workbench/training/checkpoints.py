@@ -6,7 +6,7 @@ import contextlib
 
 from pyarrow.fs import FileSystem, LocalFileSystem
 
-from workbench.cluster.bench import HOME
+from workbench.cluster.session import HOME
 from workbench.experiments.experiment import Experiment
 
 HISTORY_BYTES = 64 * 2**20

@@ -19,8 +19,7 @@ from safetensors.torch import save
 from nets import DivergedError
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, Supply, prepare
-from workbench.cluster.bench import Bench
-from workbench.cluster.bench import bench as open_bench
+from workbench.cluster.session import Session, open_session
 from workbench.errors import TrainingError, died_too_often
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress, Silent
@@ -36,7 +35,7 @@ from workbench.training.recording import default_recorder, record_bytes, record_
 def train(
     experiment: Experiment,
     *,
-    bench: Bench | None = None,
+    session: Session | None = None,
     recorder: Recorder | None = None,
     progress: Progress | None = None,
     prepared: Prepared | None = None,
@@ -58,16 +57,16 @@ def train(
     recorder = recorder or default_recorder()
     # One worker keeps its state in Ray's object store.
     folder = checkpoint_folder(experiment) if experiment.cluster.num_workers > 1 else None
-    own = open_bench(experiment.cluster, progress=progress, checkpoints=folder)
-    with nullcontext(bench) if bench else own as bench:
-        bench.check(experiment.cluster, checkpoints=folder)
+    own = open_session(experiment.cluster, progress=progress, checkpoints=folder)
+    with nullcontext(session) if session else own as session:
+        session.check(experiment.cluster, checkpoints=folder)
         if experiment.cluster.num_workers == 1:
-            one_worker.start(bench, experiment.cluster)
+            one_worker.start(session, experiment.cluster)
         else:
-            bench.release()
+            session.release()
 
         def again() -> Prepared:
-            return prepare(experiment.data, experiment.preparation, bench, progress=progress)
+            return prepare(experiment.data, experiment.preparation, session, progress=progress)
 
         supply = Supply(prepared, None) if prepared else Supply(again(), again)
         prepared = supply.prepared
@@ -80,7 +79,7 @@ def train(
         )
         with finishing(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
-            return _train(experiment, supply, bench, recorder, run_id, progress)
+            return _train(experiment, supply, session, recorder, run_id, progress)
 
 
 @contextmanager
@@ -104,7 +103,7 @@ def finishing(recorder: Recorder, run_id: str) -> Iterator[None]:
 def _train(
     experiment: Experiment,
     supply: Supply,
-    bench: Bench,
+    session: Session,
     recorder: Recorder,
     run_id: str,
     progress: Progress,
@@ -128,7 +127,7 @@ def _train(
     try:
         if experiment.cluster.num_workers == 1:
             outcome = one_worker.train_on_one(
-                experiment, supply, bench, received, note=progress.note
+                experiment, supply, session, received, note=progress.note
             )
         else:
             outcome = _train_on_several(experiment, supply, run_id, received, progress)

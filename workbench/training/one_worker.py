@@ -20,7 +20,7 @@ from safetensors.torch import save
 
 from workbench import heap
 from workbench.bridge import Prepared, Supply
-from workbench.cluster import Bench, ClusterConfig
+from workbench.cluster import ClusterConfig, Session
 from workbench.errors import died_too_often
 from workbench.experiments.experiment import Experiment
 from workbench.training.checkpoints import HISTORY_BYTES
@@ -90,16 +90,16 @@ class WarmWorker:
             torch.cuda.empty_cache()
 
 
-def start(bench: Bench, config: ClusterConfig) -> None:
+def start(session: Session, config: ClusterConfig) -> None:
     """Have a worker's process come up in the background, where there is room for it already."""
-    if bench.has_room(config.cpus_per_worker):
-        _take(bench, config)
+    if session.has_room(config.cpus_per_worker):
+        _take(session, config)
 
 
 def train_on_one(
     experiment: Experiment,
     supply: Supply,
-    bench: Bench,
+    session: Session,
     received: Callable[[dict[str, float], bytes | None], None],
     *,
     note: Callable[[str], None],
@@ -117,13 +117,13 @@ def train_on_one(
     allowed = experiment.cluster.max_failures
     deaths = losses = 0
     while True:
-        worker = _take(bench, experiment.cluster)
+        worker = _take(session, experiment.cluster)
         try:
             outcome = _go_on(worker, experiment, supply.prepared, reached, received)
             worker.rest.remote()
             return outcome
         except RayActorError as error:
-            bench.release()
+            session.release()
             deaths += 1
             if deaths > allowed:
                 advice = "Out of memory, perhaps: lower training.batch_size or the net's size. "
@@ -133,12 +133,12 @@ def train_on_one(
             where = "after its last complete epoch" if reached else "from its beginning"
             note(f"The training's process died; another one goes on {where}.")
         except (RayTaskError, ObjectLostError) as error:
-            bench.release()
+            session.release()
             losses += 1
             if losses > allowed or not (supply.mend() or isinstance(error, ObjectLostError)):
                 raise
         except BaseException:
-            bench.release()  # it may be in the middle of an epoch
+            session.release()  # it may be in the middle of an epoch
             raise
 
 
@@ -166,16 +166,16 @@ def _go_on(
     return outcome
 
 
-def _take(bench: Bench, config: ClusterConfig) -> Any:
-    if _key(config) not in bench.warm:
-        bench.release()
+def _take(session: Session, config: ClusterConfig) -> Any:
+    if _key(config) not in session.warm:
+        session.release()
         actor = ray.remote(WarmWorker).options(
             num_cpus=config.cpus_per_worker,
             num_gpus=config.gpus_per_worker,
             resources=config.worker_resources or None,
         )
-        bench.warm[_key(config)] = actor.remote()
-    return bench.warm[_key(config)]
+        session.warm[_key(config)] = actor.remote()
+    return session.warm[_key(config)]
 
 
 def _key(config: ClusterConfig) -> tuple[float, float, tuple[tuple[str, float], ...]]:

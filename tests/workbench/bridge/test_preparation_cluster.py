@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from nets.spec import TensorSpec
 from workbench.bridge import convert, spark_writer, stream, to_batch
-from workbench.cluster import Bench
+from workbench.cluster import Session
 from workbench.data.config import DataConfig
 from workbench.errors import DataError
 
@@ -26,10 +26,10 @@ SPEC = TensorSpec(kind="vector", shape=(8,), dtype="float32")
 COUNTS = {"train": 750, "test": 250}
 
 
-def frame(bench: Bench, rows: int) -> Any:
+def frame(session: Session, rows: int) -> Any:
     """Row i holds the float i eight times, as bytes; every fourth is a test row."""
     little_endian = F.udf(lambda i: np.full(8, i, "<f4").tobytes(), "binary")
-    return bench.spark.range(rows, numPartitions=3).select(
+    return session.spark.range(rows, numPartitions=3).select(
         little_endian("id").alias("features"),
         F.col("id").alias("label"),
         F.when(F.col("id") % 4 == 0, "test").otherwise("train").alias("split"),
@@ -37,23 +37,23 @@ def frame(bench: Bench, rows: int) -> Any:
     )
 
 
-def test_every_row_arrives_once_in_its_split(bench: Bench) -> None:
-    splits = convert(frame(bench, 1000), SPEC, DataConfig(), counts=COUNTS)
+def test_every_row_arrives_once_in_its_split(session: Session) -> None:
+    splits = convert(frame(session, 1000), SPEC, DataConfig(), counts=COUNTS)
     assert {name: len(split.read()["label"]) for name, split in splits.items()} == COUNTS
     arrays = splits["test"].read()
     assert arrays["label"].tolist() == list(range(0, 1000, 4))
     assert np.array_equal(arrays["features"], np.repeat(arrays["label"], 8).reshape(-1, 8))
 
 
-def test_reading_a_split_maps_the_object_store(bench: Bench) -> None:
-    split = convert(frame(bench, 1000), SPEC, DataConfig(), counts=COUNTS)["train"]
+def test_reading_a_split_maps_the_object_store(session: Session) -> None:
+    split = convert(frame(session, 1000), SPEC, DataConfig(), counts=COUNTS)["train"]
     first, second = split.read()["features"], split.read()["features"]
     assert first.__array_interface__["data"] == second.__array_interface__["data"]
 
 
-def test_data_over_the_budget_streams_with_every_row_once(bench: Bench) -> None:
+def test_data_over_the_budget_streams_with_every_row_once(session: Session) -> None:
     config = dataclasses.replace(DataConfig(), resident_bytes=0)
-    splits = convert(frame(bench, 1000), SPEC, config, counts=COUNTS)
+    splits = convert(frame(session, 1000), SPEC, config, counts=COUNTS)
     assert splits["train"].arrays is None
     assert splits["train"].dataset is not None
     batches = list(stream(splits["train"].dataset, SPEC, 64))
@@ -63,35 +63,35 @@ def test_data_over_the_budget_streams_with_every_row_once(bench: Bench) -> None:
     assert {len(batch.label) for batch in shuffled} == {64}
 
 
-def test_neither_spark_nor_the_disk_keeps_a_copy(bench: Bench) -> None:
-    before = _cached(bench)
-    convert(frame(bench, 1000), SPEC, DataConfig(), counts=COUNTS)
-    assert _cached(bench) == before
+def test_neither_spark_nor_the_disk_keeps_a_copy(session: Session) -> None:
+    before = _cached(session)
+    convert(frame(session, 1000), SPEC, DataConfig(), counts=COUNTS)
+    assert _cached(session) == before
     left = f"workbench-{socket.gethostname()}-{os.getpid()}-*"
     assert not [*spark_writer.MEMORY.glob(left), *Path(tempfile.gettempdir()).glob(left)]
 
 
-def _cached(bench: Bench) -> int:
-    return int(bench.spark.sparkContext._jsc.getPersistentRDDs().size())
+def _cached(session: Session) -> int:
+    return int(session.spark.sparkContext._jsc.getPersistentRDDs().size())
 
 
-def test_a_source_that_gives_other_rows_each_time_is_refused(bench: Bench) -> None:
+def test_a_source_that_gives_other_rows_each_time_is_refused(session: Session) -> None:
     with pytest.raises(DataError, match=r"counted 749 rows of the train split and then gave 750"):
-        convert(frame(bench, 1000), SPEC, DataConfig(), counts=COUNTS | {"train": 749})
+        convert(frame(session, 1000), SPEC, DataConfig(), counts=COUNTS | {"train": 749})
 
 
-def test_a_sample_of_the_wrong_size_is_named_and_nothing_is_left(bench: Bench) -> None:
+def test_a_sample_of_the_wrong_size_is_named_and_nothing_is_left(session: Session) -> None:
     spec = TensorSpec(kind="vector", shape=(9,), dtype="float32")
     with pytest.raises(DataError, match=r"must be 36 bytes .* got one of 32"):
-        convert(frame(bench, 1000), spec, DataConfig(), counts=COUNTS)
+        convert(frame(session, 1000), spec, DataConfig(), counts=COUNTS)
     left = f"workbench-{socket.gethostname()}-{os.getpid()}-*"
     assert not list(spark_writer.MEMORY.glob(left))
 
 
-def test_more_data_than_the_executors_heap_holds_twice_over(bench: Bench) -> None:
+def test_more_data_than_the_executors_heap_holds_twice_over(session: Session) -> None:
     """Conversions of 150 MB in a heap of 1 GB, repeatedly, two partitions of 75 MB each."""
     spec = TensorSpec(kind="vector", shape=(1 << 18,), dtype="float32")
-    big = bench.spark.range(150, numPartitions=2).select(
+    big = session.spark.range(150, numPartitions=2).select(
         F.expr(f"cast(repeat(char(65 + id % 26), {spec.num_bytes}) as binary)").alias("features"),
         F.col("id").alias("label"),
         F.lit("train").alias("split"),

@@ -13,7 +13,7 @@ from nets import PreparationConfig, TensorSpec
 from tests.workbench.small import digits
 from tracking import MemoryRecorder
 from workbench.bridge import prepare, prepare_table
-from workbench.cluster import Bench
+from workbench.cluster import Session
 from workbench.data import DataConfig, from_dataframe
 from workbench.data.config import SplitConfig
 from workbench.data.sources import DataFrameSource
@@ -26,7 +26,7 @@ SPEC = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
 
 
 @pytest.fixture(scope="module")
-def frame(bench: Bench) -> Any:
+def frame(session: Session) -> Any:
     """The digits as a person would have them: pixels as numbers, the class as a number."""
     from sklearn.datasets import load_digits
 
@@ -35,15 +35,15 @@ def frame(bench: Bench) -> Any:
         (i, row.tolist(), int(label))
         for i, (row, label) in enumerate(zip(values, labels, strict=True))
     ]
-    return bench.spark.createDataFrame(rows, "id int, pixels array<double>, digit int")
+    return session.spark.createDataFrame(rows, "id int, pixels array<double>, digit int")
 
 
-def test_a_dataframe_of_a_program_is_trained_on(bench: Bench, frame: Any) -> None:
+def test_a_dataframe_of_a_program_is_trained_on(session: Session, frame: Any) -> None:
     base = digits()
     source = DataFrameSource(features=("pixels",), label="digit", plan=frame.semanticHash())
     experiment = replace(base, data=DataConfig(source=source, split=SplitConfig(seed=3)))
     table = from_dataframe(frame, features="pixels", label="digit", spec=SPEC, key="id")
-    prepared = prepare_table(table, experiment.data, experiment.preparation, bench)
+    prepared = prepare_table(table, experiment.data, experiment.preparation, session)
     assert prepared.labels == tuple("0123456789")
     assert prepared.record["plan"] == frame.semanticHash()
     assert prepared.record["split"]["seed"] == 3
@@ -52,25 +52,25 @@ def test_a_dataframe_of_a_program_is_trained_on(bench: Bench, frame: Any) -> Non
         np.bincount(prepared.splits["train"].read()["label"]), prepared.class_counts
     )
     recorder = MemoryRecorder()
-    result = train(experiment, bench=bench, recorder=recorder, prepared=prepared)
+    result = train(experiment, session=session, recorder=recorder, prepared=prepared)
     assert result.metrics["test/accuracy"] > 0.9
     files = recorder.runs[result.run_id].artifacts
     described = json.loads(files["data.json"])
     assert described["content"] == prepared.record["content"]
     assert json.loads(files["experiment.json"])["data"]["source"]["label"] == "digit"
     # What the bench holds is found by the same settings; from a fresh bench it cannot be read.
-    assert bench.prepared[prepared.fingerprint] is prepared
+    assert session.prepared[prepared.fingerprint] is prepared
     with pytest.raises(DataError, match="stands for a DataFrame that a program made"):
-        prepare(experiment.data, experiment.preparation, bench)
+        prepare(experiment.data, experiment.preparation, session)
 
 
 def test_the_content_decides_the_fingerprint_and_partitions_do_not(
-    bench: Bench, frame: Any
+    session: Session, frame: Any
 ) -> None:
     def prepared(changed: Any, **split: Any) -> Any:
         table = from_dataframe(changed, features="pixels", label="digit", spec=SPEC, key="id")
         config = DataConfig(split=SplitConfig(**split))
-        return prepare_table(table, config, PreparationConfig(), bench)
+        return prepare_table(table, config, PreparationConfig(), session)
 
     small = frame.where("id < 300")
     first, again = prepared(small), prepared(small.repartition(5))
@@ -82,15 +82,15 @@ def test_the_content_decides_the_fingerprint_and_partitions_do_not(
     assert prepared(other).fingerprint != first.fingerprint
 
 
-def test_nothing_stays_in_spark(bench: Bench, frame: Any) -> None:
-    kept = bench.spark.sparkContext._jsc.getPersistentRDDs
+def test_nothing_stays_in_spark(session: Session, frame: Any) -> None:
+    kept = session.spark.sparkContext._jsc.getPersistentRDDs
     before = kept().size()
     small = frame.where("id < 300")
     table = from_dataframe(small, features="pixels", label="digit", spec=SPEC, key="id")
-    prepare_table(table, DataConfig(), PreparationConfig(), bench)
+    prepare_table(table, DataConfig(), PreparationConfig(), session)
     broken = from_dataframe(
         small, features="pixels", label="digit", spec=replace(SPEC, shape=(1, 4, 4)), key="id"
     )
     with pytest.raises(DataError, match="300 of 300 rows are bad"):
-        prepare_table(broken, DataConfig(), PreparationConfig(), bench)
+        prepare_table(broken, DataConfig(), PreparationConfig(), session)
     assert kept().size() == before

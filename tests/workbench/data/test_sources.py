@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
 from workbench import data
-from workbench.cluster import Bench
+from workbench.cluster import Session
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.pictures import decode
 from workbench.data.sources import CifarArchiveSource, DigitsSource, ImageFolderSource, cifar
@@ -238,7 +238,7 @@ def folder(root: Path, **classes: int) -> Path:
 
 
 @pytest.mark.cluster
-def test_bad_pictures_are_set_aside_with_their_reasons(bench: Bench, tmp_path: Path) -> None:
+def test_bad_pictures_are_set_aside_with_their_reasons(session: Session, tmp_path: Path) -> None:
     root = folder(tmp_path / "odd [1] {ü} %20", cat=20, dog=20)
     (root / "cat" / "broken.jpg").write_bytes(b"not a picture")
     (root / "dog" / "empty.png").write_bytes(b"")
@@ -246,7 +246,7 @@ def test_bad_pictures_are_set_aside_with_their_reasons(bench: Bench, tmp_path: P
     (root / ".cache").mkdir()
     source = ImageFolderSource(path=str(root), shape=(1, 4, 4))
     config = DataConfig(source=source, max_bad_share=0.1)
-    table = data.load(config, bench.spark)
+    table = data.load(config, session.spark)
     counted = data.record(table, config)
     assert sum(counted["rows"].values()) == 40
     assert {row["key"] for row in counted["bad"]["examples"]} == {

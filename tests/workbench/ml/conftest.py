@@ -10,12 +10,12 @@ import pytest
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from workbench.cluster import Bench
+    from workbench.cluster import Session
 
 
 @pytest.fixture(scope="session")
-def spark(bench: Bench) -> SparkSession:
-    return bench.spark
+def spark(session: Session) -> SparkSession:
+    return session.spark
 
 
 @pytest.fixture(scope="module")

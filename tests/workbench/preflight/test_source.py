@@ -13,7 +13,7 @@ from PIL import Image
 from nets import PreparationConfig
 from nets.errors import ConfigError
 from workbench.cli.data import _experiment
-from workbench.cluster import Bench
+from workbench.cluster import Session
 from workbench.data.config import DataConfig
 from workbench.data.guess import guessed
 from workbench.data.sources import ImageFolderSource, TableSource
@@ -21,24 +21,24 @@ from workbench.errors import DataError
 from workbench.preflight.source import Description, describe
 
 
-def described(bench: Bench, sheet: Path | None = None, **data: Any) -> Description:
-    before = persisted(bench)
-    found = describe(DataConfig(**data), PreparationConfig(), bench.spark, samples=sheet)
+def described(session: Session, sheet: Path | None = None, **data: Any) -> Description:
+    before = persisted(session)
+    found = describe(DataConfig(**data), PreparationConfig(), session.spark, samples=sheet)
     # What others left may go at any moment; nothing may come.
-    assert persisted(bench) <= before
+    assert persisted(session) <= before
     return found
 
 
-def persisted(bench: Bench) -> set[int]:
+def persisted(session: Session) -> set[int]:
     """Numbers of what Spark keeps."""
-    return set(bench.spark.sparkContext._jsc.getPersistentRDDs().keySet())
+    return set(session.spark.sparkContext._jsc.getPersistentRDDs().keySet())
 
 
 @pytest.mark.cluster
-def test_digits_are_described_and_drawn(bench: Bench, tmp_path: Path, home: Path) -> None:
+def test_digits_are_described_and_drawn(session: Session, tmp_path: Path, home: Path) -> None:
     sheet = tmp_path / "sheets" / "digits.png"
     others = set((home / "cache").glob("*"))
-    found = described(bench, sheet)
+    found = described(session, sheet)
     assert sum(found.rows.values()) == 1797
     assert found.spec["shape"] == [1, 8, 8] and found.sample_bytes == 64
     assert found.num_bytes == 1797 * 64
@@ -50,19 +50,21 @@ def test_digits_are_described_and_drawn(bench: Bench, tmp_path: Path, home: Path
     # Ten rows of ten tiles of 64 pixels with their class before them.
     assert pixels.shape[0] == 10 * (64 + 4) and pixels.shape[1] > 10 * 64
     assert {0, 255} <= set(np.unique(pixels[:, -640:]))  # black is black
-    assert described(bench).content == found.content
+    assert described(session).content == found.content
     assert set((home / "cache").glob("*")) <= others  # the rows' files are gone
 
 
 @pytest.mark.cluster
-def test_data_not_fit_to_train_on_is_described_all_the_same(bench: Bench, tmp_path: Path) -> None:
+def test_data_not_fit_to_train_on_is_described_all_the_same(
+    session: Session, tmp_path: Path
+) -> None:
     for i in range(4):
         folder = tmp_path / ("cat" if i else "dog")
         folder.mkdir(exist_ok=True)
         Image.new("RGB", (5 + i, 4), (i, 0, 0)).save(folder / f"{i}.png")
     (tmp_path / "cat" / "broken.png").write_bytes(b"none")
     source = ImageFolderSource(path=str(tmp_path), shape=(3, 4, 4))
-    found = described(bench, tmp_path / "sheet.png", source=source)
+    found = described(session, tmp_path / "sheet.png", source=source)
     assert found.labels == ("cat", "dog")
     assert found.bad == {
         "rows": 1,
@@ -74,13 +76,13 @@ def test_data_not_fit_to_train_on_is_described_all_the_same(bench: Bench, tmp_pa
 
 
 @pytest.mark.cluster
-def test_measured_labels_and_weights_are_summed_up(bench: Bench, tmp_path: Path) -> None:
+def test_measured_labels_and_weights_are_summed_up(session: Session, tmp_path: Path) -> None:
     rows = "".join(f"{i},{i / 10},1\n" for i in range(50))
     (tmp_path / "t.csv").write_text("x,y,w\n" + rows)
     source = TableSource(
         path=str(tmp_path / "t.csv"), format="csv", label="y", task="values", weight="w"
     )
-    found = described(bench, tmp_path / "sheet.png", source=source)
+    found = described(session, tmp_path / "sheet.png", source=source)
     assert found.labels is None and found.balance is None and found.class_counts == {}
     assert found.figures["label"] == {"min": 0.0, "mean": pytest.approx(2.45), "max": 4.9}
     assert found.figures["weight"]["max"] == 1.0

@@ -14,12 +14,12 @@ from nets.text import TextEncoding
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from workbench.cluster import Bench
+    from workbench.cluster import Session
 
 
 @pytest.fixture(scope="session")
-def spark(bench: Bench) -> SparkSession:
-    return bench.spark
+def spark(session: Session) -> SparkSession:
+    return session.spark
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from nets import ConfigError, PreparationConfig
 from tests.workbench.small import digits_sweep
 from tracking import MemoryRecorder
-from workbench.cluster import Bench
+from workbench.cluster import Session
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.split import split
 from workbench.experiments.experiment import Experiment
@@ -93,8 +93,8 @@ def test_folds_that_cannot_be(settings: dict[str, Any], said: str) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("by", ["rows", "group"])
-def test_every_row_is_validated_on_once(bench: Bench, by: Any) -> None:
-    spark: SparkSession = bench.spark
+def test_every_row_is_validated_on_once(session: Session, by: Any) -> None:
+    spark: SparkSession = session.spark
     rows = [(f"{i}", i % 2, None, f"g{i // 4}") for i in range(120)]
     frame = spark.createDataFrame(rows, "key string, label long, split string, `group` string")
     seen: Counter[str] = Counter()
@@ -114,11 +114,11 @@ def test_every_row_is_validated_on_once(bench: Bench, by: Any) -> None:
 
 
 @pytest.mark.cluster
-def test_a_sweep_with_folds_says_mean_and_deviation(bench: Bench) -> None:
+def test_a_sweep_with_folds_says_mean_and_deviation(session: Session) -> None:
     recorder = MemoryRecorder()
     space = {"training.learning_rate": Choice(values=(3e-3, 1e-5))}
     experiment = folded(2, space=space, search="grid", keep=1)
-    result = sweep(experiment, bench=bench, recorder=recorder)
+    result = sweep(experiment, session=session, recorder=recorder)
     assert [t.settings[FOLD] for t in result.trials] == [0, 1, 0, 1]
     best, worst = result.configurations
     assert best.settings == {"training.learning_rate": 3e-3}
@@ -134,11 +134,11 @@ def test_a_sweep_with_folds_says_mean_and_deviation(bench: Bench) -> None:
 
 
 @pytest.mark.cluster
-def test_a_sweep_over_preparations_prepares_each(bench: Bench) -> None:
+def test_a_sweep_over_preparations_prepares_each(session: Session) -> None:
     space = {"preparation.method": Choice(values=("none", "standardize"))}
     recorder = MemoryRecorder()
     experiment = digits_sweep(space=space, search="grid", keep=2)
-    result = sweep(experiment, bench=bench, recorder=recorder)
+    result = sweep(experiment, session=session, recorder=recorder)
     for one in result.trials:
         files = recorder.runs[one.run_id].artifacts
         described = next(v for k, v in files.items() if k.endswith("model.json"))

@@ -16,7 +16,7 @@ from pyarrow.fs import FileSystem
 import nets
 from tests.workbench.small import digits_sweep
 from tracking import MlflowRecorder, Reader
-from workbench.cluster import Bench
+from workbench.cluster import Session
 from workbench.export import export
 from workbench.sweeps.driver import sweep
 from workbench.training.checkpoints import discard_checkpoints
@@ -93,7 +93,7 @@ def test_checkpoints_on_s3_are_removed_and_others_stay(s3: S3) -> None:
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_a_sweep_keeps_its_files_and_checkpoints_on_s3(
-    s3: S3, bench: Bench, tmp_path: Path
+    s3: S3, session: Session, tmp_path: Path
 ) -> None:
     base = digits_sweep(num_trials=2)
     experiment = replace(
@@ -103,7 +103,7 @@ def test_a_sweep_keeps_its_files_and_checkpoints_on_s3(
     )
     store = f"sqlite:///{tmp_path}/mlflow.db"
     recorder = MlflowRecorder(store)
-    result = sweep(experiment, recorder=recorder, bench=bench)
+    result = sweep(experiment, recorder=recorder, session=session)
     recorder.close()
     assert [trial.status for trial in result.trials] == ["FINISHED", "FINISHED"]
 

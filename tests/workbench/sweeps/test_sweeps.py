@@ -12,7 +12,7 @@ from ray._private.state import actors
 from nets import ConfigError
 from tests.workbench.small import digits_sweep
 from tracking import MemoryRecorder
-from workbench.cluster import Bench, ClusterConfig
+from workbench.cluster import ClusterConfig, Session
 from workbench.errors import TrainingError
 from workbench.experiments.space import Choice, SweepConfig, Uniform
 from workbench.results import TrialResult
@@ -75,9 +75,9 @@ def test_a_grid_over_a_range_is_refused_with_the_ways_out() -> None:
 
 
 @pytest.fixture(scope="module")
-def swept(bench: Bench) -> tuple[Any, MemoryRecorder]:
+def swept(session: Session) -> tuple[Any, MemoryRecorder]:
     recorder = MemoryRecorder()
-    return sweep(digits_sweep(), bench=bench, recorder=recorder), recorder
+    return sweep(digits_sweep(), session=session, recorder=recorder), recorder
 
 
 @pytest.mark.cluster
@@ -122,12 +122,12 @@ def test_the_median_rule_sees_every_epoch_and_no_scheduler_none() -> None:
 
 
 @pytest.mark.cluster
-def test_bayes_with_asha_stops_some_and_says_why(bench: Bench) -> None:
+def test_bayes_with_asha_stops_some_and_says_why(session: Session) -> None:
     recorder = MemoryRecorder()
     experiment = digits_sweep(
         search="bayes", scheduler="asha", num_trials=8, grace_epochs=1, reduction_factor=2
     )
-    result = sweep(experiment, bench=bench, recorder=recorder)
+    result = sweep(experiment, session=session, recorder=recorder)
     assert len(result.trials) == 8
     stopped = [trial for trial in result.trials if trial.status == "STOPPED"]
     assert stopped
@@ -139,13 +139,13 @@ def test_bayes_with_asha_stops_some_and_says_why(bench: Bench) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("kind", ["none", "asha", "median"])
-def test_no_process_is_started_for_nothing(bench: Bench, kind: str) -> None:
+def test_no_process_is_started_for_nothing(session: Session, kind: str) -> None:
     """Trials shorter than what lies between the starts of two processes."""
     seeds = Choice(values=tuple(range(24)))
     experiment = digits_sweep(space={"training.seed": seeds}, search="grid", scheduler=kind)
     experiment = replace(experiment, training=replace(experiment.training, epochs=1))
     before = set(actors())
-    result = sweep(experiment, bench=bench, recorder=MemoryRecorder())
+    result = sweep(experiment, session=session, recorder=MemoryRecorder())
     assert [trial.status for trial in result.trials] == ["FINISHED"] * 24
     made = [
         one
@@ -156,12 +156,12 @@ def test_no_process_is_started_for_nothing(bench: Bench, kind: str) -> None:
 
 
 @pytest.mark.cluster
-def test_a_diverging_trial_fails_alone(bench: Bench) -> None:
+def test_a_diverging_trial_fails_alone(session: Session) -> None:
     recorder = MemoryRecorder()
     rates = {"training.learning_rate": Choice(values=(1e30, 3e-3))}
     experiment = digits_sweep(space=rates, search="grid")
     experiment = replace(experiment, training=replace(experiment.training, optimizer="sgd"))
-    result = sweep(experiment, bench=bench, recorder=recorder)
+    result = sweep(experiment, session=session, recorder=recorder)
     assert {t.settings["training.learning_rate"]: t.status for t in result.trials} == {
         3e-3: "FINISHED",
         1e30: "FAILED",
@@ -172,22 +172,22 @@ def test_a_diverging_trial_fails_alone(bench: Bench) -> None:
 
 
 @pytest.mark.cluster
-def test_a_sweep_without_any_result_says_so(bench: Bench) -> None:
+def test_a_sweep_without_any_result_says_so(session: Session) -> None:
     rates = {"training.learning_rate": Choice(values=(1e30,))}
     experiment = digits_sweep(space=rates, search="grid")
     experiment = replace(experiment, training=replace(experiment.training, optimizer="sgd"))
     recorder = MemoryRecorder()
     with pytest.raises(TrainingError, match="None of 1 trials came to a result"):
-        sweep(experiment, bench=bench, recorder=recorder)
+        sweep(experiment, session=session, recorder=recorder)
     assert {recorded.run.status for recorded in recorder.runs.values()} == {"FAILED"}
 
 
 @pytest.mark.cluster
-def test_a_resumed_sweep_repeats_nothing(bench: Bench, swept: Any) -> None:
+def test_a_resumed_sweep_repeats_nothing(session: Session, swept: Any) -> None:
     first, recorder = swept
     before = set(recorder.runs)
     more = replace(digits_sweep(), sweep=replace(digits_sweep().sweep, num_trials=6))
-    result = sweep(more, bench=bench, recorder=recorder, resume=first.run_id)
+    result = sweep(more, session=session, recorder=recorder, resume=first.run_id)
     assert result.run_id == first.run_id
     assert len(result.trials) == 6
     assert len(set(recorder.runs) - before) == 2
@@ -196,12 +196,12 @@ def test_a_resumed_sweep_repeats_nothing(bench: Bench, swept: Any) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_trials_on_two_workers_go_through_ray_train(bench: Bench) -> None:
+def test_trials_on_two_workers_go_through_ray_train(session: Session) -> None:
     recorder = MemoryRecorder()
     experiment = replace(
         digits_sweep(num_trials=2), cluster=ClusterConfig(num_workers=2, max_failures=0)
     )
-    result = sweep(experiment, bench=bench, recorder=recorder)
+    result = sweep(experiment, session=session, recorder=recorder)
     assert [trial.status for trial in result.trials] == ["FINISHED", "FINISHED"]
     assert all(trial.epochs == 3 for trial in result.trials)
     assert result.best.metrics["test/accuracy"] > 0.6

@@ -22,7 +22,7 @@ from tests.workbench.small import digits, digits_sweep
 from tests.workbench.watched import Rows, died_at, noted, watched
 from tracking import MemoryRecorder
 from workbench.bridge import Prepared, prepare
-from workbench.cluster import Bench, ClusterConfig
+from workbench.cluster import ClusterConfig, Session
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
@@ -35,16 +35,16 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
-def prepared(bench: Bench) -> Prepared:
-    return prepare(digits().data, digits().preparation, bench)
+def prepared(session: Session) -> Prepared:
+    return prepare(digits().data, digits().preparation, session)
 
 
 def trained(
-    experiment: Experiment, bench: Bench, prepared: Prepared
+    experiment: Experiment, session: Session, prepared: Prepared
 ) -> tuple[dict[str, dict[int, float]], dict[str, float]]:
     """Every metric of every epoch, and the metrics of the best one."""
     recorder = MemoryRecorder()
-    result = train(experiment, bench=bench, recorder=recorder, prepared=prepared)
+    result = train(experiment, session=session, recorder=recorder, prepared=prepared)
     return recorder.runs[result.run_id].history, result.metrics
 
 
@@ -65,7 +65,7 @@ def epochs_of(folder: Path, workers: int, steps: int, epochs: int) -> list[list[
 )
 def test_a_worker_killed_within_an_epoch_changes_nothing(
     workers: int,
-    bench: Bench,
+    session: Session,
     prepared: Prepared,
     tmp_path: Path,
     record_property: Any,
@@ -79,7 +79,7 @@ def test_a_worker_killed_within_an_epoch_changes_nothing(
     runs = {}
     for name, dies_at in {"undisturbed": 0, "killed": 2 * steps + steps // 2}.items():
         data = watched(prepared, tmp_path / name, dies_at=dies_at)
-        runs[name] = trained(experiment, bench, data)
+        runs[name] = trained(experiment, session, data)
     assert len(noted(tmp_path / "killed")) > len(noted(tmp_path / "undisturbed")) == workers
 
     before = epochs_of(tmp_path / "undisturbed", workers, steps, 4)
@@ -116,7 +116,7 @@ class Told(Silent):
 
 
 def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
-    bench: Bench, prepared: Prepared, tmp_path: Path
+    session: Session, prepared: Prepared, tmp_path: Path
 ) -> None:
     """Trials of some seconds; the first process dies in the last part of its trial."""
     experiment = digits_sweep(num_trials=2, space={"training.seed": Choice(values=(1, 2))})
@@ -135,12 +135,12 @@ def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
 
     recorder, told = MemoryRecorder(), Told(look)
     data = watched(prepared, tmp_path / "rows", dies_at=130 * steps)
-    before = bench.prepared[prepared.fingerprint]
-    bench.prepared[prepared.fingerprint] = data
+    before = session.prepared[prepared.fingerprint]
+    session.prepared[prepared.fingerprint] = data
     try:
-        result = sweep(experiment, bench=bench, recorder=recorder, progress=told)
+        result = sweep(experiment, session=session, recorder=recorder, progress=told)
     finally:
-        bench.prepared[prepared.fingerprint] = before
+        session.prepared[prepared.fingerprint] = before
     assert [(trial.status, trial.epochs) for trial in result.trials] == [("FINISHED", epochs)] * 2
     assert len(recorder.children(result.run_id)) == 2
     for trial in result.trials:
@@ -181,13 +181,15 @@ class Killer(Told):
 
 @pytest.mark.slow
 def test_a_training_goes_on_when_ray_trains_controller_is_killed(
-    bench: Bench, prepared: Prepared, tmp_path: Path
+    session: Session, prepared: Prepared, tmp_path: Path
 ) -> None:
     experiment = digits(epochs=40)
     cluster = ClusterConfig(num_workers=2, cpus_per_worker=1, storage=str(tmp_path))
     experiment = replace(experiment, cluster=cluster)
     recorder, killer, before = MemoryRecorder(), Killer(), set(actors())
-    result = train(experiment, bench=bench, recorder=recorder, prepared=prepared, progress=killer)
+    result = train(
+        experiment, session=session, recorder=recorder, prepared=prepared, progress=killer
+    )
     assert len(killer.killed) == 1
     assert killer.notes == [
         "Ray Train's controller died; another one goes on after the last checkpoint."
@@ -203,13 +205,15 @@ def test_a_training_goes_on_when_ray_trains_controller_is_killed(
     print(f"\n{longest:.1f} s between two epochs")
 
 
-def test_a_full_disk_for_checkpoints_is_told(bench: Bench, prepared: Prepared, disk: Path) -> None:
+def test_a_full_disk_for_checkpoints_is_told(
+    session: Session, prepared: Prepared, disk: Path
+) -> None:
     """Training on two workers and trials keep checkpoints in files: a disk of 200 kB is too small."""
     recorder = MemoryRecorder()
     cluster = ClusterConfig(num_workers=2, max_failures=0, storage=str(disk))
     experiment = replace(digits(epochs=3), cluster=cluster)
     with pytest.raises(TrainingError, match=r"No space left.*cluster\.storage"):
-        train(experiment, bench=bench, recorder=recorder, prepared=prepared)
+        train(experiment, session=session, recorder=recorder, prepared=prepared)
     assert {recorded.run.status for recorded in recorder.runs.values()} == {"FAILED"}
 
 
@@ -234,12 +238,12 @@ def executors() -> list[psutil.Process]:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_executors_that_ray_does_not_start_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Work that waits for one is ended with the reason; when one is asked for, work goes on."""
     monkeypatch.setattr("workbench.cluster.executors.ASK_S", 1e9)
     monkeypatch.setattr("workbench.cluster.executors.GIVE_UP_S", 1.0)
-    assert bench.spark.range(1000).count() == 1000
+    assert session.spark.range(1000).count() == 1000
     lost = 0
     for actor in ray.util.list_named_actors(all_namespaces=True):
         if actor["name"].startswith("raydp-executor"):
@@ -247,23 +251,23 @@ def test_executors_that_ray_does_not_start_again(
             lost += 1
     assert lost
     with pytest.raises(Exception, match="Spark has lost its executors"):
-        bench.spark.range(1000).repartition(3).count()
+        session.spark.range(1000).repartition(3).count()
     monkeypatch.undo()
     began = time.perf_counter()
-    assert bench.spark.range(1000).repartition(3).count() == 1000
+    assert session.spark.range(1000).repartition(3).count() == 1000
     print(f"\nexecutor gone for good: another one after {time.perf_counter() - began:.1f} s")
 
 
 @pytest.mark.slow
 def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
-    bench: Bench, tmp_path: Path
+    session: Session, tmp_path: Path
 ) -> None:
     """What it held is read again; every row arrives once, and the next data too."""
     killed: list[int] = []
 
     def kill(stage: str = "Handing the DataFrame to Ray") -> None:
         if stage == "Handing the DataFrame to Ray" and not killed:
-            tracker = bench.spark.sparkContext.statusTracker()
+            tracker = session.spark.sparkContext.statusTracker()
             threading.Thread(target=kill_when, args=(tracker,)).start()
 
     def kill_when(tracker: Any) -> None:
@@ -276,10 +280,10 @@ def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
     split = replace(digits().data.split, seed=101)
     experiment = replace(digits(epochs=1), data=replace(digits().data, split=split))
     began = time.perf_counter()
-    found = prepare(experiment.data, experiment.preparation, bench, progress=Told(kill))
+    found = prepare(experiment.data, experiment.preparation, session, progress=Told(kill))
     print(
         f"\nexecutor killed while it hands over: prepared in {time.perf_counter() - began:.1f} s "
-        f"(undisturbed {sum(bench_seconds(bench)):.1f} s)"
+        f"(undisturbed {sum(start_seconds(session)):.1f} s)"
     )
     assert killed
     rows = {name: split.num_rows for name, split in found.splits.items()}
@@ -290,13 +294,13 @@ def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
         time.sleep(0.1)
     for process in executors():
         process.kill()
-    train(experiment, bench=bench, recorder=MemoryRecorder(), prepared=found)
+    train(experiment, session=session, recorder=MemoryRecorder(), prepared=found)
     other = replace(split, seed=102)
     began = time.perf_counter()
-    again = prepare(replace(experiment.data, split=other), experiment.preparation, bench)
+    again = prepare(replace(experiment.data, split=other), experiment.preparation, session)
     print(f"executor killed before: prepared in {time.perf_counter() - began:.1f} s")
     assert sum(split.num_rows for split in again.splits.values()) == 1797
 
 
-def bench_seconds(bench: Bench) -> list[float]:
-    return list(next(iter(bench.prepared.values())).record["seconds"].values())
+def start_seconds(session: Session) -> list[float]:
+    return list(next(iter(session.prepared.values())).record["seconds"].values())

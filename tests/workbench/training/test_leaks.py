@@ -9,22 +9,22 @@ import pytest
 
 from benchmarks.leaks import Footprint, look, work
 from tracking import MlflowRecorder
-from workbench.cluster import Bench
+from workbench.cluster import Session
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def footprints(
-    bench: Bench, tmp_path_factory: pytest.TempPathFactory, home: Path
+    session: Session, tmp_path_factory: pytest.TempPathFactory, home: Path
 ) -> Iterator[tuple[Footprint, Footprint]]:
     """Before and after 5 trainings and 20 trials, on a bench that has done some of each."""
     folder = tmp_path_factory.mktemp("leaks")
     recorder = MlflowRecorder(f"sqlite:///{folder / 'mlflow.db'}")
-    work(bench, recorder, 2, 4, seed=0)
-    before = look(bench, home)
-    work(bench, recorder, 5, 20, seed=100)
-    after = look(bench, home)
+    work(session, recorder, 2, 4, seed=0)
+    before = look(session, home)
+    work(session, recorder, 5, 20, seed=100)
+    after = look(session, home)
     recorder.close()
     print(f"\n{before}\n{after}")
     yield before, after

@@ -18,7 +18,7 @@ from nets import AutoencoderConfig, ConfigError, PreparationConfig, RNNConfig, T
 from nets.pyfunc import Predictor
 from tests.workbench.small import digits
 from tracking import MemoryRecorder
-from workbench.cluster import Bench
+from workbench.cluster import Session
 from workbench.data.canonical import Forecast
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import SeriesSource, TextSource
@@ -61,10 +61,10 @@ def waves(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 @pytest.mark.cluster
 def test_a_forecast_is_trained_recorded_and_compared(
-    bench: Bench, waves: Experiment, tmp_path: Path
+    session: Session, waves: Experiment, tmp_path: Path
 ) -> None:
     recorder = MemoryRecorder()
-    result = train(waves, bench=bench, recorder=recorder)
+    result = train(waves, session=session, recorder=recorder)
     metrics = recorder.runs[result.run_id].run.metrics
     assert metrics["test/mse"] < 0.2 * metrics["baseline/last_value/mse"]
     assert metrics["test/mse"] < 1.5 * metrics["baseline/last_season/mse"]
@@ -86,12 +86,12 @@ def test_a_forecast_is_trained_recorded_and_compared(
 
 
 @pytest.mark.cluster
-def test_a_sweep_over_a_forecast(bench: Bench, waves: Experiment) -> None:
+def test_a_sweep_over_a_forecast(session: Session, waves: Experiment) -> None:
     space = {"preparation.targets": Choice(values=("standardize", "change"))}
     config = SweepConfig(
         space=space, search="grid", scheduler="none", metric="validation/loss", mode="min", keep=1
     )
-    result = sweep(replace(waves, sweep=config), bench=bench, recorder=MemoryRecorder())
+    result = sweep(replace(waves, sweep=config), session=session, recorder=MemoryRecorder())
     assert [trial.status for trial in result.trials] == ["FINISHED"] * 2
     assert result.best.metrics["test/mse"] > 0
     values = [trial.value for trial in result.trials]
@@ -100,7 +100,7 @@ def test_a_sweep_over_a_forecast(bench: Bench, waves: Experiment) -> None:
 
 @pytest.mark.cluster
 def test_what_labels_and_loss_do_not_share_is_refused_before_a_run(
-    bench: Bench, waves: Experiment
+    session: Session, waves: Experiment
 ) -> None:
     recorder = MemoryRecorder()
     wrong = {
@@ -115,16 +115,16 @@ def test_what_labels_and_loss_do_not_share_is_refused_before_a_run(
     }
     for said, experiment in wrong.items():
         with pytest.raises(ConfigError, match=said):
-            train(experiment, bench=bench, recorder=recorder)
+            train(experiment, session=session, recorder=recorder)
     with pytest.raises(ConfigError, match=r"'validation/accuracy' is a metric of classes"):
         space = {"training.batch_size": Choice(values=(32,))}
         searched = replace(waves, sweep=SweepConfig(space=space))
-        sweep(searched, bench=bench, recorder=recorder)
+        sweep(searched, session=session, recorder=recorder)
     assert not recorder.runs
 
 
 @pytest.mark.cluster
-def test_text_is_learned_and_the_model_reads_it_raw(bench: Bench, tmp_path: Path) -> None:
+def test_text_is_learned_and_the_model_reads_it_raw(session: Session, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     words = {"kind": ("good", "fine", "lovely"), "unkind": ("bad", "poor", "awful")}
     for name, own in words.items():
@@ -141,7 +141,7 @@ def test_text_is_learned_and_the_model_reads_it_raw(bench: Bench, tmp_path: Path
         training=TrainingConfig(epochs=6, batch_size=16, learning_rate=2e-2, resample="over"),
     )
     recorder = MemoryRecorder()
-    result = train(experiment, bench=bench, recorder=recorder)
+    result = train(experiment, session=session, recorder=recorder)
     assert result.metrics["test/accuracy"] > 0.9
     assert result.metrics["test/macro_f1"] == pytest.approx(
         result.metrics["test/accuracy"], abs=0.1
@@ -157,7 +157,7 @@ def test_text_is_learned_and_the_model_reads_it_raw(bench: Bench, tmp_path: Path
 
 
 @pytest.mark.cluster
-def test_an_autoencoder_draws_digits_better_than_pca(bench: Bench) -> None:
+def test_an_autoencoder_draws_digits_better_than_pca(session: Session) -> None:
     """Both with a code of 16, on the same test rows; errors of pixels scaled to [0, 1]."""
     from sklearn.decomposition import PCA
 
@@ -166,8 +166,8 @@ def test_an_autoencoder_draws_digits_better_than_pca(bench: Bench) -> None:
 
     experiment = load_experiment("digits_autoencoder")
     recorder = MemoryRecorder()
-    result = train(experiment, bench=bench, recorder=recorder)
-    prepared = prepare(experiment.data, experiment.preparation, bench)
+    result = train(experiment, session=session, recorder=recorder)
+    prepared = prepare(experiment.data, experiment.preparation, session)
     flat = {name: s.read()["features"].reshape(-1, 64) / 16 for name, s in prepared.splits.items()}
     pca = PCA(experiment.net.code_size).fit(flat["train"])  # type: ignore[union-attr]
     drawn = pca.inverse_transform(pca.transform(flat["test"]))
@@ -201,12 +201,12 @@ def test_baselines_are_the_last_value_and_the_last_season() -> None:
     [("japanese_vowels", "japanese-vowels", "test/accuracy", 0.95)],
 )
 def test_a_shipped_experiment_reaches_its_figure(
-    bench: Bench, real_data: Path, name: str, path: str, metric: str, least: float
+    session: Session, real_data: Path, name: str, path: str, metric: str, least: float
 ) -> None:
     from workbench.experiments import load_experiment
 
     made: Any = load_experiment(name)
     source = replace(made.data.source, path=str(real_data / path))
     made = replace(made, data=replace(made.data, source=source))
-    result = train(made, bench=bench, recorder=MemoryRecorder())
+    result = train(made, session=session, recorder=MemoryRecorder())
     assert result.metrics[metric] >= least

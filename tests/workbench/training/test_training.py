@@ -18,7 +18,7 @@ import nets
 from nets import ConfigError
 from tests.workbench.small import digits
 from tracking import MemoryRecorder
-from workbench.cluster import Bench, ClusterConfig
+from workbench.cluster import ClusterConfig, Session
 from workbench.errors import ClusterError, TrainingError
 from workbench.progress import Silent
 from workbench.training import train
@@ -41,9 +41,13 @@ class Watching(Silent):
 
 
 @pytest.fixture(scope="module")
-def trained(bench: Bench) -> tuple[Any, MemoryRecorder, Watching]:
+def trained(session: Session) -> tuple[Any, MemoryRecorder, Watching]:
     recorder, progress = MemoryRecorder(), Watching()
-    return train(digits(), bench=bench, recorder=recorder, progress=progress), recorder, progress
+    return (
+        train(digits(), session=session, recorder=recorder, progress=progress),
+        recorder,
+        progress,
+    )
 
 
 def test_a_training_learns_and_tells_every_epoch_once(trained: Any) -> None:
@@ -82,16 +86,16 @@ def test_the_run_holds_what_is_needed_to_repeat_and_look_inside(
     assert net(net.example(2)).shape == (2, 10)
 
 
-def test_two_workers_see_every_validation_row_and_learn(bench: Bench) -> None:
+def test_two_workers_see_every_validation_row_and_learn(session: Session) -> None:
     experiment = replace(digits(batch_size=16), cluster=ClusterConfig(num_workers=2))
     recorder = MemoryRecorder()
-    result = train(experiment, bench=bench, recorder=recorder)
+    result = train(experiment, session=session, recorder=recorder)
     assert result.metrics["test/accuracy"] > 0.85
     predictions = recorder.runs[result.run_id].artifacts["evaluation/test.json"]
     assert np.sum(json.loads(predictions)["confusion"]) == 359
 
 
-def test_a_killed_worker_costs_an_epoch_and_changes_nothing(bench: Bench, trained: Any) -> None:
+def test_a_killed_worker_costs_an_epoch_and_changes_nothing(session: Session, trained: Any) -> None:
     """The same seed gives the same figures, whether or not a worker died on the way."""
     undisturbed, before, _ = trained
     recorder = MemoryRecorder()
@@ -106,7 +110,7 @@ def test_a_killed_worker_costs_an_epoch_and_changes_nothing(bench: Bench, traine
 
     progress = Watching(kill)
     # More epochs than the undisturbed run, so that there is time to be killed in.
-    result = train(digits(epochs=40), bench=bench, recorder=recorder, progress=progress)
+    result = train(digits(epochs=40), session=session, recorder=recorder, progress=progress)
     assert killed
     assert progress.epochs == list(range(1, 41))
     first = before.runs[undisturbed.run_id].history["validation/loss"]
@@ -125,39 +129,43 @@ def _actors() -> list[dict[str, Any]]:
     return found
 
 
-def test_early_stopping_keeps_the_best_epoch(bench: Bench) -> None:
+def test_early_stopping_keeps_the_best_epoch(session: Session) -> None:
     recorder = MemoryRecorder()
     stopping = digits(epochs=60, patience=2, learning_rate=1e-2)
-    result = train(stopping, bench=bench, recorder=recorder)
+    result = train(stopping, session=session, recorder=recorder)
     assert result.best_epoch <= result.epochs < 60
     values = recorder.runs[result.run_id].history["validation/accuracy"]
     last = [values[epoch] for epoch in range(result.epochs - 1, result.epochs + 1)]
     assert max(last) <= max(value for epoch, value in values.items() if epoch < result.epochs - 1)
 
 
-def test_a_net_that_cannot_be_is_refused_before_a_run_exists(bench: Bench) -> None:
+def test_a_net_that_cannot_be_is_refused_before_a_run_exists(session: Session) -> None:
     recorder = MemoryRecorder()
     blocks = (nets.BlockConfig(),) * 5
     with pytest.raises(ConfigError, match=r"net\.blocks\.3: pool_size 2 does not fit a 1x1 map"):
-        train(replace(digits(), net=nets.CNNConfig(blocks=blocks)), bench=bench, recorder=recorder)
+        train(
+            replace(digits(), net=nets.CNNConfig(blocks=blocks)), session=session, recorder=recorder
+        )
     assert not recorder.runs
 
 
-def test_a_diverging_training_ends_with_a_verdict(bench: Bench) -> None:
+def test_a_diverging_training_ends_with_a_verdict(session: Session) -> None:
     recorder = MemoryRecorder()
     wild = digits(learning_rate=1e30, optimizer="sgd")
     with pytest.raises(TrainingError, match=r"loss .*(nan|inf).*learning_rate"):
-        train(replace(wild, cluster=ClusterConfig(max_failures=0)), bench=bench, recorder=recorder)
+        train(
+            replace(wild, cluster=ClusterConfig(max_failures=0)), session=session, recorder=recorder
+        )
     (recorded,) = recorder.runs.values()
     assert recorded.run.status == "FAILED"
     assert "learning" in recorded.run.tags["workbench.error"]
 
 
-def test_more_workers_than_cpus_are_refused_at_once(bench: Bench) -> None:
+def test_more_workers_than_cpus_are_refused_at_once(session: Session) -> None:
     recorder = MemoryRecorder()
     many = replace(digits(), cluster=ClusterConfig(num_workers=999))
     with pytest.raises(ClusterError, match=r"needs 999 CPU \(999 workers\)"):
-        train(many, bench=bench, recorder=recorder)
+        train(many, session=session, recorder=recorder)
     assert not recorder.runs
 
 
@@ -169,12 +177,12 @@ def test_nothing_stays_in_ray_after_a_training(trained: Any) -> None:
     assert torch.get_num_threads() >= 1
 
 
-def test_a_worker_that_waits_gives_its_cpus_to_the_next_data(bench: Bench) -> None:
+def test_a_worker_that_waits_gives_its_cpus_to_the_next_data(session: Session) -> None:
     """One that holds all CPUs but those of Spark stays, and other data can be prepared."""
-    every = replace(bench.config, cpus_per_worker=os.cpu_count() or 1)
+    every = replace(session.config, cpus_per_worker=os.cpu_count() or 1)
     first = replace(digits(epochs=1), cluster=every)
-    train(first, bench=bench, recorder=MemoryRecorder())
-    assert bench.warm
+    train(first, session=session, recorder=MemoryRecorder())
+    assert session.warm
     split = replace(first.data.split, seed=first.data.split.seed + 1)
     other = replace(first, data=replace(first.data, split=split))
-    assert train(other, bench=bench, recorder=MemoryRecorder()).epochs == 1
+    assert train(other, session=session, recorder=MemoryRecorder()).epochs == 1

@@ -33,7 +33,7 @@ _HANDOVER_CPUS = 1.0
 
 
 @dataclass(kw_only=True)
-class Bench:
+class Session:
     """Ray and Spark, running."""
 
     config: ClusterConfig
@@ -107,18 +107,18 @@ class Bench:
         self.warm.clear()
 
 
-OPEN: dict[str, Bench] = {}
-"""The benches that this process has open, by the id of their Spark application."""
+OPEN: dict[str, Session] = {}
+"""The sessions that this process has open, by the id of their Spark application."""
 
 
 @contextmanager
-def bench(
+def open_session(
     config: ClusterConfig | None = None,
     *,
     progress: Progress | None = None,
     home: Path = HOME,
     checkpoints: str | None = None,
-) -> Iterator[Bench]:
+) -> Iterator[Session]:
     """Start (or join) Ray, start Spark on it, and stop whatever was started at the end.
 
     Args:
@@ -157,7 +157,7 @@ def bench(
         import ray
 
         name = spark.sparkContext.applicationId
-        OPEN[name] = Bench(
+        OPEN[name] = Session(
             config=config,
             spark=spark,
             ray_address=ray.get_runtime_context().gcs_address,
@@ -167,6 +167,10 @@ def bench(
         )
         stack.callback(OPEN.pop, name)
         yield OPEN[name]
+
+
+bench = open_session
+"""The name it had before version 0.2."""
 
 
 def terminate(processes: set[psutil.Process]) -> None:

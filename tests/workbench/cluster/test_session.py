@@ -13,8 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workbench.cluster import Bench, ClusterConfig
-from workbench.cluster import bench as open_bench
+from workbench.cluster import ClusterConfig, Session, open_session
 from workbench.cluster.ray_up import check_reachable
 from workbench.cluster.spark_up import check_resources
 from workbench.errors import ClusterError
@@ -51,10 +50,10 @@ print(len(GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)), "nodes")
 
 
 @pytest.mark.cluster
-def test_without_the_token_ray_tells_nothing(bench: Bench, tmp_path: Path) -> None:
+def test_without_the_token_ray_tells_nothing(session: Session, tmp_path: Path) -> None:
     def ask(**environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", _ASK, bench.ray_address],
+            [sys.executable, "-c", _ASK, session.ray_address],
             env=os.environ | environment, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
 
@@ -66,7 +65,7 @@ def test_without_the_token_ray_tells_nothing(bench: Bench, tmp_path: Path) -> No
 
 
 @pytest.mark.cluster
-def test_everything_listens_on_loopback_only(bench: Bench) -> None:
+def test_everything_listens_on_loopback_only(session: Session) -> None:
     me = psutil.Process()
     addresses = set()
     for process in [me, *me.children(recursive=True)]:
@@ -80,10 +79,10 @@ def test_everything_listens_on_loopback_only(bench: Bench) -> None:
 
 
 @pytest.mark.cluster
-def test_a_second_bench_in_one_process_is_refused(bench: Bench, tmp_path: Path) -> None:
+def test_a_second_bench_in_one_process_is_refused(session: Session, tmp_path: Path) -> None:
     with (
         pytest.raises(ClusterError, match="already running in this process"),
-        open_bench(home=tmp_path),
+        open_session(home=tmp_path),
     ):
         pass
 
