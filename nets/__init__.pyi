@@ -1,6 +1,7 @@
 from .autoencoder import Autoencoder as Autoencoder
 from .autoencoder import AutoencoderConfig as AutoencoderConfig
 from .batches import Batch as Batch
+from .best import best_epoch as best_epoch
 from .cnn import CNN as CNN
 from .cnn import BlockConfig as BlockConfig
 from .cnn import CNNConfig as CNNConfig

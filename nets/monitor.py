@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from nets.best import best_epoch
 from nets.config import unknown
 from nets.errors import ConfigError
 from nets.training import TrainingConfig
@@ -17,17 +18,17 @@ class Monitor:
 
     def __init__(self, config: TrainingConfig) -> None:
         self.metric = config.monitor
-        self.sign = 1.0 if config.mode == "max" else -1.0
+        self.mode = config.mode
         self.patience = config.patience
         self.best_epoch = 0
-        """The latest epoch with the best value: of two equals, the one that has learned longer."""
+        """The latest epoch with the best value, by `nets.best_epoch`."""
         self.improved_epoch = 0
         """The first epoch with the best value: what patience counts from."""
         self.best = math.nan
         self.epoch = 0
 
     def update(self, epoch: int, metrics: Mapping[str, float]) -> bool:
-        """Take the metrics of an epoch (from 1); True when none before it was better.
+        """Take the metrics of an epoch (from 1); True when it is the best so far.
 
         Raises:
             ConfigError: the metric is not among them.
@@ -36,14 +37,13 @@ class Monitor:
             raise ConfigError(unknown("metric to monitor", self.metric, sorted(metrics)))
         value = float(metrics[self.metric])
         self.epoch = epoch
-        if math.isnan(value):
+        best = best_epoch([(self.best_epoch, self.best), (epoch, value)], self.mode)
+        if best != (epoch, value):
             return False
-        ahead = math.inf if math.isnan(self.best) else self.sign * (value - self.best)
-        if ahead > 0:
+        if value != self.best:
             self.improved_epoch = epoch
-        if ahead >= 0:
-            self.best_epoch, self.best = epoch, value
-        return ahead >= 0
+        self.best_epoch, self.best = epoch, value
+        return True
 
     @property
     def should_stop(self) -> bool:

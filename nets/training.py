@@ -8,6 +8,7 @@ from pydantic import Field
 
 from nets.augment import AugmentConfig
 from nets.batches import Resample
+from nets.best import Mode
 from nets.config import config
 from nets.errors import ConfigError
 
@@ -60,7 +61,7 @@ class TrainingConfig:
     """Seed of the weights, the order of the rows, the augmentation and dropout."""
     monitor: str = "validation/accuracy"
     """The metric that decides which epoch is the best."""
-    mode: Literal["max", "min"] = "max"
+    mode: Mode = "max"
     """Whether more or less of `monitor` is better."""
     patience: int = Field(default=0, ge=0)
     """Stop after this many epochs without a better `monitor`; 0: never stop early."""

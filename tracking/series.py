@@ -63,7 +63,8 @@ class Series:
         return name in self._steps
 
     def fresh(self, values: Mapping[str, float], step: int) -> dict[str, float]:
-        """Those of `values` that are new at this step, and `best/<metric>` where one improved."""
+        """Those of `values` that are new at this step, and `best/<metric>` where one is the best
+        so far."""
         found: dict[str, float] = {}
         for name, value in values.items():
             if step in self._steps.setdefault(name, set()):
@@ -71,7 +72,7 @@ class Series:
             self._steps[name].add(step)
             found[name] = float(value)
         for name, value in list(found.items()):
-            if self._improves(name, value) and BEST + name not in found:
+            if self._is_best(name, value) and BEST + name not in found:
                 self._best[name] = found[BEST + name] = value
         return found
 
@@ -79,14 +80,13 @@ class Series:
         """Take over what is stored already: step to value."""
         self._steps.setdefault(name, set()).update(values)
         for value in values.values():
-            if self._improves(name, value):
+            if self._is_best(name, value):
                 self._best[name] = value
 
-    def _improves(self, name: str, value: float) -> bool:
+    def _is_best(self, name: str, value: float) -> bool:
         mode = self._modes.get(name) or direction(name)
         if mode is None or name.startswith(BEST) or math.isnan(value):
             return False
-        best = self._best.get(name)
-        if best is None:
-            return True
-        return value > best if mode == "max" else value < best
+        # Also where the best value is reached again, so that best/... ends at the latest of equals
+        best = self._best.get(name, value)
+        return (max(best, value) if mode == "max" else min(best, value)) == value

@@ -10,6 +10,7 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
+from nets import best_epoch
 from nets.config import override
 from tracking import Recorder
 from workbench.bridge import is_whole
@@ -177,12 +178,10 @@ class TrialRecorder(tune.Callback):
         )
 
     def _keep_best(self, trial: TrialResult, metrics: Mapping[str, float]) -> None:
-        value = metrics[self.experiment.sweep.metric]
-        better = trial.value is None or (
-            value > trial.value if self.experiment.sweep.mode == "max" else value < trial.value
-        )
-        if better:
-            trial.value, trial.metrics = value, dict(metrics)
+        latest = (metrics["epoch"], metrics[self.experiment.sweep.metric])
+        before = [] if trial.value is None else [(trial.metrics["epoch"], trial.value)]
+        if best_epoch([*before, latest], self.experiment.sweep.mode) == latest:
+            trial.value, trial.metrics = latest[1], dict(metrics)
 
     def _finish(self, trial: TrialResult) -> None:
         # A trial that its scheduler stopped did what it was to do; a tag says where it stopped.

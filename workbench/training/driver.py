@@ -16,7 +16,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.util.queue import Queue
 from safetensors.torch import save
 
-from nets import DivergedError
+from nets import DivergedError, best_epoch
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, Supply, prepare
 from workbench.cluster.session import Session, open_session
@@ -196,15 +196,17 @@ def _fit(
 def _result(
     experiment: Experiment, run_id: str, history: list[dict[str, float]], outcome: Outcome
 ) -> TrainResult:
-    monitor, mode = experiment.training.monitor, experiment.training.mode
-    sign = -1 if mode == "min" else 1
-    # Of equals the later one, as the learner keeps it.
-    best = max(history, key=lambda metrics: (sign * metrics[monitor], metrics["epoch"]))
+    by_epoch = {int(metrics["epoch"]): metrics for metrics in history}
+    monitor = experiment.training.monitor
+    values = ((epoch, metrics[monitor]) for epoch, metrics in by_epoch.items())
+    best = best_epoch(values, experiment.training.mode)
+    assert best is not None, f"no epoch has a {monitor}"  # the learner kept the weights of one
+    metrics = {name: value for name, value in by_epoch[best[0]].items() if name != "epoch"}
     return TrainResult(
         run_id=run_id,
-        epochs=int(max(metrics["epoch"] for metrics in history)),
-        best_epoch=int(best["epoch"]),
-        metrics={name: value for name, value in best.items() if name != "epoch"} | outcome.metrics,
+        epochs=max(by_epoch),
+        best_epoch=best[0],
+        metrics=metrics | outcome.metrics,
     )
 
 

@@ -6,13 +6,14 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
 
 import tracking
+from nets import best_epoch
 from tracking import Reader, edit, open_table, store_uri
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
 from tracking.query import KINDS, START, Names, Query, Table
@@ -73,6 +74,16 @@ class Run:
         """Its main metric and the best value of it."""
         known = next((m for m in _MAIN if m in self.metrics), None)
         return None if known is None else (known.removeprefix("best/"), self.metrics[known])
+
+    def best_epoch(self, history: Mapping[str, Points]) -> float | None:
+        """The epoch whose weights were kept: the best by the metric that the training monitored.
+
+        Args:
+            history: of each metric its (epoch, value) pairs.
+        """
+        points = history.get(self.params.get("training.monitor", "validation/accuracy"), [])
+        best = best_epoch(points, "min" if self.params.get("training.mode") == "min" else "max")
+        return None if best is None else best[0]
 
     def value(self, name: str) -> float | str | None:
         """A metric's last value, or a parameter."""

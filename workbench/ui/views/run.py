@@ -82,7 +82,7 @@ def _curves(run: store.Run) -> None:
     if not history:
         st.info("No epoch is done yet.", icon=":material/hourglass_empty:")
         return
-    best = _best_epoch(run, history)
+    best = run.best_epoch(history)
     pairs = (("accuracy", False), ("loss", True))
     columns = st.columns(2)
     for column, (what, can_log) in zip(columns, pairs, strict=True):
@@ -111,13 +111,6 @@ def _curves(run: store.Run) -> None:
         figures.chart(charts.curves({name: history[name]}), key="curve_other", height=240, alt=name)
     frame = pd.DataFrame({n: dict(points) for n, points in history.items() if n != "epoch"})
     parts.csv(frame.sort_index().rename_axis("epoch").reset_index(), f"{run.name}_metrics")
-
-
-def _best_epoch(run: store.Run, history: dict[str, store.Points]) -> float | None:
-    """The epoch whose weights were kept: the best of what the run monitored."""
-    points = history.get(run.params.get("training.monitor", "validation/accuracy"), [])
-    sign = -1 if run.params.get("training.mode") == "min" else 1
-    return max(points, key=lambda point: (sign * point[1], -point[0]), default=(None, 0.0))[0]
 
 
 def _evaluation(run: store.Run) -> None:
