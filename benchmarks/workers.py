@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,15 +59,15 @@ def workbench(session: Any, folder: Path) -> Rates:
     from benchmarks.noise import noise_data
     from workbench.cluster import ClusterConfig
     from workbench.experiments.experiment import Experiment
-    from workbench.progress import Silent
+    from workbench.progress import Epoch, Event, Progress
     from workbench.training import train
 
     rates: Rates = {(case.name, number): [] for case in CHOSEN for number in WORKERS}
 
-    class Listening(Silent):
-        def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
-            if epoch > 1:
-                rates[case.name, number].append(metrics["samples_per_s"])
+    class Listening(Progress):
+        def handle(self, event: Event) -> None:
+            if isinstance(event, Epoch) and event.epoch > 1:
+                rates[case.name, number].append(event.metrics["samples_per_s"])
 
     for case in CHOSEN:
         prepared = noise_data(case)

@@ -207,7 +207,7 @@ def _show_sweep(asked: str, result: SweepResult, *, name: str, metric: str, mode
     board = Board(metric, mode)
     for trial in result.trials:
         board.put(trial.news(len(result.trials), metric))
-    ranked = board.ranked()
+    ranked = board.rank()
     out.print()
     out.print(trials_table(board, ranked[:_ROWS], title=f"{name}: {len(ranked)} trials"))
     best = result.best

@@ -67,7 +67,7 @@ class JobProgress(Several):
         metric, mode = (sweep.metric, sweep.mode) if kind == "sweep" else ranked
         self._lines.rank_by(metric, mode)
         shown = {"name": experiment.name, "metric": metric, "mode": mode}
-        self.events.tell("experiment", shown=shown)
+        self.events.write("experiment", shown=shown)
 
 
 class Runner:

@@ -262,7 +262,7 @@ class Resident:
     def _end(self, job: Job, end: dict[str, Any]) -> None:
         try:
             self._tell(job, state=end["state"], exit_code=end["exit_code"], ended=time.time())
-            Events(job.folder / "events.jsonl").tell("end", **end)
+            Events(job.folder / "events.jsonl").write("end", **end)
         finally:
             self._locks.pop(job.id).close()
 

@@ -44,7 +44,7 @@ def main() -> int:
         with ExitStack() as stack:
             known, actor = _start(stack, json.loads(sys.argv[1]), base, events)
             states.write(known, base)
-            events.tell("end", error=None)
+            events.write("end", error=None)
             told = True
             try:
                 ended = _wait(actor)
@@ -61,7 +61,7 @@ def main() -> int:
     except Exception as error:
         if not told:
             cause = getattr(error, "cause", None) or error  # of Ray's wrapping
-            events.tell("end", error=str(cause) or type(cause).__name__)
+            events.write("end", error=str(cause) or type(cause).__name__)
         raise
     finally:
         (states.folder(base) / "down").unlink(missing_ok=True)

@@ -1,5 +1,16 @@
+from .base import Epoch as Epoch
+from .base import Event as Event
+from .base import Note as Note
 from .base import Progress as Progress
 from .base import Silent as Silent
+from .base import Stage as Stage
+from .base import StageDone as StageDone
 from .base import TrialNews as TrialNews
 from .events import Events as Events
+from .events import Several as Several
+from .events import follow as follow
+from .events import replay as replay
+from .terminal import Board as Board
 from .terminal import Terminal as Terminal
+from .terminal import number_text as number_text
+from .terminal import trials_table as trials_table

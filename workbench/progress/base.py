@@ -1,15 +1,40 @@
-"""What a long job says of itself while it runs; the terminal and the browser each draw it their way."""
+"""The events of a long job, and the interface of everything that shows or keeps them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of unknown length begins, and the one before it ends."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class StageDone:
+    """The last stage is over."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A training has finished an epoch."""
+
+    run: str
+    epoch: int
+    """From 1."""
+    epochs: int
+    """The most there can be; a training may stop earlier."""
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class TrialNews:
-    """How far a trial of a sweep is."""
+    """A trial of a sweep has a new status or new metrics."""
 
     number: int
     """From 1."""
@@ -17,38 +42,47 @@ class TrialNews:
     status: str
     """RUNNING, FINISHED, STOPPED, FAILED or KILLED."""
     settings: Mapping[str, Any]
-    """What this trial has that others have not, by path."""
+    """The settings that differ between trials, by path."""
     metrics: Mapping[str, float]
 
 
-class Progress(Protocol):
-    """Told what happens, in order; from several threads, one at a time for each stage or trial."""
+@dataclass(frozen=True)
+class Note:
+    """A line of text for a person."""
+
+    text: str
+
+
+Event = Stage | StageDone | Epoch | TrialNews | Note
+
+
+class Progress(ABC):
+    """Receives events in order. Several threads may call it, one at a time per stage or trial.
+
+    A subclass implements `handle`; the other methods build the event.
+    """
+
+    @abstractmethod
+    def handle(self, event: Event) -> None:
+        """Show, keep or pass on one event."""
 
     def stage(self, name: str) -> None:
-        """A step of unknown length begins, and ends the one before it."""
+        self.handle(Stage(name))
 
     def stage_done(self) -> None:
-        """The last step is over."""
+        self.handle(StageDone())
 
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
-        """A training has finished epoch `epoch` (from 1) of at most `epochs`."""
+        self.handle(Epoch(run, epoch, epochs, metrics))
 
     def trial(self, news: TrialNews) -> None:
-        """A trial has a new status."""
+        self.handle(news)
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        self.handle(Note(text))
 
 
-class Silent:
-    """Says nothing."""
+class Silent(Progress):
+    """Ignores every event."""
 
-    def stage(self, name: str) -> None: ...
-
-    def stage_done(self) -> None: ...
-
-    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None: ...
-
-    def trial(self, news: TrialNews) -> None: ...
-
-    def note(self, text: str) -> None: ...
+    def handle(self, event: Event) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -15,19 +16,19 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from workbench.progress.base import TrialNews
+from workbench.progress.base import Epoch, Event, Note, Progress, Stage, StageDone, TrialNews
 
 _TOP = 5
 """Trials in the live table."""
 _SHOWN = ("train/loss", "validation/loss", "validation/accuracy")
-"""Metrics of an epoch worth a place in one line."""
+"""Metrics shown in an epoch's line, where it has them."""
 
 
-class Terminal:
-    """A `Progress` that draws on a console; use it as a context manager.
+class Terminal(Progress):
+    """Shows progress on a console; use it as a context manager.
 
-    On a terminal the current step, the epochs and the best trials are drawn live and make way for
-    the result at the end. Elsewhere (a pipe, a file) each event is a line.
+    On a terminal, the current stage, the epochs and the best trials are drawn live and removed at
+    the end. Elsewhere (a pipe, a file) each event is a line.
     """
 
     def __init__(self, console: Console) -> None:
@@ -38,7 +39,7 @@ class Terminal:
             if console.is_terminal and not console.is_dumb_terminal
             else _PlainDisplay(console, board)
         )
-        # Training reports from a thread of its own while the main thread moves through the stages.
+        # A training reports from another thread while the main thread goes through the stages.
         self._lock = threading.RLock()
         self._stage: tuple[str, float] | None = None
 
@@ -57,39 +58,25 @@ class Terminal:
         self._display.close()
 
     def rank_by(self, metric: str, mode: str) -> None:
-        """What trials are ranked by, and whether its max or its min is best."""
+        """Rank trials by this metric; `mode` is `max` or `min`."""
         self._board.metric, self._board.mode = metric, mode
 
-    def stage(self, name: str) -> None:
+    def handle(self, event: Event) -> None:
         with self._lock:
-            if self._stage and self._stage[0] == name:
+            if isinstance(event, Stage) and self._stage and self._stage[0] == event.name:
                 return
-            self._end_stage()
-            self._stage = (name, time.monotonic())
-            self._display.stage(name)
-
-    def stage_done(self) -> None:
-        with self._lock:
-            self._end_stage()
+            if isinstance(event, Stage | StageDone | Epoch):  # an epoch: the workers have started
+                self._end_stage()
+            if isinstance(event, Stage):
+                self._stage = (event.name, time.monotonic())
+            if not isinstance(event, StageDone):
+                self._display.show(event)
 
     def _end_stage(self, *, failed: bool = False) -> None:
         if self._stage:
-            name, began = self._stage
+            name, start = self._stage
             self._stage = None
-            self._display.stage_over(name, time.monotonic() - began, failed)
-
-    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
-        with self._lock:
-            self._end_stage()  # the workers are up
-            self._display.epoch(run, epoch, epochs, metrics)
-
-    def trial(self, news: TrialNews) -> None:
-        with self._lock:
-            self._display.trial(news)
-
-    def note(self, text: str) -> None:
-        with self._lock:
-            self._display.note(text)
+            self._display.show(_StageEnd(name, time.monotonic() - start, failed))
 
 
 class Board:
@@ -110,11 +97,11 @@ class Board:
         metrics = self.trials[number].metrics
         return metrics.get(f"best/{self.metric}", metrics.get(self.metric))
 
-    def ranked(self) -> list[int]:
-        """Trial numbers, best first; those without a value last."""
-        return sorted(self.trials, key=self._rank)
+    def rank(self) -> list[int]:
+        """Trial numbers, best first; trials without a value last."""
+        return sorted(self.trials, key=self._sort_key)
 
-    def _rank(self, number: int) -> tuple[bool, float]:
+    def _sort_key(self, number: int) -> tuple[bool, float]:
         value = self.value(number)
         return value is None or value != value, (value or 0.0) * (-1 if self.mode == "max" else 1)
 
@@ -122,47 +109,59 @@ class Board:
         return sum(news.status in statuses for news in self.trials.values())
 
 
+@dataclass(frozen=True)
+class _StageEnd:
+    name: str
+    seconds: float
+    failed: bool
+
+
+_Shown = Stage | _StageEnd | Epoch | TrialNews | Note
+
+
 class _Display(Protocol):
     def open(self) -> None: ...
     def close(self) -> None: ...
-    def stage(self, name: str) -> None: ...
-    def stage_over(self, name: str, seconds: float, failed: bool) -> None: ...
-    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None: ...
-    def trial(self, news: TrialNews) -> None: ...
-    def note(self, text: str) -> None: ...
+    def show(self, event: _Shown) -> None: ...
 
 
 class _PlainDisplay:
     def __init__(self, console: Console, board: Board) -> None:
         self._console = console
         self._board = board
-        self._said: dict[int, str] = {}
+        self._statuses: dict[int, str] = {}
 
     def open(self) -> None: ...
 
     def close(self) -> None: ...
 
-    def stage(self, name: str) -> None:
-        self.note(f"{name} ...")
+    def show(self, event: _Shown) -> None:
+        line = self._line(event)
+        if line is not None:
+            self._console.print(Text(line), soft_wrap=True)
 
-    def stage_over(self, name: str, seconds: float, failed: bool) -> None:
-        self.note(f"{name}: {'failed after' if failed else 'done in'} {seconds:.1f} s")
+    def _line(self, event: _Shown) -> str | None:
+        match event:
+            case Stage(name):
+                return f"{name} ..."
+            case _StageEnd(name, seconds, failed):
+                return f"{name}: {'failed after' if failed else 'done in'} {seconds:.1f} s"
+            case Epoch(run, epoch, epochs, metrics):
+                return f"{run}  epoch {epoch}/{epochs}  {metrics_line(metrics)}"
+            case TrialNews():
+                return self._trial_line(event)
+            case Note(text):
+                return text
 
-    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
-        self.note(f"{run}  epoch {epoch}/{epochs}  {metrics_line(metrics)}")
-
-    def trial(self, news: TrialNews) -> None:
+    def _trial_line(self, news: TrialNews) -> str | None:
         self._board.put(news)
-        if news.status in ("RUNNING", self._said.get(news.number)):
-            return
-        self._said[news.number] = news.status
+        if news.status in ("RUNNING", self._statuses.get(news.number)):
+            return None
+        self._statuses[news.number] = news.status
         value = self._board.value(news.number)
-        reached = "" if value is None else f"  {self._board.metric} {number_text(value)}"
-        which = f"trial {news.number}/{news.total}  {news.status}"
-        self.note(f"{which}{reached}  {settings_line(news.settings)}")
-
-    def note(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+        metric = "" if value is None else f"  {self._board.metric} {number_text(value)}"
+        trial = f"trial {news.number}/{news.total}  {news.status}"
+        return f"{trial}{metric}  {settings_line(news.settings)}"
 
 
 class _LiveDisplay:
@@ -171,9 +170,9 @@ class _LiveDisplay:
         self._board = board
         self._spinner: Spinner | None = None
         self._stage: tuple[str, float] | None = None
-        self._epochs: dict[str, tuple[int, int, Mapping[str, float]]] = {}
-        # Output of this process is not proxied through the display: the bench swaps the streams
-        # while the display lives, and each would restore the other's.
+        self._epochs: dict[str, Epoch] = {}
+        # This process's own output does not go through the display: a session redirects the
+        # streams while the display is open, and each would restore the other's.
         self._live = Live(
             console=console,
             get_renderable=self._render,
@@ -190,39 +189,38 @@ class _LiveDisplay:
         self._keep_epochs()
         self._live.stop()
 
+    def show(self, event: _Shown) -> None:
+        match event:
+            case Stage(name):
+                self._keep_epochs()
+                self._stage = (name, time.monotonic())
+                self._spinner = Spinner("dots")
+            case _StageEnd(name, seconds, failed):
+                self._stage = self._spinner = None
+                mark = Text("✗ ", "red") if failed else Text("✓ ", "green")
+                self._console.print(mark + Text(name) + Text(f"  {seconds:.1f} s", "dim"))
+            case Epoch():
+                self._epochs[event.run] = event
+            case TrialNews():
+                self._board.put(event)
+            case Note(text):
+                self._console.print(Text(text))
+
     def _keep_epochs(self) -> None:
-        """The bars of trainings that are over, as lines that stay."""
-        for run, (epoch, epochs, metrics) in self._epochs.items():
-            self.note(f"{run}: {epoch} of {epochs} epochs  {metrics_line(metrics)}")
+        """Print a line for each training that is over, in place of its bar."""
+        for run, last in self._epochs.items():
+            done = f"{last.epoch} of {last.epochs} epochs"
+            self._console.print(Text(f"{run}: {done}  {metrics_line(last.metrics)}"))
         self._epochs = {}
-
-    def stage(self, name: str) -> None:
-        self._keep_epochs()
-        self._stage = (name, time.monotonic())
-        self._spinner = Spinner("dots")
-
-    def stage_over(self, name: str, seconds: float, failed: bool) -> None:
-        self._stage = self._spinner = None
-        mark = Text("✗ ", "red") if failed else Text("✓ ", "green")
-        self._console.print(mark + Text(name) + Text(f"  {seconds:.1f} s", "dim"))
-
-    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
-        self._epochs[run] = (epoch, epochs, metrics)
-
-    def trial(self, news: TrialNews) -> None:
-        self._board.put(news)
-
-    def note(self, text: str) -> None:
-        self._console.print(Text(text))
 
     def _render(self) -> RenderableType:
         parts: list[RenderableType] = []
         if self._stage and self._spinner:
-            name, began = self._stage
-            self._spinner.update(text=Text(f"{name}  {time.monotonic() - began:.0f} s"))
+            name, start = self._stage
+            self._spinner.update(text=Text(f"{name}  {time.monotonic() - start:.0f} s"))
             parts.append(self._spinner)
-        for run, (epoch, epochs, metrics) in list(self._epochs.items()):
-            parts.append(_bar(run, epoch, epochs, metrics_line(metrics)))
+        for run, last in list(self._epochs.items()):
+            parts.append(_bar(run, last.epoch, last.epochs, metrics_line(last.metrics)))
         if self._board.trials:
             parts += self._trials()
         return Group(*parts)
@@ -232,7 +230,7 @@ class _LiveDisplay:
         running = board.count("RUNNING")
         ended = len(board.trials) - running
         bar = _bar("trials", ended, max(board.total, ended), f"{running} running")
-        return [bar, trials_table(board, board.ranked()[:_TOP], title="best so far")]
+        return [bar, trials_table(board, board.rank()[:_TOP], title="best so far")]
 
 
 def _bar(name: str, done: int, total: int, text: str) -> Table:
@@ -247,7 +245,7 @@ def _bar(name: str, done: int, total: int, text: str) -> Table:
 
 
 def trials_table(board: Board, numbers: list[int], *, title: str | None = None) -> Table:
-    """Trials as a table: rank, trial, the metric, its settings, how it ended."""
+    """A table of trials: rank, number, metric, settings, epochs, status."""
     keys = sorted({key for number in numbers for key in board.trials[number].settings})
     table = Table(title=title, title_justify="left", title_style="dim", box=None, pad_edge=False)
     table.add_column("#", justify="right", style="dim")
@@ -273,7 +271,7 @@ def trials_table(board: Board, numbers: list[int], *, title: str | None = None) 
 
 
 def metrics_line(metrics: Mapping[str, float]) -> str:
-    """The metrics of an epoch that matter most, in one line."""
+    """The most important metrics of an epoch, in one line."""
     shown = [name for name in _SHOWN if name in metrics] or sorted(metrics)[:3]
     return "  ".join(f"{name} {number_text(metrics[name])}" for name in shown)
 
@@ -284,7 +282,7 @@ def settings_line(settings: Mapping[str, Any]) -> str:
 
 
 def number_text(value: Any) -> str:
-    """A value as short as it can be read: four significant digits for measured numbers."""
+    """A value as short text; a float with four significant digits."""
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

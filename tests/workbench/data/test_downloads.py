@@ -15,7 +15,7 @@ from workbench.data import downloads, obtain
 from workbench.data.downloads import Known, Remote
 from workbench.data.sources.paths import existing, obtained
 from workbench.errors import DataError
-from workbench.progress import Silent
+from workbench.progress import Event, Note, Progress, Stage
 
 BODY = bytes(range(256)) * 8192  # 2 MiB
 LABELS = b"labels" * 100
@@ -174,15 +174,15 @@ def test_the_name_of_a_set_is_a_path(known: str, server: Server, tmp_path: Path)
 
 
 def test_progress_is_told_in_tenths(known: str, server: Server) -> None:
-    class Watching(Silent):
+    class Watching(Progress):
         def __init__(self) -> None:
             self.said: list[str] = []
 
-        def stage(self, name: str) -> None:
-            self.said.append(name)
-
-        def note(self, text: str) -> None:
-            self.said.append(text)
+        def handle(self, event: Event) -> None:
+            if isinstance(event, Stage):
+                self.said.append(event.name)
+            elif isinstance(event, Note):
+                self.said.append(event.text)
 
     progress = Watching()
     obtain(known, progress)

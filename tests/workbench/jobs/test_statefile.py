@@ -74,7 +74,7 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_why_a_start_failed_is_kept(tmp_path: Path) -> None:
-    Events(states.folder(tmp_path) / "start.jsonl").tell("end", error="no Java")
+    Events(states.folder(tmp_path) / "start.jsonl").write("end", error="no Java")
     assert look(tmp_path) == Sight(what="none", text="no Java")
 
 

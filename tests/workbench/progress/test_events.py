@@ -10,16 +10,16 @@ import numpy as np
 from rich.console import Console
 
 from workbench.progress import TrialNews
-from workbench.progress.events import Events, follow, plain, replay
+from workbench.progress.events import Events, follow, replay, to_json
 from workbench.progress.terminal import Terminal
 
 
-def test_what_is_told_is_replayed_in_order(tmp_path: Path) -> None:
+def test_a_replay_shows_the_same_as_the_events_themselves(tmp_path: Path) -> None:
     events = Events(tmp_path / "events")
     with (tmp_path / "direct").open("w") as first, Terminal(Console(file=first)) as progress:
-        tell_all(progress)
-    tell_all(events)
-    events.tell("end", state="finished")
+        send_all(progress)
+    send_all(events)
+    events.write("end", state="finished")
     with (tmp_path / "replayed").open("w") as second, Terminal(Console(file=second)) as progress:
         for event in follow(events.path, lambda: True):
             replay(event, progress)
@@ -27,7 +27,7 @@ def test_what_is_told_is_replayed_in_order(tmp_path: Path) -> None:
     assert (tmp_path / "replayed").read_text() == (tmp_path / "direct").read_text()
 
 
-def tell_all(progress: Any) -> None:
+def send_all(progress: Any) -> None:
     progress.stage("Preparing")
     progress.epoch("net", 1, 3, {"train/loss": np.float32(0.5), "validation/loss": float("nan")})
     progress.trial(
@@ -37,7 +37,7 @@ def tell_all(progress: Any) -> None:
     progress.stage_done()
 
 
-def test_following_waits_for_what_is_to_come_and_for_whole_lines(tmp_path: Path) -> None:
+def test_follow_waits_for_more_and_for_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "events"
     path.write_text('{"what": "note", "te')
     seen: list[dict[str, Any]] = []
@@ -49,17 +49,31 @@ def test_following_waits_for_what_is_to_come_and_for_whole_lines(tmp_path: Path)
     reader.start()
     with path.open("a") as file:
         file.write('xt": "whole"}\n')
-    Events(path).tell("end", state="finished")
+    Events(path).write("end", state="finished")
     reader.join(timeout=10)
     assert seen == [{"what": "note", "text": "whole"}, {"what": "end", "state": "finished"}]
 
 
-def test_following_ends_with_who_writes(tmp_path: Path) -> None:
+def test_follow_ends_when_the_writer_has_gone(tmp_path: Path) -> None:
     assert list(follow(tmp_path / "never", lambda: False)) == []
     Events(tmp_path / "events").note("last words")
     assert [e["text"] for e in follow(tmp_path / "events", lambda: False)] == ["last words"]
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    told = plain({"a": np.int64(3), "b": (np.float32(0.5), True, None), "c": Path("x")})
-    assert told == {"a": 3, "b": [0.5, True, None], "c": "x"}
+    values = to_json({"a": np.int64(3), "b": (np.float32(0.5), True, None), "c": Path("x")})
+    assert values == {"a": 3, "b": [0.5, True, None], "c": "x"}
+
+
+def test_the_lines_of_a_job_keep_their_format(tmp_path: Path) -> None:
+    """Folders of old jobs stay readable."""
+    send_all(Events(tmp_path / "events"))
+    assert (tmp_path / "events").read_text().splitlines() == [
+        '{"what": "stage", "name": "Preparing"}',
+        '{"what": "epoch", "run": "net", "epoch": 1, "epochs": 3, '
+        '"metrics": {"train/loss": 0.5, "validation/loss": NaN}}',
+        '{"what": "trial", "number": 2, "total": 4, "status": "FINISHED", '
+        '"settings": {"net.activation": "relu"}, "metrics": {"validation/accuracy": 0.5}}',
+        '{"what": "note", "text": "a note"}',
+        '{"what": "stage_done"}',
+    ]

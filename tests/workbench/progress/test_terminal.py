@@ -76,7 +76,7 @@ def test_an_error_ends_the_step_as_failed() -> None:
     assert "Reading: failed after" in printed(on)
 
 
-def test_epochs_are_told_with_their_metrics() -> None:
+def test_an_epoch_is_shown_with_its_metrics() -> None:
     on = console(terminal=False)
     with Terminal(on) as progress:
         progress.epoch("digits", 2, 5, {"train/loss": 0.12345, "validation/accuracy": 1.0})
@@ -96,7 +96,7 @@ def test_trials_without_a_value_come_last(mode: str, expected: list[int]) -> Non
     board.put(TrialNews(3, 3, "FAILED", {}, {"m": float("nan")}))
     board.put(TrialNews(1, 3, "FINISHED", {}, {"m": 0.1}))
     board.put(TrialNews(2, 3, "FINISHED", {}, {"m": 0.2}))
-    assert board.ranked() == expected
+    assert board.rank() == expected
 
 
 def test_the_best_value_counts_where_it_is_known() -> None:

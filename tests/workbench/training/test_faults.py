@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from workbench.cluster import ClusterConfig, Session
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
-from workbench.progress import Silent
+from workbench.progress import Epoch, Event, Note, Progress, Stage
 from workbench.sweeps.driver import sweep
 from workbench.training import train
 from workbench.training.checkpoints import checkpoint_folder
@@ -101,18 +101,18 @@ def test_a_worker_killed_within_an_epoch_changes_nothing(
     print(f"\n{workers} worker(s): {again:.1f} s from the kill to the next batch")
 
 
-class Told(Silent):
-    """Keeps what a person is told, and calls `at` with each stage."""
+class Listener(Progress):
+    """Keeps the notes, and calls `at` with each stage."""
 
     def __init__(self, at: Callable[[str], None] = lambda stage: None) -> None:
         self.notes: list[str] = []
         self.at = at
 
-    def stage(self, name: str) -> None:
-        self.at(name)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
+    def handle(self, event: Event) -> None:
+        if isinstance(event, Stage):
+            self.at(event.name)
+        elif isinstance(event, Note):
+            self.notes.append(event.text)
 
 
 def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
@@ -133,7 +133,7 @@ def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
             found = Path(checkpoint_folder(experiment)).glob("*/*/checkpoint_*")
             kept.append(Counter(path.parent for path in found))
 
-    recorder, told = MemoryRecorder(), Told(look)
+    recorder, told = MemoryRecorder(), Listener(look)
     data = watched(prepared, tmp_path / "rows", dies_at=130 * steps)
     before = session.prepared[prepared.fingerprint]
     session.prepared[prepared.fingerprint] = data
@@ -159,16 +159,19 @@ def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
     )
 
 
-class Killer(Told):
-    """Kills Ray Train's controller when the first epoch is told."""
+class Killer(Listener):
+    """Kills Ray Train's controller at the first epoch."""
 
     def __init__(self) -> None:
         super().__init__()
         self.killed: list[int] = []
         self.epochs: list[float] = []
-        """When each was told."""
+        """When each was reported."""
 
-    def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
+    def handle(self, event: Event) -> None:
+        super().handle(event)
+        if not isinstance(event, Epoch):
+            return
         self.epochs.append(time.monotonic())
         if not self.killed:
             controllers = [
@@ -280,7 +283,7 @@ def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
     split = replace(digits().data.split, seed=101)
     experiment = replace(digits(epochs=1), data=replace(digits().data, split=split))
     began = time.perf_counter()
-    found = prepare(experiment.data, experiment.preparation, session, progress=Told(kill))
+    found = prepare(experiment.data, experiment.preparation, session, progress=Listener(kill))
     print(
         f"\nexecutor killed while it hands over: prepared in {time.perf_counter() - began:.1f} s "
         f"(undisturbed {sum(start_seconds(session)):.1f} s)"

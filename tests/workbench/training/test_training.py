@@ -20,24 +20,25 @@ from tests.workbench.small import digits
 from tracking import MemoryRecorder
 from workbench.cluster import ClusterConfig, Session
 from workbench.errors import ClusterError, TrainingError
-from workbench.progress import Silent
+from workbench.progress import Epoch, Event, Progress
 from workbench.training import train
 from workbench.training.process import worker_resources
 
 pytestmark = pytest.mark.cluster
 
 
-class Watching(Silent):
-    """Keeps what it is told; may interfere at the end of an epoch."""
+class Watching(Progress):
+    """Keeps the epochs; may interfere at the end of each."""
 
     def __init__(self, interfere: Any = None) -> None:
         self.epochs: list[int] = []
         self.interfere = interfere
 
-    def epoch(self, run: str, epoch: int, epochs: int, metrics: Any) -> None:
-        self.epochs.append(epoch)
-        if self.interfere:
-            self.interfere(epoch)
+    def handle(self, event: Event) -> None:
+        if isinstance(event, Epoch):
+            self.epochs.append(event.epoch)
+            if self.interfere:
+                self.interfere(event.epoch)
 
 
 @pytest.fixture(scope="module")
