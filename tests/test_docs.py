@@ -1,0 +1,134 @@
+"""What the Markdown pages name exists: imports, links, files, modules, commands and their options."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from workbench.cli.main import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+CHANGELOG = ROOT / "CHANGELOG.md"  # names old modules and files, too
+
+PACKAGES = ("nets", "tracking", "workbench", "benchmarks")
+BLOCK = re.compile(r"^([ ]*)```python\n(.*?)^[ ]*```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+FILE = re.compile(r"(?<![\w/.:-])((?:nets|tracking|workbench|benchmarks|tests|docs)/[\w./-]*)")
+MODULE = re.compile(r"`((?:nets|tracking|workbench|benchmarks)(?:\.[a-zA-Z_]\w*)+)`")
+COMMAND = re.compile(r"^\s+(?:%sh )?(?:\.venv/bin/)?(workbench .*)$", re.MULTILINE)
+NOT_MODULES = {"workbench.fingerprint"}  # a tag of a run
+RUNNABLE = [("README.md", 0), ("docs/text-and-series.md", 0), ("docs/text-and-series.md", 1)]
+"""Blocks that need no cluster and no data."""
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def python_blocks(page: Path) -> list[str]:
+    return [textwrap.dedent(block.expandtabs()) for _, block in BLOCK.findall(page.read_text())]
+
+
+def own_imports(source: str) -> list[tuple[str, str]]:
+    """(module, name) of each `from MODULE import NAME` of our packages."""
+    return [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and node.module.split(".")[0] in PACKAGES
+        for alias in node.names
+    ]
+
+
+def resolve(dotted: str) -> Any:
+    """The module, or the attribute of a module or class, that a dotted name stands for."""
+    parts = dotted.split(".")
+    thing = importlib.import_module(parts[0])
+    for depth, part in enumerate(parts[1:], start=2):
+        try:
+            thing = getattr(thing, part)
+        except AttributeError:
+            thing = importlib.import_module(".".join(parts[:depth]))
+    return thing
+
+
+def command_options(words: list[str]) -> set[str] | None:
+    """All options of `workbench WORDS...`; None where there is no such command."""
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        if not hasattr(command, "commands"):
+            break
+        if word not in command.commands:
+            return None
+        command = command.commands[word]
+    return {
+        option
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    } | {"-h", "--help"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_python_blocks_compile_and_their_imports_exist(page: Path) -> None:
+    for block in python_blocks(page):
+        compile(block, page.name, "exec")
+        for module, name in own_imports(block):
+            assert hasattr(importlib.import_module(module), name), f"from {module} import {name}"
+
+
+@pytest.mark.parametrize(("page", "number"), RUNNABLE)
+def test_examples_run(page: str, number: int) -> None:
+    exec(compile(python_blocks(ROOT / page)[number], page, "exec"), {"__name__": "example"})
+
+
+def test_experiments_of_the_readme_are_valid() -> None:
+    names: dict[str, Any] = {"__name__": "my_experiment"}
+    exec(python_blocks(ROOT / "README.md")[0], names)
+    assert names["maxout"]().net.activation == "maxout"
+    assert names["pictures"]().net.activation == "relu"
+
+
+@pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=page_id)
+def test_links_and_images_exist(page: Path) -> None:
+    targets = [link.split("#")[0] for link in LINK.findall(page.read_text()) if "://" not in link]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    files = [path.rstrip(".") for path in FILE.findall(page.read_text()) if "NAME" not in path]
+    assert [path for path in files if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_modules_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text()
+    names = set(MODULE.findall(text)) | set(re.findall(r"python -m (benchmarks\.[a-z_]+)", text))
+    missing = []
+    for name in sorted(names - NOT_MODULES):
+        try:
+            resolve(name)
+        except (ImportError, AttributeError):
+            missing.append(name)
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=page_id)
+def test_commands_and_options_of_a_page_exist(page: Path) -> None:
+    unknown = []
+    for line in COMMAND.findall(page.read_text().replace("\\\n", " ")):
+        words = line.split(" # ")[0].split()[1:]
+        options = command_options([word for word in words if not word.startswith("-")])
+        if options is None or {w.split("=")[0] for w in words if w.startswith("-")} - options:
+            unknown.append(line)
+    assert unknown == []
