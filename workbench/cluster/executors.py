@@ -12,7 +12,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workbench import spark_private
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,12 +44,12 @@ def _watch(spark: SparkSession, number: int, over: threading.Event) -> None:
     enough, asked = time.monotonic(), False
     while not over.wait(LOOK_S):
         try:
-            running, missing_s = _running(spark), time.monotonic() - enough
+            running, missing_s = spark_private.num_executors(spark), time.monotonic() - enough
             if running >= number:
                 enough, asked = time.monotonic(), False
             elif not asked and missing_s > ASK_S:
                 log.warning("Spark has %d of %d executors; asking for more.", running, number)
-                _ask_for(spark, number)
+                spark_private.request_executors(spark, number)
                 asked = True
             elif not running and missing_s > GIVE_UP_S:
                 _end_stages(spark, missing_s)
@@ -55,26 +57,10 @@ def _watch(spark: SparkSession, number: int, over: threading.Event) -> None:
             log.debug("Executors could not be counted: %s", error)
 
 
-def _running(spark: SparkSession) -> int:
-    return len(_context(spark).statusTracker().getExecutorInfos()) - 1  # one is the driver
-
-
-def _ask_for(spark: SparkSession, number: int) -> None:
-    jvm: Any = spark.sparkContext._jvm
-    hosts = jvm.PythonUtils.toScalaMap(jvm.java.util.HashMap())
-    _context(spark).requestTotalExecutors(number, 0, hosts)
-
-
 def _end_stages(spark: SparkSession, missing_s: float) -> None:
     why = (
         f"Spark has lost its executors, and Ray has started no other for {missing_s:.0f} s: it has "
         "no room for one, or RayDP cannot. Start again (workbench down, where a bench is up)"
     )
-    for stage in _context(spark).statusTracker().getActiveStageIds():
-        _context(spark).cancelStage(stage, why)
-
-
-def _context(spark: SparkSession) -> Any:
-    """The JVM's own SparkContext."""
-    context: Any = spark.sparkContext
-    return context._jsc.sc()
+    for stage in spark.sparkContext.statusTracker().getActiveStageIds():
+        spark_private.cancel_stage(spark, stage, why)

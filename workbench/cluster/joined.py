@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench import spark_private
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java
 from workbench.cluster.ray_up import start_ray
@@ -51,10 +52,9 @@ def joined(spark: SparkSession, config: ClusterConfig) -> Session:
 
 
 def _java_of(spark: SparkSession) -> Java:
-    system = spark.sparkContext._jvm.java.lang.System
-    first = str(system.getProperty("java.specification.version")).removeprefix("1.")
+    version = spark_private.java_property(spark, "java.specification.version")
     return Java(
-        home=Path(system.getProperty("java.home")),
-        version=int(first.split(".")[0]),
+        home=Path(spark_private.java_property(spark, "java.home")),
+        version=int(version.removeprefix("1.")),
         source="the Spark session",
     )

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from nets.config import from_dict
+from workbench import spark_private
 from workbench.cluster import environment
 from workbench.cluster.config import SparkClusterConfig, bytes_of
 from workbench.cluster.java import find_java
@@ -142,12 +143,9 @@ def wait_for_executors(spark: SparkSession, asked: int, master: str) -> list[int
     Raises:
         ClusterError: it has given none within two minutes.
     """
-    store = spark.sparkContext._jsc.sc().statusStore()
     deadline = time.monotonic() + _EXECUTORS_S
     while True:
-        every = store.executorList(True)
-        summaries = [every.apply(i) for i in range(every.size())]
-        cores = [each.totalCores() for each in summaries if each.id() != "driver"]
+        cores = spark_private.executor_cores(spark)
         if len(cores) >= asked:
             return cores
         if time.monotonic() > deadline:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench import spark_private
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.executors import kept
 from workbench.cluster.java import Java
@@ -39,14 +40,13 @@ def start_spark(
         ClusterError: Ray has not enough to give, or Spark did not start.
     """
     import raydp
-    from pyspark import SparkContext
 
     check_resources(config, free_resources(config))
     if ui:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # it would listen to the whole network
     # Executors start Python workers: the same interpreter, with the same packages.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    own_jvm = SparkContext._gateway is None
+    own_jvm = not spark_private.has_jvm()
     try:
         spark = raydp.init_spark(
             app_name=f"workbench-{os.getpid()}",
@@ -66,17 +66,7 @@ def start_spark(
     finally:
         raydp.stop_spark()
         if own_jvm:
-            _end_jvm()
-
-
-def _end_jvm() -> None:
-    """PySpark keeps its JVM for the next session; this one ends with Ray, which it is a part of."""
-    from pyspark import SparkContext
-
-    gateway = SparkContext._gateway
-    SparkContext._gateway = SparkContext._jvm = None
-    if gateway is not None:
-        gateway.shutdown()
+            spark_private.end_jvm()
 
 
 def free_resources(config: ClusterConfig) -> dict[str, float]:

@@ -1,0 +1,91 @@
+"""Every use of what PySpark keeps to itself: its JVM gateway and the JVM's own objects.
+
+Each function says why the public interface is not enough. All were seen in pyspark 3.5.7 with
+raydp 1.6.5; `tests/workbench/test_spark_private.py` fails when a later version lacks one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def has_jvm() -> bool:
+    """Whether this process has a JVM already, which a Spark session would use.
+
+    `SparkContext._gateway`: PySpark has no public way to ask.
+    """
+    from pyspark import SparkContext
+
+    return SparkContext._gateway is not None
+
+
+def end_jvm() -> None:
+    """End the JVM of this process; the next Spark session starts another one.
+
+    `SparkContext._gateway` and `_jvm`: PySpark keeps its JVM after `stop()`. The JVM of a session on
+    Ray is a part of that Ray and cannot serve the next one.
+    """
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway
+    SparkContext._gateway = SparkContext._jvm = None
+    if gateway is not None:
+        gateway.shutdown()
+
+
+def java_property(spark: SparkSession, name: str) -> str:
+    """A system property of the session's JVM, such as `java.home`.
+
+    `SparkContext._jvm`: a session that somebody else started does not say which Java it runs on.
+    """
+    return str(_context(spark)._jvm.java.lang.System.getProperty(name))
+
+
+def num_executors(spark: SparkSession) -> int:
+    """How many executors the session has now.
+
+    `_jsc.sc().statusTracker().getExecutorInfos()`: PySpark's own `statusTracker()` has jobs and
+    stages only.
+    """
+    return len(_java_context(spark).statusTracker().getExecutorInfos()) - 1  # one is the driver
+
+
+def executor_cores(spark: SparkSession) -> list[int]:
+    """The cores of each executor.
+
+    `_jsc.sc().statusStore()`: PySpark shows them on the pages of its UI only.
+    """
+    executors = _java_context(spark).statusStore().executorList(True)
+    summaries = [executors.apply(i) for i in range(executors.size())]
+    return [each.totalCores() for each in summaries if each.id() != "driver"]
+
+
+def request_executors(spark: SparkSession, number: int) -> bool:
+    """Ask the cluster for `number` executors in all; False where it has no way to be asked.
+
+    `_jsc.sc().requestTotalExecutors()`, a developer interface of Spark that PySpark does not pass on.
+    """
+    jvm: Any = _context(spark)._jvm
+    tasks_by_host = jvm.PythonUtils.toScalaMap(jvm.java.util.HashMap())
+    return bool(_java_context(spark).requestTotalExecutors(number, 0, tasks_by_host))
+
+
+def cancel_stage(spark: SparkSession, stage: int, reason: str) -> None:
+    """End a stage; the job that it belongs to fails with `reason`.
+
+    `_jsc.sc().cancelStage()`: PySpark cancels groups of jobs only, without a reason.
+    """
+    _java_context(spark).cancelStage(stage, reason)
+
+
+def _context(spark: SparkSession) -> Any:
+    """PySpark's context, without its types: they lack the private attributes."""
+    return spark.sparkContext
+
+
+def _java_context(spark: SparkSession) -> Any:
+    """The JVM's own SparkContext."""
+    return _context(spark)._jsc.sc()
