@@ -11,12 +11,12 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep train ui mlflow test check format bench clean chromium postgresql
+.PHONY: help setup sweep train ui mlflow test test-long check format bench clean chromium postgresql
 
 help: ## this list
 	@echo "Deep-learning experiments on data that lives in Spark"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  EXPERIMENT=digits_rnn chooses another experiment, ARGS='--trials 8' adds options."
 
@@ -50,8 +50,11 @@ ui: $(READY) ## the browser UI: launch, compare, look inside the nets
 mlflow: $(READY) ## MLflow's own UI on the recorded runs (PORT=5001 for another port)
 	@$(BIN)/workbench mlflow $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: check chromium postgresql ## check, then every test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+test: check chromium ## check, then the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" $(ARGS)
+
+test-long: $(READY) chromium postgresql ## the tests that take long: faults, topologies, memory, S3, PostgreSQL
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m long $(ARGS)
 
 check: $(READY) ## format, lint, types, import directions, pinned packages
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }

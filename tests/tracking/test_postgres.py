@@ -17,7 +17,7 @@ from tests.tracking.writer import METRICS, value
 from tracking import MlflowRecorder, Reader, open_table
 from tracking.query import Query
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 WRITERS, RUNS, STEPS = 3, 4, 60
 

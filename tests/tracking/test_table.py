@@ -26,7 +26,8 @@ RUNS: dict[str, tuple[str, dict[str, list[float]], dict[str, str], dict[str, str
 
 
 @pytest.fixture(
-    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+    scope="module",
+    params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.slow, pytest.mark.long])],
 )
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

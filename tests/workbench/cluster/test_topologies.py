@@ -27,7 +27,7 @@ from tests.workbench.cluster.processes import (
 )
 from tracking import Reader
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
 
 SMALL = ("--epochs", "1", "--set", 'net.blocks=[{"channels": 8}]', "--set", "net.dense=[16]")
 SWEEP = (

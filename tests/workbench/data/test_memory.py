@@ -13,6 +13,7 @@ import pytest
 
 @pytest.mark.cluster
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_data_five_times_larger_than_the_executors_heap_is_prepared(tmp_path: Path) -> None:
     """Spark starts no executor with less than 450 MB."""

@@ -261,6 +261,7 @@ def test_a_killed_job_process_costs_its_job_only(bench: Bench) -> None:
     print(f"\n{time.monotonic() - began:.1f} s for the next job, all in all")
 
 
+@pytest.mark.long
 def test_the_actor_does_not_grow_with_its_jobs(bench: Bench) -> None:
     before = bench.client.describe()
     for _ in range(4):

@@ -92,6 +92,7 @@ def test_checkpoints_on_s3_are_removed_and_others_stay(s3: S3) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_sweep_keeps_its_files_and_checkpoints_on_s3(
     s3: S3, session: Session, tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_sweep_is_killed_continued_and_stopped(tmp_path: Path) -> None:
     assert sweep.status == "KILLED"
 
 
+@pytest.mark.long
 def test_ctrl_c_twice_ends_a_sweep_at_once(tmp_path: Path) -> None:
     """Nothing is left running; what was done is kept, and the next start closes what was cut off."""
     home = tmp_path / "home"

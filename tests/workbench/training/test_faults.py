@@ -61,7 +61,7 @@ def epochs_of(folder: Path, workers: int, steps: int, epochs: int) -> list[list[
 
 
 @pytest.mark.parametrize(
-    "workers", [1, pytest.param(2, marks=pytest.mark.slow)], ids=["one", "two"]
+    "workers", [1, pytest.param(2, marks=[pytest.mark.slow, pytest.mark.long])], ids=["one", "two"]
 )
 def test_a_worker_killed_within_an_epoch_changes_nothing(
     workers: int,
@@ -183,6 +183,7 @@ class Killer(Listener):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_training_goes_on_when_ray_trains_controller_is_killed(
     session: Session, prepared: Prepared, tmp_path: Path
 ) -> None:
@@ -239,6 +240,7 @@ def executors() -> list[psutil.Process]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_executors_that_ray_does_not_start_again(
     session: Session, monkeypatch: pytest.MonkeyPatch
@@ -262,6 +264,7 @@ def test_executors_that_ray_does_not_start_again(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
     session: Session, tmp_path: Path
 ) -> None:

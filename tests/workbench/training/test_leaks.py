@@ -11,7 +11,7 @@ from benchmarks.leaks import Footprint, look, work
 from tracking import MlflowRecorder
 from workbench.cluster import Session
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
