@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import ClusterError, WorkbenchError
+from workbench.home import bench_folder, home_folder, jobs_folder
 from workbench.jobs import statefile as states
 from workbench.jobs.folder import Job, Jobs, load
 from workbench.jobs.request import Request
@@ -96,7 +97,7 @@ def find(base: Path | None = None) -> Client | None:
 
 def _started(base: Path | None) -> list[dict[str, Any]]:
     """What the last start told."""
-    path = (base or states.home()) / "bench" / "start.jsonl"
+    path = bench_folder(base) / "start.jsonl"
     return list(follow(path, lambda: False))
 
 
@@ -115,8 +116,8 @@ class Client:
 
     def __init__(self, state: State, base: Path | None = None) -> None:
         self.state = state
-        self.base = base or states.home()
-        self.jobs = Jobs(self.base / "jobs")
+        self.base = base or home_folder()
+        self.jobs = Jobs(jobs_folder(self.base))
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """One request.
@@ -281,7 +282,7 @@ def begin(
     Raises:
         ClusterError: one is up or starting.
     """
-    base = base or states.home()
+    base = base or home_folder()
     if states.alive(base):
         raise ClusterError("A bench is up or starting here; `workbench down` stops it.")
     states.forget(base)
@@ -310,7 +311,7 @@ def up(
     Raises:
         ClusterError: one is up or starting, or Ray or Spark could not be started.
     """
-    base = base or states.home()
+    base = base or home_folder()
     keeper = begin(cluster, base, dashboards=dashboards)
     start = states.folder(base) / "start.jsonl"
     try:

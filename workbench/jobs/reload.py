@@ -1,45 +1,56 @@
-"""Whether the program's files changed since a process loaded them: old code must not run unseen."""
+"""Find program files that changed after this process loaded them: old code must not run unnoticed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import time
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = ("nets", "tracking", "workbench")
-_APART = ("workbench/ui/", "workbench/cli/")
-"""Faces; no job runs them."""
-BENCH = (
-    "workbench/jobs/server.py",
-    "workbench/cluster/",
-    "workbench/data/",
-    "workbench/bridge/preparation.py",
-    "nets/spec.py",
-    "nets/prepare.py",
-)
-"""What the bench's own process runs, as against the process of the jobs."""
-
-Stamp = dict[str, int]
-"""Path below the root to the time of its last change, ns."""
 
 
-def stamp() -> Stamp:
-    """The files that jobs run."""
-    found = {}
-    for package in _PACKAGES:
-        for path in sorted((_ROOT / package).rglob("*.py")):
-            name = path.relative_to(_ROOT).as_posix()
-            if not name.startswith(_APART):
-                found[name] = path.stat().st_mtime_ns
-    return found
+class LoadedCode:
+    """The files of the program's modules that this process has loaded, whichever package they are in.
+
+    Args:
+        since_ns: a time before this process loaded the first of them, in ns since the epoch.
+    """
+
+    def __init__(self, since_ns: int) -> None:
+        self._mtimes: dict[Path, int | None] = {}
+        """None: changed before its first check."""
+        self._last_check_ns = since_ns
+        self.changed_files()
+
+    def changed_files(self) -> list[str]:
+        """The files that changed after they were loaded, as paths below the program's root.
+
+        A file that was loaded and changed since the last call counts as changed: which of the two
+        came first is not known.
+        """
+        now = time.time_ns()
+        for path in _loaded_files() - self._mtimes.keys():
+            mtime = _mtime(path)
+            is_older = mtime is not None and mtime <= self._last_check_ns
+            self._mtimes[path] = mtime if is_older else None
+        self._last_check_ns = now
+        changed = [p for p, mtime in self._mtimes.items() if mtime is None or mtime != _mtime(p)]
+        return sorted(path.relative_to(_ROOT).as_posix() for path in changed)
 
 
-def changed(before: Stamp, below: Sequence[str] = ("",)) -> list[str]:
-    """The files below these paths that are not as they were."""
-    now = stamp()
-    names = before.keys() | now.keys()
-    return sorted(
-        name
-        for name in names
-        if name.startswith(tuple(below)) and before.get(name) != now.get(name)
-    )
+def _loaded_files() -> set[Path]:
+    files = {
+        Path(file)
+        for name, module in sys.modules.copy().items()
+        if name.partition(".")[0] in _PACKAGES and (file := getattr(module, "__file__", None))
+    }
+    return {path for path in files if path.is_relative_to(_ROOT)}
+
+
+def _mtime(path: Path) -> int | None:
+    """Time of the last change, in ns since the epoch; None when the file is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

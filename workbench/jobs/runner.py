@@ -23,6 +23,7 @@ from workbench.cluster.session import Session
 from workbench.cluster.terminal_logs import logs_to, route_loggers
 from workbench.errors import ClusterError, exit_code
 from workbench.jobs.folder import load
+from workbench.jobs.reload import LoadedCode
 from workbench.jobs.request import Request
 from workbench.progress.events import Events, Several
 from workbench.progress.terminal import Terminal
@@ -73,13 +74,16 @@ class JobProgress(Several):
 class Runner:
     """The actor: loads everything once, then runs one job at a time."""
 
-    def __init__(self, resident: Any, base: str, cluster: dict[str, Any], log: str) -> None:
+    def __init__(
+        self, resident: Any, base: str, cluster: dict[str, Any], log: str, since_ns: int
+    ) -> None:
         import ray
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Ray starts its processes with Ctrl-C held back.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         self._resident = resident
+        self._code = LoadedCode(since_ns)
         self._folder = Path(base)
         ray.data.DataContext.get_current().enable_progress_bars = False
         java = find_java()
@@ -95,7 +99,9 @@ class Runner:
 
     def ready(self) -> int:
         """Load what jobs need; this process's id."""
-        import workbench.sweeps.driver  # noqa: F401 - loads what jobs need
+        # Loaded here, so that changed files are noticed: the processes that train run them as well.
+        import nets.files  # noqa: F401
+        import workbench.sweeps.driver  # noqa: F401
         from tracking import MlflowRecorder
         from workbench.training import one_worker, ray_train
 
@@ -104,6 +110,10 @@ class Runner:
         with suppress(TrackingError):  # of no concern before there is a job
             MlflowRecorder().close()  # closes the runs of a runner that was killed
         return os.getpid()
+
+    def changed_files(self) -> list[str]:
+        """The program files that changed after this process loaded them."""
+        return self._code.changed_files()
 
     def run(self, folder: str) -> dict[str, Any]:
         """Run a job; how it ended."""

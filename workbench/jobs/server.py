@@ -30,9 +30,11 @@ from workbench.cluster.session import Session
 from workbench.cluster.spark_up import start_spark
 from workbench.cluster.terminal_logs import logs_to, route_loggers
 from workbench.errors import ClusterError, WorkbenchError
-from workbench.jobs import folder, reload
+from workbench.home import jobs_folder
+from workbench.jobs import folder
 from workbench.jobs import statefile as states
 from workbench.jobs.folder import Job, Jobs
+from workbench.jobs.reload import LoadedCode
 from workbench.jobs.request import Request
 from workbench.jobs.rpc import Server
 from workbench.jobs.runner import CANCEL, JobProgress, Runner
@@ -50,11 +52,13 @@ _RUNNER_JOBS, _RUNNER_BYTES = 50, 2**30
 class Resident:
     """One bench. Ray calls `start` and `prepare`; clients ask over the socket."""
 
-    def __init__(self, base: str, cluster: dict[str, Any], log: str, dashboards: bool) -> None:
+    def __init__(
+        self, base: str, cluster: dict[str, Any], log: str, dashboards: bool, since_ns: int
+    ) -> None:
         self.dashboards = dashboards
         self.base, self.log = Path(base), Path(log)
         self.config = from_dict(ClusterConfig, cluster)
-        self.jobs = Jobs(self.base / "jobs")
+        self.jobs = Jobs(jobs_folder(self.base))
         self._stack = ExitStack()
         self._locks: dict[str, IO[bytes]] = {}
         self._waiting: deque[Job] = deque()
@@ -62,13 +66,13 @@ class Resident:
         self._running: Job | None = None
         self._cancelled: set[str] = set()
         self._sources: dict[str, str] = {}
+        self._code = LoadedCode(since_ns)
         self._ending = False
         self._preparing = False
 
     def start(self) -> tuple[int, str | None]:
         """Spark, the runner's process and the socket; this process's id, and Spark's pages."""
         events = Events(states.folder(self.base) / "start.jsonl")
-        self._code = reload.stamp()
         self._stack.enter_context(logs_to(self.log))
         java = find_java()
         java.use()
@@ -238,12 +242,12 @@ class Resident:
                 traceback.print_exc()
 
     def _run(self, job: Job) -> dict[str, Any]:
-        if changed := reload.changed(self._code, reload.BENCH):
+        if changed := self._code.changed_files():
             Events(job.folder / "events.jsonl").note(
-                f"Changed since the bench came up: {changed[0]}. What prepares data is still as it "
-                "was then; `workbench down` and `up` take up the change."
+                f"Changed since the bench started: {changed[0]}. The bench prepares data with the "
+                "old code; `workbench down` and `workbench up` load the new."
             )
-        if self._runner_pid == 0 or reload.changed(self._runner_code):
+        if self._runner_is_old():
             Events(job.folder / "events.jsonl").stage("Loading the libraries")
             self._replace_runner()
         self._tell(job, state="running", started=time.time())
@@ -273,7 +277,6 @@ class Resident:
     # ---- the runner: the process that jobs run in
 
     def _begin_runner(self) -> None:
-        self._runner_code = reload.stamp()
         self._runner_jobs = 0
         me = ray.get_runtime_context().current_actor
         # On this machine, whose files and tracking store the jobs use.
@@ -281,8 +284,17 @@ class Resident:
         runner: Any = ray.remote(Runner).options(
             num_cpus=0, max_restarts=0, scheduling_strategy=here
         )
-        self._runner = runner.remote(me, str(self.base), to_dict(self.config), str(self.log))
+        self._runner = runner.remote(
+            me, str(self.base), to_dict(self.config), str(self.log), time.time_ns()
+        )
         self._runner_pid = 0
+
+    def _runner_is_old(self) -> bool:
+        """Whether it died, or files that it loaded have changed."""
+        try:
+            return self._runner_pid == 0 or bool(ray.get(self._runner.changed_files.remote()))
+        except RayActorError:
+            return True
 
     def _meet_runner(self) -> None:
         self._runner_pid = ray.get(self._runner.ready.remote())

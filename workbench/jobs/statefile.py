@@ -18,19 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from workbench.home import bench_folder
+
 NAMESPACE, ACTOR = "workbench", "bench"
 """Ray namespace and name of the actor: one bench in a Ray."""
 _LOCK_TRIES = 10
 
 
-def home() -> Path:
-    """WORKBENCH_HOME, else `.workbench` here."""
-    return Path(os.environ.get("WORKBENCH_HOME") or ".workbench").resolve()
-
-
 def folder(base: Path | None = None) -> Path:
-    """The bench's folder below `base` (default: `home()`), made for this user only."""
-    made = (base or home()) / "bench"
+    """The bench's folder below `base` (default: `home_folder()`), made for this user only."""
+    made = bench_folder(base)
     made.mkdir(parents=True, exist_ok=True, mode=0o700)
     made.chmod(0o700)
     return made
@@ -73,7 +70,7 @@ def write(state: State, base: Path | None = None) -> None:
 def read(base: Path | None = None) -> State | None:
     """What the state file says; None without one that can be read."""
     try:
-        told = json.loads(((base or home()) / "bench" / "state.json").read_text())
+        told = json.loads((bench_folder(base) / "state.json").read_text())
         known = {f.name for f in dataclasses.fields(State)}
         return State(**{name: value for name, value in told.items() if name in known})
     except (OSError, ValueError, TypeError, AttributeError):
@@ -83,7 +80,7 @@ def read(base: Path | None = None) -> State | None:
 def forget(base: Path | None = None) -> None:
     """Remove the state file and the socket of a bench that is gone."""
     for name in ("state.json", "socket"):
-        ((base or home()) / "bench" / name).unlink(missing_ok=True)
+        (bench_folder(base) / name).unlink(missing_ok=True)
 
 
 def lock(base: Path | None = None) -> IO[bytes] | None:
@@ -101,7 +98,7 @@ def lock(base: Path | None = None) -> IO[bytes] | None:
 
 def alive(base: Path | None = None) -> bool:
     """Whether a bench's keeper lives: right even when its number was given to another process."""
-    return locked((base or home()) / "bench" / "alive")
+    return locked(bench_folder(base) / "alive")
 
 
 def locked(path: Path) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from workbench.errors import WorkbenchError
+from workbench.home import home_folder, logs_folder
 from workbench.jobs import statefile as states
 from workbench.jobs.statefile import ACTOR, NAMESPACE, State
 from workbench.progress.events import Events
@@ -31,7 +32,7 @@ _POLL_S = 0.2
 
 def main() -> int:
     """Start, keep, clean up."""
-    base = states.home()
+    base = home_folder()
     lock = states.lock(base)  # first of all, before anything that takes time
     if lock is None:
         print("A bench is up or starting here; `workbench down` stops it.", file=sys.stderr)
@@ -81,7 +82,7 @@ def _start(
 
     config, dashboards = from_dict(ClusterConfig, asked["cluster"]), bool(asked["dashboards"])
     find_java().use()  # Ray's processes start RayDP's with the Java on their PATH
-    log_path = new_log_path(base / "logs")
+    log_path = new_log_path(logs_folder(base))
     stack.enter_context(logs_to(log_path))
     me = psutil.Process()
     started: set[psutil.Process] = set()
@@ -94,12 +95,12 @@ def _start(
 
     from workbench.jobs.server import Resident
 
-    context = ray.get_runtime_context()
+    context, since_ns = ray.get_runtime_context(), time.time_ns()
     here = NodeAffinitySchedulingStrategy(context.get_node_id(), soft=False)
     resident: Any = ray.remote(Resident).options(
         name=ACTOR, lifetime="detached", num_cpus=0, max_restarts=0, scheduling_strategy=here
     )
-    handle = resident.remote(str(base), to_dict(config), str(log_path), dashboards)
+    handle = resident.remote(str(base), to_dict(config), str(log_path), dashboards, since_ns)
     stack.callback(_kill, handle)
     stack.callback(lambda: started.update(me.children(recursive=True)))
     actor_pid, spark_pages = ray.get(handle.start.remote())

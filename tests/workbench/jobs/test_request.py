@@ -11,7 +11,6 @@ from nets import ConfigError
 from nets.config import to_dict
 from tests.workbench.small import digits
 from workbench.errors import WorkbenchError
-from workbench.jobs import reload
 from workbench.jobs.request import Request
 
 
@@ -46,13 +45,3 @@ def test_what_cannot_be_is_refused() -> None:
         Request.from_dict({"kind": "dance", "experiment": "digits_cnn"})
     with pytest.raises(ConfigError, match="digits_cnn"):
         Request(kind="train", experiment="digit_cnn").load()
-
-
-def test_a_changed_file_is_seen() -> None:
-    before = reload.stamp()
-    assert reload.changed(before) == []
-    assert "workbench/training/driver.py" in before
-    assert not any(name.startswith("workbench/ui/") for name in before)
-    old = before | {"nets/spec.py": 0, "workbench/training/driver.py": 0}
-    assert reload.changed(old) == ["nets/spec.py", "workbench/training/driver.py"]
-    assert reload.changed(old, reload.BENCH) == ["nets/spec.py"]
