@@ -24,7 +24,7 @@ from nets.evaluation import Evaluation, Task
 from nets.losses import Loss
 from nets.monitor import Monitor
 from nets.net import Net
-from nets.optimizers import learning_rate, make_optimizer, stepping
+from nets.optimizers import learning_rate, make_optimizer, make_step
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates
 
@@ -109,7 +109,7 @@ class Fit:
         self.loss = Loss(config, class_counts, self.device)
         self.augment = Augment(config.augment, net.spec)
         self.optimizer = make_optimizer(net.parameters(), config)
-        self._optimize = stepping(self.optimizer)
+        self._optimize = make_step(self.optimizer)
         self.epoch = 0
         """Epochs completed."""
         self.model = net if model is None else model

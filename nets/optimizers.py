@@ -47,10 +47,10 @@ def make_optimizer(
     return torch.optim.RMSprop(groups, rate, momentum=momentum)
 
 
-def stepping(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
-    """`optimizer.step`, without the wrappers that are for torch.compile and the profiler."""
-    step = torch.no_grad()(inspect.unwrap(type(optimizer).step))
-    return partial(step, optimizer)
+def make_step(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
+    """`optimizer.step`, step hooks included, without the wrapper that loads torch.compile."""
+    plain = torch.no_grad()(inspect.unwrap(type(optimizer).step))
+    return partial(optimizer.profile_hook_step(plain), optimizer)
 
 
 def _leave_out_compiler() -> None:

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from nets import CNNConfig, TensorSpec, build
+from nets.fit import Batch, Fit
 from nets.optimizers import learning_rate, make_optimizer
 from nets.training import Optimizer, TrainingConfig
 
@@ -119,6 +121,18 @@ def test_rates_stay_within_bounds_and_past_the_end(
 def test_warmup_rises_to_the_full_rate() -> None:
     config = TrainingConfig(learning_rate=1.0, schedule="constant", warmup=0.4)
     assert rates(config, 10) == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("name", get_args(Optimizer))
+def test_a_training_step_calls_the_optimizers_hooks(name: Optimizer) -> None:
+    config = TrainingConfig(optimizer=name)
+    net = build(CNNConfig(), TensorSpec(kind="image", shape=(1, 8, 8)), 3)
+    fit = Fit(net, config, steps_per_epoch=2)
+    calls: list[str] = []
+    fit.optimizer.register_step_pre_hook(lambda *_: calls.append("before"))
+    fit.optimizer.register_step_post_hook(lambda *_: calls.append("after"))
+    fit.train_epoch([Batch(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))] * 2)
+    assert calls == ["before", "after"] * 2
 
 
 def test_a_training_does_not_load_the_compiler() -> None:
