@@ -28,22 +28,27 @@ def describe() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def commit() -> str:
-    """The commit that is measured, with a "+" where its code has been changed since."""
-    code = ["nets", "tracking", "workbench", "bench/*.py"]
+    """The commit that is measured, with a "+" where its code has changed since; else "unknown"."""
+    if not (_ROOT / ".git").exists():  # an archive of the source, perhaps below another checkout
+        return "unknown"
+    code = ["nets", "tracking", "workbench", "benchmarks/*.py"]
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", *code)
-    return _git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=_ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    try:
+        reply = subprocess.run(["git", *words], cwd=_ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return reply.stdout.strip()
