@@ -22,9 +22,9 @@ from ray._private.internal_api import memory_summary
 from benchmarks import report
 from tracking import MlflowRecorder, Recorder
 from workbench.cluster import ClusterConfig, Session, open_session
-from workbench.cluster.session import HOME
 from workbench.experiments import load_experiment
 from workbench.experiments.space import Choice, SweepConfig, Uniform
+from workbench.home import home_folder
 from workbench.sweeps.driver import sweep
 from workbench.training import train
 
@@ -115,7 +115,7 @@ def main() -> None:
         with open_session(ClusterConfig(), home=home) as session:
             for done in range(options.rounds + 1):
                 work(session, recorder, TRAININGS, TRIALS, seed=100 * done)
-                held = look(session, HOME)
+                held = look(session, home_folder())
                 way = f"{done * TRAININGS} trainings, {done * TRIALS} trials later"
                 for name, value in asdict(held).items():
                     found.add(name, way, value, "MB" if name.endswith("_mb") else "")

@@ -4,6 +4,7 @@ from .errors import ArtifactError as ArtifactError
 from .errors import QueryError as QueryError
 from .errors import RunNotFoundError as RunNotFoundError
 from .errors import TrackingError as TrackingError
+from .home import home_folder as home_folder
 from .mlflow_recorder import MlflowRecorder as MlflowRecorder
 from .query import open_table as open_table
 from .read import Reader as Reader

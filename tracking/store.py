@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from tracking.errors import TrackingError
+from tracking.home import home_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,17 +31,12 @@ _creating = threading.Lock()
 _WAY_OUT = "Start it, correct MLFLOW_TRACKING_URI, or unset it for the embedded store."
 
 
-def home() -> Path:
-    """The folder of the embedded store: WORKBENCH_HOME, else `.workbench` here. It may not exist."""
-    return Path(os.environ.get("WORKBENCH_HOME") or ".workbench").resolve()
-
-
 def store_uri(uri: str | None = None) -> str:
     """The store's address: `uri`, else MLFLOW_TRACKING_URI, else the embedded one.
 
     A relative SQLite path becomes absolute: processes of one job run in several folders.
     """
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{home() / 'mlflow.db'}"
+    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{home_folder() / 'mlflow.db'}"
     file = sqlite_file(uri)
     return uri if file is None else f"{_SQLITE}{file}"
 
@@ -60,7 +56,7 @@ def artifact_root(uri: str, experiment: str) -> str | None:
     """Where a new experiment's files go. None: where the server says.
 
     With a database: below MLFLOW_DEFAULT_ARTIFACT_ROOT, which may be `s3://bucket/folder`; else
-    beside an SQLite store, and in `home()` for another.
+    beside an SQLite store, and in `home_folder()` for another.
     """
     if not is_database(uri):
         return None
@@ -72,7 +68,7 @@ def artifact_root(uri: str, experiment: str) -> str | None:
             else (Path(root) / name).resolve().as_uri()
         )
     file = sqlite_file(uri)
-    folder = home() if file is None else file.parent
+    folder = home_folder() if file is None else file.parent
     return (folder / "artifacts" / name).as_uri()
 
 

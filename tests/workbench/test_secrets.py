@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import pickle
@@ -91,8 +90,6 @@ def test_an_unforeseen_error_is_logged_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
-    # Else it goes to the log of a bench that other tests had in this process.
-    monkeypatch.setattr(importlib.import_module("workbench.cluster.session"), "HOME", tmp_path)
     try:
         raise OSError(f"cannot open {STORE}")
     except OSError as error:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from workbench.cli import output
 from workbench.cli.options import Cluster, Debug, Json, Set, changes_of, configured
+from workbench.home import home_folder
 
 if TYPE_CHECKING:
     from workbench.data.downloads import Known
@@ -64,14 +65,13 @@ def describe(
         chosen = _experiment(source, set_, cluster)
         from workbench import data
         from workbench.cluster import open_session
-        from workbench.cluster.session import HOME
         from workbench.preflight.source import describe as look
 
         with open_session(chosen.cluster, progress=progress) as opened:
             data.obtain(chosen.data.source, progress)
             progress.stage("Reading the data in Spark")
             name = data.fingerprint(chosen.data, chosen.preparation)
-            sheet = samples or HOME / "samples" / f"{name}.png"
+            sheet = samples or home_folder() / "samples" / f"{name}.png"
             found = look(chosen.data, chosen.preparation, opened.spark, samples=sheet)
             progress.stage_done()
     if json:

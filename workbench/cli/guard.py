@@ -24,6 +24,7 @@ from typer.core import TyperGroup
 
 from tracking.store import masked
 from workbench.errors import WorkbenchError, exit_code
+from workbench.home import logs_folder
 
 INTERRUPTED = 130
 
@@ -74,10 +75,9 @@ def _unexpected(error: Exception) -> str:
 
 def log_of_this_process() -> Path | None:
     """The latest file that the bench of this process wrote its logs to."""
-    bench = sys.modules.get("workbench.cluster.session")
-    if bench is None:
+    if "workbench.cluster.session" not in sys.modules:
         return None
-    files = sorted((bench.HOME / "logs").glob(f"*-{os.getpid()}.log"))
+    files = sorted(logs_folder().glob(f"*-{os.getpid()}.log"))
     return files[-1] if files else None
 
 
@@ -90,7 +90,7 @@ def _append(log: Path, error: Exception) -> None:
 
 
 def _new_log(error: Exception) -> Path | None:
-    folder = Path(os.environ.get("WORKBENCH_HOME", ".workbench")) / "logs"
+    folder = logs_folder()
     log = folder / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from rich.text import Text
 from workbench.cli import output
 from workbench.cli.options import Cluster, Debug, Json, Set, configured
 from workbench.errors import ClusterError
+from workbench.home import jobs_folder
 from workbench.jobs import Client, Job, Jobs, find
 from workbench.jobs import client as clients
 from workbench.jobs import statefile as states
@@ -139,7 +140,7 @@ def jobs(
 
     `workbench jobs 482113 --cancel`
     """
-    every = Jobs(states.home() / "jobs")
+    every = Jobs(jobs_folder())
     if job is None:
         if cancel or now:
             raise typer.BadParameter("Say which job: workbench jobs JOB --cancel")

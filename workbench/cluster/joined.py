@@ -11,7 +11,8 @@ from workbench import spark_private
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java
 from workbench.cluster.ray_up import start_ray
-from workbench.cluster.session import HOME, OPEN, Session
+from workbench.cluster.session import OPEN, Session
+from workbench.home import logs_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,7 +35,7 @@ def joined(spark: SparkSession, config: ClusterConfig) -> Session:
     name = spark.sparkContext.applicationId
     if name in OPEN:
         return OPEN[name]
-    log_path = HOME.resolve() / "logs"
+    log_path = logs_folder()
     if not ray.is_initialized():
         stack = ExitStack()
         stack.enter_context(start_ray(config, log_path))

@@ -18,6 +18,7 @@ from workbench.cluster.environment import check_nodes
 from workbench.cluster.launched import ray_in_executors
 from workbench.cluster.token import use_token
 from workbench.errors import ClusterError
+from workbench.home import home_folder
 
 _RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -109,9 +110,7 @@ def _where(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[
         _check_token(config.address)
     variables = {name: os.environ[name] for name in _TRAVELLING}
     # The store and the checkpoints of this program, for its processes on this machine.
-    variables["WORKBENCH_HOME"] = str(
-        Path(os.environ.get("WORKBENCH_HOME", ".workbench")).resolve()
-    )
+    variables["WORKBENCH_HOME"] = str(home_folder())
     return {"address": started or config.address, "runtime_env": {"env_vars": variables}}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,13 +18,11 @@ from workbench.cluster.shared import check_storage
 from workbench.cluster.spark_up import check_resources, free_resources, start_spark
 from workbench.cluster.terminal_logs import logs_to, new_log_path, route_loggers
 from workbench.errors import ClusterError
+from workbench.home import home_folder, logs_folder
 from workbench.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-HOME = Path(os.environ.get("WORKBENCH_HOME", ".workbench"))
-"""Folder for logs, checkpoints and the embedded tracking store."""
 
 _RELEASE_S = 5.0
 _HANDOVER_CPUS = 1.0
@@ -116,12 +113,13 @@ def open_session(
     config: ClusterConfig | None = None,
     *,
     progress: Progress | None = None,
-    home: Path = HOME,
+    home: Path | None = None,
     checkpoints: str | None = None,
 ) -> Iterator[Session]:
     """Start (or join) Ray, start Spark on it, and stop whatever was started at the end.
 
     Args:
+        home: folder for the logs and for what Spark keeps on disk; default: `home_folder()`.
         checkpoints: folder or URL that workers will write and this process read; a node that does
             not see it is refused before Spark starts.
 
@@ -132,8 +130,8 @@ def open_session(
     config = config or ClusterConfig()
     progress = progress or Silent()
     java = find_java()
-    home = home.resolve()
-    log_path = new_log_path(home / "logs")
+    home = (home or home_folder()).resolve()
+    log_path = new_log_path(logs_folder(home))
     seconds: dict[str, float] = {}
     with ExitStack() as stack:
         java.use()

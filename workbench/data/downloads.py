@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import http.client
-import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import IO, Any
 
 from nets.config import unknown
 from workbench.errors import DataError
+from workbench.home import data_folder
 
 Report = Callable[[int, int], None]
 """Told the bytes that are here and the bytes there will be."""
@@ -111,8 +111,7 @@ def place(name: str) -> Path:
 
     Below WORKBENCH_DATA, else the folder `data` below WORKBENCH_HOME.
     """
-    home = Path(os.environ.get("WORKBENCH_HOME", ".workbench")) / "data"
-    folder = Path(os.environ.get("WORKBENCH_DATA", home)).expanduser().resolve() / name
+    folder = data_folder() / name
     files = KNOWN[name].files
     return folder if len(files) > 1 else folder / files[0].name
 

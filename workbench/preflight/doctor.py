@@ -18,6 +18,7 @@ from typing import Literal
 import psutil
 
 from workbench.errors import ClusterError
+from workbench.home import home_folder
 
 DISTRIBUTION = "ray-on-spark-workbench"
 """This project, as pip knows it."""
@@ -208,7 +209,7 @@ def shared_memory(path: str = "/dev/shm") -> Check:
 def disk(folders: tuple[Path, ...] | None = None) -> Check:
     """The folder of runs and logs, and the one Ray and Spark spill to."""
     worst: tuple[int, str, Path, float] | None = None
-    for folder in folders or (_home(), Path(tempfile.gettempdir())):
+    for folder in folders or (home_folder(), Path(tempfile.gettempdir())):
         existing = next(p for p in (folder, *folder.resolve().parents) if p.exists())
         try:
             tempfile.TemporaryFile(dir=existing).close()
@@ -366,12 +367,6 @@ def ray_and_spark(cluster: str | None = None) -> Check:
     return Check(
         name="Ray and Spark", verdict="ok", seen=f"started and counted {count} rows ({took})"
     )
-
-
-def _home() -> Path:
-    from workbench.cluster.session import HOME
-
-    return HOME
 
 
 def _size(num_bytes: float) -> str:

@@ -6,8 +6,8 @@ import contextlib
 
 from pyarrow.fs import FileSystem, LocalFileSystem
 
-from workbench.cluster.session import HOME
 from workbench.experiments.experiment import Experiment
+from workbench.home import checkpoints_folder
 
 HISTORY_BYTES = 64 * 2**20
 """Weights of every epoch are kept in the run while all epochs together stay below this."""
@@ -15,7 +15,7 @@ HISTORY_BYTES = 64 * 2**20
 
 def checkpoint_folder(experiment: Experiment) -> str:
     """Where the checkpoints of a training or sweep go while it runs."""
-    return experiment.cluster.storage or str((HOME / "checkpoints").resolve())
+    return experiment.cluster.storage or str(checkpoints_folder())
 
 
 def _files(storage: str) -> tuple[FileSystem, str]:

@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from tracking.store import masked
+from workbench.home import home_folder, jobs_folder, logs_folder
 from workbench.jobs.folder import Jobs
-from workbench.ui import home, store
+from workbench.ui import store
 from workbench.ui.artifacts import Missing
 
 _TAIL_BYTES = 2**20
@@ -29,7 +30,7 @@ def find(run: store.Run) -> Path:
     found = _of_job(run) or _of_process(run, pid)
     if found is None:
         raise Missing(
-            f"No log of this run is left below {home.folder()}. A run's log is kept there by the "
+            f"No log of this run is left below {home_folder()}. A run's log is kept there by the "
             "process that made it; a run of another folder or program has none here."
         )
     return found
@@ -39,7 +40,7 @@ def _of_job(run: store.Run) -> Path | None:
     """Of a run that a bench made: the log of the job that ran at the time."""
     if run.start is None:
         return None
-    for job in Jobs(home.folder() / "jobs").jobs():
+    for job in Jobs(jobs_folder()).jobs():
         path = job.folder / "details.log"
         if (
             job.started is not None
@@ -54,7 +55,7 @@ def _of_process(run: store.Run, pid: str) -> Path | None:
     if not pid.isdecimal() or run.start is None:  # it comes from the store
         return None
     begun = []
-    for path in (home.folder() / "logs").glob(f"*-{pid}.log"):
+    for path in logs_folder().glob(f"*-{pid}.log"):
         try:
             at = datetime.strptime(path.name[:15], "%Y%m%d-%H%M%S").timestamp()
         except ValueError:

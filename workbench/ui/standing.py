@@ -12,9 +12,10 @@ import psutil
 import streamlit as st
 
 from workbench.errors import WorkbenchError
+from workbench.home import home_folder
 from workbench.jobs import client as clients
 from workbench.jobs.client import Client, Sight
-from workbench.ui import home, parts
+from workbench.ui import parts
 
 _LIVE_S = 2
 
@@ -35,7 +36,7 @@ def draw() -> None:
     def body() -> None:
         for keeper in [k for k in _keepers if k.poll() is not None]:
             _keepers.remove(keeper)
-        sight = clients.look(home.folder())
+        sight = clients.look(home_folder())
         if sight.client is not None:
             _up(sight.client)
         elif sight.what in ("starting", "ending"):
@@ -53,7 +54,7 @@ def _none(sight: Sight) -> None:
     st.caption("None is up: each training or sweep starts Ray and Spark and stops them at its end.")
     if st.button("Start", key="bench_start", type="primary", icon=":material/power_settings_new:"):
         try:
-            _keepers.append(clients.begin(base=home.folder()))
+            _keepers.append(clients.begin(base=home_folder()))
         except WorkbenchError as error:
             st.warning(str(error))
         st.rerun(scope="fragment")

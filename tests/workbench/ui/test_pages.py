@@ -163,13 +163,14 @@ class TestLog:
 
         from mlflow import MlflowClient
 
-        from workbench.ui import home, store
+        from workbench.home import logs_folder
+        from workbench.ui import store
 
         run_id = runs["running"]
         MlflowClient(os.environ["MLFLOW_TRACKING_URI"]).set_tag(run_id, "workbench.pid", "4242")
         found = store.run(run_id)
         assert found is not None and found.start is not None
-        folder = home.folder() / "logs"
+        folder = logs_folder()
         folder.mkdir(parents=True)
         at = time.strftime("%Y%m%d-%H%M%S", time.localtime(found.start))
         said = "\n".join(f"line {i}" for i in range(500))

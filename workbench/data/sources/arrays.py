@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nets.spec import TensorSpec
 from workbench.data.canonical import Table
 from workbench.data.rows import binary, location
+from workbench.home import home_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,8 +39,7 @@ def from_blocks(
         blocks: each features (n, *spec.shape), label (n,), key (n,) and one split ("test" or None).
         official_test: whether one of the blocks is the test set.
     """
-    home = Path(os.environ.get("WORKBENCH_HOME", ".workbench")).resolve()
-    folder = home / "cache" / uuid.uuid4().hex
+    folder = home_folder() / "cache" / uuid.uuid4().hex
     folder.mkdir(parents=True)
     try:
         _write(blocks, folder)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from workbench.ui import cluster_state, home, parts, standing, store
+from workbench.home import home_folder
+from workbench.ui import cluster_state, parts, standing, store
 from workbench.ui.cluster_state import RayReport
 
 _LIVE_S = 5
@@ -22,7 +23,7 @@ def main() -> None:
 def _links() -> None:
     with st.container(border=True):
         st.markdown(f"**Tracking store** &nbsp; `{store.shown_uri()}`")
-        st.markdown(f"**Jobs, runs and logs** &nbsp; `{home.folder()}`")
+        st.markdown(f"**Jobs, runs and logs** &nbsp; `{home_folder()}`")
         bar = st.container(horizontal=True)
         for name, url in cluster_state.dashboards().items():
             bar.link_button(name, url, icon=":material/open_in_new:")

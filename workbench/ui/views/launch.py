@@ -17,8 +17,9 @@ from nets.errors import ConfigError
 from tracking.store import masked
 from workbench.experiments import load_experiment, names
 from workbench.experiments.experiment import Experiment
+from workbench.home import jobs_folder
 from workbench.jobs.request import Request
-from workbench.ui import again, artifacts, forms, home, parts, store
+from workbench.ui import again, artifacts, forms, parts, store
 from workbench.ui.artifacts import Missing
 from workbench.ui.forms import Field
 from workbench.ui.jobs import Job, Queue
@@ -238,7 +239,7 @@ def _usual_search(field: Field) -> dict[str, Any]:
 @st.cache_resource
 def queue() -> Queue:
     """The jobs of this working directory."""
-    return Queue(home.folder() / "jobs")
+    return Queue(jobs_folder())
 
 
 def _queue() -> None:

@@ -1,0 +1,43 @@
+"""The home folder and what lies in it. None of these folders has to exist yet.
+
+.workbench/
+    mlflow.db, artifacts/   runs (package `tracking`)
+    logs/                   what Ray, Spark and the JVMs print, a file per process
+    jobs/                   jobs of the bench
+    bench/                  how to reach the bench
+    checkpoints/            of trainings that still run
+    data/                   well-known data sets
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tracking import home_folder as home_folder
+
+
+def logs_folder(home: Path | None = None) -> Path:
+    """Logs below `home` (default: `home_folder()`); a file's name ends in `-PID.log`."""
+    return (home or home_folder()) / "logs"
+
+
+def jobs_folder(home: Path | None = None) -> Path:
+    """The bench's jobs below `home` (default: `home_folder()`), a folder each."""
+    return (home or home_folder()) / "jobs"
+
+
+def bench_folder(home: Path | None = None) -> Path:
+    """The bench's state file, socket and locks below `home` (default: `home_folder()`)."""
+    return (home or home_folder()) / "bench"
+
+
+def checkpoints_folder() -> Path:
+    """Checkpoints of trainings that run on this machine."""
+    return home_folder() / "checkpoints"
+
+
+def data_folder() -> Path:
+    """Well-known data sets: WORKBENCH_DATA (`~` is expanded), else `data` in the home folder."""
+    named = os.environ.get("WORKBENCH_DATA")
+    return Path(named).expanduser().resolve() if named else home_folder() / "data"
