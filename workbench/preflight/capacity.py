@@ -17,9 +17,10 @@ import psutil
 import torch
 
 import nets
-from workbench.cluster.config import ClusterConfig, bytes_of
-from workbench.cluster.spark_up import check_resources
-from workbench.data.sizes import Size, size_of
+from workbench.cluster.config import ClusterConfig, parse_size
+from workbench.cluster.spark_start import check_resources
+from workbench.data import sources
+from workbench.data.size import Size
 from workbench.errors import ClusterError
 from workbench.experiments.experiment import Experiment
 
@@ -88,7 +89,7 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
         ConfigError: the net does not fit the data's shape.
         DataError: the source's files are not there.
     """
-    cluster, found = experiment.cluster, size_of(experiment.data.source)
+    cluster, found = experiment.cluster, sources.size(experiment.data.source)
     machine = machine or (named_nodes(cluster) if cluster.joins else this_machine(cluster))
     batch = largest_batch(experiment)
     data_bytes = None if found.rows is None or found.spec is None else found.num_bytes
@@ -100,7 +101,7 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
     device_bytes = sum(net[name] or 0 for name in ("weights", "optimizer", "activations"))
     device_bytes += samples + kept
     worker = _PROCESS + (0 if on_gpu else device_bytes)
-    heap = bytes_of(cluster.executor_memory)
+    heap = parse_size(cluster.executor_memory)
     executor = heap + max(heap // 10, 384 * 2**20)
     shared = data_bytes if resident and data_bytes else 0
     trials = None if machine is None else _trials(experiment, machine, worker, executor, shared)
@@ -125,7 +126,7 @@ def this_machine(cluster: ClusterConfig) -> Machine:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     sizes = [torch.cuda.get_device_properties(i).total_memory for i in range(gpus)]
     return Machine(
-        cpus=float((os.cpu_count() or 1) + math.ceil(cluster.held_cpus)),
+        cpus=float((os.cpu_count() or 1) + math.ceil(cluster.spark_cpus)),
         gpus=float(gpus),
         memory=int(psutil.virtual_memory().available),
         gpu_memory=min(sizes, default=0),
@@ -137,7 +138,7 @@ def named_nodes(cluster: ClusterConfig) -> Machine | None:
     spark = cluster.spark
     if cluster.topology != "spark" or spark.cpus_per_node is None:
         return None
-    memory = sys.maxsize if spark.memory_per_node is None else bytes_of(spark.memory_per_node)
+    memory = sys.maxsize if spark.memory_per_node is None else parse_size(spark.memory_per_node)
     return Machine(
         cpus=float(spark.cpus_per_node * spark.max_nodes),
         gpus=float((spark.gpus_per_node or 0) * spark.max_nodes),
@@ -185,7 +186,7 @@ def _trials(
     """How many trainings the CPUs, GPUs, custom resources and memory hold at once."""
     cluster = experiment.cluster
     each = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
-    free = {"CPU": machine.cpus - cluster.held_cpus, "GPU": machine.gpus} | machine.resources
+    free = {"CPU": machine.cpus - cluster.spark_cpus, "GPU": machine.gpus} | machine.resources
     each |= cluster.worker_resources
     room = machine.memory - _SERVICES - cluster.num_executors * executor - shared
     fits = [free.get(n, 0) / (a * cluster.num_workers) for n, a in each.items() if a]
@@ -225,7 +226,7 @@ def _heap_problems(cluster: ClusterConfig, found: Size) -> list[str]:
     """Executors hold a piece of the data for each task, at least one sample."""
     sample = 0 if found.spec is None else 4 * found.spec.num_bytes
     needed = cluster.executor_cores * max(_HEAP_PER_TASK, sample)
-    heap = bytes_of(cluster.executor_memory)
+    heap = parse_size(cluster.executor_memory)
     if needed <= heap:
         return []
     return [

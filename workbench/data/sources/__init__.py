@@ -1,7 +1,8 @@
 """One module per kind of source: its configuration, and beside it the reader that turns it into rows.
 
 A new one: a module with a `@config` class (its own `kind`) and a `read(source, spark) -> Table`, then
-its class in `Source` and both in `_READERS`. Spark, pyarrow and Pillow are imported where they are
+its class in `Source` and both in `_READERS`; where the size shows without Spark, also a
+`size(source) -> Size`, in `_SIZES`. Spark, pyarrow and Pillow are imported where they are
 used, so that settings can be read without them.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from workbench.data.canonical import Table
+from workbench.data.size import ROWS_UNKNOWN, Size
 from workbench.data.sources import (
     cifar,
     dataframe,
@@ -52,6 +54,7 @@ __all__ = [
     "TextSource",
     "TsFileSource",
     "read",
+    "size",
 ]
 
 Source = Annotated[
@@ -81,6 +84,14 @@ _READERS: dict[type, Callable[[Any, SparkSession], Table]] = {
     TsFileSource: ts_file.read,
 }
 
+_SIZES: dict[type, Callable[[Any], Size]] = {
+    CifarArchiveSource: cifar.size,
+    DigitsSource: digits.size,
+    IdxSource: idx.size,
+    ImageFolderSource: image_folder.size,
+    TextSource: text.size,
+}
+
 
 def read(source: Any, spark: SparkSession) -> Table:
     """All rows of a source; `split` is "test" where the source itself says so, else null.
@@ -89,3 +100,16 @@ def read(source: Any, spark: SparkSession) -> Table:
         DataError: the source is missing or cannot be read.
     """
     return _READERS[type(source)](source, spark)
+
+
+def size(source: Any) -> Size:
+    """Rows and spec of a source, as far as counted files and headers show them.
+
+    Raises:
+        DataError: its files are not there, or are of another kind.
+    """
+    kind = type(source)
+    if kind in _SIZES:
+        return _SIZES[kind](source)
+    note = f"{ROWS_UNKNOWN} It also tells a sample's shape, which the net's size hangs on."
+    return Size(notes=[note])

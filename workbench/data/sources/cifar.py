@@ -19,6 +19,7 @@ import numpy as np
 from nets.config import config
 from nets.spec import TensorSpec
 from workbench.data.canonical import Table
+from workbench.data.size import Size
 from workbench.data.sources.arrays import from_blocks
 from workbench.data.sources.paths import obtained
 from workbench.errors import DataError
@@ -62,6 +63,11 @@ def read(source: CifarArchiveSource, spark: SparkSession) -> Table:
     names = _names(members[META], path)
     blocks = (_block(name, members[name], path) for name in (*TRAINING, TEST))
     return from_blocks(spark, blocks, SPEC, names, official_test=True)
+
+
+def size(source: CifarArchiveSource) -> Size:
+    """60,000 rows of 10 classes; the archive is not opened."""
+    return Size(rows=60_000, spec=SPEC, num_outputs=10)
 
 
 def _block(name: str, content: bytes, path: Path) -> dict[str, Any]:

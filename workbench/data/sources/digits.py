@@ -12,6 +12,7 @@ import numpy as np
 from nets.config import config
 from nets.spec import TensorSpec
 from workbench.data.canonical import Table
+from workbench.data.size import Size
 from workbench.data.sources.arrays import from_blocks
 
 if TYPE_CHECKING:
@@ -32,12 +33,20 @@ def read(source: DigitsSource, spark: SparkSession) -> Table:
     from sklearn.datasets import load_digits
 
     values, labels = load_digits(return_X_y=True)
-    if source.layout == "image":
-        spec = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
-    else:
-        spec = TensorSpec(kind="series", shape=(8, 8))
+    spec = _spec(source)
     samples = values.reshape(-1, *spec.shape).astype(spec.dtype)
     keys = [f"digit-{i:04d}" for i in range(len(labels))]
     names = tuple(str(i) for i in range(10))
     block = {"features": samples, "label": labels.astype(np.int64), "key": keys, "split": None}
     return from_blocks(spark, [block], spec, names)
+
+
+def size(source: DigitsSource) -> Size:
+    """1,797 rows of 10 classes."""
+    return Size(rows=1_797, spec=_spec(source), num_outputs=10)
+
+
+def _spec(source: DigitsSource) -> TensorSpec:
+    if source.layout == "image":
+        return TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+    return TensorSpec(kind="series", shape=(8, 8))

@@ -19,9 +19,11 @@ import numpy as np
 from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
+from workbench.data import downloads
 from workbench.data.canonical import Table
+from workbench.data.size import Size
 from workbench.data.sources.arrays import from_blocks
-from workbench.data.sources.paths import obtained
+from workbench.data.sources.paths import existing, obtained
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ FASHION = (
 )
 """Fashion-MNIST's classes by index, as its authors name them."""
 
+_FASHION_SIZES = [70_000, 28, 28]
+"""Pictures of Fashion-MNIST's two files together, height, width."""
+
+_WHAT = "a folder with train-images-idx3-ubyte(.gz) and its labels"
 _PREFIXES = {"train": "train", "test": "t10k"}
 _UNSIGNED_BYTE = 0x08
 _BLOCK = 10_000
@@ -70,7 +76,7 @@ def read(source: IdxSource, spark: SparkSession) -> Table:
     Raises:
         DataError: a file is missing, cut short or no IDX file, or pictures and labels differ.
     """
-    folder = obtained(source.path, "a folder with train-images-idx3-ubyte(.gz) and its labels")
+    folder = obtained(source.path, _WHAT)
     parts = {}
     for split, prefix in _PREFIXES.items():
         images = _file(folder, prefix, "images-idx3")
@@ -83,10 +89,7 @@ def read(source: IdxSource, spark: SparkSession) -> Table:
         raise DataError(
             f"Pictures in {folder} must have one size, (count, height, width), got {sizes}."
         )
-    [shape] = shapes
-    # Four dimensions: (count, height, width, channels), as EMNIST's relatives in colour have it.
-    spec_shape = (1, *shape) if len(shape) == 2 else (shape[2], *shape[:2])
-    spec = TensorSpec(kind="image", shape=spec_shape, dtype="uint8")
+    spec = _spec(sizes["train"])
     targets = {split: _values(labels, 1) for split, (_, labels) in parts.items()}
     for split, (images, labels) in parts.items():
         if len(targets[split]) != sizes[split][0]:
@@ -103,8 +106,34 @@ def read(source: IdxSource, spark: SparkSession) -> Table:
     return from_blocks(spark, blocks, spec, names, official_test="test" in parts)
 
 
-def dimensions(folder: Path, split: str) -> list[int] | None:
-    """(count, height, width) or with channels of a split's pictures; None: there are none of test.
+def size(source: IdxSource) -> Size:
+    """Rows and spec from the headers of the pictures' files; of a known set also before its download.
+
+    Raises:
+        DataError: a file is missing, or is no IDX file of pictures.
+    """
+    if source.path in downloads.KNOWN and downloads.missing(source.path):
+        return Size(rows=_FASHION_SIZES[0], spec=_spec(_FASHION_SIZES), num_outputs=10)
+    folder = existing(source.path, _WHAT)
+    sizes = [sizes for split in _PREFIXES if (sizes := _dimensions(folder, split)) is not None]
+    return Size(
+        rows=sum(count for count, *_ in sizes),
+        spec=_spec(sizes[0]),
+        num_outputs=len(source.classes) if source.classes else 10,
+    )
+
+
+def _spec(sizes: list[int]) -> TensorSpec:
+    """The spec of pictures from a file's dimensions.
+
+    Four are (count, height, width, channels), as EMNIST's relatives in colour have them.
+    """
+    _, height, width, *channels = sizes
+    return TensorSpec(kind="image", shape=(*(channels or [1]), height, width), dtype="uint8")
+
+
+def _dimensions(folder: Path, split: str) -> list[int] | None:
+    """(count, height, width) or with channels of a split's pictures; None: there is no test file.
 
     Raises:
         DataError: those of train are missing, or it is no IDX file of pictures.

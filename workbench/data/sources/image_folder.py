@@ -10,12 +10,14 @@ from workbench.data.canonical import Table
 from workbench.data.encode import Recipe
 from workbench.data.pictures import picture_spec
 from workbench.data.rows import location
+from workbench.data.size import Size
 from workbench.data.sources.paths import existing
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_WHAT = "a folder with one folder of pictures per class"
 _PARTS = ("train", "test")
 
 
@@ -46,7 +48,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
 
     from workbench.data.frames import encoded
 
-    root = existing(source.path, "a folder with one folder of pictures per class")
+    root = existing(source.path, _WHAT)
     parts = [part for part in _PARTS if (root / part).is_dir()]
     tops = [root / part for part in parts] if parts == list(_PARTS) else [root]
     # Spark passes over names with these beginnings, as Hadoop does.
@@ -94,6 +96,18 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
     return replace(
         table, bad=table.bad.union(hidden), row_bytes=max(p.stat().st_size for p in files)
     )
+
+
+def size(source: ImageFolderSource) -> Size:
+    """Files and class folders, counted.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    root = existing(source.path, _WHAT)
+    classes = {p.parent.name for p in root.rglob("*") if p.is_file() and p.parent != root}
+    rows = sum(p.is_file() for p in root.rglob("*"))
+    return Size(rows=rows, spec=picture_spec(source.shape), num_outputs=max(2, len(classes)))
 
 
 def _quoted(text: str) -> str:

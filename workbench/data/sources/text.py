@@ -21,6 +21,7 @@ from workbench.data.rows import (
     location,
     read_table,
 )
+from workbench.data.size import ROWS_UNKNOWN, Size
 from workbench.data.sources.paths import existing
 from workbench.data.vocabulary import encode_text
 from workbench.errors import DataError
@@ -108,6 +109,17 @@ def read(source: TextSource, spark: SparkSession) -> Table:
         bad=rows.where("reason is not null").select("key", "reason"),
         encode=lambda table: encode_text(table, encoding, source.vocabulary_size),
     )
+
+
+def size(source: TextSource) -> Size:
+    """The spec with the largest vocabulary that is allowed; rows are not counted."""
+    spec = TensorSpec(
+        kind="tokens",
+        shape=(source.max_length,),
+        dtype="int32",
+        vocabulary_size=source.vocabulary_size,
+    )
+    return Size(spec=spec, notes=[ROWS_UNKNOWN, "The vocabulary is taken at its largest."])
 
 
 def _encoding(source: TextSource) -> TextEncoding:
