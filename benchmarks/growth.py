@@ -97,7 +97,7 @@ def measure(part: str, session: Session, rounds: int) -> dict[int, list[float]]:
             ways[str(factor * base)] = make(factor * base, session, folder)
         times = report.interleaved(ways, rounds)
         session.spark.catalog.clearCache()
-        session.release()
+        session.end_idle_workers()
     return {int(count): seconds for count, seconds in times.items()}
 
 

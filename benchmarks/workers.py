@@ -50,7 +50,7 @@ def on_ray() -> tuple[Rates, Rates]:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         with open_session(ClusterConfig(), home=folder) as session:
             ours = workbench(session, folder)
-            session.release()
+            session.end_idle_workers()
             return ours, ray_train(folder)
 
 

@@ -110,9 +110,9 @@ def changes_of(
     """
     changes: dict[str, Any] = {}
     if cluster is not None:
-        from workbench.cluster.named import named_cluster
+        from workbench.cluster.clusters_file import load_cluster
 
-        named = named_cluster(cluster)
+        named = load_cluster(cluster)
         named.use()
         changes |= named.settings
     if epochs is not None:

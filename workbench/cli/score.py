@@ -205,10 +205,10 @@ def spark_session(
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows),
     }
     if cluster is not None:
-        from workbench.cluster.launcher import check_master, settings_of
-        from workbench.cluster.named import named_cluster
+        from workbench.cluster.clusters_file import load_cluster
+        from workbench.cluster.launcher import build_spark_settings, check_master
 
-        named = named_cluster(cluster)
+        named = load_cluster(cluster)
         named.use()
         config = named.config()
         if config.topology == "ray":
@@ -217,7 +217,7 @@ def spark_session(
             return
         master = str(config.spark.master)
         check_master(master)
-        settings |= settings_of(config.spark)
+        settings |= build_spark_settings(config.spark)
     import os
     import sys
 

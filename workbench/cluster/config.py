@@ -144,7 +144,7 @@ class ClusterConfig:
         return self.topology == "spark" or self.address != "local"
 
     @property
-    def held_cpus(self) -> float:
+    def spark_cpus(self) -> float:
         """CPUs that Spark's executors hold in Ray's accounts."""
         each = self.executor_cores if self.placement else self.executor_cpus
         return self.num_executors * each
@@ -157,22 +157,21 @@ class ClusterConfig:
         return "this machine" if self.address == "local" else f"Ray at {self.address}"
 
 
-def decided_at_start() -> tuple[str, ...]:
-    """The settings that a bench which is up has decided for all experiments on it."""
-    return (
-        "topology",
-        "address",
-        "spark",
-        "num_executors",
-        "max_executors",
-        "executor_cores",
-        "executor_cpus",
-        "executor_memory",
-        "executor_resources",
-        "placement",
-    )
+START_SETTINGS = (
+    "topology",
+    "address",
+    "spark",
+    "num_executors",
+    "max_executors",
+    "executor_cores",
+    "executor_cpus",
+    "executor_memory",
+    "executor_resources",
+    "placement",
+)
+"""The settings that a session is started with: all its experiments share them."""
 
 
-def bytes_of(size: str) -> int:
+def parse_size(size: str) -> int:
     """Bytes of a size as Spark writes it."""
     return int(size[:-1]) * {"k": 2**10, "m": 2**20, "g": 2**30}[size[-1].lower()]

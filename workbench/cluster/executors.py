@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def kept(spark: SparkSession, number: int) -> Iterator[None]:
+def keep_executors(spark: SparkSession, number: int) -> Iterator[None]:
     """Until the block ends, see to it that there are so many executors."""
     over = threading.Event()
     watch = threading.Thread(target=_watch, args=(spark, number, over), daemon=True)

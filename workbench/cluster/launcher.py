@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from nets.config import from_dict
 from workbench import spark_private
-from workbench.cluster import environment
-from workbench.cluster.config import SparkClusterConfig, bytes_of
+from workbench.cluster import package_check
+from workbench.cluster.config import SparkClusterConfig, parse_size
 from workbench.cluster.java import find_java
-from workbench.cluster.token import use_token
+from workbench.cluster.ray_token import use_token
 from workbench.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def main() -> int:
                 tell(address=start(stack, config, lambda text: tell(stage=text)))
                 sys.stdin.read()
         except Exception as error:
-            tell(error=str(error) if isinstance(error, ClusterError) else _explained(error))
+            tell(error=str(error) if isinstance(error, ClusterError) else _explain(error))
             raise
     return 0
 
@@ -72,10 +72,10 @@ def start(stack: ExitStack, config: SparkClusterConfig, stage: Callable[[str], N
         asked = 1
     cores = wait_for_executors(spark, asked, master)
     stage(f"Comparing the packages of {len(cores)} executors with this machine's")
-    there = look_at_executors(spark, sum(cores))
-    environment.compare(environment.look(), there, "Spark's executors")
-    os.environ["WORKBENCH_NODES_PATH"] = nodes_path([environment.look(), *there])
-    os.environ["RAY_ON_SPARK_START_HOOK"] = "workbench.cluster.hook.Hook"
+    here, there = package_check.describe_python(), describe_executors(spark, sum(cores))
+    package_check.check_same_packages(here, there, "Spark's executors")
+    os.environ["WORKBENCH_NODES_PATH"] = build_nodes_path([here, *there])
+    os.environ["RAY_ON_SPARK_START_HOOK"] = "workbench.cluster.start_hook.StartHook"
     stage(f"Starting Ray in the executors of {master}")
     return _ray(stack, config, spark, min(cores))
 
@@ -103,7 +103,7 @@ def check_master(master: str) -> None:
     )
 
 
-def settings_of(config: SparkClusterConfig) -> dict[str, str]:
+def build_spark_settings(config: SparkClusterConfig) -> dict[str, str]:
     """The Spark settings of the application that holds Ray's nodes; those of the person win."""
     found = {
         "spark.ui.enabled": "false",  # it would listen to the whole network
@@ -130,7 +130,7 @@ def _session(config: SparkClusterConfig) -> SparkSession:
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(str(config.master)).appName("workbench: Ray's nodes")
-    for name, value in settings_of(config).items():
+    for name, value in build_spark_settings(config).items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("WARN")
@@ -165,8 +165,8 @@ def wait_for_executors(spark: SparkSession, asked: int, master: str) -> list[int
     )
 
 
-def look_at_executors(spark: SparkSession, tasks: int) -> list[dict[str, Any]]:
-    """What `environment.look` sees in each executor, once for each machine and Python.
+def describe_executors(spark: SparkSession, tasks: int) -> list[dict[str, Any]]:
+    """What `package_check.describe_python` gives in each executor, once for each machine and Python.
 
     Raises:
         ClusterError: no Python can be started there, or one of another version.
@@ -175,14 +175,16 @@ def look_at_executors(spark: SparkSession, tasks: int) -> list[dict[str, Any]]:
     from pyspark import cloudpickle
 
     # By value: a machine that lacks this program is to say so.
-    cloudpickle.register_pickle_by_value(environment)
-    look = environment.look
+    cloudpickle.register_pickle_by_value(package_check)
+    describe = package_check.describe_python
     try:
-        found = spark.sparkContext.parallelize(range(tasks), tasks).map(lambda _: look()).collect()
+        found = (
+            spark.sparkContext.parallelize(range(tasks), tasks).map(lambda _: describe()).collect()
+        )
     except Py4JJavaError as error:
         raise ClusterError(_python_of_executors(str(error.java_exception))) from error
     finally:
-        cloudpickle.unregister_pickle_by_value(environment)
+        cloudpickle.unregister_pickle_by_value(package_check)
     return list({(each["host"], each["prefix"]): each for each in found}.values())
 
 
@@ -204,7 +206,7 @@ def _python_of_executors(said: str) -> str:
     return f"Spark's executors could not run Python: {said.strip().splitlines()[0]}"
 
 
-def nodes_path(machines: list[dict[str, Any]]) -> str:
+def build_nodes_path(machines: list[dict[str, Any]]) -> str:
     """The PATH of Ray's nodes: `ray` and `java` of each machine, then what each has.
 
     Folders that a machine lacks do not matter to it.
@@ -232,7 +234,7 @@ def _ray(stack: ExitStack, config: SparkClusterConfig, spark: SparkSession, core
     if gpus is None:
         amount = spark.sparkContext.getConf().get("spark.executor.resource.gpu.amount", "0")
         gpus = int(float(str(amount)))
-    memory = bytes_of(config.memory_per_node) if config.memory_per_node else None
+    memory = parse_size(config.memory_per_node) if config.memory_per_node else None
     address, _ = setup_ray_cluster(
         max_worker_nodes=config.max_nodes,
         min_worker_nodes=config.min_nodes or config.max_nodes,
@@ -273,7 +275,7 @@ def _address_towards(master: str) -> str:
         return str(ray.util.get_node_ip_address())
 
 
-def _explained(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     causes = [error]
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)  # type: ignore[arg-type]

@@ -13,10 +13,10 @@ import psutil
 
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java, find_java
-from workbench.cluster.ray_up import start_ray
-from workbench.cluster.shared import check_storage
-from workbench.cluster.spark_up import check_resources, free_resources, start_spark
-from workbench.cluster.terminal_logs import logs_to, new_log_path, route_loggers
+from workbench.cluster.ray_start import start_ray
+from workbench.cluster.spark_start import check_resources, get_free_resources, start_spark
+from workbench.cluster.storage_check import check_storage
+from workbench.cluster.terminal_logs import new_log_path, route_loggers, send_logs_to
 from workbench.errors import ClusterError
 from workbench.home import home_folder, logs_folder
 from workbench.progress import Progress, Silent
@@ -47,7 +47,7 @@ class Session:
     """Data already converted, by fingerprint: the next experiment on the same data takes it as it is."""
     prepare: Callable[[Any, Any], Any] | None = None
     """Where Spark lives in another process: has data prepared there. (data, preparation) -> Prepared."""
-    warm: dict[tuple[float, float, tuple[tuple[str, float], ...]], Any] = field(
+    idle_workers: dict[tuple[float, float, tuple[tuple[str, float], ...]], Any] = field(
         default_factory=dict
     )
     """Idle training processes by the CPUs, GPUs and custom resources they hold; see `workbench.training.one_worker`."""
@@ -68,8 +68,12 @@ class Session:
         deadline = time.monotonic() + _RELEASE_S
         while True:
             try:
-                free = free_resources(self.config)
-                for cpus, gpus, others in self.warm:  # idle, or given back when they do not fit
+                free = get_free_resources(self.config)
+                for (
+                    cpus,
+                    gpus,
+                    others,
+                ) in self.idle_workers:  # idle, or given back when they do not fit
                     for name, held in (("CPU", cpus), ("GPU", gpus), *others):
                         free[name] = free.get(name, 0) + held
                 return check_resources(config, free, executors=False)
@@ -87,24 +91,24 @@ class Session:
         import ray
 
         return (
-            ray.cluster_resources().get("CPU", 0) - self.config.held_cpus - cpus >= _HANDOVER_CPUS
+            ray.cluster_resources().get("CPU", 0) - self.config.spark_cpus - cpus >= _HANDOVER_CPUS
         )
 
     def make_room(self) -> None:
         """End idle training processes where the hand-over would wait for their CPUs for ever."""
-        if self.warm and not self.has_room(sum(cpus for cpus, *_ in self.warm)):
-            self.release()
+        if self.idle_workers and not self.has_room(sum(cpus for cpus, *_ in self.idle_workers)):
+            self.end_idle_workers()
 
-    def release(self) -> None:
+    def end_idle_workers(self) -> None:
         """End the idle training processes, and give what they hold back to Ray."""
         import ray
 
-        for worker in self.warm.values():
+        for worker in self.idle_workers.values():
             ray.kill(worker)
-        self.warm.clear()
+        self.idle_workers.clear()
 
 
-OPEN: dict[str, Session] = {}
+OPEN_SESSIONS: dict[str, Session] = {}
 """The sessions that this process has open, by the id of their Spark application."""
 
 
@@ -135,7 +139,7 @@ def open_session(
     seconds: dict[str, float] = {}
     with ExitStack() as stack:
         java.use()
-        stack.enter_context(logs_to(log_path))
+        stack.enter_context(send_logs_to(log_path))
         me = psutil.Process()
         before, started = set(me.children(recursive=True)), set[psutil.Process]()
         stack.callback(terminate, started)
@@ -155,7 +159,7 @@ def open_session(
         import ray
 
         name = spark.sparkContext.applicationId
-        OPEN[name] = Session(
+        OPEN_SESSIONS[name] = Session(
             config=config,
             spark=spark,
             ray_address=ray.get_runtime_context().gcs_address,
@@ -163,8 +167,8 @@ def open_session(
             log_path=log_path,
             seconds=seconds,
         )
-        stack.callback(OPEN.pop, name)
-        yield OPEN[name]
+        stack.callback(OPEN_SESSIONS.pop, name)
+        yield OPEN_SESSIONS[name]
 
 
 bench = open_session

@@ -23,7 +23,7 @@ def new_log_path(folder: Path) -> Path:
 
 
 @contextmanager
-def logs_to(path: Path) -> Iterator[None]:
+def send_logs_to(path: Path) -> Iterator[None]:
     """Send file descriptors 1 and 2, Python warnings and noisy loggers to `path` until the end.
 
     Child processes inherit the descriptors, so what JVMs and Ray's daemons print lands in the file
@@ -36,7 +36,7 @@ def logs_to(path: Path) -> Iterator[None]:
 def route_loggers() -> None:
     """Take the handlers away that libraries give their loggers when they are imported.
 
-    What they log then reaches the file by way of the loggers that `logs_to` has set up.
+    What they log then reaches the file by way of the loggers that `send_logs_to` has set up.
     """
     for name in list(logging.root.manager.loggerDict):
         top, _, rest = name.partition(".")
@@ -52,7 +52,7 @@ def _descriptors(log_fd: int) -> Iterator[None]:
     saved = {fd: os.dup(fd) for fd in (1, 2)}
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (
-        _reopened(stream, saved[fd], fd) for stream, fd in zip(before, (1, 2), strict=True)
+        _reopen(stream, saved[fd], fd) for stream, fd in zip(before, (1, 2), strict=True)
     )
     for fd in saved:
         os.dup2(log_fd, fd)
@@ -67,7 +67,7 @@ def _descriptors(log_fd: int) -> Iterator[None]:
             os.close(copy)
 
 
-def _reopened(stream: TextIO, copy: int, fd: int) -> TextIO:
+def _reopen(stream: TextIO, copy: int, fd: int) -> TextIO:
     """The stream on a copy of its descriptor; streams that do not write to `fd` stay themselves."""
     try:
         if stream.fileno() != fd:

@@ -17,10 +17,10 @@ from rich.console import Console
 
 from nets.config import from_dict, to_dict
 from tracking import TrackingError
-from workbench.cluster.config import ClusterConfig, decided_at_start
+from workbench.cluster.config import START_SETTINGS, ClusterConfig
 from workbench.cluster.java import find_java
 from workbench.cluster.session import Session
-from workbench.cluster.terminal_logs import logs_to, route_loggers
+from workbench.cluster.terminal_logs import route_loggers, send_logs_to
 from workbench.errors import ClusterError, exit_code
 from workbench.jobs.folder import load
 from workbench.jobs.reload import LoadedCode
@@ -122,7 +122,7 @@ class Runner:
         request = Request.from_dict(asked["request"])
         try:
             with (
-                logs_to(self._folder / "details.log"),
+                send_logs_to(self._folder / "details.log"),
                 _as_asked(asked["cwd"], request.tracking_uri),
                 JobProgress(self._folder) as progress,
                 _interruptible(),
@@ -177,7 +177,7 @@ class Runner:
         """
         asked, has = to_dict(experiment.cluster), to_dict(self._bench.config)
         usual, taken = to_dict(ClusterConfig()), {}
-        for name in (*decided_at_start(), "storage"):
+        for name in (*START_SETTINGS, "storage"):
             path = f"cluster.{name}"
             named = any(f"{change}.".startswith(f"{path}.") for change in changes)
             if asked[name] == has[name]:

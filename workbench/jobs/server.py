@@ -27,8 +27,8 @@ from nets.config import from_dict, to_dict
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import find_java
 from workbench.cluster.session import Session
-from workbench.cluster.spark_up import start_spark
-from workbench.cluster.terminal_logs import logs_to, route_loggers
+from workbench.cluster.spark_start import start_spark
+from workbench.cluster.terminal_logs import route_loggers, send_logs_to
 from workbench.errors import ClusterError, WorkbenchError
 from workbench.home import jobs_folder
 from workbench.jobs import folder
@@ -73,7 +73,7 @@ class Resident:
     def start(self) -> tuple[int, str | None]:
         """Spark, the runner's process and the socket; this process's id, and Spark's pages."""
         events = Events(states.folder(self.base) / "start.jsonl")
-        self._stack.enter_context(logs_to(self.log))
+        self._stack.enter_context(send_logs_to(self.log))
         java = find_java()
         java.use()
         self._begin_runner()  # loads its libraries while Spark starts

@@ -75,15 +75,15 @@ def _start(
     from nets.config import from_dict, to_dict
     from workbench.cluster.config import ClusterConfig
     from workbench.cluster.java import find_java
-    from workbench.cluster.ray_up import start_ray
+    from workbench.cluster.ray_start import start_ray
+    from workbench.cluster.ray_token import find_token_file
     from workbench.cluster.session import terminate
-    from workbench.cluster.terminal_logs import logs_to, new_log_path
-    from workbench.cluster.token import token_path
+    from workbench.cluster.terminal_logs import new_log_path, send_logs_to
 
     config, dashboards = from_dict(ClusterConfig, asked["cluster"]), bool(asked["dashboards"])
     find_java().use()  # Ray's processes start RayDP's with the Java on their PATH
     log_path = new_log_path(logs_folder(base))
-    stack.enter_context(logs_to(log_path))
+    stack.enter_context(send_logs_to(log_path))
     me = psutil.Process()
     started: set[psutil.Process] = set()
     stack.callback(terminate, started)
@@ -113,7 +113,7 @@ def _start(
         actor_pid=actor.pid,
         started=time.time(),
         log=str(log_path),
-        token_path=str(token) if (token := token_path()) and token.is_file() else None,
+        token_path=str(token) if (token := find_token_file()) and token.is_file() else None,
         cluster=to_dict(config),
         pages={n: url for n, url in {"Ray": ray_pages, "Spark": spark_pages}.items() if url}
         if dashboards

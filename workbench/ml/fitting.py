@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tracking import Reader
 from workbench.bridge import prepare_table
-from workbench.cluster.joined import joined
+from workbench.cluster.existing_spark import get_session
 from workbench.data.canonical import Table
 from workbench.experiments.experiment import Experiment
 from workbench.export import export
@@ -43,7 +43,7 @@ def fitted(experiment: Experiment, table: Table, spark: SparkSession) -> Fitted:
         DataError, ClusterError, TrainingError, ConfigError: as `workbench.training.train`.
     """
     with _ONE_AT_A_TIME:
-        session = joined(spark, experiment.cluster)
+        session = get_session(spark, experiment.cluster)
         before = set(session.prepared)
         prepared = prepare_table(table, experiment.data, experiment.preparation, session)
         try:

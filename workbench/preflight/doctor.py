@@ -332,13 +332,13 @@ def tracking_store() -> Check:
 def named_cluster(name: str) -> Check:
     """Whether it is in the file, its settings keep the rules, and it answers."""
     from nets.errors import ConfigError
-    from workbench.cluster import named
+    from workbench.cluster.clusters_file import load_cluster
     from workbench.cluster.launcher import check_master
-    from workbench.cluster.ray_up import check_reachable
+    from workbench.cluster.ray_start import check_reachable
 
     title = f"cluster {name}"
     try:
-        found = named.named_cluster(name)
+        found = load_cluster(name)
         found.use()
         config = found.config()
         if config.topology == "spark":
@@ -354,10 +354,11 @@ def named_cluster(name: str) -> Check:
 
 def ray_and_spark(cluster: str | None = None) -> Check:
     from nets.errors import ConfigError
-    from workbench.cluster import named, open_session
+    from workbench.cluster import open_session
+    from workbench.cluster.clusters_file import load_cluster
 
     try:
-        config = None if cluster is None else named.named_cluster(cluster).config()
+        config = None if cluster is None else load_cluster(cluster).config()
         with open_session(config) as running:
             count = running.spark.range(1000).count()
             seconds = running.seconds

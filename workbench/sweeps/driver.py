@@ -65,7 +65,7 @@ def sweep(
     folder = checkpoint_folder(experiment)
     own = open_session(experiment.cluster, progress=progress, checkpoints=folder)
     with nullcontext(session) if session else own as session:
-        session.release()  # trials bring processes of their own
+        session.end_idle_workers()  # trials bring processes of their own
         session.check(experiment.cluster, checkpoints=folder)
         variants = prepare_variants(experiment, session, progress)
         prepared = variants.first

@@ -63,7 +63,7 @@ def train(
         if experiment.cluster.num_workers == 1:
             one_worker.start(session, experiment.cluster)
         else:
-            session.release()
+            session.end_idle_workers()
 
         def again() -> Prepared:
             return prepare(experiment.data, experiment.preparation, session, progress=progress)

@@ -123,7 +123,7 @@ def train_on_one(
             worker.rest.remote()
             return outcome
         except RayActorError as error:
-            session.release()
+            session.end_idle_workers()
             deaths += 1
             if deaths > allowed:
                 advice = "Out of memory, perhaps: lower training.batch_size or the net's size. "
@@ -133,12 +133,12 @@ def train_on_one(
             where = "after its last complete epoch" if reached else "from its beginning"
             note(f"The training's process died; another one goes on {where}.")
         except (RayTaskError, ObjectLostError) as error:
-            session.release()
+            session.end_idle_workers()
             losses += 1
             if losses > allowed or not (supply.mend() or isinstance(error, ObjectLostError)):
                 raise
         except BaseException:
-            session.release()  # it may be in the middle of an epoch
+            session.end_idle_workers()  # it may be in the middle of an epoch
             raise
 
 
@@ -167,15 +167,15 @@ def _go_on(
 
 
 def _take(session: Session, config: ClusterConfig) -> Any:
-    if _key(config) not in session.warm:
-        session.release()
+    if _key(config) not in session.idle_workers:
+        session.end_idle_workers()
         actor = ray.remote(WarmWorker).options(
             num_cpus=config.cpus_per_worker,
             num_gpus=config.gpus_per_worker,
             resources=config.worker_resources or None,
         )
-        session.warm[_key(config)] = actor.remote()
-    return session.warm[_key(config)]
+        session.idle_workers[_key(config)] = actor.remote()
+    return session.idle_workers[_key(config)]
 
 
 def _key(config: ClusterConfig) -> tuple[float, float, tuple[tuple[str, float], ...]]:

@@ -9,7 +9,7 @@ import pytest
 from nets.config import from_dict, override, to_dict
 from nets.errors import ConfigError
 from workbench.cluster import ClusterConfig
-from workbench.cluster.config import bytes_of, decided_at_start
+from workbench.cluster.config import START_SETTINGS, parse_size
 
 MASTERS = (
     "spark://a:7077",
@@ -66,14 +66,14 @@ def test_sparks_settings_are_texts_by_their_full_names() -> None:
 
 
 def test_executors_hold_whole_cores_where_they_are_placed() -> None:
-    assert ClusterConfig(num_executors=3).held_cpus == pytest.approx(0.3)
-    assert ClusterConfig(num_executors=3, placement="SPREAD").held_cpus == 6
+    assert ClusterConfig(num_executors=3).spark_cpus == pytest.approx(0.3)
+    assert ClusterConfig(num_executors=3, placement="SPREAD").spark_cpus == 6
 
 
 def test_what_a_bench_has_decided_is_what_starts_ray_and_spark() -> None:
     later = {"num_workers", "cpus_per_worker", "gpus_per_worker", "worker_resources", "storage"}
-    assert set(decided_at_start()) == set(to_dict(ClusterConfig())) - later - {"max_failures"}
+    assert set(START_SETTINGS) == set(to_dict(ClusterConfig())) - later - {"max_failures"}
 
 
 def test_sizes_as_spark_writes_them() -> None:
-    assert (bytes_of("1k"), bytes_of("512m"), bytes_of("2G")) == (2**10, 2**29, 2**31)
+    assert (parse_size("1k"), parse_size("512m"), parse_size("2G")) == (2**10, 2**29, 2**31)

@@ -8,7 +8,12 @@ import socket
 import pytest
 
 from workbench.cluster.config import SparkClusterConfig
-from workbench.cluster.launcher import _python_of_executors, check_master, nodes_path, settings_of
+from workbench.cluster.launcher import (
+    _python_of_executors,
+    build_nodes_path,
+    build_spark_settings,
+    check_master,
+)
 from workbench.errors import ClusterError
 
 
@@ -16,7 +21,7 @@ def test_executors_are_asked_for_what_a_node_takes() -> None:
     config = SparkClusterConfig(
         master="local-cluster[2,4,2048]", max_nodes=3, cpus_per_node=4, gpus_per_node=1, memory_per_node="8g"
     )  # fmt: skip
-    found = settings_of(config)
+    found = build_spark_settings(config)
     assert found["spark.executor.cores"] == "4" and found["spark.cores.max"] == "12"
     assert found["spark.executor.memoryOverhead"] == "8g"
     assert found["spark.executor.resource.gpu.amount"] == "1"
@@ -26,7 +31,7 @@ def test_executors_are_asked_for_what_a_node_takes() -> None:
 
 def test_a_persons_settings_win() -> None:
     own = {"spark.ui.enabled": "true", "spark.driver.host": "10.1.2.3"}
-    found = settings_of(SparkClusterConfig(master="local-cluster[1,1,1024]", settings=own))
+    found = build_spark_settings(SparkClusterConfig(master="local-cluster[1,1,1024]", settings=own))
     assert found["spark.ui.enabled"] == "true" and found["spark.driver.host"] == "10.1.2.3"
     assert "spark.executor.cores" not in found  # what Spark gives
 
@@ -46,7 +51,7 @@ def test_a_master_that_does_not_answer_is_refused_at_once() -> None:
 def test_nodes_find_ray_and_java_of_any_machine() -> None:
     here = {"executable": "/v/bin/python", "java": "/j", "path": "/usr/bin:/bin"}
     there = {"executable": "/v/bin/python", "java": None, "path": "/opt/bin:/bin"}
-    assert nodes_path([here, there]).split(os.pathsep) == [
+    assert build_nodes_path([here, there]).split(os.pathsep) == [
         "/v/bin", "/j/bin", "/usr/bin", "/bin", "/opt/bin",
     ]  # fmt: skip
 

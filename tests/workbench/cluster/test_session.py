@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from workbench.cluster import ClusterConfig, Session, open_session
-from workbench.cluster.ray_up import check_reachable
-from workbench.cluster.spark_up import check_resources
+from workbench.cluster.ray_start import check_reachable
+from workbench.cluster.spark_start import check_resources
 from workbench.errors import ClusterError
 
 

@@ -183,7 +183,7 @@ def test_a_worker_that_waits_gives_its_cpus_to_the_next_data(session: Session) -
     every = replace(session.config, cpus_per_worker=os.cpu_count() or 1)
     first = replace(digits(epochs=1), cluster=every)
     train(first, session=session, recorder=MemoryRecorder())
-    assert session.warm
+    assert session.idle_workers
     split = replace(first.data.split, seed=first.data.split.seed + 1)
     other = replace(first, data=replace(first.data, split=split))
     assert train(other, session=session, recorder=MemoryRecorder()).epochs == 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench import spark_private
 from workbench.cluster.config import ClusterConfig
-from workbench.cluster.executors import kept
+from workbench.cluster.executors import keep_executors
 from workbench.cluster.java import Java
 from workbench.errors import ClusterError
 
@@ -41,7 +41,7 @@ def start_spark(
     """
     import raydp
 
-    check_resources(config, free_resources(config))
+    check_resources(config, get_free_resources(config))
     if ui:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # it would listen to the whole network
     # Executors start Python workers: the same interpreter, with the same packages.
@@ -61,7 +61,7 @@ def start_spark(
     spark.sparkContext.setLogLevel("WARN")
     try:
         # With dynamic allocation Spark itself asks for as many as it has work for.
-        with nullcontext() if config.max_executors else kept(spark, config.num_executors):
+        with nullcontext() if config.max_executors else keep_executors(spark, config.num_executors):
             yield spark
     finally:
         raydp.stop_spark()
@@ -69,17 +69,17 @@ def start_spark(
             spark_private.end_jvm()
 
 
-def free_resources(config: ClusterConfig) -> dict[str, float]:
+def get_free_resources(config: ClusterConfig) -> dict[str, float]:
     """What Ray has free now, and what its autoscaler may still add, by resource."""
     import ray
 
     free: dict[str, float] = dict(ray.available_resources())
-    for name, more in (room_to_grow(config, ray.nodes()) if config.joins else {}).items():
+    for name, more in (get_room_to_grow(config, ray.nodes()) if config.joins else {}).items():
         free[name] = free.get(name, 0) + more
     return free
 
 
-def room_to_grow(config: ClusterConfig, nodes: list[dict[str, Any]]) -> dict[str, float]:
+def get_room_to_grow(config: ClusterConfig, nodes: list[dict[str, Any]]) -> dict[str, float]:
     """What Ray's autoscaler may still add, by resource; empty where Ray does not know.
 
     Args:
@@ -117,7 +117,7 @@ def check_resources(
     for name, amount in config.worker_resources.items():
         wanted[name] = wanted.get(name, 0) + config.num_workers * amount
     if executors:
-        wanted["CPU"] += config.held_cpus
+        wanted["CPU"] += config.spark_cpus
         for name, amount in config.executor_resources.items():
             wanted[name] = wanted.get(name, 0) + config.num_executors * amount
     for name, amount in wanted.items():
@@ -153,12 +153,12 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
         "spark.sql.files.maxPartitionBytes": "16m",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
-        **(_joined_settings() if config.joins else {"spark.local.dir": str(home / "spark")}),
+        **(_cluster_settings() if config.joins else {"spark.local.dir": str(home / "spark")}),
         **(_dynamic_settings(config) if config.max_executors else {}),
     }
 
 
-def _joined_settings() -> dict[str, str]:
+def _cluster_settings() -> dict[str, str]:
     """The application's master beside this process: it would end with whichever node it fell on."""
     import ray
 

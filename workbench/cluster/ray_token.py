@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-def token_path() -> Path | None:
+def find_token_file() -> Path | None:
     """The file that Ray takes its token from; None where the environment holds the token itself."""
     if os.environ.get("RAY_AUTH_TOKEN"):
         return None
@@ -23,7 +23,7 @@ def protect_token() -> None:
     Ray makes the file with the permissions of any other, which mostly lets all users of the
     machine read it. A file named by RAY_AUTH_TOKEN_PATH is left as its owner made it.
     """
-    path = token_path()
+    path = find_token_file()
     if path is None or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -52,9 +52,9 @@ def use_token() -> None:
     raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
-def token() -> str | None:
+def read_token() -> str | None:
     """The token itself; None where there is none."""
-    path = token_path()
+    path = find_token_file()
     if path is None:
         return os.environ["RAY_AUTH_TOKEN"]
     return path.read_text().strip() if path.is_file() else None

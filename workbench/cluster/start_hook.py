@@ -12,7 +12,7 @@ from ray.util.spark.databricks_hook import DefaultDatabricksRayOnSparkStartHook
 from ray.util.spark.start_hook_base import RayOnSparkStartHook
 from ray.util.spark.utils import is_in_databricks_runtime
 
-from workbench.cluster.token import token
+from workbench.cluster.ray_token import read_token
 
 PATH = "WORKBENCH_NODES_PATH"
 """Variable with the PATH of the nodes: they have to find `ray` and `java`."""
@@ -22,7 +22,7 @@ _Base: type = (
 )
 
 
-class Hook(_Base):
+class StartHook(_Base):
     """Ray's own, and the token and the PATH of the nodes."""
 
     def __init__(self, is_global: bool = False) -> None:
@@ -30,7 +30,7 @@ class Hook(_Base):
 
     def custom_environment_variables(self) -> dict[str, str]:
         """For the head, which runs here, and for each node in an executor."""
-        secret = token()
+        secret = read_token()
         return {
             **super().custom_environment_variables(),
             "PATH": os.environ[PATH],

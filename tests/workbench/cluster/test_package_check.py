@@ -6,25 +6,27 @@ from typing import Any
 
 import pytest
 
-from workbench.cluster.environment import PACKAGES, compare, look
+from workbench.cluster.package_check import PACKAGES, check_same_packages, describe_python
 from workbench.errors import ClusterError
 
 
 def machine(**changes: Any) -> dict[str, Any]:
-    there = look() | {"host": "node-7", "executable": "/opt/python"}
+    there = describe_python() | {"host": "node-7", "executable": "/opt/python"}
     packages = there["packages"] | changes.pop("packages", {})
     return there | {"packages": packages} | changes
 
 
 def test_it_sees_what_is_installed_here() -> None:
-    here = look()
+    here = describe_python()
     assert set(here["packages"]) == set(PACKAGES)
     assert all(here["packages"].values())
-    compare(here, [here, machine()], "Nodes")
+    check_same_packages(here, [here, machine()], "Nodes")
 
 
 def test_a_patch_release_of_python_makes_no_difference() -> None:
-    compare(look() | {"python": "3.11.2"}, [machine(python="3.11.9")], "Nodes")
+    check_same_packages(
+        describe_python() | {"python": "3.11.2"}, [machine(python="3.11.9")], "Nodes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,4 +40,4 @@ def test_a_patch_release_of_python_makes_no_difference() -> None:
 )
 def test_a_difference_is_named(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ClusterError, match=rf"(?s)node-7 \(/opt/python\): .*{said}.*pip install"):
-        compare(look(), [machine(), machine(**changes)], "Nodes")
+        check_same_packages(describe_python(), [machine(), machine(**changes)], "Nodes")

@@ -28,7 +28,7 @@ _STOP_S = 40.0
 
 
 @contextmanager
-def ray_in_executors(
+def start_ray_in_executors(
     config: SparkClusterConfig, log_path: Path, stage: Callable[[str], None]
 ) -> Iterator[str]:
     """A Ray whose nodes are in a Spark cluster's executors, until the block ends.

@@ -81,14 +81,14 @@ def find_file() -> Path | None:
     if named := os.environ.get(VARIABLE):
         path = Path(named).expanduser()
         if not path.is_file():
-            raise _refused(f"{VARIABLE} must name a file with clusters, got {named!r}.")
+            raise _config_error(f"{VARIABLE} must name a file with clusters, got {named!r}.")
         return path
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     places = (Path("clusters.toml"), config / "workbench" / "clusters.toml")
     return next((path for path in places if path.is_file()), None)
 
 
-def named_cluster(name: str) -> NamedCluster:
+def load_cluster(name: str) -> NamedCluster:
     """The cluster of that name.
 
     Raises:
@@ -96,20 +96,20 @@ def named_cluster(name: str) -> NamedCluster:
     """
     file = find_file()
     if file is None:
-        raise _refused(
+        raise _config_error(
             f"--cluster {name}: no file names clusters. Write clusters.toml here or in "
             f"~/.config/workbench, or name one in {VARIABLE}: docs/clusters.md shows what is in it."
         )
-    return read(file, name)
+    return read_cluster(file, name)
 
 
-def read(file: Path, name: str) -> NamedCluster:
-    """`named_cluster` of a file. Every cluster in it is checked, so that a mistake shows early."""
+def read_cluster(file: Path, name: str) -> NamedCluster:
+    """`load_cluster` of a file. Every cluster in it is checked, so that a mistake shows early."""
     from nets.config import unknown
 
     clusters = {each.name: each for each in _read_all(file)}
     if name not in clusters:
-        raise _refused(f"{file}: {unknown('cluster', name, sorted(clusters))}")
+        raise _config_error(f"{file}: {unknown('cluster', name, sorted(clusters))}")
     return clusters[name]
 
 
@@ -117,10 +117,10 @@ def _read_all(file: Path) -> Iterator[NamedCluster]:
     try:
         tables = tomllib.loads(file.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _refused(f"{file} cannot be read as TOML: {error}.") from None
+        raise _config_error(f"{file} cannot be read as TOML: {error}.") from None
     for name, table in tables.items():
         if not isinstance(table, dict):
-            raise _refused(f"{file}: a cluster is a table, [{name}], got {name} = {table!r}.")
+            raise _config_error(f"{file}: a cluster is a table, [{name}], got {name} = {table!r}.")
         yield _cluster(file, name, table)
 
 
@@ -131,7 +131,7 @@ def _cluster(file: Path, name: str, table: dict[str, Any]) -> NamedCluster:
 
     for key in _OWN:
         if not isinstance(table.get(key, ""), str):
-            raise _refused(f"{file}: {name}.{key} is text, got {table[key]!r}.")
+            raise _config_error(f"{file}: {name}.{key} is text, got {table[key]!r}.")
     given = {key: value for key, value in table.items() if key not in _OWN}
     known = {"": list(ClusterConfig.__dataclass_fields__), "spark.": list(_spark())}
     for prefix, part in (("", given), ("spark.", given.get("spark", {}))):
@@ -142,11 +142,11 @@ def _cluster(file: Path, name: str, table: dict[str, Any]) -> NamedCluster:
                 )
                 said = unknown("key", prefix + key, names)
                 listed = "" if "Known:" in said else f" Known: {', '.join(names)}."
-                raise _refused(f"{file}: [{name}] {said}{listed}")
+                raise _config_error(f"{file}: [{name}] {said}{listed}")
     try:
         whole = from_dict(ClusterConfig, given)
     except ConfigError as error:
-        raise _refused(f"{file}: [{name}] {error}") from None
+        raise _config_error(f"{file}: [{name}] {error}") from None
     tree = to_dict(whole)
     settings = {f"cluster.{key}": tree[key] for key in given if key != "spark"}
     settings |= {
@@ -170,7 +170,7 @@ def _spark() -> tuple[str, ...]:
     return tuple(SparkClusterConfig.__dataclass_fields__)
 
 
-def _refused(message: str) -> Exception:
+def _config_error(message: str) -> Exception:
     from nets.errors import ConfigError  # loads torch, which only an error may
 
     return ConfigError(message)

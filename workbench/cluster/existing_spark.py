@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from workbench import spark_private
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java
-from workbench.cluster.ray_up import start_ray
-from workbench.cluster.session import OPEN, Session
+from workbench.cluster.ray_start import start_ray
+from workbench.cluster.session import OPEN_SESSIONS, Session
 from workbench.home import logs_folder
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _JOINED: dict[str, Session] = {}
 """By Spark's application id."""
 
 
-def joined(spark: SparkSession, config: ClusterConfig) -> Session:
+def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
     """The bench that the session belongs to; else one made of the session and of this process's Ray.
 
     Ray that does not run yet is started (`config.address`), and stays until the process ends: one
@@ -33,8 +33,8 @@ def joined(spark: SparkSession, config: ClusterConfig) -> Session:
     import ray
 
     name = spark.sparkContext.applicationId
-    if name in OPEN:
-        return OPEN[name]
+    if name in OPEN_SESSIONS:
+        return OPEN_SESSIONS[name]
     log_path = logs_folder()
     if not ray.is_initialized():
         stack = ExitStack()

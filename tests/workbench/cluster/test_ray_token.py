@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.cluster.token import protect_token, token_path
+from workbench.cluster.ray_token import find_token_file, protect_token
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def mode(path: Path) -> int:
 def test_a_token_is_made_for_this_user_only(tmp_path: Path) -> None:
     protect_token()
     path = tmp_path / ".ray" / "auth_token"
-    assert token_path() == path
+    assert find_token_file() == path
     assert (mode(path.parent), mode(path), len(path.read_text())) == (0o700, 0o600, 64)
 
 
@@ -45,8 +45,8 @@ def test_a_token_of_the_users_own_is_left_alone(
     named.chmod(0o640)
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(named))
     protect_token()
-    assert token_path() == named and mode(named) == 0o640
+    assert find_token_file() == named and mode(named) == 0o640
     monkeypatch.setenv("RAY_AUTH_TOKEN", "token")
     protect_token()
-    assert token_path() is None
+    assert find_token_file() is None
     assert not (tmp_path / ".ray").exists()

@@ -29,7 +29,7 @@ PACKAGES = (
 _ANSWER_S = 60.0
 
 
-def look(names: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
+def describe_python(names: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
     """What a Python has; runs on other machines, where none of this program may be."""
     import importlib.metadata
     import os
@@ -65,7 +65,9 @@ def look(names: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
     }
 
 
-def compare(here: Mapping[str, Any], there: Iterable[Mapping[str, Any]], what: str) -> None:
+def check_same_packages(
+    here: Mapping[str, Any], there: Iterable[Mapping[str, Any]], what: str
+) -> None:
     """Refuse machines whose Python or packages are not those of this one.
 
     Args:
@@ -118,7 +120,7 @@ def check_nodes() -> None:
     # By value: a node that lacks this program is to say so.
     cloudpickle.register_pickle_by_value(module)
     try:
-        task = ray.remote(num_cpus=0, max_retries=0)(look)
+        task = ray.remote(num_cpus=0, max_retries=0)(describe_python)
         asked = {
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -137,4 +139,4 @@ def check_nodes() -> None:
             f"Ray's nodes {hosts} did not start a Python process within {_ANSWER_S:.0f} s. See "
             "their logs in /tmp/ray/session_latest/logs, or take them out of the cluster."
         )
-    compare(look(), ray.get(done), "Ray's nodes")
+    check_same_packages(describe_python(), ray.get(done), "Ray's nodes")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nets.errors import ConfigError
 from workbench.cli import app
-from workbench.cluster.named import find_file, named_cluster, read
+from workbench.cluster.clusters_file import find_file, named_cluster, read_cluster
 
 LAB = """
 [lab]
@@ -44,14 +44,14 @@ def written(text: str) -> Path:
 
 
 def test_a_cluster_is_the_settings_that_its_table_names() -> None:
-    lab = read(written(LAB), "lab")
+    lab = read_cluster(written(LAB), "lab")
     assert lab.settings == {
         "cluster.address": "10.0.0.5:6379",
         "cluster.num_workers": 4,
         "cluster.worker_resources": {"gpu_node": 1.0},
     }
     assert lab.config().num_workers == 4
-    yarn = read(written(LAB), "yarn")
+    yarn = read_cluster(written(LAB), "yarn")
     assert yarn.settings["cluster.spark.settings"] == {"spark.executor.memory": "4g"}
     assert yarn.config().spark.max_nodes == 8
 
@@ -92,7 +92,7 @@ def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_a_mistake_in_the_file_is_named(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        read(written(text), "a")
+        read_cluster(written(text), "a")
 
 
 def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
@@ -116,13 +116,13 @@ def test_a_clusters_token_is_shown_instead_of_this_machines(
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of this machine")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "")
-    lab = read(written(LAB), "lab")
+    lab = read_cluster(written(LAB), "lab")
     with pytest.raises(
         ConfigError, match=r"token_path of cluster 'lab'.*lab-token.*cannot be read"
     ):
         lab.use()
     (folder / "lab-token").write_text("of the lab")
-    read(written(LAB), "lab").use()
+    read_cluster(written(LAB), "lab").use()
     assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(folder / "lab-token")
     assert "RAY_AUTH_TOKEN" not in os.environ
 

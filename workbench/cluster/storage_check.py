@@ -19,7 +19,7 @@ from workbench.errors import ClusterError
 _ANSWER_S = 60.0
 
 
-def elsewhere(nodes: list[dict[str, Any]], ours: set[str]) -> list[dict[str, Any]]:
+def select_remote_nodes(nodes: list[dict[str, Any]], ours: set[str]) -> list[dict[str, Any]]:
     """The nodes of Ray that run workers and are on other machines.
 
     Args:
@@ -35,7 +35,7 @@ def elsewhere(nodes: list[dict[str, Any]], ours: set[str]) -> list[dict[str, Any
     ]
 
 
-def our_addresses() -> set[str]:
+def list_own_addresses() -> set[str]:
     """The addresses of this machine."""
     return {each.address for some in psutil.net_if_addrs().values() for each in some}
 
@@ -55,7 +55,7 @@ def check_storage(folder: str) -> None:
 
     if "://" in folder and not folder.startswith("file://"):
         return
-    others = elsewhere(ray.nodes(), our_addresses())
+    others = select_remote_nodes(ray.nodes(), list_own_addresses())
     if not others:
         return
     path = Path(folder.removeprefix("file://"))

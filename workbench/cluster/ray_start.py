@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cluster.config import ClusterConfig
-from workbench.cluster.environment import check_nodes
-from workbench.cluster.launched import ray_in_executors
-from workbench.cluster.token import use_token
+from workbench.cluster.package_check import check_nodes
+from workbench.cluster.ray_on_spark import start_ray_in_executors
+from workbench.cluster.ray_token import use_token
 from workbench.errors import ClusterError
 from workbench.home import home_folder
 
@@ -78,7 +78,9 @@ def start_ray(
             "ray.shutdown()) before another one is opened."
         )
     spark_first = config.topology == "spark"
-    own = ray_in_executors(config.spark, log_path, stage) if spark_first else nullcontext(None)
+    own = (
+        start_ray_in_executors(config.spark, log_path, stage) if spark_first else nullcontext(None)
+    )
     with own as started:
         if not spark_first:
             stage("Starting Ray" if not config.joins else f"Joining {config.address}")
@@ -90,7 +92,7 @@ def start_ray(
                 **where, namespace=namespace, log_to_driver=False, logging_level="ERROR"
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ClusterError(_refused(config, error, log_path)) from error
+            raise ClusterError(_describe_failure(config, error, log_path)) from error
         ray.data.DataContext.get_current().enable_progress_bars = False
         try:
             if config.joins and not spark_first:
@@ -103,7 +105,7 @@ def start_ray(
 def _where(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[str, Any]:
     if not config.joins:
         # Spark's executors idle while nets train: what they hold comes on top of the machine's CPUs.
-        cpus = (os.cpu_count() or 1) + math.ceil(config.held_cpus)
+        cpus = (os.cpu_count() or 1) + math.ceil(config.spark_cpus)
         return {"address": "local", "include_dashboard": dashboard, "num_cpus": cpus}
     if started is None:
         check_reachable(config.address)
@@ -114,7 +116,7 @@ def _where(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[
     return {"address": started or config.address, "runtime_env": {"env_vars": variables}}
 
 
-def _refused(config: ClusterConfig, error: Exception, log_path: Path) -> str:
+def _describe_failure(config: ClusterConfig, error: Exception, log_path: Path) -> str:
     what = config.described if config.joins else "Ray on this machine"
     return f"{what} could not be started or joined: {error} (log: {log_path})"
 
