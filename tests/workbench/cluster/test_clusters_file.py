@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nets.errors import ConfigError
 from workbench.cli import app
-from workbench.cluster.clusters_file import find_file, named_cluster, read_cluster
+from workbench.cluster.clusters_file import find_file, load_cluster, read_cluster
 
 LAB = """
 [lab]
@@ -59,7 +59,7 @@ def test_a_cluster_is_the_settings_that_its_table_names() -> None:
 def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_file() is None
     with pytest.raises(ConfigError, match=r"no file names clusters.*docs/clusters\.md"):
-        named_cluster("lab")
+        load_cluster("lab")
     users = folder / "config" / "workbench" / "clusters.toml"
     users.parent.mkdir(parents=True)
     users.write_text(LAB)
@@ -67,7 +67,7 @@ def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     written("[here]")
     assert find_file() == Path("clusters.toml")
     monkeypatch.setenv("WORKBENCH_CLUSTERS", str(users))
-    assert named_cluster("lab").file == users
+    assert load_cluster("lab").file == users
     monkeypatch.setenv("WORKBENCH_CLUSTERS", "nowhere.toml")
     with pytest.raises(ConfigError, match=r"must name a file with clusters, got .nowhere\.toml"):
         find_file()

@@ -52,10 +52,9 @@ print(len(GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)), "nodes")
 @pytest.mark.cluster
 def test_without_the_token_ray_tells_nothing(session: Session, tmp_path: Path) -> None:
     def ask(**environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", _ASK, session.ray_address],
-            env=os.environ | environment, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        command = [sys.executable, "-c", _ASK, session.ray_address]
+        env = os.environ | environment
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
 
     assert ask(RAY_AUTH_MODE="token").stdout == "1 nodes\n"
     for stranger in ({"RAY_AUTH_MODE": "disabled"}, {"RAY_AUTH_TOKEN": "0" * 64}):
@@ -79,7 +78,7 @@ def test_everything_listens_on_loopback_only(session: Session) -> None:
 
 
 @pytest.mark.cluster
-def test_a_second_bench_in_one_process_is_refused(session: Session, tmp_path: Path) -> None:
+def test_a_second_session_in_one_process_is_refused(session: Session, tmp_path: Path) -> None:
     with (
         pytest.raises(ClusterError, match="already running in this process"),
         open_session(home=tmp_path),
@@ -90,10 +89,10 @@ def test_a_second_bench_in_one_process_is_refused(session: Session, tmp_path: Pa
 _SCRIPT = """
 import sys
 from pathlib import Path
-from workbench.cluster import bench
+from workbench.cluster import open_session
 for _ in range(2):  # and again in the same process
-    with bench(home=Path(sys.argv[1])) as b:
-        print("rows", b.spark.range(10).count(), flush=True)
+    with open_session(home=Path(sys.argv[1])) as session:
+        print("rows", session.spark.range(10).count(), flush=True)
         if sys.argv[2] == "fail":
             raise ValueError("on purpose")
 """
@@ -101,7 +100,9 @@ for _ in range(2):  # and again in the same process
 
 @pytest.mark.cluster
 @pytest.mark.parametrize(("how", "code"), [("end", 0), ("fail", 1)])
-def test_a_bench_is_quiet_and_leaves_no_process_behind(tmp_path: Path, how: str, code: int) -> None:
+def test_a_session_is_quiet_and_leaves_no_process_behind(
+    tmp_path: Path, how: str, code: int
+) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _SCRIPT, str(tmp_path), how],
         stdout=subprocess.PIPE,

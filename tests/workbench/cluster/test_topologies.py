@@ -30,17 +30,7 @@ from tracking import Reader
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
 
 SMALL = ("--epochs", "1", "--set", 'net.blocks=[{"channels": 8}]', "--set", "net.dense=[16]")
-SWEEP = (
-    "sweep",
-    "digits_cnn",
-    *SMALL,
-    "--trials",
-    "2",
-    "--search",
-    "random",
-    "--scheduler",
-    "none",
-)
+SWEEP = ("sweep", "digits_cnn", *SMALL, *"--trials 2 --search random --scheduler none".split())
 LARGE = """
 from nets import CNNConfig, TrainingConfig
 from workbench.data import DataConfig
@@ -74,9 +64,12 @@ class Person:
         )
         return subprocess.Popen(
             [sys.executable, "-m", "workbench", *command],
-            env=env | more, cwd=self.home, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            env=env | more,
+            cwd=self.home,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
 
     def runs(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
         with self.starts(*command, **more) as process:
