@@ -8,7 +8,6 @@ is a `ConfigError`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import json
 import typing
@@ -19,6 +18,7 @@ import pydantic
 import pydantic.dataclasses
 
 from nets.errors import ConfigError
+from nets.suggestions import nearest
 
 C = TypeVar("C")
 
@@ -120,9 +120,18 @@ def override(value: C, changes: Mapping[str, Any]) -> C:
     known = _paths(tree)
     for path, new in changes.items():
         if path not in known:
-            raise ConfigError(unknown("setting", path, sorted(known)))
+            raise ConfigError(unknown("setting", path, sorted(_fields(value))))
         _put(tree, path, _parse(new))
     return from_dict(type(value), tree)
+
+
+def _fields(value: Any, prefix: str = "") -> Iterator[str]:
+    """Paths of fields: without the keys of mappings, which may be anything."""
+    for field in dataclasses.fields(value):
+        yield prefix + field.name
+        child = getattr(value, field.name)
+        if dataclasses.is_dataclass(child):
+            yield from _fields(child, f"{prefix}{field.name}.")
 
 
 def _paths(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
@@ -154,10 +163,7 @@ def _parse(text: Any) -> Any:
 
 def unknown(what: str, name: str, known: list[str]) -> str:
     """A message for a name that is not among the known ones, with the nearest suggested."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     few = f" Known: {', '.join(known)}." if len(known) <= 15 else ""
-    if not near:  # "lr" is near nothing by letters, but people type the last word of a path
-        near = [path for path in known if path.rsplit(".", 1)[-1] == name][:3]
-    if near:
+    if near := nearest(name, known):
         return f"Unknown {what} {name!r}. Did you mean {' or '.join(map(repr, near))}?{few}"
     return f"Unknown {what} {name!r}. Known: {', '.join(known)}."

@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets import CNNConfig, ConfigError, RNNConfig, TensorSpec, TrainingConfig
+from nets import (
+    AutoencoderConfig,
+    CNNConfig,
+    ConfigError,
+    ResNetConfig,
+    RNNConfig,
+    TensorSpec,
+    TrainingConfig,
+)
 from nets.config import flatten, from_dict, override, to_dict
-from workbench.experiments.experiment import Experiment
+from nets.suggestions import ALIASES
+from workbench.experiments.experiment import Experiment, SweepConfig
+from workbench.experiments.space import Choice
 
 EXPERIMENT = Experiment(name="x")
 
@@ -43,6 +53,54 @@ def test_lists_nulls_and_whole_branches_can_be_set() -> None:
     assert (changed.net.dense, changed.net.blocks) == ((32, 16), ())
     swapped = override(EXPERIMENT, {"net": '{"kind": "rnn", "cell": "gru"}'})
     assert swapped.net == RNNConfig(cell="gru")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("training.lr", "training.learning_rate"),
+        ("lr", "training.learning_rate"),
+        ("LR", "training.learning_rate"),
+        ("net.lr", "training.learning_rate"),
+        ("bs", "training.batch_size"),
+        ("batch", "training.batch_size"),
+        ("training.batch-size", "training.batch_size"),
+        ("epochs", "training.epochs"),
+        ("num_epochs", "training.epochs"),
+        ("wd", "training.weight_decay"),
+        ("optim", "training.optimizer"),
+        ("training.act", "net.activation"),
+        ("dropout", "net.dropout"),
+        ("training.dropout", "net.dropout"),
+        ("gpus", "cluster.gpus_per_worker"),
+        ("workers", "cluster.num_workers"),
+        ("training.num_workers", "cluster.num_workers"),
+        ("net.momentun", "training.momentum"),
+        ("net.blocks.0.channels", "net.blocks"),
+    ],
+)
+def test_a_setting_is_suggested_by_what_people_type(path: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=f"Did you mean '{meant}'"):
+        override(EXPERIMENT, {path: "1"})
+
+
+@pytest.mark.parametrize("path", ["net.blocks.0.channels", "net.lr", "nonsense"])
+def test_a_suggested_path_can_be_set(path: str) -> None:
+    """A space names paths too; they are no settings for that."""
+    space = {path: Choice(values=(8, 16)), "net.lr": Choice(values=(1,))}
+    experiment = dataclasses.replace(EXPERIMENT, sweep=SweepConfig(space=space))
+    with pytest.raises(ConfigError) as caught:
+        override(experiment, {path: 8})
+    assert "sweep.space." not in str(caught.value)
+    override(experiment, {"sweep.space.net.lr": '{"kind": "choice", "values": [2]}'})
+
+
+def test_every_alias_stands_for_a_name_that_exists() -> None:
+    nets = (CNNConfig, RNNConfig, ResNetConfig, AutoencoderConfig)
+    existing = {path.rpartition(".")[2] for path in flatten(EXPERIMENT)} | {"augment", "accuracy"}
+    existing |= {field.name for net in nets for field in dataclasses.fields(net)}
+    assert set(ALIASES.values()) <= existing
+    assert not set(ALIASES) & existing
 
 
 @pytest.mark.parametrize(
