@@ -1,4 +1,4 @@
-"""Where an experiment runs and how much of the machines it takes."""
+"""Where an experiment runs, and how much of the machines it takes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _MASTERS = re.compile(
     r"spark://.+:\d+.*|yarn|k8s://.+|local-cluster\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]"
 )
 _SECRET = re.compile(r"(?i)secret|password|token|access[._-]?key|credential")
-"""Names of settings whose values Spark itself hides (spark.redaction.regex), and some more."""
+"""Settings that are secrets by their names: those that Spark hides (spark.redaction.regex), and some more."""
 
 
-def _texts(value: Any, prefix: str = "") -> Any:
-    """Settings as Spark has them, all text; a table in a table (TOML's a.b = 1) by its full names."""
+def _flatten(value: Any, prefix: str = "") -> Any:
+    """Spark settings as text, by their full names: TOML reads `a.b = 1` as a table in a table."""
     if not isinstance(value, Mapping):
         return value
     flat: dict[str, Any] = {}
     for name, part in value.items():
         if isinstance(part, Mapping):
-            flat |= _texts(part, f"{prefix}{name}.")
+            flat |= _flatten(part, f"{prefix}{name}.")
         else:
             flat[f"{prefix}{name}"] = str(part).lower() if isinstance(part, bool) else str(part)
     return flat
@@ -32,22 +32,22 @@ def _texts(value: Any, prefix: str = "") -> Any:
 
 @config
 class SparkClusterConfig:
-    """An existing Spark cluster, whose executors Ray's nodes are started in."""
+    """An existing Spark cluster. Ray's nodes are started in its executors."""
 
     master: str | None = None
-    """Of topology spark: spark://host:port, yarn, k8s://..., or local-cluster[executors,cores,megabytes]."""
+    """With topology spark: spark://host:port, yarn, k8s://..., or local-cluster[executors,cores,megabytes]."""
     max_nodes: int = Field(default=2, ge=1)
-    """Ray nodes, each in a Spark executor of its own."""
+    """Ray nodes at most, each in its own Spark executor."""
     min_nodes: int | None = Field(default=None, ge=1)
-    """Ray nodes that are always up; those up to max_nodes come when they are needed and go when idle; None: max_nodes."""
+    """Ray nodes that always run; more are started when needed, up to max_nodes, and stopped when idle. None: max_nodes."""
     cpus_per_node: int | None = Field(default=None, ge=1)
-    """CPUs of a Ray node, which its executor is asked of Spark with; None: what Spark gives an executor."""
+    """CPUs of a Ray node; Spark is asked for executors of that size. None: the cores that Spark gives an executor."""
     gpus_per_node: int | None = Field(default=None, ge=0)
-    """GPUs of a Ray node; None: spark.executor.resource.gpu.amount of Spark's own settings."""
+    """GPUs of a Ray node; None: what spark.executor.resource.gpu.amount is set to."""
     memory_per_node: str | None = Field(default=None, pattern=r"^\d+[kmgKMG]$")
-    """Memory of a Ray node beside its executor's heap, 3/10 of it for shared objects; None: Ray divides the machine's."""
-    settings: Annotated[dict[str, str], BeforeValidator(_texts)] = Field(default_factory=dict)
-    """Settings of the Spark application by their full names; they win over all others."""
+    """Memory of a Ray node beside its executor's heap; Ray's object store gets 3/10 of it. None: a share of the machine's memory."""
+    settings: Annotated[dict[str, str], BeforeValidator(_flatten)] = Field(default_factory=dict)
+    """Settings of the Spark application by their full names; they override all others."""
 
     def __post_init__(self) -> None:
         if self.master is not None and not _MASTERS.fullmatch(self.master):
@@ -71,14 +71,14 @@ class SparkClusterConfig:
 
 @config
 class ClusterConfig:
-    """Ray (and, on it, Spark through RayDP) and the share of it that each part takes."""
+    """A Ray, a Spark on it (by RayDP), and the share of the machines that each part takes."""
 
     topology: Literal["ray", "spark"] = "ray"
-    """ray: Ray here or at `address`; spark: Ray's nodes in the executors of an existing Spark cluster."""
+    """ray: use Ray here or at `address`. spark: start Ray's nodes in the executors of an existing Spark cluster."""
     address: str = "local"
-    """Of topology ray. local: start Ray here, stop it at the end; auto or host:port: join a Ray that runs."""
+    """With topology ray. local: start Ray here and stop it at the end; auto or host:port: join a running Ray."""
     spark: SparkClusterConfig = SparkClusterConfig()
-    """The Spark cluster of topology spark."""
+    """The Spark cluster, with topology spark."""
     num_workers: int = Field(default=1, ge=1)
     """Training workers of one experiment or trial, synchronised by DistributedDataParallel."""
     cpus_per_worker: float = Field(default=1, gt=0)
@@ -86,25 +86,25 @@ class ClusterConfig:
     gpus_per_worker: float = Field(default=0, ge=0)
     """GPUs of one training worker; a fraction shares one GPU between trials."""
     worker_resources: dict[str, float] = Field(default_factory=dict)
-    """Custom Ray resources that one training worker takes, such as those that only GPU nodes have."""
+    """Custom Ray resources of one training worker, for example one that only GPU nodes have."""
     storage: str | None = None
-    """Folder or URL for checkpoints that all nodes reach (s3://..., a shared disk); None: below WORKBENCH_HOME."""
+    """Folder or URL for checkpoints, which all nodes must reach (a shared disk, s3://...); None: below WORKBENCH_HOME."""
     max_failures: int = Field(default=2, ge=0)
-    """How often a training whose worker died goes on from its last checkpoint."""
+    """How many times a training continues from its last checkpoint after a worker died."""
     num_executors: int = Field(default=1, ge=1)
     """Spark executors of RayDP, each a Ray actor."""
     max_executors: int | None = Field(default=None, ge=1)
-    """More executors while Spark has tasks waiting for them, up to so many; None: num_executors, always."""
+    """Executors at most: Spark starts more while tasks wait. None: always num_executors."""
     executor_cores: int = Field(default=2, ge=1)
-    """Task slots of one executor: how many partitions it works on at once."""
+    """Task slots of one executor: how many partitions it processes at once."""
     executor_cpus: float = Field(default=0.1, ge=0)
-    """CPUs one executor holds in Ray's accounts while it lives; small, because it idles during training."""
+    """CPUs that Ray reserves for one executor as long as it lives; few, because it is idle during training."""
     executor_memory: str = Field(default="1g", pattern=r"^\d+[kmgKMG]$")
-    """JVM heap of one executor, as Spark writes sizes."""
+    """JVM heap of one executor, as Spark writes sizes: 512m, 4g."""
     executor_resources: dict[str, float] = Field(default_factory=dict)
-    """Custom Ray resources that one executor takes, such as those that only CPU nodes have."""
+    """Custom Ray resources of one executor, for example one that only CPU nodes have."""
     placement: Literal["PACK", "SPREAD", "STRICT_PACK", "STRICT_SPREAD"] | None = None
-    """How executors lie on Ray's nodes; each then has executor_cores CPUs set aside. None: where there is room."""
+    """How executors are spread over Ray's nodes; Ray then reserves executor_cores CPUs for each. None: wherever there is room."""
 
     def __post_init__(self) -> None:
         if self.topology == "spark" and self.spark.master is None:
@@ -114,7 +114,7 @@ class ClusterConfig:
             )
         if self.topology == "spark" and self.address != "local":
             raise ValueError(
-                f"topology spark starts a Ray of its own, got address {self.address!r}. Leave "
+                f"topology spark starts its own Ray, got address {self.address!r}. Leave "
                 "cluster.address out, or set cluster.topology to ray to join that Ray."
             )
         if self.topology == "ray" and self.spark.master is not None:
@@ -129,7 +129,7 @@ class ClusterConfig:
             )
         if self.placement and self.executor_resources:
             raise ValueError(
-                "placement sets CPUs and memory aside and no other resources, got placement "
+                "placement reserves CPUs and memory but no other resources, got placement "
                 f"{self.placement!r} with executor_resources {self.executor_resources}. Use one."
             )
         if self.placement and self.max_executors:
@@ -139,19 +139,19 @@ class ClusterConfig:
             )
 
     @property
-    def joins(self) -> bool:
-        """Whether Ray is not one that is started on this machine alone."""
+    def on_cluster(self) -> bool:
+        """Whether it runs on a cluster, not on a Ray of this machine alone."""
         return self.topology == "spark" or self.address != "local"
 
     @property
     def spark_cpus(self) -> float:
-        """CPUs that Spark's executors hold in Ray's accounts."""
+        """CPUs that Ray reserves for Spark's executors."""
         each = self.executor_cores if self.placement else self.executor_cpus
         return self.num_executors * each
 
     @property
-    def described(self) -> str:
-        """Where it runs, for people."""
+    def location(self) -> str:
+        """Where it runs, as messages say it."""
         if self.topology == "spark":
             return f"the executors of {self.spark.master}"
         return "this machine" if self.address == "local" else f"Ray at {self.address}"
@@ -173,5 +173,5 @@ START_SETTINGS = (
 
 
 def parse_size(size: str) -> int:
-    """Bytes of a size as Spark writes it."""
+    """Bytes of a size as Spark writes it, such as 512m."""
     return int(size[:-1]) * {"k": 2**10, "m": 2**20, "g": 2**30}[size[-1].lower()]

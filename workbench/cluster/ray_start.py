@@ -64,14 +64,14 @@ def start_ray(
     # Whoever reaches Ray's port runs code as this user: a Ray of our own listens on loopback. This
     # variable is Ray's switch for it ("local only", its default on macOS), for the processes it
     # starts; here Ray may have been imported, and the variable read, before.
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "1" if config.joins else "0"
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "1" if config.on_cluster else "0"
     # Nobody takes a machine away from under a Ray that ends with this program.
-    os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "1" if config.joins else "0"
+    os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "1" if config.on_cluster else "0"
     use_token()
     import ray
     from ray._private import ray_constants
 
-    ray_constants.ENABLE_RAY_CLUSTER = config.joins
+    ray_constants.ENABLE_RAY_CLUSTER = config.on_cluster
     if ray.is_initialized():
         raise ClusterError(
             "Ray is already running in this process. Leave the open bench (or call "
@@ -83,7 +83,7 @@ def start_ray(
     )
     with own as started:
         if not spark_first:
-            stage("Starting Ray" if not config.joins else f"Joining {config.address}")
+            stage("Starting Ray" if not config.on_cluster else f"Joining {config.address}")
         where = _where(config, started, dashboard)
         try:
             # A namespace of its own: RayDP's executors are actors with fixed names.
@@ -95,7 +95,7 @@ def start_ray(
             raise ClusterError(_describe_failure(config, error, log_path)) from error
         ray.data.DataContext.get_current().enable_progress_bars = False
         try:
-            if config.joins and not spark_first:
+            if config.on_cluster and not spark_first:
                 check_nodes()
             yield f"http://{context.dashboard_url}" if context.dashboard_url else None
         finally:
@@ -103,7 +103,7 @@ def start_ray(
 
 
 def _where(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[str, Any]:
-    if not config.joins:
+    if not config.on_cluster:
         # Spark's executors idle while nets train: what they hold comes on top of the machine's CPUs.
         cpus = (os.cpu_count() or 1) + math.ceil(config.spark_cpus)
         return {"address": "local", "include_dashboard": dashboard, "num_cpus": cpus}
@@ -117,7 +117,7 @@ def _where(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[
 
 
 def _describe_failure(config: ClusterConfig, error: Exception, log_path: Path) -> str:
-    what = config.described if config.joins else "Ray on this machine"
+    what = config.location if config.on_cluster else "Ray on this machine"
     return f"{what} could not be started or joined: {error} (log: {log_path})"
 
 

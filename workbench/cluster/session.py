@@ -63,7 +63,7 @@ class Session:
                 node does not see the folder.
         """
 
-        if checkpoints is not None and config.joins:
+        if checkpoints is not None and config.on_cluster:
             check_storage(checkpoints)
         deadline = time.monotonic() + _RELEASE_S
         while True:
@@ -145,7 +145,7 @@ def open_session(
         stack.callback(terminate, started)
         began = time.perf_counter()
         stack.enter_context(start_ray(config, log_path, stage=progress.stage))
-        if checkpoints is not None and config.joins:
+        if checkpoints is not None and config.on_cluster:
             check_storage(checkpoints)
         seconds["ray"] = time.perf_counter() - began
         progress.stage("Starting Spark on Ray")

@@ -74,7 +74,7 @@ def get_free_resources(config: ClusterConfig) -> dict[str, float]:
     import ray
 
     free: dict[str, float] = dict(ray.available_resources())
-    for name, more in (get_room_to_grow(config, ray.nodes()) if config.joins else {}).items():
+    for name, more in (get_room_to_grow(config, ray.nodes()) if config.on_cluster else {}).items():
         free[name] = free.get(name, 0) + more
     return free
 
@@ -144,7 +144,7 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
     return {
         "spark.ray.raydp_app_master.extraJavaOptions": f"{brief} {_NO_EARLY_COLLECTION}",
         "spark.driver.extraJavaOptions": brief,
-        "spark.executor.extraJavaOptions": java.options if config.joins else brief,
+        "spark.executor.extraJavaOptions": java.options if config.on_cluster else brief,
         f"{executor}.cpu": str(config.executor_cpus),
         **{f"{executor}.{name}": str(amount) for name, amount in config.executor_resources.items()},
         "spark.ui.showConsoleProgress": "false",
@@ -153,7 +153,7 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
         "spark.sql.files.maxPartitionBytes": "16m",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
-        **(_cluster_settings() if config.joins else {"spark.local.dir": str(home / "spark")}),
+        **(_cluster_settings() if config.on_cluster else {"spark.local.dir": str(home / "spark")}),
         **(_dynamic_settings(config) if config.max_executors else {}),
     }
 

@@ -90,7 +90,7 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
         DataError: the source's files are not there.
     """
     cluster, found = experiment.cluster, sources.size(experiment.data.source)
-    machine = machine or (named_nodes(cluster) if cluster.joins else this_machine(cluster))
+    machine = machine or (named_nodes(cluster) if cluster.on_cluster else this_machine(cluster))
     batch = largest_batch(experiment)
     data_bytes = None if found.rows is None or found.spec is None else found.num_bytes
     resident = data_bytes is None or data_bytes <= experiment.data.resident_bytes
@@ -111,7 +111,7 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
     if machine is not None:
         problems += _problems(experiment, machine, total, device_bytes if on_gpu else 0, shared)
     return Plan(
-        experiment=experiment.name, where=cluster.described, rows=found.rows,
+        experiment=experiment.name, where=cluster.location, rows=found.rows,
         row_bytes=None if found.spec is None else found.spec.num_bytes, data_bytes=data_bytes,
         data=_residence(data_bytes, resident, on_gpu), parameters=net["parameters"],
         weights_bytes=net["weights"], optimizer_bytes=net["optimizer"],

@@ -343,13 +343,13 @@ def named_cluster(name: str) -> Check:
         config = found.config()
         if config.topology == "spark":
             check_master(str(config.spark.master))
-        elif config.joins:
+        elif config.on_cluster:
             check_reachable(config.address)
     except (ConfigError, ClusterError) as error:
         return Check(name=title, verdict="fail", seen=str(error))
     asked = config.topology == "ray" or str(config.spark.master).startswith("spark://")
     seen = "answers" if asked else "is asked with --start only"
-    return Check(name=title, verdict="ok", seen=f"{config.described}: {seen} ({found.file})")
+    return Check(name=title, verdict="ok", seen=f"{config.location}: {seen} ({found.file})")
 
 
 def ray_and_spark(cluster: str | None = None) -> Check:

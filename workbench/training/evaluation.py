@@ -68,7 +68,7 @@ def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: byt
     In this process, where that is this machine and needs no GPU: a process of its own would load
     libraries for seconds to evaluate for a fraction of one.
     """
-    if not experiment.cluster.joins and not experiment.cluster.gpus_per_worker:
+    if not experiment.cluster.on_cluster and not experiment.cluster.gpus_per_worker:
         return conclude(experiment, prepared, weights)
     resources = worker_resources(experiment)
     task = _conclude.options(

@@ -23,7 +23,7 @@ MASTERS = (
 @pytest.mark.parametrize("master", MASTERS)
 def test_an_existing_spark_cluster_of_each_kind(master: str) -> None:
     config = from_dict(ClusterConfig, {"topology": "spark", "spark": {"master": master}})
-    assert config.joins and master in config.described
+    assert config.on_cluster and master in config.location
     assert from_dict(ClusterConfig, to_dict(config)) == config
 
 

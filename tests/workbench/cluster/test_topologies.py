@@ -30,7 +30,8 @@ from tracking import Reader
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
 
 SMALL = ("--epochs", "1", "--set", 'net.blocks=[{"channels": 8}]', "--set", "net.dense=[16]")
-SWEEP = ("sweep", "digits_cnn", *SMALL, *"--trials 2 --search random --scheduler none".split())
+TWO_DRAWN = ("--trials", "2", "--search", "random", "--scheduler", "none")
+SWEEP = ("sweep", "digits_cnn", *SMALL, *TWO_DRAWN)
 LARGE = """
 from nets import CNNConfig, TrainingConfig
 from workbench.data import DataConfig
@@ -145,7 +146,7 @@ def on_spark(spark: StandaloneSpark, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def check_experiments(person: Person) -> None:
-    """A sweep and a training on the bench that is up, checked in the store."""
+    """Run a sweep and a training on the running bench, and check what the store has of them."""
     swept = person.gets(*SWEEP)
     assert not swept["interrupted"]
     trials = person.store.runs(kinds=("trial",))
