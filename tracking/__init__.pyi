@@ -6,8 +6,8 @@ from .errors import RunNotFoundError as RunNotFoundError
 from .errors import TrackingError as TrackingError
 from .home import home_folder as home_folder
 from .mlflow_recorder import MlflowRecorder as MlflowRecorder
-from .query import open_table as open_table
 from .read import Reader as Reader
+from .read import open_table as open_table
 from .recorder import MemoryRecorder as MemoryRecorder
 from .recorder import Recorder as Recorder
 from .run import Run as Run

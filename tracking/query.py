@@ -1,4 +1,4 @@
-"""The table of all runs, a page at a time, in any order, however many there are."""
+"""Queries for runs, and the table that answers them a page at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tracking.run import Run
-from tracking.store import is_database, store_uri
 
 START = "start"
 """The order by start time."""
@@ -81,22 +80,6 @@ class Table(Protocol):
     def history(self, run_id: str) -> Course:
         """Every metric of one run, by name."""
         ...
-
-
-def open_table(uri: str | None = None) -> Table:
-    """The table of the store at `uri`: by SQL where it is a database, else through MLflow's API.
-
-    Raises:
-        TrackingError: the store cannot be reached.
-    """
-    uri = store_uri(uri)
-    if is_database(uri):
-        from tracking.database import DatabaseTable
-
-        return DatabaseTable(uri)
-    from tracking.served import ServedTable
-
-    return ServedTable(uri)
 
 
 def sorted_points(points: Mapping[str, list[tuple[int, float]]]) -> Course:

@@ -9,13 +9,29 @@ from pathlib import Path, PurePosixPath
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError
-from tracking.query import START, Course, Query, open_table
+from tracking.query import START, Course, Query, Table
 from tracking.recorder import inside
 from tracking.retry import refused
 from tracking.run import Run, check_id, from_mlflow
-from tracking.store import connect, reason, store_uri
+from tracking.store import connect, is_database, reason, store_uri
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
+
+
+def open_table(uri: str | None = None) -> Table:
+    """The table of the store at `uri`: by SQL where it is a database, else through MLflow's API.
+
+    Raises:
+        TrackingError: the store cannot be reached.
+    """
+    uri = store_uri(uri)
+    if is_database(uri):
+        from tracking.database import DatabaseTable
+
+        return DatabaseTable(uri)
+    from tracking.served import ServedTable
+
+    return ServedTable(uri)
 
 
 class Reader:
