@@ -1,9 +1,9 @@
-from .preparation import Prepared as Prepared
-from .preparation import Split as Split
-from .preparation import Supply as Supply
 from .preparation import convert as convert
-from .preparation import is_whole as is_whole
 from .preparation import prepare as prepare
 from .preparation import prepare_table as prepare_table
-from .preparation import stream as stream
-from .preparation import to_batch as to_batch
+from .prepared import Prepared as Prepared
+from .prepared import Split as Split
+from .prepared import stream as stream
+from .prepared import to_batch as to_batch
+from .recovery import RecoverableData as RecoverableData
+from .recovery import is_whole as is_whole

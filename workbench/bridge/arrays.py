@@ -1,9 +1,9 @@
 """Canonical Arrow blocks as contiguous arrays.
 
 A canonical row carries its sample as raw bytes, so an Arrow block of n rows holds one contiguous
-buffer of n * spec.num_bytes: it becomes an array by a view, and the arrays of a split by one copy.
-No Python loop over rows anywhere. (Rows of the same split are put in the order of their keys, so
-that the same data is the same tensor however Spark happened to partition it.)
+buffer of n * spec.num_bytes. A view makes it an array, and one copy makes the arrays of a split.
+There is no Python loop over rows. The rows of a split are sorted by key, so that the same data is
+the same tensor whatever partitions Spark made.
 
 No torch and no Ray here: a task that gathers arrays would spend most of its time importing them.
 """
@@ -26,19 +26,19 @@ Arrays = dict[str, np.ndarray]
 """Column name to array: features (n, *spec.shape), label (n,) or (n, k), length (n,), weight (n,), key (n,)."""
 
 
-def gather(
+def gather_splits(
     counts: Sequence[int], spec: TensorSpec, *blocks: str | pa.Table
 ) -> Iterator[Arrays | None]:
     """The arrays of each split, one after another, and None at the end.
 
     Args:
-        counts: how many of the blocks are the first split's, the second's, ...
-        blocks: tables, or files of this machine.
+        counts: the number of blocks of the first split, of the second, ...
+        blocks: Arrow tables, or paths of files on this machine.
     """
     rest = iter(blocks)
     for count in counts:
         part = itertools.islice(rest, count)
-        yield gather_split(spec, [open_piece(b) if isinstance(b, str) else b for b in part])
+        yield gather_split(spec, [open_shard(b) if isinstance(b, str) else b for b in part])
     yield None
 
 
@@ -46,28 +46,28 @@ def gather_split(spec: TensorSpec, blocks: Sequence[pa.Table]) -> Arrays:
     """The rows of all blocks in the order of their keys: one copy of the bytes."""
     keys = pa.chunked_array([c for block in blocks for c in block["key"].chunks], pa.string())
     order = pc.sort_indices(keys).to_numpy()
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order), dtype=order.dtype)
-    out: Arrays = {"key": keys.take(pa.array(order)).to_numpy(zero_copy_only=False).astype(str)}
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order), dtype=order.dtype)
+    arrays: Arrays = {"key": keys.take(pa.array(order)).to_numpy(zero_copy_only=False).astype(str)}
     start = 0
     for batch in itertools.chain.from_iterable(block.to_batches() for block in blocks):
-        rows = place[start : start + batch.num_rows]
+        rows = position[start : start + batch.num_rows]
         for column, values in to_arrays(pa.Table.from_batches([batch]), spec).items():
-            if column not in out:
-                out[column] = np.empty((len(order), *values.shape[1:]), values.dtype)
-            out[column][rows] = values
+            if column not in arrays:
+                arrays[column] = np.empty((len(order), *values.shape[1:]), values.dtype)
+            arrays[column][rows] = values
         start += batch.num_rows
-    return out
+    return arrays
 
 
-def open_piece(path: str) -> pa.Table:
-    """An Arrow file, mapped: no bytes are read before they are used."""
+def open_shard(path: str) -> pa.Table:
+    """An Arrow file, mapped: bytes are read when they are used."""
     return pa.ipc.open_file(pa.memory_map(path)).read_all()
 
 
-def read_piece(path: str) -> pa.Table:
-    """The same as a task's result, which Ray copies to its object store."""
-    return open_piece(path)
+def read_shard(path: str) -> pa.Table:
+    """The same as a Ray task: Ray copies the result to its object store."""
+    return open_shard(path)
 
 
 def to_arrays(table: pa.Table, spec: TensorSpec) -> Arrays:

@@ -1,8 +1,7 @@
 """Canonical rows as Arrow files, written by Spark's tasks where they run.
 
-The half of the way to Ray that happens in Spark's Python workers: no Ray and no torch here. What a
-task is sent, it writes as it comes, one file per split, so neither its memory nor the executor's
-heap ever holds more than a batch.
+This runs in Spark's Python workers: no Ray and no torch here. A task writes each batch as it comes,
+to one file per split, so neither its memory nor the executor's heap holds more than a batch.
 """
 
 from __future__ import annotations
@@ -27,43 +26,43 @@ MEMORY = Path("/dev/shm")
 SCHEMA = "path string, host string, split string, rows long"
 
 _MEMORY_SHARE = 0.25
-"""Of the free memory disk: Ray's object store, which the rows go to, lives there too."""
+"""Of the free bytes in MEMORY that shards may fill: Ray's object store lies there too."""
 
-_PIECE_BYTES = 64 * 2**20
+_SHARD_BYTES = 64 * 2**20
 """A file is closed at this size, so that a block of a Dataset is never much larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
-    """Rows of one split in a file."""
+class Shard:
+    """A file with rows of one split."""
 
     path: str
     host: str
-    """Name of the machine that has the file; empty where all of them see it."""
+    """Name of the machine that has the file; empty where every machine sees it."""
     split: str
     rows: int
 
 
-def write_pieces(
+def write_shards(
     batches: Iterator[pa.RecordBatch], folder: str, num_bytes: int, shared: bool
 ) -> Iterator[pa.RecordBatch]:
-    """Write a task's rows and say where they are, as rows of `SCHEMA`.
+    """Write a task's rows, and yield the shards as rows of `SCHEMA`.
 
     Args:
         batches: canonical rows with `split`.
-        folder: where to, with `shared`; otherwise the name of a folder on this machine.
-        num_bytes: of all tasks' rows together: decides between memory and disk.
-        shared: the folder is one that every machine sees.
+        folder: the path of a folder, with `shared`; otherwise the name of a folder on this machine.
+        num_bytes: of all tasks' rows together; few are written to memory, many to disk.
+        shared: every machine sees the folder.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    place = Path(folder) if shared else local_folder(folder, num_bytes)
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found: list[Piece] = []
+    parent = Path(folder) if shared else choose_folder(folder, num_bytes)
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shards: list[Shard] = []
     host = "" if shared else socket.gethostname()
     with ExitStack() as stack:
-        open_files: dict[str, _File] = {}
+        open_files: dict[str, _ShardFile] = {}
         for batch in batches:
             column = batch.column("split")
             splits = pc.unique(column).to_pylist()
@@ -71,56 +70,58 @@ def write_pieces(
                 rows = batch if len(splits) == 1 else batch.filter(pc.equal(column, split))
                 file = open_files.get(split)
                 if file is None:
-                    file = open_files[split] = stack.enter_context(_File(place, split, rows.schema))
+                    file = open_files[split] = stack.enter_context(
+                        _ShardFile(parent, split, rows.schema)
+                    )
                 file.write(rows)
-                if file.num_bytes >= _PIECE_BYTES:
-                    found.append(open_files.pop(split).close(host))
-        found += [file.close(host) for file in open_files.values()]
-    if found:
-        yield pa.RecordBatch.from_pylist([asdict(piece) for piece in found])
+                if file.num_bytes >= _SHARD_BYTES:
+                    shards.append(open_files.pop(split).close(host))
+        shards += [file.close(host) for file in open_files.values()]
+    if shards:
+        yield pa.RecordBatch.from_pylist([asdict(shard) for shard in shards])
 
 
-def local_folder(name: str, num_bytes: int) -> Path:
-    """A folder of this machine: in memory, if the bytes are a small part of what is free there."""
-    place = MEMORY / name
-    if place.is_dir():
-        return place
+def choose_folder(name: str, num_bytes: int) -> Path:
+    """A folder of this machine: in memory if the bytes fill a small part of what is free there."""
+    folder = MEMORY / name
+    if folder.is_dir():
+        return folder
     try:
-        roomy = shutil.disk_usage(MEMORY).free * _MEMORY_SHARE > num_bytes
+        has_room = shutil.disk_usage(MEMORY).free * _MEMORY_SHARE > num_bytes
     except OSError:
-        roomy = False
-    return place if roomy else Path(tempfile.gettempdir()) / name
+        has_room = False
+    return folder if has_room else Path(tempfile.gettempdir()) / name
 
 
-def remove(name: str) -> None:
-    """What `write_pieces` left on this machine under this folder's name."""
+def remove_folder(name: str) -> None:
+    """Remove the shards that tasks wrote on this machine to the folder of this name."""
     for parent in (MEMORY, Path(tempfile.gettempdir())):
         shutil.rmtree(parent / name, ignore_errors=True)
 
 
-def new_name() -> str:
-    """A folder's name that says whose it is, so that what a killed process left can be told."""
+def create_folder_name() -> str:
+    """A new name with this process's id, by which `remove_leftovers` finds folders of ended processes."""
     return f"workbench-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
 
 
-def sweep_up() -> None:
-    """Remove what processes of this machine that are no more have left."""
+def remove_leftovers() -> None:
+    """Remove the shards of processes of this machine that have ended."""
     import psutil
 
     for parent in (MEMORY, Path(tempfile.gettempdir())):
-        for left in parent.glob(f"workbench-{socket.gethostname()}-*-*"):
-            pid = left.name.split("-")[-2]
+        for folder in parent.glob(f"workbench-{socket.gethostname()}-*-*"):
+            pid = folder.name.split("-")[-2]
             if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-class _File:
-    """An Arrow file of one split, as it is written."""
+class _ShardFile:
+    """A shard that is being written."""
 
     def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
         import pyarrow as pa
 
-        # A name of its own for each attempt: Spark may run a task twice.
+        # Each attempt has a name of its own: Spark may run a task twice.
         self.path = folder / f"{uuid.uuid4().hex}.arrow"
         self.split = split
         self.rows = self.num_bytes = 0
@@ -132,12 +133,12 @@ class _File:
         self.rows += rows.num_rows
         self.num_bytes += rows.nbytes
 
-    def close(self, host: str) -> Piece:
+    def close(self, host: str) -> Shard:
         self._writer.close()
         self._sink.close()
-        return Piece(path=str(self.path), host=host, split=self.split, rows=self.rows)
+        return Shard(path=str(self.path), host=host, split=self.split, rows=self.rows)
 
-    def __enter__(self) -> _File:
+    def __enter__(self) -> _ShardFile:
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from nets import DivergedError, best_epoch
 from tracking import Recorder, TrackingError
-from workbench.bridge import Prepared, Supply, prepare
+from workbench.bridge import Prepared, RecoverableData, prepare
 from workbench.cluster.session import Session, open_session
 from workbench.errors import TrainingError, died_too_often
 from workbench.experiments.experiment import Experiment
@@ -68,8 +68,8 @@ def train(
         def again() -> Prepared:
             return prepare(experiment.data, experiment.preparation, session, progress=progress)
 
-        supply = Supply(prepared, None) if prepared else Supply(again(), again)
-        prepared = supply.prepared
+        data = RecoverableData(prepared, None) if prepared else RecoverableData(again(), again)
+        prepared = data.prepared
         new_net(experiment, prepared)  # an impossible net is refused before a run exists
         run_id = recorder.start(
             experiment.name,
@@ -79,7 +79,7 @@ def train(
         )
         with finishing(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
-            return _train(experiment, supply, session, recorder, run_id, progress)
+            return _train(experiment, data, session, recorder, run_id, progress)
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def finishing(recorder: Recorder, run_id: str) -> Iterator[None]:
 
 def _train(
     experiment: Experiment,
-    supply: Supply,
+    data: RecoverableData,
     session: Session,
     recorder: Recorder,
     run_id: str,
@@ -110,9 +110,9 @@ def _train(
 ) -> TrainResult:
     history: list[dict[str, float]] = []
     progress.stage("Starting the training")
-    keep = _keeps_history(experiment, supply.prepared)
+    keep = _keeps_history(experiment, data.prepared)
     if keep:
-        weights = save(cpu_state(new_net(experiment, supply.prepared)))
+        weights = save(cpu_state(new_net(experiment, data.prepared)))
         record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", weights)
 
     def received(metrics: dict[str, float], weights: bytes | None) -> None:
@@ -127,20 +127,20 @@ def _train(
     try:
         if experiment.cluster.num_workers == 1:
             outcome = one_worker.train_on_one(
-                experiment, supply, session, received, note=progress.note
+                experiment, data, session, received, note=progress.note
             )
         else:
-            outcome = _train_on_several(experiment, supply, run_id, received, progress)
+            outcome = _train_on_several(experiment, data, run_id, received, progress)
     except (RayTaskError, ray.train.TrainingFailedError) as error:
         raise _explained(error) from error
-    record_outcome(recorder, run_id, outcome, supply.prepared)
+    record_outcome(recorder, run_id, outcome, data.prepared)
     progress.stage_done()
     return _result(experiment, run_id, history, outcome)
 
 
 def _train_on_several(
     experiment: Experiment,
-    supply: Supply,
+    data: RecoverableData,
     run_id: str,
     received: Callable[[dict[str, float], bytes | None], None],
     progress: Progress,
@@ -154,11 +154,11 @@ def _train_on_several(
     deaths = losses = 0
     while True:
         try:
-            result = _fit(experiment, supply.prepared, run_id, received, progress)
+            result = _fit(experiment, data.prepared, run_id, received, progress)
             break
         except ray.train.TrainingFailedError:
             losses += 1
-            if losses > max(1, allowed) or not supply.mend():  # once whatever is allowed
+            if losses > max(1, allowed) or not data.restore():  # once whatever is allowed
                 raise
         except RayActorError as error:
             deaths += 1
@@ -172,7 +172,7 @@ def _train_on_several(
     progress.stage("Evaluating the best epoch on the test split")
     with result.checkpoint.as_directory() as folder:
         weights = (Path(folder) / "best.safetensors").read_bytes()
-    outcome = conclude_on_cluster(experiment, supply.prepared, weights)
+    outcome = conclude_on_cluster(experiment, data.prepared, weights)
     discard_checkpoints(storage, run_id)
     return outcome
 

@@ -19,7 +19,7 @@ from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
 from safetensors.torch import save
 
 from workbench import heap
-from workbench.bridge import Prepared, Supply
+from workbench.bridge import Prepared, RecoverableData
 from workbench.cluster import ClusterConfig, Session
 from workbench.errors import died_too_often
 from workbench.experiments.experiment import Experiment
@@ -98,7 +98,7 @@ def start(session: Session, config: ClusterConfig) -> None:
 
 def train_on_one(
     experiment: Experiment,
-    supply: Supply,
+    data: RecoverableData,
     session: Session,
     received: Callable[[dict[str, float], bytes | None], None],
     *,
@@ -119,7 +119,7 @@ def train_on_one(
     while True:
         worker = _take(session, experiment.cluster)
         try:
-            outcome = _go_on(worker, experiment, supply.prepared, reached, received)
+            outcome = _go_on(worker, experiment, data.prepared, reached, received)
             worker.rest.remote()
             return outcome
         except RayActorError as error:
@@ -135,7 +135,7 @@ def train_on_one(
         except (RayTaskError, ObjectLostError) as error:
             session.end_idle_workers()
             losses += 1
-            if losses > allowed or not (supply.mend() or isinstance(error, ObjectLostError)):
+            if losses > allowed or not (data.restore() or isinstance(error, ObjectLostError)):
                 raise
         except BaseException:
             session.end_idle_workers()  # it may be in the middle of an epoch

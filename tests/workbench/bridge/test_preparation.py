@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nets.spec import TensorSpec
-from workbench.bridge.arrays import gather, gather_split, to_arrays
+from workbench.bridge.arrays import gather_split, gather_splits, to_arrays
 from workbench.errors import DataError
 
 SPEC = TensorSpec(kind="image", shape=(1, 2, 3), dtype="uint8")
@@ -87,7 +87,7 @@ def test_splits_are_gathered_one_after_another_from_tables_and_files(tmp_path: P
     path = str(tmp_path / "test.arrow")
     with pa.ipc.new_file(path, test.schema) as writer:
         writer.write_table(test)
-    first, second, end = gather([1, 1], SPEC, train, path)
+    first, second, end = gather_splits([1, 1], SPEC, train, path)
     assert first is not None and first["label"].tolist() == [0, 1]
     assert second is not None and second["label"].tolist() == [2]
     assert second["features"].tobytes() == features_of("c")

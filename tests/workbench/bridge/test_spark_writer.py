@@ -17,9 +17,9 @@ from workbench.bridge import spark_writer
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    made = spark_writer.new_name()
+    made = spark_writer.create_folder_name()
     yield made
-    spark_writer.remove(made)
+    spark_writer.remove_folder(made)
 
 
 def batch(*rows: tuple[str, bytes]) -> pa.RecordBatch:
@@ -27,8 +27,8 @@ def batch(*rows: tuple[str, bytes]) -> pa.RecordBatch:
 
 
 def written(folder: str, *batches: pa.RecordBatch, shared: bool = False) -> list[dict[str, object]]:
-    told = spark_writer.write_pieces(iter(batches), folder, num_bytes=100, shared=shared)
-    return [row for found in told for row in found.to_pylist()]
+    shards = spark_writer.write_shards(iter(batches), folder, num_bytes=100, shared=shared)
+    return [row for batch in shards for row in batch.to_pylist()]
 
 
 def test_every_split_has_its_file_and_every_row_is_in_one(name: str) -> None:
@@ -54,7 +54,7 @@ def test_a_task_without_rows_says_nothing(name: str) -> None:
 
 
 def test_a_large_split_is_cut_into_files(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark_writer, "_PIECE_BYTES", 8)
+    monkeypatch.setattr(spark_writer, "_SHARD_BYTES", 8)
     told = written(name, *(batch(("train", bytes(8))) for _ in range(3)))
     assert [row["rows"] for row in told] == [1, 1, 1]
     assert len({row["path"] for row in told}) == 3
@@ -66,16 +66,16 @@ def test_a_folder_that_all_see_belongs_to_no_host(tmp_path: Path) -> None:
 
 
 def test_more_than_a_part_of_the_free_memory_goes_to_disk(name: str) -> None:
-    assert spark_writer.local_folder(name, 10**15).parent != spark_writer.MEMORY
+    assert spark_writer.choose_folder(name, 10**15).parent != spark_writer.MEMORY
 
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_has_is_not(name: str) -> None:
     gone = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
-    dead = spark_writer.new_name().replace(f"-{os.getpid()}-", f"-{int(gone.stdout)}-")
+    dead = spark_writer.create_folder_name().replace(f"-{os.getpid()}-", f"-{int(gone.stdout)}-")
     for folder in (dead, name):
         written(folder, batch(("train", b"a")))
-    spark_writer.sweep_up()
-    assert not spark_writer.local_folder(dead, 1).exists()
-    assert spark_writer.local_folder(name, 1).exists()
+    spark_writer.remove_leftovers()
+    assert not spark_writer.choose_folder(dead, 1).exists()
+    assert spark_writer.choose_folder(name, 1).exists()

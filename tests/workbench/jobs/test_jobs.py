@@ -20,7 +20,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from workbench import ui
-from workbench.jobs import Client, Job, find
+from workbench.jobs import Client, Job, find_bench
 from workbench.jobs.folder import load
 from workbench.jobs.request import Request
 from workbench.ui.jobs import Queue
@@ -56,7 +56,7 @@ class Bench:
 
     @property
     def client(self) -> Client:
-        found = find(self.home)
+        found = find_bench(self.home)
         assert found is not None
         return found
 
@@ -137,7 +137,7 @@ def test_a_second_up_finds_the_first(bench: Bench) -> None:
 
 def test_trainings_join_it_and_the_second_begins_at_once(bench: Bench) -> None:
     first, told_first = bench.run("train", "digits_cnn", "--epochs", "2", "--json")
-    assert "Handing the DataFrame to Ray" in told_first
+    assert "Copying the data to Ray" in told_first
     assert "epoch 2/2" in told_first
     began = time.time()
     second, told_second = bench.run("train", "digits_cnn", "--epochs", "2", "--json")
@@ -279,7 +279,7 @@ def test_a_killed_bench_is_explained_and_nothing_of_it_is_left(bench: Bench) -> 
     os.kill(bench.client.state.actor_pid, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 4
-    assert re.search(r"gone: its process \d+ ended without a word.*`workbench up`", err, re.DOTALL)
+    assert re.search(r"gone: its process \d+ ended unexpectedly.*`workbench up`", err, re.DOTALL)
     assert left(bench) == []
     bench.run("up")
     assert bench.client.describe()["running"] is None
@@ -291,7 +291,7 @@ def test_down_ends_what_runs_and_leaves_no_process(bench: Bench) -> None:
     bench.run("down")
     assert process.wait(timeout=60) in (130, 4)
     assert left(bench) == []
-    assert find(bench.home) is None
+    assert find_bench(bench.home) is None
     assert not (bench.home / "bench" / "socket").exists()
     assert load(job.folder / "status.json")["state"] == "stopped"
     _, err = bench.run("down")
