@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C has ended."""
+
 
 class WorkbenchError(Exception):
     """Something a person can act on. The message names the value, the rule and the way out."""

@@ -23,10 +23,8 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from tracking.store import masked
-from workbench.errors import WorkbenchError, exit_code
+from workbench.errors import INTERRUPTED, WorkbenchError, exit_code
 from workbench.home import logs_folder
-
-INTERRUPTED = 130
 
 
 class Guarded(TyperGroup):

@@ -11,7 +11,6 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.guard import INTERRUPTED
 from workbench.cli.options import (
     Cluster,
     Debug,
@@ -26,6 +25,7 @@ from workbench.cli.options import (
     parse_space,
 )
 from workbench.cli.resident import joined
+from workbench.errors import INTERRUPTED
 from workbench.progress.terminal import Board, Terminal, number_text, trials_table
 from workbench.results import SweepResult, TrainResult
 

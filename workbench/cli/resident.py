@@ -13,13 +13,12 @@ from rich.text import Text
 
 from workbench.cli import output
 from workbench.cli.options import Cluster, Debug, Json, Set, configured
-from workbench.errors import ClusterError
+from workbench.errors import INTERRUPTED, ClusterError
 from workbench.home import jobs_folder
-from workbench.jobs import Client, Job, Jobs, find
-from workbench.jobs import client as clients
-from workbench.jobs import statefile as states
-from workbench.jobs.client import INTERRUPTED, End
+from workbench.jobs import Client, Job, Jobs, find_bench, statefile
+from workbench.jobs.client import End, stop_job
 from workbench.jobs.request import Request
+from workbench.jobs.start import start_bench
 from workbench.progress.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -69,7 +68,9 @@ def up(
     there = _found()
     if there is None:
         with output.progress_console() as console, Terminal(console) as progress:
-            state = clients.up(_cluster(experiment, set_, cluster), progress, dashboards=dashboards)
+            state = start_bench(
+                _cluster(experiment, set_, cluster), progress, dashboards=dashboards
+            )
     else:
         state = there.state
     if json:
@@ -152,7 +153,7 @@ def jobs(
     elif not chosen.live:
         output.err().print(f"Job {chosen.id} has ended: {chosen.state}.")
     else:
-        clients.stop(every, chosen.id, now=now)
+        stop_job(every, chosen.id, now=now)
 
 
 def _chosen(found: list[Job], asked: str) -> Job:
@@ -181,7 +182,7 @@ def _list(found: list[Job], json: bool) -> None:
 
 
 def _follow(job: Job, every: Jobs, json: bool) -> None:
-    there = find() if job.live and job.resident else None
+    there = find_bench() if job.live and job.resident else None
     if there is None:
         if json:
             output.print_json(job)
@@ -210,7 +211,7 @@ def joined(
     if own:
         return None
     try:
-        there = find()
+        there = find_bench()
     except ClusterError as error:
         progress.note(str(error))
         return None
@@ -242,9 +243,9 @@ def joined(
 
 def _found() -> Client | None:
     try:
-        return find()
+        return find_bench()
     except ClusterError as error:
-        if states.alive():
+        if statefile.is_alive():
             raise
         output.err().print(str(error), style="yellow", soft_wrap=True)
         return None

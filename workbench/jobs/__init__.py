@@ -1,10 +1,10 @@
-"""A bench that stays up: Ray, Spark, prepared data and warm processes, kept between commands.
+"""A bench: Ray, Spark, prepared data and warm processes that stay up between commands.
 
-`workbench up` starts a keeper (`keeper.py`), which starts Ray and on it a detached actor
-(`actor.py`): the owner of Spark, the prepared data and the queue of jobs. Jobs run one after
-another in a process of their own (`runner.py`). Clients (`client.py`) ask the actor over a socket in
-a folder that only this user may enter, and read a job's events from its folder (`jobs.py`,
-`events.py`).
+`workbench up` starts a supervisor process (`supervisor`). It starts Ray and on it a detached actor
+(`server`), which owns Spark, the prepared data and the queue of jobs (`queue`). Jobs run one after
+another in a process of their own (`runner`). Clients (`client`) send requests to the actor over a
+socket (`rpc`), in a folder that only this user may enter, and read a job's progress from the job's
+folder (`folder`).
 
 What a client needs loads neither Ray nor Spark, MLflow or torch.
 """

@@ -1,5 +1,14 @@
 from .client import Client as Client
-from .client import find as find
+from .client import End as End
+from .client import JobError as JobError
+from .client import connect as connect
+from .client import find_bench as find_bench
+from .client import stop_job as stop_job
 from .folder import Job as Job
 from .folder import Jobs as Jobs
+from .request import Request as Request
+from .start import launch_supervisor as launch_supervisor
+from .start import start_bench as start_bench
 from .statefile import State as State
+from .status import BenchStatus as BenchStatus
+from .status import check_bench as check_bench

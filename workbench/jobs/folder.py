@@ -1,10 +1,10 @@
-"""Jobs on disk: one folder each, read the same by the command line, the UI and the bench.
+"""Jobs on disk: a folder each, which the command line, the UI and the bench read.
 
-.workbench/jobs/<id>/command.json   what runs, and when it was asked for
+.workbench/jobs/<id>/command.json   the command, its request and the time
                      status.json    queued | running | finished | failed | stopped
-                     log            what a person reads: progress, the error
-                     alive          locked by the process that sees to the job
-                     events.jsonl   progress as data, for who follows it (jobs on a bench)
+                     log            for a person: progress, the error
+                     alive          locked by the process that runs the job, or that queues it
+                     events.jsonl   progress as data (jobs on a bench)
                      details.log    what Ray and others printed (jobs on a bench)
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workbench.errors import WorkbenchError
-from workbench.jobs.statefile import locked
+from workbench.jobs.statefile import is_locked
 
 JobState = Literal["queued", "running", "finished", "failed", "stopped", "lost"]
 ENDED: tuple[JobState, ...] = ("finished", "failed", "stopped", "lost")
@@ -33,12 +33,12 @@ _STARTING_S = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job in the queue, or out of it."""
+    """A job that waits, runs or has ended."""
 
     id: str
     folder: Path
     command: tuple[str, ...]
-    """The command that does the same."""
+    """A command that does the same."""
     title: str
     state: JobState
     exit_code: int | None
@@ -47,7 +47,7 @@ class Job:
     started: float | None
     ended: float | None
     resident: bool = False
-    """It runs on the bench that is up, not in a process of its own."""
+    """Whether it runs on a bench; otherwise in a process of its own."""
 
     @property
     def live(self) -> bool:
@@ -79,15 +79,15 @@ class Jobs:
         """One job.
 
         Raises:
-            WorkbenchError: there is none of that id.
+            WorkbenchError: no job has that id.
         """
         job = _read(self.folder / job_id) if _ID.fullmatch(job_id) else None
         if job is None:
-            raise WorkbenchError(f"No job {job_id!r}; `workbench jobs` lists those there are.")
+            raise WorkbenchError(f"No job {job_id!r}; `workbench jobs` lists all.")
         return job
 
     def new(self, command: Sequence[str], title: str, cwd: Path, **more: Any) -> Job:
-        """A folder for a job that waits for its turn; nothing runs it yet."""
+        """Make the folder of a new job; nothing runs it yet."""
         while True:
             folder = self.folder / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
             try:
@@ -96,18 +96,18 @@ class Jobs:
             except FileExistsError:
                 continue
         (folder / "log").touch()
-        asked = {"command": list(command), "title": title, "cwd": str(cwd), **more}
-        write(folder / "command.json", asked | {"submitted": time.time()})
+        values = {"command": list(command), "title": title, "cwd": str(cwd), **more}
+        write(folder / "command.json", values | {"submitted": time.time()})
         write(folder / "status.json", {"state": "queued"})
         return self.job(folder.name)
 
     def log(self, job_id: str, num_bytes: int = _LOG_BYTES) -> str:
-        """The end of what the job printed, without terminal colours and overwritten lines."""
+        """The end of what the job printed, without colours and overwritten lines."""
         path = self.job(job_id).folder / "log"
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - num_bytes))
             text = stream.read().decode(errors="replace")
-        return plain(text)
+        return strip_terminal_codes(text)
 
     def remove(self, job_id: str) -> None:
         """Forget an ended job and its log."""
@@ -117,15 +117,15 @@ class Jobs:
         shutil.rmtree(job.folder)
 
 
-def plain(text: str) -> str:
-    """Terminal output as text: no escape sequences, of a line drawn over itself the last state."""
+def strip_terminal_codes(text: str) -> str:
+    """Terminal output as text: no escape sequences; the last state of a line that was redrawn."""
     text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|\x1b.", "", text)
     lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
     return "\n".join(lines)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; empty where there is none."""
+    """Read a JSON object from a file; empty without one."""
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -134,32 +134,32 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def write(path: Path, value: Mapping[str, Any]) -> None:
-    """A JSON object to a file, whole or not at all."""
+    """Write a JSON object to a file, whole or not at all."""
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(value, indent=1))
     draft.replace(path)
 
 
 def _read(folder: Path) -> Job | None:
-    asked, status = load(folder / "command.json"), load(folder / "status.json")
-    if not asked:
+    command, status = load(folder / "command.json"), load(folder / "status.json")
+    if not command:
         return None
     state: JobState = status.get("state", "lost")
-    if state not in ENDED and not locked(folder / "alive"):
-        status = load(folder / "status.json")  # it may have ended between the two looks
-        young = time.time() - asked["submitted"] < _STARTING_S and "runner" not in status
+    if state not in ENDED and not is_locked(folder / "alive"):
+        status = load(folder / "status.json")  # it may have ended since
+        young = time.time() - command["submitted"] < _STARTING_S and "runner" not in status
         state = status.get("state", "lost")
         if state not in ENDED and not young:
             state = "lost"
     return Job(
         id=folder.name,
         folder=folder,
-        command=tuple(asked["command"]),
-        title=asked["title"],
+        command=tuple(command["command"]),
+        title=command["title"],
         state=state,
         exit_code=status.get("exit_code"),
-        submitted=asked["submitted"],
+        submitted=command["submitted"],
         started=status.get("started"),
         ended=status.get("ended"),
-        resident=bool(asked.get("resident")),
+        resident=bool(command.get("resident")),
     )

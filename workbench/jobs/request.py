@@ -1,4 +1,4 @@
-"""What a client asks of the bench: an experiment by name and changes, or as the tree it came to."""
+"""A client's request to the bench: an experiment by name with changes, or all of its settings."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ class Request:
 
     kind: Literal["train", "sweep"]
     experiment: str
-    """A name that ships; of a person's own file what to call it."""
+    """A shipped experiment; with `tree`, only its name in lists."""
     changes: dict[str, Any] = field(default_factory=dict)
-    """Setting by path, as `--set` gives it."""
+    """Settings by path, as `--set` has them."""
     tree: dict[str, Any] | None = None
-    """The whole experiment, evaluated by the client; None: `experiment` names one that ships."""
+    """The whole experiment, evaluated by the client; None: the shipped one."""
     resume: str | None = None
-    """Run of the sweep to go on with."""
+    """Run id of the sweep to resume."""
     command: tuple[str, ...] = ()
-    """The command that does the same."""
+    """A command that does the same."""
     cwd: str = ""
-    """Where relative paths begin."""
+    """The folder that relative paths start from."""
     tracking_uri: str | None = None
     """MLFLOW_TRACKING_URI of the client."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("train", "sweep"):
-            raise WorkbenchError(f"A job is to train or to sweep, got {self.kind!r}.")
+            raise WorkbenchError(f"kind must be train or sweep, got {self.kind!r}.")
 
     @property
     def title(self) -> str:
-        """The job in a list."""
+        """The job's name in lists."""
         changed = f", {len(self.changes)} changed" if self.changes else ""
         return f"{self.kind} {self.experiment}{changed}"
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """As JSON types."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Request:
-        """The inverse; keys it does not know are passed over."""
-        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
-        return cls(**known | {"command": tuple(known.get("command", ()))})
+        """The inverse of `as_dict`; unknown keys are ignored."""
+        fields = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        return cls(**fields | {"command": tuple(fields.get("command", ()))})
 
     def load(self) -> Experiment:
-        """The experiment, checked.
+        """Load the experiment with its changes.
 
         Raises:
-            ConfigError: there is none, or a setting breaks a rule.
+            ConfigError: no such experiment, or a setting breaks a rule.
         """
         from nets.config import from_dict, override
         from workbench.experiments import load_experiment
@@ -65,8 +65,8 @@ class Request:
         if self.tree is not None:
             return override(from_dict(Experiment, self.tree), self.changes)
         if ".py" in self.experiment:
-            # A file is a person's code, which runs in the person's own process only.
+            # A person's code runs in the person's own process only.
             raise WorkbenchError(
-                f"The bench runs experiments that ship, or whole ones, got {self.experiment!r}."
+                f"A request names a shipped experiment or has a tree, got {self.experiment!r}."
             )
         return override(load_experiment(self.experiment), self.changes)

@@ -22,19 +22,19 @@ _REQUEST_BYTES = 4 * 2**20
 _TIMEOUT_S = 10.0
 
 
-def ask(folder: Path, request: dict[str, Any], timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
-    """Send a request to the bench and return what it answers.
+def call(folder: Path, request: dict[str, Any], timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
+    """Send a request to the bench and return the answer.
 
     Raises:
-        ClusterError: nobody answers.
+        ClusterError: no bench answers.
         WorkbenchError: the bench refused; the message says why.
     """
     try:
-        with _address(folder) as address, socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(timeout_s)
-            link.connect(address)
-            link.sendall(json.dumps(request).encode() + b"\n")
-            with link.makefile("rb") as stream:
+        with _address(folder) as address, socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(address)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as stream:
                 answer = json.loads(stream.readline() or b"{}")
     except (OSError, ValueError) as error:
         raise ClusterError(f"The bench does not answer ({error}).") from error
@@ -42,11 +42,11 @@ def ask(folder: Path, request: dict[str, Any], timeout_s: float = _TIMEOUT_S) ->
         raise ClusterError("The bench ended before it answered.")
     if "error" in answer:
         raise WorkbenchError(answer["error"])
-    told: dict[str, Any] = answer
-    return told
+    result: dict[str, Any] = answer
+    return result
 
 
-class Server:
+class SocketServer:
     """Answers requests, each connection in a thread of its own, until it is closed."""
 
     def __init__(self, folder: Path, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -66,16 +66,16 @@ class Server:
     def _accept(self) -> None:
         while True:
             try:
-                link, _ = self._socket.accept()
+                connection, _ = self._socket.accept()
             except OSError:
                 return  # closed
-            threading.Thread(target=self._serve, args=(link,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, link: socket.socket) -> None:
-        with link, link.makefile("rb") as stream:
-            link.settimeout(_TIMEOUT_S)
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream:
+            connection.settimeout(_TIMEOUT_S)
             try:
-                if _peer(link) != os.getuid():
+                if _peer_uid(connection) != os.getuid():
                     return
                 request = json.loads(stream.readline(_REQUEST_BYTES))
                 answer = self._answer(request)
@@ -84,22 +84,24 @@ class Server:
             except Exception as error:  # a bad request must not end the bench
                 answer = {"error": str(error) or type(error).__name__}
             try:
-                link.sendall(json.dumps(answer).encode() + b"\n")
+                connection.sendall(json.dumps(answer).encode() + b"\n")
             except OSError:
                 return  # the client has gone
 
 
-def _peer(link: socket.socket) -> int:
-    """The user at the other end."""
+def _peer_uid(connection: socket.socket) -> int:
+    """The user id of the process at the other end."""
     size = struct.calcsize("3i")
-    _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    _, uid, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
     return int(uid)
 
 
 @contextmanager
 def _address(folder: Path) -> Iterator[str]:
-    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     try:
-        yield f"/proc/self/fd/{opened}/socket"
+        yield f"/proc/self/fd/{folder_fd}/socket"
     finally:
-        os.close(opened)
+        os.close(folder_fd)

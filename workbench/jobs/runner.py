@@ -21,7 +21,7 @@ from workbench.cluster.config import START_SETTINGS, ClusterConfig
 from workbench.cluster.java import find_java
 from workbench.cluster.session import Session
 from workbench.cluster.terminal_logs import route_loggers, send_logs_to
-from workbench.errors import ClusterError, exit_code
+from workbench.errors import INTERRUPTED, ClusterError, exit_code
 from workbench.jobs.folder import load
 from workbench.jobs.reload import LoadedCode
 from workbench.jobs.request import Request
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
 
 CANCEL = "cancel"
-"""A file in the job's folder: it is to end."""
+"""A file in the job's folder that asks the job to end."""
 
 
 class JobProgress(Several):
-    """Progress into a job's folder: as events, and as lines in its log."""
+    """Writes progress into a job's folder: as events, and as lines in its log."""
 
     def __init__(self, folder: Path) -> None:
         self._file = (folder / "log").open("a", buffering=1)
@@ -61,36 +61,36 @@ class JobProgress(Several):
             traceback.print_exception(error, file=self._file)
         self._file.close()
 
-    def experiment(self, experiment: Experiment, kind: str) -> None:
-        """What the job turned out to be."""
+    def announce(self, experiment: Experiment, kind: str) -> None:
+        """Announce the experiment that the job runs, and its metric."""
         training, sweep = experiment.training, experiment.sweep
-        ranked = (training.monitor, training.mode)
-        metric, mode = (sweep.metric, sweep.mode) if kind == "sweep" else ranked
+        by_training = (training.monitor, training.mode)
+        metric, mode = (sweep.metric, sweep.mode) if kind == "sweep" else by_training
         self._lines.rank_by(metric, mode)
         shown = {"name": experiment.name, "metric": metric, "mode": mode}
         self.events.write("experiment", shown=shown)
 
 
 class Runner:
-    """The actor: loads everything once, then runs one job at a time."""
+    """The actor of that process: loads everything once, then runs one job at a time."""
 
     def __init__(
-        self, resident: Any, base: str, cluster: dict[str, Any], log: str, since_ns: int
+        self, server: Any, base: str, cluster: dict[str, Any], log: str, since_ns: int
     ) -> None:
         import ray
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        # Ray starts its processes with Ctrl-C held back.
+        # Ray starts its processes with SIGINT blocked.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        self._resident = resident
+        self._server = server
         self._code = LoadedCode(since_ns)
         self._folder = Path(base)
         ray.data.DataContext.get_current().enable_progress_bars = False
         java = find_java()
         java.use()
-        self._bench = Session(
+        self._session = Session(
             config=from_dict(ClusterConfig, cluster),
-            spark=_Elsewhere(),
+            spark=_NoSpark(),
             ray_address=ray.get_runtime_context().gcs_address,
             java=java,
             log_path=Path(log),
@@ -98,7 +98,7 @@ class Runner:
         )
 
     def ready(self) -> int:
-        """Load what jobs need; this process's id."""
+        """Load what jobs need; return this process's id."""
         # Loaded here, so that changed files are noticed: the processes that train run them as well.
         import nets.files  # noqa: F401
         import workbench.sweeps.driver  # noqa: F401
@@ -106,8 +106,8 @@ class Runner:
         from workbench.training import one_worker, ray_train
 
         ray_train.free_groups()  # of a runner that was killed
-        one_worker.start(self._bench, self._bench.config)
-        with suppress(TrackingError):  # of no concern before there is a job
+        one_worker.start(self._session, self._session.config)
+        with suppress(TrackingError):  # the first job reports it
             MlflowRecorder().close()  # closes the runs of a runner that was killed
         return os.getpid()
 
@@ -116,112 +116,114 @@ class Runner:
         return self._code.changed_files()
 
     def run(self, folder: str) -> dict[str, Any]:
-        """Run a job; how it ended."""
+        """Run the job of a folder; return how it ended, see `build_end`."""
         self._folder = Path(folder)
-        asked = load(self._folder / "command.json")
-        request = Request.from_dict(asked["request"])
+        command = load(self._folder / "command.json")
+        request = Request.from_dict(command["request"])
         try:
             with (
                 send_logs_to(self._folder / "details.log"),
-                _as_asked(asked["cwd"], request.tracking_uri),
+                _client_environment(command["cwd"], request.tracking_uri),
                 JobProgress(self._folder) as progress,
                 _interruptible(),
             ):
                 if (self._folder / CANCEL).exists():
                     raise KeyboardInterrupt
                 route_loggers()
-                return self._do(request, progress)
+                return self._execute(request, progress)
         except KeyboardInterrupt:
-            return {"state": "stopped", "exit_code": 130, "error": None, "result": None}
+            return build_end("stopped", INTERRUPTED)
         except Exception as error:
             message = str(error) or type(error).__name__
             if exit_code(error) == 1:
                 message = f"{type(error).__name__}: {message}"
-            return {
-                "state": "failed",
-                "exit_code": exit_code(error),
-                "error": message,
-                "result": None,
-            }
+            return build_end("failed", exit_code(error), error=message)
         finally:
             self._tidy()
 
-    def _do(self, request: Request, progress: JobProgress) -> dict[str, Any]:
+    def _execute(self, request: Request, progress: JobProgress) -> dict[str, Any]:
         from tracking import MlflowRecorder
         from workbench.sweeps.driver import sweep
         from workbench.training import provenance, train
 
         provenance.forget()
-        experiment = self._fitting(request.load(), request.changes)
-        progress.experiment(experiment, request.kind)
+        experiment = self._use_bench_cluster(request.load(), request.changes)
+        progress.announce(experiment, request.kind)
         result: Any
         with closing(MlflowRecorder()) as recorder:
-            shared: Any = {"session": self._bench, "recorder": recorder, "progress": progress}
+            shared: Any = {"session": self._session, "recorder": recorder, "progress": progress}
             if request.kind == "train":
                 result = train(experiment, **shared)
             else:
                 result = sweep(experiment, **shared, resume=request.resume)
         stopped = getattr(result, "interrupted", False)
-        return {
-            "state": "stopped" if stopped else "finished",
-            "exit_code": 130 if stopped else 0,
-            "error": None,
-            "result": dataclasses.asdict(result),
-        }
+        state, code = ("stopped", INTERRUPTED) if stopped else ("finished", 0)
+        return build_end(state, code, result=dataclasses.asdict(result))
 
-    def _fitting(self, experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
-        """The experiment on this bench's cluster, where it asks for no other.
+    def _use_bench_cluster(self, experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
+        """The experiment with this bench's cluster in place of settings that it leaves open.
 
         Raises:
-            ClusterError: it does, and that was decided when the bench started.
+            ClusterError: it needs another cluster, which is fixed when a bench starts.
         """
-        asked, has = to_dict(experiment.cluster), to_dict(self._bench.config)
-        usual, taken = to_dict(ClusterConfig()), {}
+        own, bench = to_dict(experiment.cluster), to_dict(self._session.config)
+        default, replaced = to_dict(ClusterConfig()), {}
         for name in (*START_SETTINGS, "storage"):
             path = f"cluster.{name}"
             named = any(f"{change}.".startswith(f"{path}.") for change in changes)
-            if asked[name] == has[name]:
+            if own[name] == bench[name]:
                 continue
-            if not named and asked[name] == usual[name]:
-                taken[name] = has[name]
+            if not named and own[name] == default[name]:
+                replaced[name] = bench[name]
             elif name != "storage":
                 raise ClusterError(
-                    f"The experiment asks for {path}={asked[name]}, and the bench that is up was "
-                    f"started with {has[name]}. --own starts one for this command; `workbench down` "
-                    f"and `workbench up --set {path}={asked[name]}` start the bench anew."
+                    f"The experiment has {path}={own[name]}, and the bench was started with "
+                    f"{bench[name]}. --own starts Ray and Spark for this command alone; "
+                    f"`workbench down` and `workbench up --set {path}={own[name]}` restart the bench."
                 )
-        cluster = from_dict(ClusterConfig, asked | taken)
+        cluster = from_dict(ClusterConfig, own | replaced)
         return dataclasses.replace(experiment, cluster=cluster)
 
     def _prepare(self, data: Any, preparation: Any) -> Any:
         import ray
 
-        told = to_dict(data), to_dict(preparation), str(self._folder), os.getcwd()
+        arguments = to_dict(data), to_dict(preparation), str(self._folder), os.getcwd()
         try:
-            return ray.get(self._resident.prepare.remote(*told))
+            return ray.get(self._server.prepare.remote(*arguments))
         except ray.exceptions.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, Exception) else error) from None
 
     def _tidy(self) -> None:
-        """Nothing of a job stays, except a process to train the next one in."""
+        """Free what the job held, and keep a process ready to train the next one."""
         from workbench.training import one_worker
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.collect()
-        one_worker.start(self._bench, self._bench.config)
+        one_worker.start(self._session, self._session.config)
 
 
-class _Elsewhere:
+def build_end(
+    state: str,
+    exit_code: int,
+    *,
+    error: str | None = None,
+    result: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """How a job ended, as JSON types; `state` is finished, failed or stopped."""
+    return {"state": state, "exit_code": exit_code, "error": error, "result": result}
+
+
+class _NoSpark:
     def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"Spark lives in the bench's own process; asked here for {name}")
+        raise AssertionError(f"Spark is in the server's process; {name} is not available here")
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C, which the bench passes on, interrupts the block as it would a command."""
+    """Let Ctrl-C, which the server sends, interrupt the block as it does a command."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once; after that the bench kills
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once; after that the server kills
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
@@ -232,8 +234,8 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def _as_asked(cwd: str, tracking_uri: str | None) -> Iterator[None]:
-    """The folder and the tracking store of who asked."""
+def _client_environment(cwd: str, tracking_uri: str | None) -> Iterator[None]:
+    """Work in the client's folder, with its tracking store."""
     before = os.environ.get("MLFLOW_TRACKING_URI")
     os.chdir(cwd)
     _set_uri(tracking_uri)

@@ -3,8 +3,9 @@
 .workbench/bench/          0700
     state.json             0600: address, process, socket, the path of Ray's token
     socket                 0600: requests to the actor
-    alive                  locked by the keeper for as long as it lives
-    start.jsonl            what the last start said
+    alive                  locked by the supervisor for as long as it lives
+    start.jsonl            progress of the last start
+    keeper.log             what the supervisor printed
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ NAMESPACE, ACTOR = "workbench", "bench"
 _LOCK_TRIES = 10
 
 
-def folder(base: Path | None = None) -> Path:
-    """The bench's folder below `base` (default: `home_folder()`), made for this user only."""
-    made = bench_folder(base)
-    made.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made.chmod(0o700)
-    return made
+def make_folder(base: Path | None = None) -> Path:
+    """Make the bench's folder below `base` (default: `home_folder()`), for this user only."""
+    folder = bench_folder(base)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    return folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +41,26 @@ class State:
     address: str
     """`host:port` of Ray's control service."""
     pid: int
-    """The keeper's process: it ends when everything else has."""
+    """The supervisor's process, which ends last."""
     actor_pid: int
-    """The process that owns Spark and the queue."""
+    """The server's process, which owns Spark and the queue."""
     started: float
     """Seconds since the epoch."""
     log: str
     """Where Ray, Spark and the JVMs print."""
     token_path: str | None = None
-    """The file with Ray's token; None where Ray asks for none."""
+    """The file with Ray's token; None when Ray needs none."""
     cluster: dict[str, Any] = field(default_factory=dict)
     """Its `cluster` settings."""
     pages: dict[str, str] = field(default_factory=dict)
-    """Ray's and Spark's own pages, by name, where they were asked for."""
+    """Addresses of Ray's and Spark's own pages, by name; empty without `--dashboards`."""
     ended: str | None = None
-    """Why it is no longer up, if somebody was left to say so."""
+    """Why the bench is no longer up, if that is known."""
 
 
 def write(state: State, base: Path | None = None) -> None:
     """Write the state file, whole or not at all."""
-    path = folder(base) / "state.json"
+    path = make_folder(base) / "state.json"
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -68,25 +69,25 @@ def write(state: State, base: Path | None = None) -> None:
 
 
 def read(base: Path | None = None) -> State | None:
-    """What the state file says; None without one that can be read."""
+    """Read the state file; None without one that can be read."""
     try:
-        told = json.loads((bench_folder(base) / "state.json").read_text())
-        known = {f.name for f in dataclasses.fields(State)}
-        return State(**{name: value for name, value in told.items() if name in known})
+        values = json.loads((bench_folder(base) / "state.json").read_text())
+        names = {field.name for field in dataclasses.fields(State)}
+        return State(**{name: value for name, value in values.items() if name in names})
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
-def forget(base: Path | None = None) -> None:
+def remove(base: Path | None = None) -> None:
     """Remove the state file and the socket of a bench that is gone."""
     for name in ("state.json", "socket"):
         (bench_folder(base) / name).unlink(missing_ok=True)
 
 
 def lock(base: Path | None = None) -> IO[bytes] | None:
-    """The lock of the one bench of this home, until it is closed; None while another has it."""
-    file = (folder(base) / "alive").open("ab")
-    for _ in range(_LOCK_TRIES):  # who only looks holds it for a moment, too
+    """Lock this home for one bench, until the file is closed; None while another bench has it."""
+    file = (make_folder(base) / "alive").open("ab")
+    for _ in range(_LOCK_TRIES):  # `is_locked` holds it for a moment
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return file
@@ -96,12 +97,12 @@ def lock(base: Path | None = None) -> IO[bytes] | None:
     return None
 
 
-def alive(base: Path | None = None) -> bool:
-    """Whether a bench's keeper lives: right even when its number was given to another process."""
-    return locked(bench_folder(base) / "alive")
+def is_alive(base: Path | None = None) -> bool:
+    """Whether a bench's supervisor lives. A lock, as the system reuses process ids."""
+    return is_locked(bench_folder(base) / "alive")
 
 
-def locked(path: Path) -> bool:
+def is_locked(path: Path) -> bool:
     """Whether a living process holds the lock of a file."""
     try:
         with path.open("rb") as file:

@@ -1,10 +1,10 @@
-"""The process that keeps a bench: starts Ray and the actor on it, and ends with them.
+"""The process that supervises a bench: it starts Ray and the server on it, and ends with them.
 
     python -m workbench.jobs.supervisor '{"cluster": {...}, "dashboards": false}'
 
-It outlives the command that started it. Whatever ends first - the actor, because it was asked to or
-because it was killed, or this process - nothing of the bench is left: Ray's processes are children
-of this one, and Ray's own workers, the actor and Spark end with Ray.
+It outlives the command that started it. When the server or this process ends, in order or killed, no
+process of the bench is left: Ray's processes are children of this one, and Ray's workers, the server
+and Spark end with Ray.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import psutil
 
 from workbench.errors import WorkbenchError
 from workbench.home import home_folder, logs_folder
-from workbench.jobs import statefile as states
+from workbench.jobs import statefile
 from workbench.jobs.statefile import ACTOR, NAMESPACE, State
 from workbench.progress.events import Events
 
@@ -31,45 +31,45 @@ _POLL_S = 0.2
 
 
 def main() -> int:
-    """Start, keep, clean up."""
+    """Start a bench, wait for its end, clean up."""
     base = home_folder()
-    lock = states.lock(base)  # first of all, before anything that takes time
+    lock = statefile.lock(base)  # first, before anything that takes time
     if lock is None:
         print("A bench is up or starting here; `workbench down` stops it.", file=sys.stderr)
         return WorkbenchError.exit_code
-    events = Events(states.folder(base) / "start.jsonl")
-    signal.signal(signal.SIGTERM, _terminated)
+    events = Events(statefile.make_folder(base) / "start.jsonl")
+    signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told = False
+    reported = False
     try:
         with ExitStack() as stack:
-            known, actor = _start(stack, json.loads(sys.argv[1]), base, events)
-            states.write(known, base)
+            state, server = _start(stack, json.loads(sys.argv[1]), base, events)
+            statefile.write(state, base)
             events.write("end", error=None)
-            told = True
+            reported = True
             try:
-                ended = _wait(actor)
+                ended = _wait(server)
             finally:
-                states.write(replace(known, ended="it is being stopped"), base)
-        if (states.folder(base) / "down").exists():
-            states.forget(base)
+                statefile.write(replace(state, ended="it is being stopped"), base)
+        if (statefile.make_folder(base) / "down").exists():
+            statefile.remove(base)
         else:
-            states.write(replace(known, ended=ended), base)
+            statefile.write(replace(state, ended=ended), base)
         return 0
     except SystemExit:
-        states.forget(base)
+        statefile.remove(base)
         raise
     except Exception as error:
-        if not told:
-            cause = getattr(error, "cause", None) or error  # of Ray's wrapping
+        if not reported:
+            cause = getattr(error, "cause", None) or error  # Ray wraps it
             events.write("end", error=str(cause) or type(cause).__name__)
         raise
     finally:
-        (states.folder(base) / "down").unlink(missing_ok=True)
+        (statefile.make_folder(base) / "down").unlink(missing_ok=True)
 
 
 def _start(
-    stack: ExitStack, asked: dict[str, Any], base: Path, events: Events
+    stack: ExitStack, settings: dict[str, Any], base: Path, events: Events
 ) -> tuple[State, psutil.Process]:
     events.stage("Loading the libraries")
     from nets.config import from_dict, to_dict
@@ -80,7 +80,7 @@ def _start(
     from workbench.cluster.session import terminate
     from workbench.cluster.terminal_logs import new_log_path, send_logs_to
 
-    config, dashboards = from_dict(ClusterConfig, asked["cluster"]), bool(asked["dashboards"])
+    config, dashboards = from_dict(ClusterConfig, settings["cluster"]), bool(settings["dashboards"])
     find_java().use()  # Ray's processes start RayDP's with the Java on their PATH
     log_path = new_log_path(logs_folder(base))
     stack.enter_context(send_logs_to(log_path))
@@ -93,24 +93,24 @@ def _start(
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    from workbench.jobs.server import Resident
+    from workbench.jobs.server import BenchServer
 
     context, since_ns = ray.get_runtime_context(), time.time_ns()
     here = NodeAffinitySchedulingStrategy(context.get_node_id(), soft=False)
-    resident: Any = ray.remote(Resident).options(
+    actor: Any = ray.remote(BenchServer).options(
         name=ACTOR, lifetime="detached", num_cpus=0, max_restarts=0, scheduling_strategy=here
     )
-    handle = resident.remote(str(base), to_dict(config), str(log_path), dashboards, since_ns)
+    handle = actor.remote(str(base), to_dict(config), str(log_path), dashboards, since_ns)
     stack.callback(_kill, handle)
     stack.callback(lambda: started.update(me.children(recursive=True)))
     actor_pid, spark_pages = ray.get(handle.start.remote())
-    actor = psutil.Process(actor_pid)
-    # Noted now: when the actor dies first, its JVM is nobody's child.
+    server = psutil.Process(actor_pid)
+    # Now: when the server dies first, its JVM is nobody's child.
     started.update(me.children(recursive=True))
-    known = State(
+    state = State(
         address=context.gcs_address,
         pid=me.pid,
-        actor_pid=actor.pid,
+        actor_pid=server.pid,
         started=time.time(),
         log=str(log_path),
         token_path=str(token) if (token := find_token_file()) and token.is_file() else None,
@@ -119,7 +119,7 @@ def _start(
         if dashboards
         else {},
     )
-    return known, actor
+    return state, server
 
 
 def _kill(handle: Any) -> None:
@@ -129,14 +129,14 @@ def _kill(handle: Any) -> None:
         ray.kill(handle)
 
 
-def _wait(actor: psutil.Process) -> str:
-    """Wait for the actor's end; why it ended."""
-    while actor.is_running() and actor.status() != psutil.STATUS_ZOMBIE:
+def _wait(server: psutil.Process) -> str:
+    """Wait until the server ends; return why it ended."""
+    while server.is_running() and server.status() != psutil.STATUS_ZOMBIE:
         time.sleep(_POLL_S)
-    return f"its process {actor.pid} ended without a word (killed, or out of memory)"
+    return f"its process {server.pid} ended unexpectedly (killed, or out of memory)"
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
+def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 

@@ -21,11 +21,11 @@ from types import FrameType
 from typing import IO, Any
 
 from workbench.errors import WorkbenchError
-from workbench.jobs.client import Client, look, stop
-from workbench.jobs.folder import Job, Jobs, load, plain, write
+from workbench.jobs.client import Client, connect, stop_job
+from workbench.jobs.folder import Job, Jobs, load, write
 from workbench.jobs.request import Request
 
-__all__ = ["Job", "Queue", "plain"]
+__all__ = ["Job", "Queue"]
 
 _POLL_S = 0.3
 
@@ -64,7 +64,7 @@ class Queue(Jobs):
 
     def bench(self) -> Client | None:
         """The bench that is up beside this folder of jobs."""
-        return look(self.folder.resolve().parent).client
+        return connect(self.folder.resolve().parent)
 
     def again(self, job_id: str) -> Job:
         """Queue the same once more."""
@@ -84,7 +84,7 @@ class Queue(Jobs):
 
     def stop(self, job_id: str, *, force: bool = False) -> None:
         """Ask a job to end, as Ctrl-C does; `force` kills it and what it started."""
-        stop(self, job_id, now=force)
+        stop_job(self, job_id, now=force)
 
 
 _CHILDREN: list[subprocess.Popen[bytes]] = []

@@ -13,13 +13,14 @@ import streamlit as st
 
 from workbench.errors import WorkbenchError
 from workbench.home import home_folder
-from workbench.jobs import client as clients
-from workbench.jobs.client import Client, Sight
+from workbench.jobs.client import Client
+from workbench.jobs.start import launch_supervisor
+from workbench.jobs.status import BenchStatus, check_bench
 from workbench.ui import parts
 
 _LIVE_S = 2
 
-_keepers: list[subprocess.Popen[bytes]] = []
+_supervisors: list[subprocess.Popen[bytes]] = []
 """Started from here: kept, so that ended ones can be reaped."""
 
 
@@ -34,27 +35,27 @@ def draw() -> None:
 
     @st.fragment(run_every=_LIVE_S)
     def body() -> None:
-        for keeper in [k for k in _keepers if k.poll() is not None]:
-            _keepers.remove(keeper)
-        sight = clients.look(home_folder())
-        if sight.client is not None:
-            _up(sight.client)
-        elif sight.what in ("starting", "ending"):
-            what = sight.text or ("Stopping" if sight.what == "ending" else "Starting")
-            st.info(f"The bench is {sight.what}: {what}", icon=":material/hourglass_top:")
+        for supervisor in [s for s in _supervisors if s.poll() is not None]:
+            _supervisors.remove(supervisor)
+        status = check_bench(home_folder())
+        if status.bench is not None:
+            _up(Client(status.bench, home_folder()))
+        elif status.name in ("starting", "ending"):
+            stage = status.text or ("Stopping" if status.name == "ending" else "Starting")
+            st.info(f"The bench is {status.name}: {stage}", icon=":material/hourglass_top:")
         else:
-            _none(sight)
+            _none(status)
 
     body()
 
 
-def _none(sight: Sight) -> None:
-    if sight.text:
-        st.warning(sight.text, icon=":material/error:")
+def _none(status: BenchStatus) -> None:
+    if status.text:
+        st.warning(status.text, icon=":material/error:")
     st.caption("None is up: each training or sweep starts Ray and Spark and stops them at its end.")
     if st.button("Start", key="bench_start", type="primary", icon=":material/power_settings_new:"):
         try:
-            _keepers.append(clients.begin(base=home_folder()))
+            _supervisors.append(launch_supervisor(base=home_folder()))
         except WorkbenchError as error:
             st.warning(str(error))
         st.rerun(scope="fragment")
@@ -91,17 +92,17 @@ def _up(bench: Client) -> None:
         )
         if st.button("Stop the bench", key="bench_stop", type="primary"):
             try:
-                bench.ask("down")
+                bench.call("down")
             except WorkbenchError as error:
                 st.warning(str(error))
             st.rerun(scope="fragment")
 
 
-def _memory(keeper: int) -> int:
+def _memory(supervisor: int) -> int:
     """Resident bytes of the bench's processes."""
     total = 0
     with contextlib.suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(keeper)
+        parent = psutil.Process(supervisor)
         for process in (parent, *parent.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
                 total += process.memory_info().rss

@@ -9,8 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.jobs import Jobs, State
-from workbench.jobs import statefile as states
+from workbench.jobs import Jobs, State, statefile
 from workbench.jobs.folder import write
 
 runner = CliRunner()
@@ -29,10 +28,10 @@ def test_nothing_to_stop_is_no_error() -> None:
 
 
 def test_a_bench_that_has_gone_is_explained_by_down_and_forgotten(base: Path) -> None:
-    states.write(State(address="x", pid=1, actor_pid=2, started=0.0, log="/the.log"), base)
+    statefile.write(State(address="x", pid=1, actor_pid=2, started=0.0, log="/the.log"), base)
     reply = runner.invoke(app, ["down"])
     assert reply.exit_code == 0
-    assert "is gone: its process ended without a word" in reply.stderr
+    assert "is gone: its process ended unexpectedly" in reply.stderr
     assert "/the.log" in reply.stderr
     assert not (base / "bench" / "state.json").exists()
 

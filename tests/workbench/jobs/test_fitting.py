@@ -17,8 +17,8 @@ from workbench.jobs.runner import Runner
 
 def fitted(has: ClusterConfig, asked: ClusterConfig, changes: dict[str, Any]) -> Experiment:
     runner = Runner.__new__(Runner)
-    runner._bench = SimpleNamespace(config=has)  # type: ignore[assignment]
-    return runner._fitting(replace(digits(), cluster=asked), changes)
+    runner._session = SimpleNamespace(config=has)  # type: ignore[assignment]
+    return runner._use_bench_cluster(replace(digits(), cluster=asked), changes)
 
 
 LAB = ClusterConfig(address="10.0.0.5:6379", storage="/shared", executor_resources={"cpu": 1.0})

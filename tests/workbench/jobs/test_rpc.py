@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from workbench.errors import ClusterError, WorkbenchError
-from workbench.jobs.rpc import Server, ask
+from workbench.jobs.rpc import SocketServer, call
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -24,13 +24,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     # Longer than the 107 bytes that the kernel takes for a socket's path.
     long = tmp_path / ("a" * 100) / ("b" * 100)
     long.mkdir(parents=True)
-    server = Server(long, answer)
+    server = SocketServer(long, answer)
     yield long
     server.close()
 
 
 def test_a_question_is_answered(folder: Path) -> None:
-    assert ask(folder, {"do": "x", "text": "é" * 100_000})["told"]["do"] == "x"
+    assert call(folder, {"do": "x", "text": "é" * 100_000})["told"]["do"] == "x"
 
 
 def test_only_this_user_may_connect(folder: Path) -> None:
@@ -39,10 +39,10 @@ def test_only_this_user_may_connect(folder: Path) -> None:
 
 def test_a_refusal_is_an_error_with_its_message_and_ends_nothing(folder: Path) -> None:
     with pytest.raises(WorkbenchError, match="not so"):
-        ask(folder, {"fail": "not so"})
-    assert ask(folder, {})["told"] == {}
+        call(folder, {"fail": "not so"})
+    assert call(folder, {})["told"] == {}
 
 
 def test_nobody_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="does not answer"):
-        ask(tmp_path, {})
+        call(tmp_path, {})

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import ClusterError
-from workbench.jobs import State, find
-from workbench.jobs import statefile as states
-from workbench.jobs.client import Sight, look
+from workbench.jobs import State, find_bench, statefile
+from workbench.jobs.status import BenchStatus, check_bench
 from workbench.progress.events import Events
 
 STATE = State(address="127.0.0.1:1", pid=1, actor_pid=2, started=0.0, log="/logs/bench.log")
@@ -26,62 +25,62 @@ def mode(path: Path) -> int:
 
 def test_only_this_user_may_read_it(tmp_path: Path) -> None:
     (tmp_path / "bench").mkdir(mode=0o777)
-    states.write(STATE, tmp_path)
+    statefile.write(STATE, tmp_path)
     assert mode(tmp_path / "bench") == 0o700
     assert mode(tmp_path / "bench" / "state.json") == 0o600
-    assert states.read(tmp_path) == STATE
+    assert statefile.read(tmp_path) == STATE
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"address": "x"}', "null"])
 def test_a_file_that_is_none_is_no_bench(tmp_path: Path, text: str) -> None:
-    (states.folder(tmp_path) / "state.json").write_text(text)
-    assert states.read(tmp_path) is None
-    assert find(tmp_path) is None
+    (statefile.make_folder(tmp_path) / "state.json").write_text(text)
+    assert statefile.read(tmp_path) is None
+    assert find_bench(tmp_path) is None
 
 
 def test_what_a_later_version_adds_is_passed_over(tmp_path: Path) -> None:
-    states.write(STATE, tmp_path)
+    statefile.write(STATE, tmp_path)
     path = tmp_path / "bench" / "state.json"
     path.write_text(path.read_text().replace("{", '{"colour": "red",', 1))
-    assert states.read(tmp_path) == STATE
+    assert statefile.read(tmp_path) == STATE
 
 
 def test_without_a_bench_there_is_none_and_no_folder_is_made(tmp_path: Path) -> None:
-    assert find(tmp_path / "home") is None
+    assert find_bench(tmp_path / "home") is None
     assert not (tmp_path / "home").exists()
 
 
 def test_a_bench_whose_process_is_gone_is_explained_once(tmp_path: Path) -> None:
-    states.write(STATE, tmp_path)
-    with pytest.raises(ClusterError, match=r"gone: its process ended without a word.*bench\.log"):
-        find(tmp_path)
-    assert find(tmp_path) is None
+    statefile.write(STATE, tmp_path)
+    with pytest.raises(ClusterError, match=r"gone: its process ended unexpectedly.*bench\.log"):
+        find_bench(tmp_path)
+    assert find_bench(tmp_path) is None
 
 
 def test_what_the_keeper_saw_is_told(tmp_path: Path) -> None:
-    states.write(replace(STATE, ended="its process 2 was killed"), tmp_path)
+    statefile.write(replace(STATE, ended="its process 2 was killed"), tmp_path)
     with pytest.raises(ClusterError, match=r"gone: its process 2 was killed.*`workbench up`"):
-        find(tmp_path)
+        find_bench(tmp_path)
 
 
 def test_looking_changes_nothing(tmp_path: Path) -> None:
-    states.write(STATE, tmp_path)
+    statefile.write(STATE, tmp_path)
     for _ in range(2):
-        sight = look(tmp_path)
-        assert sight.what == "gone" and sight.client is None
-        assert "/logs/bench.log" in sight.text
-    assert look(tmp_path / "elsewhere").what == "none"
+        status = check_bench(tmp_path)
+        assert status.name == "gone" and status.bench is None
+        assert "/logs/bench.log" in status.text
+    assert check_bench(tmp_path / "elsewhere").name == "none"
 
 
 def test_why_a_start_failed_is_kept(tmp_path: Path) -> None:
-    Events(states.folder(tmp_path) / "start.jsonl").write("end", error="no Java")
-    assert look(tmp_path) == Sight(what="none", text="no Java")
+    Events(statefile.make_folder(tmp_path) / "start.jsonl").write("end", error="no Java")
+    assert check_bench(tmp_path) == BenchStatus(name="none", text="no Java")
 
 
 def test_the_lock_says_who_lives_and_ends_with_its_process(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib; from workbench.jobs import statefile as state; "
-        "held = state.lock(pathlib.Path(sys.argv[1])); print('locked', flush=True); sys.stdin.read()"
+        "import sys, pathlib; from workbench.jobs import statefile; "
+        "held = statefile.lock(pathlib.Path(sys.argv[1])); print('locked', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)],
@@ -91,16 +90,16 @@ def test_the_lock_says_who_lives_and_ends_with_its_process(tmp_path: Path) -> No
     ) as holder:
         assert holder.stdout is not None and holder.stdin is not None
         assert holder.stdout.readline() == "locked\n"
-        assert states.alive(tmp_path)
-        assert states.lock(tmp_path) is None
+        assert statefile.is_alive(tmp_path)
+        assert statefile.lock(tmp_path) is None
         with pytest.raises(ClusterError, match="bench is starting"):
-            find(tmp_path)
+            find_bench(tmp_path)
         holder.kill()
-    assert not states.alive(tmp_path)
+    assert not statefile.is_alive(tmp_path)
 
 
 def test_a_second_keeper_ends_at_once_and_disturbs_nothing(tmp_path: Path) -> None:
-    held = states.lock(tmp_path)
+    held = statefile.lock(tmp_path)
     assert held is not None
     Events(tmp_path / "bench" / "start.jsonl").stage("Starting Ray")
     reply = subprocess.run(
@@ -111,7 +110,7 @@ def test_a_second_keeper_ends_at_once_and_disturbs_nothing(tmp_path: Path) -> No
     )
     assert reply.returncode == 1
     assert "up or starting here" in reply.stderr
-    assert look(tmp_path) == Sight(what="starting", text="Starting Ray")
+    assert check_bench(tmp_path) == BenchStatus(name="starting", text="Starting Ray")
     held.close()
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.ui.jobs import Job, Queue, plain
+from workbench.jobs.folder import strip_terminal_codes
+from workbench.ui.jobs import Job, Queue
 
 PYTHON = sys.executable
 
@@ -134,4 +135,4 @@ def test_an_id_that_is_no_job_is_refused(queue: Queue, name: str) -> None:
 
 
 def test_terminal_output_becomes_text() -> None:
-    assert plain("\x1b[31mred\x1b[0m\n10%\r50%\rdone\r\nend") == "red\ndone\nend"
+    assert strip_terminal_codes("\x1b[31mred\x1b[0m\n10%\r50%\rdone\r\nend") == "red\ndone\nend"
