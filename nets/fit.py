@@ -24,7 +24,8 @@ from nets.evaluation import Evaluation, Task
 from nets.losses import Loss
 from nets.monitor import Monitor
 from nets.net import Net
-from nets.optimizers import learning_rate, make_optimizer, make_step
+from nets.optimizers import learning_rate, make_optimizer
+from nets.torch_private import make_step
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-import sys
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 
+from nets.torch_private import leave_out_compiler
 from nets.training import TrainingConfig
 
 _ONE_CYCLE_WARMUP = 0.3
@@ -26,7 +24,7 @@ def make_optimizer(
     Weight decay acts on matrices and kernels only: shrinking biases and normalisation scales buys
     nothing and costs accuracy (He et al. 2019, "Bag of tricks", section 3.1).
     """
-    _leave_out_compiler()
+    leave_out_compiler()
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -45,25 +43,6 @@ def make_optimizer(
     if config.optimizer == "adagrad":
         return torch.optim.Adagrad(groups, rate)
     return torch.optim.RMSprop(groups, rate, momentum=momentum)
-
-
-def make_step(optimizer: torch.optim.Optimizer) -> Callable[[], object]:
-    """`optimizer.step`, step hooks included, without the wrapper that loads torch.compile."""
-    plain = torch.no_grad()(inspect.unwrap(type(optimizer).step))
-    return partial(optimizer.profile_hook_step(plain), optimizer)
-
-
-def _leave_out_compiler() -> None:
-    """Spare this process a second of imports, where nothing was compiled in it so far.
-
-    The first optimizer of a process loads all of torch.compile, only to keep some of its methods
-    from being compiled. PyTorch looks for the result in an attribute of each method first.
-    """
-    if "torch._dynamo" not in sys.modules:
-        for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict"):
-            plain = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
-            if plain is not None:
-                setattr(plain, "__dynamo_disable", plain)
 
 
 def learning_rate(config: TrainingConfig, step: int, num_steps: int) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nets.torch_private import differences, norms
+
 
 class LayerUpdates:
     """Norms of each layer over one epoch: made before it, measured after it."""
@@ -27,10 +29,10 @@ class LayerUpdates:
         """
         parameters = self._parameters()
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        changes = torch._foreach_sub(parameters, self._before)
+        changes = differences(parameters, self._before)
         tables = (gradients, parameters, self._before, changes)
-        norms = torch.stack([torch.stack(torch._foreach_norm(table)) for table in tables])
-        squares = norms.double().square().cpu()  # the one wait for the device
+        squares = torch.stack([norms(tensors) for tensors in tables]).double().square()
+        squares = squares.cpu()  # the one wait for the device
         found: dict[str, float] = {}
         first = 0
         for layer, owned in self.layers.items():

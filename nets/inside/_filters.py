@@ -135,7 +135,7 @@ def response(
     bias = 0.0 if conv.bias is None else float(conv.bias[filter_index].detach())
     top, left = (
         at * step - before
-        for at, step, before in zip((row, column), conv.stride, _before(conv), strict=True)
+        for at, step, (before, _) in zip((row, column), conv.stride, _padding(conv), strict=True)
     )
     return Response(
         window=window.numpy(),
@@ -149,18 +149,17 @@ def response(
     )
 
 
-def _before(conv: nn.Conv2d) -> tuple[int, int]:
-    """Padding above and to the left."""
-    if isinstance(conv.padding, str):
-        total = [
-            d * (k - 1) if conv.padding == "same" else 0
-            for d, k in zip(conv.dilation, conv.kernel_size, strict=True)
-        ]
-        return total[0] // 2, total[1] // 2
-    return int(conv.padding[0]), int(conv.padding[1])
+def _padding(conv: nn.Conv2d) -> list[tuple[int, int]]:
+    """Rows above and below, columns left and right."""
+    if not isinstance(conv.padding, str):
+        return [(size, size) for size in conv.padding]
+    if conv.padding == "valid":
+        return [(0, 0), (0, 0)]
+    totals = [d * (k - 1) for d, k in zip(conv.dilation, conv.kernel_size, strict=True)]
+    return [(total // 2, total - total // 2) for total in totals]
 
 
 def _pad(x: Tensor, conv: nn.Conv2d) -> Tensor:
     mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-    # PyTorch keeps the four paddings (left, right, top, bottom) of a convolution here
-    return nn.functional.pad(x, conv._reversed_padding_repeated_twice, mode=mode)
+    rows, columns = _padding(conv)
+    return nn.functional.pad(x, [*columns, *rows], mode=mode)

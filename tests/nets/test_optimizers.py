@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from typing import Any, get_args
 
 import pytest
@@ -133,18 +131,3 @@ def test_a_training_step_calls_the_optimizers_hooks(name: Optimizer) -> None:
     fit.optimizer.register_step_post_hook(lambda *_: calls.append("after"))
     fit.train_epoch([Batch(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))] * 2)
     assert calls == ["before", "after"] * 2
-
-
-def test_a_training_does_not_load_the_compiler() -> None:
-    """It takes a second of every process that trains."""
-    program = """
-import sys, torch
-from nets import CNNConfig, TensorSpec, TrainingConfig, build
-from nets.fit import Batch, Fit
-config = TrainingConfig()
-fit = Fit(build(CNNConfig(), TensorSpec(kind="image", shape=(1, 8, 8)), 3), config, steps_per_epoch=1)
-fit.train_epoch([Batch(torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 2, 0]))])
-fit.load_state_dict(fit.state_dict())
-sys.exit("torch._dynamo" in sys.modules)
-"""
-    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
