@@ -14,20 +14,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
-from mlflow.store.tracking.dbmodels.models import (
-    SqlExperiment,
-    SqlLatestMetric,
-    SqlMetric,
-    SqlParam,
-    SqlRun,
-    SqlTag,
-)
-from mlflow.utils.search_utils import SearchUtils
 
+from tracking import mlflow_private
 from tracking.errors import QueryError
 from tracking.query import ATTRIBUTES, Course, Names, Page, Query, sorted_points
 from tracking.run import ARCHIVED, PARENT, Run
 from tracking.store import connect
+
+SqlExperiment, SqlRun, SqlLatestMetric, SqlMetric, SqlParam, SqlTag = mlflow_private.run_tables()
 
 _ATTRIBUTES = {
     "run_id": SqlRun.run_uuid,
@@ -124,7 +118,7 @@ class DatabaseTable:
             )
             where.append(SqlRun.experiment_id.in_(named))
         try:
-            parsed = SearchUtils.parse_search_filter(query.text or None)
+            parsed = mlflow_private.parse_filter(query.text)
             return where + [_condition(part) for part in parsed]
         except (MlflowException, KeyError, ValueError) as error:
             reason = getattr(error, "message", None) or str(error)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tracking.store import quiet
+from tracking import mlflow_private
 
 LOADER = "nets.pyfunc"
 """Its `_load_pyfunc(folder)` gives an object with `predict(DataFrame) -> DataFrame`."""
@@ -41,7 +41,7 @@ def save_model(
         labels: names of the classes; the signature then has what a classifier answers.
         loader: module that loads the folder.
     """
-    quiet()
+    mlflow_private.quiet()
     with warnings.catch_warnings():
         # MLflow's own: about its type hints when it is first imported, and about an example that it
         # is not handed, because it would load the model to try it.

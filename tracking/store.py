@@ -3,7 +3,6 @@ file."""
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from tracking import mlflow_private
 from tracking.errors import TrackingError
 from tracking.home import home_folder
 
@@ -92,7 +92,7 @@ def connect(uri: str | None = None) -> MlflowClient:
         TrackingError: it cannot be reached or read. That takes seconds, not MLflow's minutes.
     """
     uri = store_uri(uri)
-    quiet()
+    mlflow_private.quiet()
     from mlflow import MlflowClient
 
     try:
@@ -141,13 +141,6 @@ def check(uri: str | None = None) -> str:
     return f"{masked(uri)} ({count} experiment{'s' * (count != 1)})"
 
 
-def quiet() -> None:
-    """No lines from MLflow about its tables and requirements, and errors only as they are raised."""
-    for name in ("alembic", "mlflow.utils.environment"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-
-
 def _scheme(uri: str) -> str:
     return uri.partition(":")[0].partition("+")[0] if ":" in uri else ""
 
@@ -190,14 +183,10 @@ def _check_file(file: Path) -> None:
 
 def _create(file: Path) -> None:
     """Make an SQLite store; it appears whole or not at all, whoever else makes it too."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    uri = f"{_SQLITE}{draft}"
     try:
-        SqlAlchemyStore(uri, (file.parent / "artifacts").as_uri())
-        SqlAlchemyStore._engine_map.pop(uri).dispose()
+        mlflow_private.create_database(f"{_SQLITE}{draft}", (file.parent / "artifacts").as_uri())
         with closing(sqlite3.connect(draft)) as database:
             # Readers and the writer do not wait for one another; a commit is one sync, not several.
             database.execute("PRAGMA journal_mode = WAL")
