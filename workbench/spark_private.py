@@ -36,7 +36,7 @@ def end_jvm() -> None:
         gateway.shutdown()
 
 
-def java_property(spark: SparkSession, name: str) -> str:
+def get_java_property(spark: SparkSession, name: str) -> str:
     """A system property of the session's JVM, such as `java.home`.
 
     `SparkContext._jvm`: a session that somebody else started does not say which Java it runs on.
@@ -44,7 +44,7 @@ def java_property(spark: SparkSession, name: str) -> str:
     return str(_context(spark)._jvm.java.lang.System.getProperty(name))
 
 
-def num_executors(spark: SparkSession) -> int:
+def count_executors(spark: SparkSession) -> int:
     """How many executors the session has now.
 
     `_jsc.sc().statusTracker().getExecutorInfos()`: PySpark's own `statusTracker()` has jobs and
@@ -53,7 +53,7 @@ def num_executors(spark: SparkSession) -> int:
     return len(_java_context(spark).statusTracker().getExecutorInfos()) - 1  # one is the driver
 
 
-def executor_cores(spark: SparkSession) -> list[int]:
+def list_executor_cores(spark: SparkSession) -> list[int]:
     """The cores of each executor.
 
     `_jsc.sc().statusStore()`: PySpark shows them on the pages of its UI only.

@@ -25,8 +25,8 @@ assert spark_private.has_jvm()
 """
 
 _LOCAL = """
-assert spark_private.java_property(spark, "java.specification.version") in ("1.8", "11", "17")
-assert spark_private.num_executors(spark) == 0 and spark_private.executor_cores(spark) == []
+assert spark_private.get_java_property(spark, "java.specification.version") in ("1.8", "11", "17")
+assert spark_private.count_executors(spark) == 0 and spark_private.list_executor_cores(spark) == []
 assert not spark_private.request_executors(spark, 1)
 
 def cancel():
@@ -51,10 +51,10 @@ assert builder.getOrCreate().range(3).count() == 3
 
 _EXECUTORS = """
 until = time.monotonic() + 60
-while time.monotonic() < until and not spark_private.num_executors(spark):
+while time.monotonic() < until and not spark_private.count_executors(spark):
     time.sleep(0.1)
-assert spark_private.num_executors(spark) == 1
-assert spark_private.executor_cores(spark) == [2]
+assert spark_private.count_executors(spark) == 1
+assert spark_private.list_executor_cores(spark) == [2]
 assert spark_private.request_executors(spark, 1)
 """
 

@@ -1,4 +1,4 @@
-"""Ray and Spark, up and down."""
+"""Starts Ray and Spark, and stops them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench of a Spark session that a program started by itself: Ray comes to it, and stays."""
+"""A session around a Spark session that the caller's program started."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _JOINED: dict[str, Session] = {}
 
 
 def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
-    """The bench that the session belongs to; else one made of the session and of this process's Ray.
+    """The session that `spark` belongs to; otherwise a new one of `spark` and this process's Ray.
 
-    Ray that does not run yet is started (`config.address`), and stays until the process ends: one
-    fit after another finds it, and the processes that wait to train, as they are.
+    Where no Ray runs yet, it is started or joined (`config.address`) and stays until the process ends,
+    so that later fits find it and its idle training processes.
 
     Raises:
         ClusterError: Ray could not be started or joined.
@@ -53,9 +53,9 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
 
 
 def _java_of(spark: SparkSession) -> Java:
-    version = spark_private.java_property(spark, "java.specification.version")
+    version = spark_private.get_java_property(spark, "java.specification.version")
     return Java(
-        home=Path(spark_private.java_property(spark, "java.home")),
+        home=Path(spark_private.get_java_property(spark, "java.home")),
         version=int(version.removeprefix("1.")),
         source="the Spark session",
     )

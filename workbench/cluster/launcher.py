@@ -1,9 +1,9 @@
-"""The process that holds the application on a person's Spark cluster, and Ray in its executors.
+"""The process with the application on the user's Spark cluster, and Ray in its executors.
 
     python -m workbench.cluster.launcher DESCRIPTOR < settings.json
 
-It reads `cluster.spark` as one line of JSON, tells on the descriptor how far it is, as lines of JSON
-with `stage`, `address` or `error`, and ends when its input does: with the process that started it.
+It reads `cluster.spark` as one line of JSON from its input. To the descriptor it writes lines of JSON
+with `stage`, `address` or `error`. It ends when its input ends: with the process that started it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _EXECUTORS_S = 120.0
-"""How long Spark may take to give the first executors."""
+"""How long Spark may take to start the first executors."""
 _HEAD_S = 60.0
 """How long Ray's head may take to answer."""
 
 
 def main() -> int:
-    """Start, stay, stop in order."""
+    """Start Spark and Ray, wait until the input ends, stop them in reverse order."""
     with os.fdopen(int(sys.argv[1]), "w", buffering=1) as events:
 
         def tell(**event: str) -> None:
@@ -55,29 +55,29 @@ def main() -> int:
 
 
 def start(stack: ExitStack, config: SparkClusterConfig, stage: Callable[[str], None]) -> str:
-    """Ray in the executors of the Spark cluster, until the stack closes; its address.
+    """Start Ray in the executors of the Spark cluster until the stack closes; returns its address.
 
     Raises:
-        ClusterError: Spark does not answer or gives no executors, or they have other packages.
+        ClusterError: Spark does not answer or starts no executors, or they have other packages.
     """
     master = str(config.master)
     check_master(master)
     use_token()
     find_java().use()
-    spark = _session(config)
+    spark = _open_spark(config)
     stack.callback(spark.stop)
     sparkcontext: SparkContext = spark.sparkContext
-    asked = config.min_nodes or config.max_nodes
+    number = config.min_nodes or config.max_nodes
     if sparkcontext.getConf().get("spark.dynamicAllocation.enabled") == "true":
-        asked = 1
-    cores = wait_for_executors(spark, asked, master)
+        number = 1
+    cores = wait_for_executors(spark, number, master)
     stage(f"Comparing the packages of {len(cores)} executors with this machine's")
     here, there = package_check.describe_python(), describe_executors(spark, sum(cores))
     package_check.check_same_packages(here, there, "Spark's executors")
     os.environ["WORKBENCH_NODES_PATH"] = build_nodes_path([here, *there])
     os.environ["RAY_ON_SPARK_START_HOOK"] = "workbench.cluster.start_hook.StartHook"
     stage(f"Starting Ray in the executors of {master}")
-    return _ray(stack, config, spark, min(cores))
+    return _start_ray(stack, config, spark, min(cores))
 
 
 def check_master(master: str) -> None:
@@ -86,45 +86,45 @@ def check_master(master: str) -> None:
     Raises:
         ClusterError: no master of a standalone cluster answers.
     """
-    found = re.fullmatch(r"spark://(.+)", master)
-    if not found:
+    standalone = re.fullmatch(r"spark://(.+)", master)
+    if not standalone:
         return
-    said = ""
-    for each in found[1].split(","):
-        host, _, port = each.rpartition(":")
+    reason = ""
+    for address in standalone[1].split(","):
+        host, _, port = address.rpartition(":")
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
             return
         except OSError as error:
-            said = str(error)
+            reason = str(error)
     raise ClusterError(
-        f"No Spark master answers at {master} ({said}). Start one there "
+        f"No Spark master answers at {master} ({reason}). Start one there "
         "($SPARK_HOME/sbin/start-master.sh), or correct cluster.spark.master."
     )
 
 
 def build_spark_settings(config: SparkClusterConfig) -> dict[str, str]:
-    """The Spark settings of the application that holds Ray's nodes; those of the person win."""
-    found = {
+    """Settings of the Spark application for Ray's nodes; `config.settings` overrides them."""
+    settings = {
         "spark.ui.enabled": "false",  # it would listen to the whole network
         "spark.ui.showConsoleProgress": "false",
         "spark.speculation": "false",  # a task is a Ray node, however long it takes
-        "spark.driver.host": _address_towards(str(config.master)),
+        "spark.driver.host": _find_own_address(str(config.master)),
         "spark.executor.instances": str(config.max_nodes),
     }
-    found["spark.driver.bindAddress"] = found["spark.driver.host"]
+    settings["spark.driver.bindAddress"] = settings["spark.driver.host"]
     if config.cpus_per_node is not None:
-        found["spark.executor.cores"] = str(config.cpus_per_node)
-        found["spark.cores.max"] = str(config.cpus_per_node * config.max_nodes)
+        settings["spark.executor.cores"] = str(config.cpus_per_node)
+        settings["spark.cores.max"] = str(config.cpus_per_node * config.max_nodes)
     if config.memory_per_node is not None:
-        # Beside the heap: YARN and Kubernetes end an executor whose processes take more than both.
-        found["spark.executor.memoryOverhead"] = config.memory_per_node
+        # Beside the heap: YARN and Kubernetes kill an executor that takes more than both together.
+        settings["spark.executor.memoryOverhead"] = config.memory_per_node
     if config.gpus_per_node:
-        found["spark.executor.resource.gpu.amount"] = str(config.gpus_per_node)
-    return found | config.settings
+        settings["spark.executor.resource.gpu.amount"] = str(config.gpus_per_node)
+    return settings | config.settings
 
 
-def _session(config: SparkClusterConfig) -> SparkSession:
+def _open_spark(config: SparkClusterConfig) -> SparkSession:
     os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["PYSPARK_PYTHON"] = config.settings.get("spark.pyspark.python", sys.executable)
     from pyspark.sql import SparkSession
@@ -137,30 +137,30 @@ def _session(config: SparkClusterConfig) -> SparkSession:
     return spark
 
 
-def wait_for_executors(spark: SparkSession, asked: int, master: str) -> list[int]:
-    """Wait until Spark has given `asked` executors; the cores of each.
+def wait_for_executors(spark: SparkSession, number: int, master: str) -> list[int]:
+    """Wait until Spark has started `number` executors; returns the cores of each.
 
     Raises:
-        ClusterError: it has given none within two minutes.
+        ClusterError: it has started none within two minutes.
     """
     deadline = time.monotonic() + _EXECUTORS_S
     while True:
-        cores = spark_private.executor_cores(spark)
-        if len(cores) >= asked:
+        cores = spark_private.list_executor_cores(spark)
+        if len(cores) >= number:
             return cores
         if time.monotonic() > deadline:
             break
         time.sleep(0.2)
     if cores:
-        return cores  # fewer nodes than asked for: the check of an experiment's needs says so
-    wanted = {
+        return cores  # too few nodes: the check of what an experiment needs reports that
+    sizes = {
         name: value
         for name, value in spark.sparkContext.getConf().getAll()
         if name.startswith(("spark.executor.", "spark.cores.")) and "Java" not in name
     }
     raise ClusterError(
-        f"Spark at {master} gave no executor within {_EXECUTORS_S:.0f} s: its workers are taken, or "
-        f"too small for {wanted}. Look at its own pages; lower cluster.spark.cpus_per_node or "
+        f"Spark at {master} started no executor within {_EXECUTORS_S:.0f} s: its workers are busy, or "
+        f"too small for {sizes}. See the pages of that Spark; lower cluster.spark.cpus_per_node or "
         "spark.executor.memory in cluster.spark.settings."
     )
 
@@ -174,42 +174,40 @@ def describe_executors(spark: SparkSession, tasks: int) -> list[dict[str, Any]]:
     from py4j.protocol import Py4JJavaError
     from pyspark import cloudpickle
 
-    # By value: a machine that lacks this program is to say so.
+    # By value: it must run on a machine that lacks this program.
     cloudpickle.register_pickle_by_value(package_check)
     describe = package_check.describe_python
     try:
-        found = (
-            spark.sparkContext.parallelize(range(tasks), tasks).map(lambda _: describe()).collect()
-        )
+        rows = spark.sparkContext.parallelize(range(tasks), tasks)
+        answers = rows.map(lambda _: describe()).collect()
     except Py4JJavaError as error:
-        raise ClusterError(_python_of_executors(str(error.java_exception))) from error
+        raise ClusterError(_explain_python(str(error.java_exception))) from error
     finally:
         cloudpickle.unregister_pickle_by_value(package_check)
-    return list({(each["host"], each["prefix"]): each for each in found}.values())
+    return list({(each["host"], each["prefix"]): each for each in answers}.values())
 
 
-def _python_of_executors(said: str) -> str:
+def _explain_python(error: str) -> str:
     python = os.environ["PYSPARK_PYTHON"]
-    if "Cannot run program" in said:
+    if "Cannot run program" in error:
         return (
             f"Spark's executors have no Python at {python}. Install the environment of this machine "
             "at the same path there, or name theirs: spark.pyspark.python in cluster.spark.settings."
         )
-    if found := re.search(
-        r"PYTHON_VERSION_MISMATCH.*?\(?(\d+[.,] ?\d+)\)?.*?(\d+\.\d+)", said, re.S
-    ):
+    pattern = r"PYTHON_VERSION_MISMATCH.*?\(?(\d+[.,] ?\d+)\)?.*?(\d+\.\d+)"
+    if versions := re.search(pattern, error, re.S):
         return (
-            f"Spark's executors run Python {found[1].replace(', ', '.')} ({python}), and this "
-            f"machine {found[2]}. Both must be the same: name one that is in "
-            "cluster.spark.settings, as spark.pyspark.python."
+            f"Spark's executors run Python {versions[1].replace(', ', '.')} ({python}), and this "
+            f"machine {versions[2]}. They must be the same: name a Python {versions[2]} of theirs as "
+            "spark.pyspark.python in cluster.spark.settings."
         )
-    return f"Spark's executors could not run Python: {said.strip().splitlines()[0]}"
+    return f"Spark's executors could not run Python: {error.strip().splitlines()[0]}"
 
 
 def build_nodes_path(machines: list[dict[str, Any]]) -> str:
-    """The PATH of Ray's nodes: `ray` and `java` of each machine, then what each has.
+    """The PATH of Ray's nodes: folders of `ray` and `java` on each machine, then each machine's own PATH.
 
-    Folders that a machine lacks do not matter to it.
+    All nodes get the same PATH; folders that a machine lacks do no harm.
     """
     parts: list[str] = []
     for each in machines:
@@ -221,14 +219,16 @@ def build_nodes_path(machines: list[dict[str, Any]]) -> str:
     return os.pathsep.join(dict.fromkeys(part for part in parts if part))
 
 
-def _ray(stack: ExitStack, config: SparkClusterConfig, spark: SparkSession, cores: int) -> str:
+def _start_ray(
+    stack: ExitStack, config: SparkClusterConfig, spark: SparkSession, cores: int
+) -> str:
     from ray.util.spark import cluster_init, setup_ray_cluster, shutdown_ray_cluster
 
-    # Ray waits 20 s for its head whatever happens, and looks once; this looks until it answers.
+    # Ray waits 20 s for its head, then looks once. This looks again and again until it answers.
     cluster_init._RAY_HEAD_STARTUP_TIMEOUT = 0
     cluster_init.is_port_in_use = _answers_soon
     if str(config.master).startswith("k8s://"):
-        # Ray refuses masters it has not been tried with; all that follows are plain Spark tasks.
+        # Ray refuses masters that it was not tested with, but all it runs there are plain Spark tasks.
         spark.sparkContext.master = "yarn"
     gpus = config.gpus_per_node
     if gpus is None:
@@ -259,17 +259,17 @@ def _answers_soon(host: str, port: int) -> bool:
     return False
 
 
-def _address_towards(master: str) -> str:
-    """This machine's address as the Spark cluster reaches it."""
+def _find_own_address(master: str) -> str:
+    """This machine's address, as the Spark cluster reaches it."""
     if master.startswith("local-cluster"):
         return "127.0.0.1"
-    found = re.match(r"(?:spark|k8s)://(?:https?://)?\[?([^\],/]+?)\]?:(\d+)", master)
+    address = re.match(r"(?:spark|k8s)://(?:https?://)?\[?([^\],/]+?)\]?:(\d+)", master)
     import ray
 
-    if found is None:
+    if address is None:
         return str(ray.util.get_node_ip_address())
     try:
-        with socket.create_connection((found[1], int(found[2])), timeout=5) as connection:
+        with socket.create_connection((address[1], int(address[2])), timeout=5) as connection:
             return str(connection.getsockname()[0])
     except OSError:
         return str(ray.util.get_node_ip_address())
@@ -279,8 +279,8 @@ def _explain(error: Exception) -> str:
     causes = [error]
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)  # type: ignore[arg-type]
-    said = [str(each).strip().splitlines()[0] for each in causes if str(each).strip()]
-    return f"Ray did not start on Spark: {': '.join(dict.fromkeys(said)) or type(error).__name__}"
+    lines = [str(each).strip().splitlines()[0] for each in causes if str(each).strip()]
+    return f"Ray did not start on Spark: {': '.join(dict.fromkeys(lines)) or type(error).__name__}"
 
 
 if __name__ == "__main__":

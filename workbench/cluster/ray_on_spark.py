@@ -1,8 +1,8 @@
-"""The launcher of a Spark-first start, seen from the process that experiments run in.
+"""Starts and stops the launcher: the process with the application on the user's Spark cluster.
 
-Two Spark contexts cannot live in one process, and RayDP needs one here: the application on the
-person's own Spark cluster, which holds the executors that Ray's nodes run in, lives in a process
-beside this one (`workbench.cluster.launcher`) and ends with it.
+Ray's nodes run in the executors of that application. It cannot live in this process: RayDP has a Spark
+context here, and a process can have only one. So `workbench.cluster.launcher` runs beside this process
+and ends with it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from workbench.cluster.java import find_java
 from workbench.errors import ClusterError
 
 _STOP_S = 40.0
-"""Ray's nodes in executors take some seconds to notice that they are to end."""
+"""Ray's nodes in executors notice the end only after some seconds."""
 
 
 @contextmanager
 def start_ray_in_executors(
     config: SparkClusterConfig, log_path: Path, stage: Callable[[str], None]
 ) -> Iterator[str]:
-    """A Ray whose nodes are in a Spark cluster's executors, until the block ends.
+    """Run Ray in the executors of a Spark cluster until the block ends.
 
     Args:
-        stage: is told what goes on.
+        stage: called with a line for the user at each step.
 
     Yields:
         Ray's address.
@@ -44,30 +44,30 @@ def start_ray_in_executors(
     """
     find_java().use()
     stage(f"Opening a Spark application at {config.master}")
-    told, tell = os.pipe()
+    read_end, write_end = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "workbench.cluster.launcher", str(tell)],
+        [sys.executable, "-m", "workbench.cluster.launcher", str(write_end)],
         stdin=subprocess.PIPE,
-        pass_fds=(tell,),
-        start_new_session=True,  # Ctrl-C is for this process, which ends that one in order
+        pass_fds=(write_end,),
+        start_new_session=True,  # Ctrl-C reaches only this process, which then ends the launcher
         text=True,
     )
-    os.close(tell)
+    os.close(write_end)
     assert process.stdin is not None
     address = None
     try:
         process.stdin.write(json.dumps(to_dict(config)) + "\n")
         process.stdin.flush()
-        with os.fdopen(told) as events:
-            address = _address(events, process, log_path, stage)
+        with os.fdopen(read_end) as events:
+            address = _read_address(events, process, log_path, stage)
             yield address
     finally:
         if address is None and process.poll() is None:
-            process.terminate()  # it is waiting for something, and not for us
+            process.terminate()  # it waits for Spark or Ray and would not notice that its input ends
         _end(process)
 
 
-def _address(
+def _read_address(
     events: Any, process: subprocess.Popen[str], log_path: Path, stage: Callable[[str], None]
 ) -> str:
     for line in events:
@@ -85,7 +85,7 @@ def _address(
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Ask it to end, which closing its input does; kill what is left of it after a while."""
+    """End it by closing its input; kill what is left of it after `_STOP_S`."""
     with suppress(psutil.NoSuchProcess):
         family = psutil.Process(process.pid).children(recursive=True)
         with suppress(OSError):

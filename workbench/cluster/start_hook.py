@@ -1,7 +1,7 @@
-"""What Ray asks on its way into Spark's executors: the environment of its nodes there.
+"""Sets the environment of the Ray nodes in Spark's executors.
 
-Ray loads this by the name in RAY_ON_SPARK_START_HOOK. What it returns travels inside Spark's tasks,
-so that the token is in no setting, no command line and no runtime environment.
+Ray loads `StartHook` by the name in RAY_ON_SPARK_START_HOOK. The variables travel inside Spark's tasks,
+so the token is in no setting, no command line and no runtime environment.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ray.util.spark.utils import is_in_databricks_runtime
 from workbench.cluster.ray_token import read_token
 
 PATH = "WORKBENCH_NODES_PATH"
-"""Variable with the PATH of the nodes: they have to find `ray` and `java`."""
+"""The variable with the PATH of the nodes, on which they find `ray` and `java`."""
 
 _Base: type = (
     DefaultDatabricksRayOnSparkStartHook if is_in_databricks_runtime() else RayOnSparkStartHook
@@ -23,13 +23,13 @@ _Base: type = (
 
 
 class StartHook(_Base):
-    """Ray's own, and the token and the PATH of the nodes."""
+    """Ray's own hook, with the token and the PATH of the nodes."""
 
     def __init__(self, is_global: bool = False) -> None:
-        super().__init__(is_global)  # Ray makes its own with the argument, and others without
+        super().__init__(is_global)  # Ray passes the argument to its own hooks only
 
     def custom_environment_variables(self) -> dict[str, str]:
-        """For the head, which runs here, and for each node in an executor."""
+        """Variables of the head, which runs here, and of each node in an executor."""
         secret = read_token()
         return {
             **super().custom_environment_variables(),

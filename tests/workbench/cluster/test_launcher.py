@@ -1,15 +1,15 @@
-"""What the application that holds Ray's nodes asks of a Spark cluster."""
+"""The launcher: its Spark settings, and its messages when a Spark cluster does not serve."""
 
 from __future__ import annotations
 
-import os
+import re
 import socket
 
 import pytest
 
 from workbench.cluster.config import SparkClusterConfig
 from workbench.cluster.launcher import (
-    _python_of_executors,
+    _explain_python,
     build_nodes_path,
     build_spark_settings,
     check_master,
@@ -17,23 +17,29 @@ from workbench.cluster.launcher import (
 from workbench.errors import ClusterError
 
 
-def test_executors_are_asked_for_what_a_node_takes() -> None:
+def test_spark_is_asked_for_executors_of_a_nodes_size() -> None:
     config = SparkClusterConfig(
-        master="local-cluster[2,4,2048]", max_nodes=3, cpus_per_node=4, gpus_per_node=1, memory_per_node="8g"
-    )  # fmt: skip
-    found = build_spark_settings(config)
-    assert found["spark.executor.cores"] == "4" and found["spark.cores.max"] == "12"
-    assert found["spark.executor.memoryOverhead"] == "8g"
-    assert found["spark.executor.resource.gpu.amount"] == "1"
-    assert found["spark.driver.host"] == "127.0.0.1"
-    assert found["spark.ui.enabled"] == "false"
+        master="local-cluster[2,4,2048]",
+        max_nodes=3,
+        cpus_per_node=4,
+        gpus_per_node=1,
+        memory_per_node="8g",
+    )
+    settings = build_spark_settings(config)
+    assert settings["spark.executor.cores"] == "4" and settings["spark.cores.max"] == "12"
+    assert settings["spark.executor.memoryOverhead"] == "8g"
+    assert settings["spark.executor.resource.gpu.amount"] == "1"
+    assert settings["spark.driver.host"] == "127.0.0.1"
+    assert settings["spark.ui.enabled"] == "false"
 
 
-def test_a_persons_settings_win() -> None:
+def test_the_users_settings_win() -> None:
     own = {"spark.ui.enabled": "true", "spark.driver.host": "10.1.2.3"}
-    found = build_spark_settings(SparkClusterConfig(master="local-cluster[1,1,1024]", settings=own))
-    assert found["spark.ui.enabled"] == "true" and found["spark.driver.host"] == "10.1.2.3"
-    assert "spark.executor.cores" not in found  # what Spark gives
+    settings = build_spark_settings(
+        SparkClusterConfig(master="local-cluster[1,1,1024]", settings=own)
+    )
+    assert settings["spark.ui.enabled"] == "true" and settings["spark.driver.host"] == "10.1.2.3"
+    assert "spark.executor.cores" not in settings  # what Spark gives
 
 
 def test_a_master_that_does_not_answer_is_refused_at_once() -> None:
@@ -51,13 +57,11 @@ def test_a_master_that_does_not_answer_is_refused_at_once() -> None:
 def test_nodes_find_ray_and_java_of_any_machine() -> None:
     here = {"executable": "/v/bin/python", "java": "/j", "path": "/usr/bin:/bin"}
     there = {"executable": "/v/bin/python", "java": None, "path": "/opt/bin:/bin"}
-    assert build_nodes_path([here, there]).split(os.pathsep) == [
-        "/v/bin", "/j/bin", "/usr/bin", "/bin", "/opt/bin",
-    ]  # fmt: skip
+    assert build_nodes_path([here, there]) == "/v/bin:/j/bin:/usr/bin:/bin:/opt/bin"
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("error", "message"),
     [
         (
             'java.io.IOException: Cannot run program "/no/python": error=2',
@@ -72,9 +76,7 @@ def test_nodes_find_ray_and_java_of_any_machine() -> None:
     ],
 )
 def test_a_python_that_does_not_run_there_is_explained(
-    said: str, message: str, monkeypatch: pytest.MonkeyPatch
+    error: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYSPARK_PYTHON", "/no/python")
-    import re
-
-    assert re.search(message, _python_of_executors(said))
+    assert re.search(message, _explain_python(error))
