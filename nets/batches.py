@@ -59,7 +59,7 @@ def batches(
     every rank gets the same number of batches (collective gradients need that); up to
     `world_size - 1` rows, different ones each epoch, sit out. A last batch of a single row joins
     the one before it, since batch normalisation cannot train on one row. With `resample`, it is a
-    permutation of rows drawn class by class, `resampled_rows` of them (`TrainingConfig.resample`).
+    permutation of rows drawn class by class, `num_resampled_rows` of them (`TrainingConfig.resample`).
 
     Without it (evaluation), each rank gets consecutive rows in order, as views: every row exactly
     once over all ranks, and the ranks' results joined in rank order are in row order.
@@ -69,7 +69,7 @@ def batches(
     """
     num_rows = len(data.features)
     if shuffle and resample != "none":
-        num_rows = resampled_rows(torch.bincount(data.label).tolist(), resample)
+        num_rows = num_resampled_rows(torch.bincount(data.label).tolist(), resample)
     start, stop = _share(num_rows, shuffle, rank, world_size)
     bounds = _bounds(stop - start, batch_size, shuffle)
     if not shuffle:
@@ -86,7 +86,7 @@ def batches(
         yield _each(data, methodcaller("index_select", 0, rows))
 
 
-def resampled_rows(class_counts: Sequence[int], resample: Resample) -> int:
+def num_resampled_rows(class_counts: Sequence[int], resample: Resample) -> int:
     """Rows of an epoch in which every class that has rows has as many as the largest or smallest."""
     present = [count for count in class_counts if count]
     if resample == "none" or not present:

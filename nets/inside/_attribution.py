@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nets.errors import ConfigError
-from nets.inside._capture import find, private, run
-from nets.inside._feature_maps import body, prepared
+from nets.inside._capture import copy_modules, find, run
+from nets.inside._feature_maps import body, prepare_features
 from nets.inside._filters import convolutions
 
 Array = NDArray[np.float32]
@@ -52,12 +52,12 @@ def grad_cam(net: nn.Module, features: Tensor, target: int, layer: str | None = 
     """Where `layer`'s maps speak for `target` (Selvaraju et al. 2017): (h, w), >= 0."""
     from captum.attr import LayerGradCam
 
-    twin = private(net)
+    twin = copy_modules(net)
     names = convolutions(twin)
     if not names:
         raise ConfigError("Grad-CAM needs a convolution, and this net has none.")
     method = LayerGradCam(body(twin), find(twin, layer or names[-1]))
-    heat = method.attribute(prepared(twin, features), target=target, relu_attributions=True)
+    heat = method.attribute(prepare_features(twin, features), target=target, relu_attributions=True)
     return _array(heat[0].mean(dim=0))
 
 
@@ -68,9 +68,9 @@ def integrated_gradients(net: nn.Module, features: Tensor, target: int, steps: i
     """
     from captum.attr import IntegratedGradients
 
-    twin = private(net)
+    twin = copy_modules(net)
     heat = IntegratedGradients(body(twin)).attribute(
-        prepared(twin, features), target=target, n_steps=steps
+        prepare_features(twin, features), target=target, n_steps=steps
     )
     return _array(heat[0].sum(dim=0))
 
@@ -82,8 +82,8 @@ def occlusion(net: nn.Module, features: Tensor, target: int, window: int | None 
     """
     from captum.attr import Occlusion
 
-    twin = private(net)
-    x = prepared(twin, features)
+    twin = copy_modules(net)
+    x = prepare_features(twin, features)
     side = window or max(2, min(x.shape[2:]) // 8)
     with torch.no_grad():
         heat = Occlusion(body(twin)).attribute(
@@ -104,14 +104,17 @@ def step_attribution(
     Of a series the input itself varies, of tokens the output of the first embedding, from zeros.
     Signed; steps past `length` are 0.
     """
-    twin = private(net)
+    twin = copy_modules(net)
     size = int(features.shape[1]) if length is None else length
     sizes = None if length is None else torch.tensor([length])
     embedding = next((m for m in twin.modules() if isinstance(m, nn.Embedding)), None)
     with torch.backends.cudnn.flags(enabled=False):  # its RNN has no backward in eval mode
         if embedding is None:
             heat = _path(
-                lambda x: run(body(twin), x, _as(sizes, x)), prepared(twin, features), target, steps
+                lambda x: run(body(twin), x, _as(sizes, x)),
+                prepare_features(twin, features),
+                target,
+                steps,
             )
         else:
             heat = _token_path(twin, embedding, features, sizes, target, steps)

@@ -23,7 +23,7 @@ M = TypeVar("M", bound=nn.Module)
 _SILENT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Identity, nn.Flatten)
 
 
-def private(net: M) -> M:
+def copy_modules(net: M) -> M:
     """A copy of the module tree in eval mode that shares every parameter and buffer with `net`."""
     shared: list[Tensor] = [*net.parameters(), *net.buffers()]
     twin = copy.deepcopy(net, {id(tensor): tensor for tensor in shared})
@@ -56,7 +56,7 @@ def find(net: nn.Module, layer: str) -> nn.Module:
 
 
 @contextmanager
-def observed(
+def observe(
     net: nn.Module, layers: Iterable[str], see: Callable[[str, Any], None]
 ) -> Iterator[None]:
     """Call `see(name, output)` whenever a layer of `net` runs; a layer run again is `name#2`, ...
@@ -82,12 +82,12 @@ def observed(
             handle.remove()
 
 
-def padded(output: Any) -> Tensor | None:
+def to_padded(output: Any) -> Tensor | None:
     """The tensor in a layer's output (its padded sequence, if recurrent); None without one."""
     if isinstance(output, PackedSequence):
         return pad_packed_sequence(output, batch_first=True)[0]
     if isinstance(output, tuple) and output:
-        return padded(output[0])
+        return to_padded(output[0])
     return output if isinstance(output, Tensor) else None
 
 
@@ -104,14 +104,14 @@ def outputs(
     layers: Iterable[str] | None = None,
 ) -> dict[str, Tensor]:
     """Cloned outputs of `layers` (default: all of `layer_names`), in the order they ran."""
-    twin, seen = private(net), {}
+    twin, seen = copy_modules(net), {}
 
     def see(name: str, output: Any) -> None:
-        tensor = padded(output)
+        tensor = to_padded(output)
         if tensor is not None:
             seen[name] = tensor.detach().clone()
 
     wanted = layer_names(twin) if layers is None else list(layers)
-    with torch.inference_mode(), observed(twin, wanted, see):
+    with torch.inference_mode(), observe(twin, wanted, see):
         run(twin, features, length)
     return seen

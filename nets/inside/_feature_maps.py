@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nets.errors import ConfigError
-from nets.inside._capture import observed, outputs, padded, private, run
+from nets.inside._capture import copy_modules, observe, outputs, run, to_padded
 
 Array = NDArray[np.float32]
 
@@ -35,7 +35,7 @@ def feature_maps(
 def scores(net: nn.Module, features: Tensor, length: Tensor | None = None) -> Array:
     """(B, num_outputs) logits or values, in eval mode."""
     with torch.inference_mode():
-        result: Array = run(private(net), features, length).float().cpu().numpy()
+        result: Array = run(copy_modules(net), features, length).float().cpu().numpy()
     return result
 
 
@@ -70,14 +70,14 @@ def top_activating(
     length: Tensor | None = None,
 ) -> list[Excitation]:
     """The `count` samples that excite a channel of `layer` most, each at its strongest position."""
-    twin = private(net)
+    twin = copy_modules(net)
     best: list[Tensor] = []
     where: list[Tensor] = []
     width = 1
 
     def see(_name: str, output: Any) -> None:
         nonlocal width
-        tensor = padded(output)
+        tensor = to_padded(output)
         if tensor is None or tensor.ndim < 2:
             raise ConfigError(f"layer {layer!r} puts out no maps.")
         if tensor.ndim == 3:  # (B, steps, width): the position is the step
@@ -92,7 +92,7 @@ def top_activating(
         best.append(value.float().cpu())
         where.append(position.cpu())
 
-    with torch.inference_mode(), observed(twin, [layer], see):
+    with torch.inference_mode(), observe(twin, [layer], see):
         for start in range(0, len(features), batch_size):
             part = slice(start, start + batch_size)
             run(twin, features[part], None if length is None else length[part])
@@ -108,7 +108,7 @@ def top_activating(
     ]
 
 
-def prepared(net: nn.Module, features: Tensor) -> Tensor:
+def prepare_features(net: nn.Module, features: Tensor) -> Tensor:
     """The net's own first layer applied to raw samples; `features` as float where it has none."""
     prepare = getattr(net, "prepare", None)
     with torch.no_grad():
@@ -131,8 +131,8 @@ def receptive_field(
     input after the other as NaN and watching whether it arrives: right for any architecture, with
     max pooling, strides and branches.
     """
-    twin = private(net)
-    whole = prepared(twin, features[:1])
+    twin = copy_modules(net)
+    whole = prepare_features(twin, features[:1])
     if whole.ndim != 4:
         raise ConfigError(
             f"A receptive field needs pictures (B, C, H, W), got a batch of {tuple(whole.shape)}."
@@ -145,12 +145,12 @@ def receptive_field(
     reached: list[Tensor] = []
 
     def see(_name: str, output: Any) -> None:
-        tensor = padded(output)
+        tensor = to_padded(output)
         assert tensor is not None
         at = tensor[:, :, row, column] if tensor.ndim == 4 else tensor.reshape(len(tensor), -1)
         reached.append(at.isnan().any(dim=1))
 
-    with torch.inference_mode(), observed(twin, [layer], see):
+    with torch.inference_mode(), observe(twin, [layer], see):
         run(body(twin), marked)
     rows, columns = (part.nonzero().flatten() for part in torch.split(reached[0], [height, width]))
     if not len(rows) or not len(columns):
@@ -188,8 +188,8 @@ def maximise(
     (2015) and the one-pixel jitter of Mordvintsev et al. (2015), which keep it from becoming
     static. `features` (1, *shape) gives only the shape. For images.
     """
-    twin = private(net).float()
-    like = prepared(twin, features[:1])
+    twin = copy_modules(net).float()
+    like = prepare_features(twin, features[:1])
     if like.ndim != 4:
         raise ConfigError(f"Activation maximisation needs pictures, got {tuple(like.shape)}.")
     generator = torch.Generator().manual_seed(seed)
@@ -198,12 +198,12 @@ def maximise(
     held: list[Tensor] = []
 
     def see(_name: str, output: Any) -> None:
-        tensor = padded(output)
+        tensor = to_padded(output)
         if tensor is None or tensor.ndim < 2 or not 0 <= channel < tensor.shape[1]:
             raise ConfigError(f"{layer} has no channel {channel}.")
         held.append(tensor[0, channel].clone().mean())
 
-    with observed(twin, [layer], see):
+    with observe(twin, [layer], see):
         for _ in range(steps):
             shift = torch.randint(-1, 2, (2,), generator=generator).tolist()
             run(body(twin), x.roll(shift, dims=(2, 3)))

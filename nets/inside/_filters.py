@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nets.errors import ConfigError
-from nets.inside._capture import find, private, run
+from nets.inside._capture import copy_modules, find, run
 
 Array = NDArray[np.float32]
 View = Literal["rgb", "channels", "norm"]
@@ -111,7 +111,7 @@ def response(
         ConfigError: no convolution, or a filter or position outside of it.
     """
     filters(net, layer)
-    twin = private(net)
+    twin = copy_modules(net)
     conv = find(twin, layer)
     assert isinstance(conv, nn.Conv2d)
     seen: list[Tensor] = []

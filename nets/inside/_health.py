@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from nets.inside._capture import observed, private, run
+from nets.inside._capture import copy_modules, observe, run
 
 RECTIFIERS = ("ReLU", "ReLU6")
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -174,10 +174,10 @@ def health(
     batch_size: int = 256,
 ) -> list[LayerHealth]:
     """Every activation layer on raw samples `features` (n, *shape), in the order they run."""
-    twin = private(net)
+    twin = copy_modules(net)
     kinds = activation_layers(twin)
     tallies: dict[str, _Tally] = {}
-    with torch.inference_mode(), observed(twin, kinds, _into(tallies, _Tally, twin, kinds)):
+    with torch.inference_mode(), observe(twin, kinds, _into(tallies, _Tally, twin, kinds)):
         for start in range(0, len(features), batch_size):
             part = slice(start, start + batch_size)
             run(twin, features[part], None if length is None else length[part])
@@ -190,7 +190,7 @@ _U = TypeVar("_U", bound=_Units)
 def _into(
     found: dict[str, _U], tally: type[_U], net: nn.Module, kinds: dict[str, str]
 ) -> Callable[[str, Any], None]:
-    """What `observed` calls: adds each layer's output to its tally, in the order they run."""
+    """What `observe` calls: adds each layer's output to its tally, in the order they run."""
     modules = dict(net.named_modules())
 
     def see(name: str, output: Any) -> None:
@@ -204,7 +204,7 @@ def _into(
 
 
 @contextmanager
-def watching(net: nn.Module, num_samples: int = 256) -> Iterator[dict[str, float]]:
+def watch_health(net: nn.Module, num_samples: int = 256) -> Iterator[dict[str, float]]:
     """What a training records per epoch: `health/<layer>/dead_share` and `.../saturated_share`.
 
     Of the first batch (at most `num_samples` of it; of a recurrent layer all of it) that `net` sees
@@ -227,7 +227,7 @@ def watching(net: nn.Module, num_samples: int = 256) -> Iterator[dict[str, float
     found: dict[str, float] = {}
     counter = net.register_forward_pre_hook(count)
     try:
-        with observed(net, kinds, first):
+        with observe(net, kinds, first):
             yield found
     finally:
         counter.remove()

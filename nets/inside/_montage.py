@@ -60,7 +60,7 @@ def unit_range(
     return np.clip((values - floor) / span, 0, 1).astype(np.float32)
 
 
-def coloured(unit: NDArray[np.float32], palette: Palette) -> Pixels:
+def colour(unit: NDArray[np.float32], palette: Palette) -> Pixels:
     """Values in [0, 1] (...,) as colours (..., 3) uint8."""
     return _TABLES[palette][np.round(unit * 255).astype(np.uint8)]
 
@@ -84,7 +84,7 @@ def montage(
     """
     in_colour = maps.ndim == 4
     unit = unit_range(maps, scale, symmetric=palette == "diverging" or in_colour, bounds=bounds)
-    tiles = np.round(unit * 255).astype(np.uint8) if in_colour else coloured(unit, palette)
+    tiles = np.round(unit * 255).astype(np.uint8) if in_colour else colour(unit, palette)
     factor = max(1, round(tile / max(tiles.shape[1:3])))
     tiles = tiles.repeat(factor, axis=1).repeat(factor, axis=2)
     n, h, w, _ = tiles.shape
@@ -124,6 +124,6 @@ def overlay(base: Pixels, heat: NDArray[Any], opacity: float = 0.55) -> Pixels:
     cols = np.arange(base.shape[1]) * heat.shape[1] // base.shape[1]
     unit = unit_range(heat[None])[0][rows][:, cols]
     weight = (opacity * unit)[..., None]
-    mixed = base * (1 - weight) + coloured(unit, "warm") * weight
+    mixed = base * (1 - weight) + colour(unit, "warm") * weight
     result: Pixels = mixed.round().astype(np.uint8)
     return result

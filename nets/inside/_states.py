@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from nets.errors import ConfigError
-from nets.inside._capture import private, run
+from nets.inside._capture import copy_modules, run
 
 Array = NDArray[np.float32]
 
@@ -53,7 +53,7 @@ def states(net: nn.Module, features: Tensor, length: int | None = None) -> list[
     Raises:
         ConfigError: the net has no recurrent layer.
     """
-    twin = private(net)
+    twin = copy_modules(net)
     names = recurrent_layers(twin)
     if not names:
         raise ConfigError("This net has no recurrent layer, so it has no states over time.")
@@ -160,7 +160,7 @@ def prefix_scores(net: nn.Module, features: Tensor, length: int | None = None) -
     with torch.inference_mode():
         lengths = torch.arange(1, size + 1)
         batch = features[:1].expand(size, *features.shape[1:])
-        result: Array = run(private(net), batch, lengths).float().cpu().numpy()
+        result: Array = run(copy_modules(net), batch, lengths).float().cpu().numpy()
     return result
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets.batches import Batch, Resample, batches, mix_seed, num_batches, resampled_rows
+from nets.batches import Batch, Resample, batches, mix_seed, num_batches, num_resampled_rows
 from nets.errors import ConfigError
 
 sizes = st.integers(1, 60)
@@ -129,7 +129,7 @@ def uneven() -> Batch:
 
 @pytest.mark.parametrize(("resample", "each"), [("over", 10), ("under", 1)])
 def test_resampled_classes_are_alike(resample: Resample, each: int) -> None:
-    total = resampled_rows([10, 3, 0, 1], resample)
+    total = num_resampled_rows([10, 3, 0, 1], resample)
     assert total == 3 * each
     found = list(batches(uneven(), 4, seed=0, epoch=0, resample=resample))
     assert len(found) == num_batches(total, 4)

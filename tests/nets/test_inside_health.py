@@ -71,7 +71,7 @@ def test_watching_an_evaluation_finds_what_a_look_of_its_own_finds(
     net, x = convolutional(activation).eval(), images(40)
     with torch.no_grad():
         net.body[0].bias[:2] = -100.0  # type: ignore[index]
-    with torch.inference_mode(), inside.watching(net, 30) as found:
+    with torch.inference_mode(), inside.watch_health(net, 30) as found:
         net(x)
         net(1000 * x)  # a second batch is not looked at
     asked = {}
@@ -90,7 +90,7 @@ def test_watching_a_recurrent_net_leaves_padding_out() -> None:
     net = recurrent("rnn", layers=1, both=False).eval()
     with torch.no_grad():
         net.body.cell.bias_ih_l0[:3] = 50.0
-    with torch.inference_mode(), inside.watching(net) as found:
+    with torch.inference_mode(), inside.watch_health(net) as found:
         net(torch.randn(6, 9, 3), torch.tensor([1, 2, 3, 4, 5, 9]))
     assert found == {"health/body.cell/saturated_share": pytest.approx(3 / 7)}
 

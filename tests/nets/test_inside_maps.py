@@ -49,7 +49,7 @@ def test_looking_leaves_the_net_as_it_was() -> None:
 
 def test_a_private_copy_shares_the_weights() -> None:
     net = convolutional()
-    twin = inside.private(net)
+    twin = inside.copy_modules(net)
     pairs = list(zip(net.parameters(), twin.parameters(), strict=True))
     assert pairs and all(a is b for a, b in pairs)
     assert twin.body is not net.body

@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import nets
-from nets.batches import resampled_rows
+from nets.batches import num_resampled_rows
 from nets.errors import ConfigError
 from nets.fit import Batch, Evaluation, Fit, Monitor, batches, num_batches, place
-from nets.inside import watching
+from nets.inside import watch_health
 from workbench.bridge import Prepared, stream
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
@@ -98,7 +98,7 @@ class Learner:
     def _validate(self) -> dict[str, float]:
         if not self.training.health or self.rank:
             return self.evaluate("validation").metrics("validation")
-        with watching(self.net) as health:
+        with watch_health(self.net) as health:
             evaluation = self.evaluate("validation")
         return evaluation.metrics("validation") | health
 
@@ -147,7 +147,7 @@ class Learner:
             return max(1, split.num_rows // self.world_size // size)
         rows = split.num_rows
         if self.training.resample != "none":
-            rows = resampled_rows(self.prepared.class_counts or (), self.training.resample)
+            rows = num_resampled_rows(self.prepared.class_counts or (), self.training.resample)
         return num_batches(rows, size, rank=self.rank, world_size=self.world_size)
 
     def _resident(self, name: str) -> Batch | None:

@@ -178,7 +178,7 @@ def _model(run_id: str) -> nets.Net:
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _at_epoch(run_id: str, epoch: int) -> nets.Net:
-    twin = inside.private(_model(run_id))
+    twin = inside.copy_modules(_model(run_id))
     path = f"checkpoints/epoch_{epoch:04d}.safetensors"
     file = _file(run_id, path, f"The weights after epoch {epoch}")
     try:

@@ -39,7 +39,7 @@ def cells(values: np.ndarray, name: str) -> None:
 
 def located(shown: inside.Response, source: int) -> None:
     """The layer's input, one channel, with the window marked."""
-    base = inside.coloured(inside.unit_range(shown.source[source][None])[0], "grey")
+    base = inside.colour(inside.unit_range(shown.source[source][None])[0], "grey")
     factor = max(1, round(220 / max(base.shape[:2])))
     pixels = base.repeat(factor, 0).repeat(factor, 1)
     height, width = shown.window.shape[1:]

@@ -127,7 +127,7 @@ def train(
     for epoch in range(1, config.epochs + 1):
         shuffled = batches(data["train"], config.batch_size, seed=config.seed, epoch=epoch)
         values = fit.train_epoch(shuffled)
-        with inside.watching(net) as health:
+        with inside.watch_health(net) as health:
             check = fit.evaluate(batches(data["validation"], 300, seed=0, epoch=0, shuffle=False))
         values |= check.metrics("validation") | health
         best = max(best, values["validation/accuracy"])

@@ -226,7 +226,7 @@ def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: 
 
 def _net(run: store.Run) -> None:
     with parts.part("Layer by layer"):
-        model = inside.private(artifacts.net(run.id))
+        model = inside.copy_modules(artifacts.net(run.id))
         frame = pd.DataFrame(
             {
                 "layer": layer.name,
