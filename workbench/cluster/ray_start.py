@@ -1,4 +1,4 @@
-"""Ray, started here, joined where it runs, or started in the executors of a Spark cluster."""
+"""Starts Ray here or in the executors of a Spark cluster, or joins a Ray that runs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _RAY_SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # A heartbeat a second is plenty for jobs of minutes, and cheap for jobs of seconds.
+    # By default Ray Train asks its workers every 2 s, which is long for a training of seconds.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",
-    # Prints nothing to a dashboard that is not there.
+    # There is no dashboard to send metrics to.
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "1000",
 }
-_TRAVELLING = ("RAY_CHDIR_TO_TRIAL_DIR", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S")
-"""Those that processes of a Ray which was there before have to be told, for this job."""
+_JOB_SETTINGS = ("RAY_CHDIR_TO_TRIAL_DIR", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S")
+"""Settings that go with the job to a Ray that was started without them."""
 
 
 @contextmanager
@@ -46,26 +46,26 @@ def start_ray(
     dashboard: bool = False,
     stage: Callable[[str], None] = lambda text: None,
 ) -> Iterator[str | None]:
-    """Ray as the configuration says, started or joined, until the block ends.
+    """Start or join Ray, as the configuration says; stop or leave it when the block ends.
 
     Args:
-        namespace: where its actors with names are; None: one that nobody else has.
-        dashboard: have a Ray that is started show its own pages, on this machine only.
-        stage: is told what goes on.
+        namespace: of Ray's named actors; None: one that nobody else has.
+        dashboard: whether a Ray that is started shows its own pages, to this machine only.
+        stage: called with a line for the user at each step.
 
     Yields:
-        Where Ray shows its pages; None where it does not.
+        The address of Ray's pages; None where there are none.
 
     Raises:
         ClusterError: it could not be started or joined, or its nodes have other packages.
     """
     for name, value in _RAY_SETTINGS.items():
         os.environ.setdefault(name, value)
-    # Whoever reaches Ray's port runs code as this user: a Ray of our own listens on loopback. This
-    # variable is Ray's switch for it ("local only", its default on macOS), for the processes it
-    # starts; here Ray may have been imported, and the variable read, before.
+    # Whoever reaches Ray's port can run code as this user. So a Ray that is started here listens on
+    # the loopback address only, and this variable is Ray's switch for that (on by default on macOS).
+    # It reaches the processes that Ray starts; this one may have read it before, when it imported Ray.
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "1" if config.on_cluster else "0"
-    # Nobody takes a machine away from under a Ray that ends with this program.
+    # A Ray on this machine alone never loses a node to preemption.
     os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "1" if config.on_cluster else "0"
     use_token()
     import ray
@@ -74,8 +74,8 @@ def start_ray(
     ray_constants.ENABLE_RAY_CLUSTER = config.on_cluster
     if ray.is_initialized():
         raise ClusterError(
-            "Ray is already running in this process. Leave the open bench (or call "
-            "ray.shutdown()) before another one is opened."
+            "Ray is already running in this process. Close the open session (or call "
+            "ray.shutdown()) before opening another one."
         )
     spark_first = config.topology == "spark"
     own = (
@@ -84,9 +84,9 @@ def start_ray(
     with own as started:
         if not spark_first:
             stage("Starting Ray" if not config.on_cluster else f"Joining {config.address}")
-        where = _where(config, started, dashboard)
+        where = _init_arguments(config, started, dashboard)
         try:
-            # A namespace of its own: RayDP's executors are actors with fixed names.
+            # Its own namespace, because RayDP gives its executors fixed names.
             namespace = namespace or f"workbench-{uuid.uuid4().hex[:8]}"
             context = ray.init(
                 **where, namespace=namespace, log_to_driver=False, logging_level="ERROR"
@@ -102,16 +102,16 @@ def start_ray(
             ray.shutdown()
 
 
-def _where(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[str, Any]:
+def _init_arguments(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[str, Any]:
     if not config.on_cluster:
-        # Spark's executors idle while nets train: what they hold comes on top of the machine's CPUs.
+        # Spark's executors are idle while nets train: Ray gets CPUs for them beside the machine's own.
         cpus = (os.cpu_count() or 1) + math.ceil(config.spark_cpus)
         return {"address": "local", "include_dashboard": dashboard, "num_cpus": cpus}
     if started is None:
         check_reachable(config.address)
         _check_token(config.address)
-    variables = {name: os.environ[name] for name in _TRAVELLING}
-    # The store and the checkpoints of this program, for its processes on this machine.
+    variables = {name: os.environ[name] for name in _JOB_SETTINGS}
+    # Processes on this machine use the same store and checkpoints as this one.
     variables["WORKBENCH_HOME"] = str(home_folder())
     return {"address": started or config.address, "runtime_env": {"env_vars": variables}}
 
@@ -122,7 +122,7 @@ def _describe_failure(config: ClusterConfig, error: Exception, log_path: Path) -
 
 
 def _check_token(address: str) -> None:
-    """Fail in a second, where Ray would try the wrong token for twenty and not name it."""
+    """Refuse a wrong token in a second. Ray would try it for 20 s and not name the cause."""
     if address == "auto":
         return
     from ray.exceptions import AuthenticationError
@@ -142,7 +142,7 @@ def check_reachable(address: str) -> None:
     """Fail in seconds, where Ray's own client would retry for a minute.
 
     Raises:
-        ClusterError: nobody answers, or it is no address.
+        ClusterError: nothing answers there, or the address has another form.
     """
     if address == "auto":
         return

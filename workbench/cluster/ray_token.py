@@ -1,4 +1,4 @@
-"""Ray's token: whoever has it runs code as this user, so only this user may read it."""
+"""Ray's token. Whoever has it can run code as this user, so only this user may read it."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from typing import Any
 
 
 def find_token_file() -> Path | None:
-    """The file that Ray takes its token from; None where the environment holds the token itself."""
+    """The file from which Ray reads its token; None where the environment has the token itself."""
     if os.environ.get("RAY_AUTH_TOKEN"):
         return None
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    return Path(named) if named else Path.home() / ".ray" / "auth_token"
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    return Path(path) if path else Path.home() / ".ray" / "auth_token"
 
 
 def protect_token() -> None:
-    """Make the token, or take away what others may do with it.
+    """Make the token where there is none, and let only this user read it.
 
-    Ray makes the file with the permissions of any other, which mostly lets all users of the
-    machine read it. A file named by RAY_AUTH_TOKEN_PATH is left as its owner made it.
+    Ray would make the file with default permissions, and mostly all users of the machine could read
+    it. A file that RAY_AUTH_TOKEN_PATH names is left as it is.
     """
     path = find_token_file()
     if path is None or os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        file_descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         if path.stat().st_mode & 0o077 and path.stat().st_uid == os.getuid():
             path.chmod(0o600)
         return
-    with os.fdopen(made, "w") as file:
+    with os.fdopen(file_descriptor, "w") as file:
         file.write(secrets.token_hex(32))
 
 
 def use_token() -> None:
-    """Have this process show the token to every Ray that it starts or joins.
+    """Make this process use the token with every Ray that it starts or joins.
 
-    By itself Ray asks for a token where it is started, and shows none where it is joined. A
-    RAY_AUTH_MODE that somebody has set is left as it is.
+    By default Ray asks for a token where it is started, but sends none where it joins. A
+    RAY_AUTH_MODE that is set already is left as it is.
     """
     protect_token()
     if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":

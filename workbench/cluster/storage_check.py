@@ -1,8 +1,7 @@
-"""What the machines of a cluster have to share, looked at before anything starts.
+"""Checks that all machines of a cluster see the folder for checkpoints.
 
-The tracking store is not among it: one process writes to it, on the machine of the person, so that a
-local file will do wherever the workers are. Checkpoints are: a worker on another machine writes them,
-and this machine reads them.
+Workers on other machines write checkpoints, and this machine reads them. The tracking store need not be
+shared: only this process writes to it, so a local file is enough.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ _ANSWER_S = 60.0
 
 
 def select_remote_nodes(nodes: list[dict[str, Any]], ours: set[str]) -> list[dict[str, Any]]:
-    """The nodes of Ray that run workers and are on other machines.
+    """The nodes of Ray on other machines that can run workers.
 
     Args:
-        nodes: as `ray.nodes()` gives them.
+        nodes: from `ray.nodes()`.
         ours: addresses of this machine.
     """
     return [
@@ -44,10 +43,10 @@ def check_storage(folder: str) -> None:
     """Refuse a folder for checkpoints that a node on another machine does not see.
 
     Args:
-        folder: a local folder, which is made if need be; a URL is not looked at.
+        folder: a local folder, made where it is missing; a URL is not checked.
 
     Raises:
-        ClusterError: names the nodes, and the way out.
+        ClusterError: names the nodes and what to do.
     """
     import ray
     from ray import cloudpickle
@@ -63,19 +62,19 @@ def check_storage(folder: str) -> None:
     module = sys.modules[__name__]
     cloudpickle.register_pickle_by_value(module)
     try:
-        task = ray.remote(num_cpus=0)(_sees)
+        task = ray.remote(num_cpus=0)(_exists)
         with tempfile.NamedTemporaryFile(dir=path, prefix=".seen-") as marker:
-            asked = {
+            addresses = {
                 task.options(
                     scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
                 ).remote(marker.name): node["NodeManagerAddress"]
                 for node in others
             }
-            done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_ANSWER_S)
-            seen = {asked[ref] for ref in done if ray.get(ref)}
+            done, _ = ray.wait(list(addresses), num_returns=len(addresses), timeout=_ANSWER_S)
+            seeing = {addresses[ref] for ref in done if ray.get(ref)}
     finally:
         cloudpickle.unregister_pickle_by_value(module)
-    if blind := sorted(set(asked.values()) - seen):
+    if blind := sorted(set(addresses.values()) - seeing):
         raise ClusterError(
             f"Checkpoints go to {path}, which workers on other machines must see too, and "
             f"{', '.join(blind)} {'does' if len(blind) == 1 else 'do'} not. Set cluster.storage to "
@@ -84,7 +83,7 @@ def check_storage(folder: str) -> None:
         )
 
 
-def _sees(path: str) -> bool:
+def _exists(path: str) -> bool:
     import os
 
     return os.path.exists(path)

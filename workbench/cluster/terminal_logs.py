@@ -1,4 +1,4 @@
-"""Everything Ray, Spark and their JVMs print goes to a file; the terminal stays the program's."""
+"""Sends what Ray, Spark and their JVMs print to a file, so that the terminal shows only this program."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def send_logs_to(path: Path) -> Iterator[None]:
 
 
 def route_loggers() -> None:
-    """Take the handlers away that libraries give their loggers when they are imported.
+    """Remove the handlers that libraries added to their loggers when they were imported.
 
-    What they log then reaches the file by way of the loggers that `send_logs_to` has set up.
+    Their messages then reach the file through the loggers that `send_logs_to` has set up.
     """
     for name in list(logging.root.manager.loggerDict):
         top, _, rest = name.partition(".")
@@ -68,7 +68,7 @@ def _descriptors(log_fd: int) -> Iterator[None]:
 
 
 def _reopen(stream: TextIO, copy: int, fd: int) -> TextIO:
-    """The stream on a copy of its descriptor; streams that do not write to `fd` stay themselves."""
+    """A stream on a copy of the descriptor; a stream that does not write to `fd` is returned as it is."""
     try:
         if stream.fileno() != fd:
             return stream
