@@ -34,7 +34,7 @@ from workbench.bridge import convert
 from workbench.bridge.arrays import gather_split
 from workbench.bridge.spark_writer import MEMORY
 from workbench.cluster import ClusterConfig, open_session
-from workbench.data.batches import batches_of
+from workbench.data.batches import limit_batch_bytes
 from workbench.data.config import DataConfig
 
 CASES = {
@@ -98,7 +98,7 @@ def ways(frame: Any, count: int, spec: TensorSpec) -> dict[str, Callable[[], Non
             collected(ray.data.read_parquet(str(folder)).materialize())
 
     def to_pandas() -> None:
-        with batches_of(frame.sparkSession, spec.num_bytes):
+        with limit_batch_bytes(frame.sparkSession, spec.num_bytes):
             features = b"".join(frame.toPandas()["features"])
         used(torch.frombuffer(bytearray(features), dtype=torch.uint8))
 

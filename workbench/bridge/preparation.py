@@ -56,7 +56,7 @@ def prepare(
             session.make_room()
             session.prepared[fingerprint] = session.prepare(config, preparation)
             return session.prepared[fingerprint]
-        data.obtain(config.source, progress)
+        data.download_if_missing(config.source, progress)
         began = time.perf_counter()
         progress.stage("Reading and splitting the data in Spark")
         prepare_table(
@@ -98,7 +98,7 @@ def prepare_table(
     session.make_room()
     began = began or time.perf_counter()
     progress = progress or Silent()
-    with data.bounded(table):
+    with data.limit_batches(table):
         prepared = _prepare(table, config, preparation, fingerprint, progress, began)
     session.prepared[prepared.fingerprint] = prepared
     return prepared
@@ -117,7 +117,7 @@ def _prepare(
     stored = table.encode is None and (table.decoded is not None or table.cache is not None)
     persisted = [] if table.decoded is None else [table.decoded]
     try:
-        table = data.placed(table, config.split)
+        table = data.assign_splits(table, config.split)
         if table.decoded is not None and table.decoded not in persisted:
             persisted.append(table.decoded)
         frame = table.frame

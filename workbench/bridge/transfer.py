@@ -32,7 +32,7 @@ from workbench.bridge.spark_writer import (
     remove_leftovers,
     write_shards,
 )
-from workbench.data.batches import batches_of
+from workbench.data.batches import limit_batch_bytes
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def export_shards(frame: DataFrame, num_bytes: int, row_bytes: int) -> Iterator[
         write_shards, folder=folder, num_bytes=num_bytes, shared=named is not None
     )
     try:
-        with batches_of(frame.sparkSession, row_bytes):
+        with limit_batch_bytes(frame.sparkSession, row_bytes):
             rows = frame.mapInArrow(write, SCHEMA).collect()
         yield [Shard(**row.asDict()) for row in rows]
     except ray.exceptions.RayTaskError as error:

@@ -15,7 +15,7 @@ from workbench.cli.options import Cluster, Debug, Json, Set, changes_of, configu
 from workbench.home import home_folder
 
 if TYPE_CHECKING:
-    from workbench.data.downloads import Known
+    from workbench.data.downloads import DataSet
     from workbench.experiments.experiment import Experiment
     from workbench.preflight.source import Description
 
@@ -68,7 +68,7 @@ def describe(
         from workbench.preflight.source import describe as look
 
         with open_session(chosen.cluster, progress=progress) as opened:
-            data.obtain(chosen.data.source, progress)
+            data.download_if_missing(chosen.data.source, progress)
             progress.stage("Reading the data in Spark")
             name = data.fingerprint(chosen.data, chosen.preparation)
             sheet = samples or home_folder() / "samples" / f"{name}.png"
@@ -99,15 +99,15 @@ def download(
 
     `workbench data download fashion-mnist`
     """
-    from workbench.data import downloads, obtain
+    from workbench.data import download_if_missing, downloads
     from workbench.progress.terminal import Terminal
 
     if name is None:
-        _list(downloads.KNOWN, json)
+        _list(downloads.DATA_SETS, json)
         return
     with output.progress_console() as console, Terminal(console) as progress:
-        if name in downloads.KNOWN:
-            obtain(name, progress)
+        if name in downloads.DATA_SETS:
+            download_if_missing(name, progress)
         place = downloads.fetch(name)
         progress.stage_done()
     if json:
@@ -116,8 +116,8 @@ def download(
         output.out().print(f"{name}: {place}")
 
 
-def _list(known: Mapping[str, Known], json: bool) -> None:
-    from workbench.data.downloads import missing, place
+def _list(known: Mapping[str, DataSet], json: bool) -> None:
+    from workbench.data.downloads import find_missing, locate
 
     if json:
         output.print_json(
@@ -125,8 +125,8 @@ def _list(known: Mapping[str, Known], json: bool) -> None:
                 name: {
                     "about": one.about,
                     "bytes": one.size,
-                    "path": str(place(name)),
-                    "here": not missing(name),
+                    "path": str(locate(name)),
+                    "here": not find_missing(name),
                 }
                 for name, one in known.items()
             }
@@ -134,7 +134,7 @@ def _list(known: Mapping[str, Known], json: bool) -> None:
         return
     table = output.plain_table("name", "what it is", "MB", "here", right=("MB",))
     for name, one in known.items():
-        here = "-" if missing(name) else str(place(name))
+        here = "-" if find_missing(name) else str(locate(name))
         table.add_row(Text(name, "bold"), one.about, f"{one.size / 1e6:.0f}", here)
     output.out().print(table)
 
@@ -144,7 +144,7 @@ def _experiment(source: str, set_: list[str] | None, cluster: str | None) -> Exp
     from nets.config import from_dict, override
     from nets.errors import ConfigError
     from workbench.data.config import DataConfig
-    from workbench.data.guess import guessed
+    from workbench.data.guess import guess_source
     from workbench.experiments import names
     from workbench.experiments.experiment import Experiment
 
@@ -156,7 +156,7 @@ def _experiment(source: str, set_: list[str] | None, cluster: str | None) -> Exp
     elif source in names() or ".py" in source or not Path(source).expanduser().exists():
         return configured(source, set_, cluster=cluster)
     else:
-        settings = guessed(source)
+        settings = guess_source(source)
     made = Experiment(name="described", data=from_dict(DataConfig, {"source": settings}))
     return override(made, changes_of(set_, cluster=cluster))
 

@@ -83,11 +83,11 @@ def train(
 
 def _refuse_missing_data(experiment: Experiment) -> None:
     """What the reader would say too, but only once a cluster is up."""
-    from workbench.data.sources.paths import existing
+    from workbench.data.sources.paths import find_path
 
     path = getattr(experiment.data.source, "path", None)
     if path is not None and "://" not in path:
-        existing(path, f"what {experiment.name} reads (source {experiment.data.source.kind})")
+        find_path(path, f"what {experiment.name} reads (source {experiment.data.source.kind})")
 
 
 def _show_training(name: str, monitor: str, result: TrainResult) -> None:

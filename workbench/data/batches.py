@@ -16,14 +16,16 @@ _SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
 @contextmanager
-def bounded(table: Table) -> Iterator[None]:
+def limit_batches(table: Table) -> Iterator[None]:
     """While the block runs, Arrow batches of a table's rows hold some megabytes, not 10,000 rows."""
-    with batches_of(table.frame.sparkSession, max(table.spec.num_bytes, table.row_bytes or 0)):
+    with limit_batch_bytes(
+        table.frame.sparkSession, max(table.spec.num_bytes, table.row_bytes or 0)
+    ):
         yield
 
 
 @contextmanager
-def batches_of(spark: SparkSession, row_bytes: int) -> Iterator[None]:
+def limit_batch_bytes(spark: SparkSession, row_bytes: int) -> Iterator[None]:
     """While the block runs, Arrow batches of rows of `row_bytes` hold some megabytes.
 
     Spark counts rows, whatever their size, and builds a batch in direct memory of which a JVM has as

@@ -8,7 +8,7 @@ from nets.config import to_dict
 from workbench.data.canonical import Table
 from workbench.data.config import DataConfig
 from workbench.data.encode import SPLITS
-from workbench.data.split import absent, check
+from workbench.data.split import check_splits, find_missing_classes
 from workbench.errors import DataError
 
 _BAD_SHOWN = 20
@@ -24,50 +24,50 @@ def record(table: Table, config: DataConfig) -> dict[str, Any]:
         DataError: a split is empty, a class has no training rows, or more than
             `config.max_bad_share` of the rows are bad.
     """
-    found = survey(table, config)
-    refuse(found, table.labels, config)
-    return found
+    summary = summarize(table, config)
+    refuse(summary, table.labels, config)
+    return summary
 
 
-def refuse(found: dict[str, Any], labels: tuple[str, ...] | None, config: DataConfig) -> None:
+def refuse(summary: dict[str, Any], labels: tuple[str, ...] | None, config: DataConfig) -> None:
     """What makes surveyed data unfit to train on.
 
     Raises:
         DataError: as `record` does.
     """
-    bad, good = found["bad"], sum(found["rows"].values())
+    bad, good = summary["bad"], sum(summary["rows"].values())
     if bad["rows"] > config.max_bad_share * (good + bad["rows"]):
         shown = "; ".join(f"{row['key']}: {row['reason']}" for row in bad["examples"][:3])
         raise DataError(
             f"{bad['rows']} of {good + bad['rows']} rows are bad, more than data.max_bad_share "
             f"{config.max_bad_share:g} allows: {shown}. Mend or remove them, or raise the share."
         )
-    counts = found["class_counts"] or {name: [rows] for name, rows in found["rows"].items()}
-    check(counts, labels, config.split)
+    counts = summary["class_counts"] or {name: [rows] for name, rows in summary["rows"].items()}
+    check_splits(counts, labels, config.split)
 
 
-def survey(table: Table, config: DataConfig) -> dict[str, Any]:
+def summarize(table: Table, config: DataConfig) -> dict[str, Any]:
     """The figures of `record`, whatever they are: nothing is refused."""
-    counts, content = _counted(table)
+    counts, content = _count_classes(table)
     return {
         "class_counts": counts if table.labels is not None else {},
-        "missing_classes": absent(counts, table.labels),
+        "missing_classes": find_missing_classes(counts, table.labels),
         "rows": {name: sum(rows) for name, rows in counts.items()},
-        "bad": _bad(table),
+        "bad": _count_bad_rows(table),
         "split": to_dict(config.split),
         "content": content,
         **({} if table.plan is None else {"plan": table.plan}),
-        **_measured(table),
+        **_measure(table),
         "partitions": table.frame.rdd.getNumPartitions(),
     }
 
 
-def _counted(table: Table) -> tuple[dict[str, list[int]], str]:
+def _count_classes(table: Table) -> tuple[dict[str, list[int]], str]:
     """Rows of each class by split (one number where there are no classes), and the content's hash."""
     from pyspark.sql import functions as F
 
-    held = ("features", "label", "key", "split", "length", "weight")
-    columns = [name for name in held if name in table.frame.columns]
+    names = ("features", "label", "key", "split", "length", "weight")
+    columns = [name for name in names if name in table.frame.columns]
     classes = ["label"] if table.labels is not None else []
     # Either alone could collide on purpose or by pairs; sums wrap in 64 bits as decimals do not.
     digest = F.xxhash64(*columns)
@@ -86,7 +86,7 @@ def _counted(table: Table) -> tuple[dict[str, list[int]], str]:
     return {name: counts[name] for name in SPLITS if name in counts}, content
 
 
-def _measured(table: Table) -> dict[str, Any]:
+def _measure(table: Table) -> dict[str, Any]:
     if not table.measures:
         return {}
     columns = [column.alias(name) for name, column in table.measures.items()]
@@ -94,7 +94,7 @@ def _measured(table: Table) -> dict[str, Any]:
     return measured
 
 
-def _bad(table: Table) -> dict[str, Any]:
+def _count_bad_rows(table: Table) -> dict[str, Any]:
     if table.bad is None:
         return {"rows": 0, "examples": []}
     examples = [row.asDict() for row in table.bad.limit(_BAD_SHOWN).collect()]

@@ -30,7 +30,7 @@ _CHUNK = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remote:
+class RemoteFile:
     """One file."""
 
     url: str
@@ -46,12 +46,12 @@ class Remote:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class DataSet:
     """A data set and its files."""
 
     name: str
     about: str
-    files: tuple[Remote, ...]
+    files: tuple[RemoteFile, ...]
 
     @property
     def size(self) -> int:
@@ -61,40 +61,40 @@ class Known:
 
 _FASHION = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
 
-KNOWN = {
-    known.name: known
-    for known in (
-        Known(
+DATA_SETS = {
+    data_set.name: data_set
+    for data_set in (
+        DataSet(
             name="cifar-10",
             about="60,000 colour pictures of 32x32 in 10 classes (Krizhevsky 2009), source cifar_archive",
             files=(
-                Remote(
+                RemoteFile(
                     url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
                     size=170_498_071,
                     checksum="sha256:6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
                 ),
             ),
         ),
-        Known(
+        DataSet(
             name="fashion-mnist",
             about="70,000 grey pictures of 28x28 in 10 classes (Xiao et al. 2017, MIT), source idx",
             files=(
-                Remote(
+                RemoteFile(
                     url=_FASHION + "train-images-idx3-ubyte.gz",
                     size=26_421_880,
                     checksum="md5:8d4fb7e6c68d591d4c3dfef9ec88bf0d",
                 ),
-                Remote(
+                RemoteFile(
                     url=_FASHION + "train-labels-idx1-ubyte.gz",
                     size=29_515,
                     checksum="md5:25c81989df183df01b3e8a0aad5dffbe",
                 ),
-                Remote(
+                RemoteFile(
                     url=_FASHION + "t10k-images-idx3-ubyte.gz",
                     size=4_422_102,
                     checksum="md5:bef4ecab320f06d8554ea6380940ec79",
                 ),
-                Remote(
+                RemoteFile(
                     url=_FASHION + "t10k-labels-idx1-ubyte.gz",
                     size=5_148,
                     checksum="md5:bb300cfdad3c16e7a12a480ee83cd310",
@@ -106,20 +106,20 @@ KNOWN = {
 """The sets by name; a source takes the name for its path."""
 
 
-def place(name: str) -> Path:
+def locate(name: str) -> Path:
     """Where a known set lies once it is fetched: its file, or the folder of its files.
 
     Below WORKBENCH_DATA, else the folder `data` below WORKBENCH_HOME.
     """
     folder = data_folder() / name
-    files = KNOWN[name].files
+    files = DATA_SETS[name].files
     return folder if len(files) > 1 else folder / files[0].name
 
 
-def missing(name: str) -> list[Remote]:
+def find_missing(name: str) -> list[RemoteFile]:
     """The files of a known set that are not here yet; what is here under its name has been checked."""
     folder = _folder(name)
-    return [remote for remote in KNOWN[name].files if not (folder / remote.name).is_file()]
+    return [remote for remote in DATA_SETS[name].files if not (folder / remote.name).is_file()]
 
 
 def fetch(name: str, report: Report | None = None) -> Path:
@@ -132,27 +132,27 @@ def fetch(name: str, report: Report | None = None) -> Path:
         DataError: no such set; the server cannot be reached, breaks off again and again, or sends
             something else.
     """
-    if name not in KNOWN:
-        raise DataError(unknown("data set", name, sorted(KNOWN)))
+    if name not in DATA_SETS:
+        raise DataError(unknown("data set", name, sorted(DATA_SETS)))
     folder = _folder(name)
-    if missing(name):
+    if find_missing(name):
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
-            absent = missing(name)
-            here = KNOWN[name].size - sum(remote.size for remote in absent)
-            for remote in absent:
-                _fetch(remote, folder, _from(here, KNOWN[name].size, report))
+        with _lock(folder):
+            missing = find_missing(name)
+            here = DATA_SETS[name].size - sum(remote.size for remote in missing)
+            for remote in missing:
+                _fetch(remote, folder, _report_from(here, DATA_SETS[name].size, report))
                 here += remote.size
-    return place(name)
+    return locate(name)
 
 
-def reachable(name: str) -> None:
+def check_server(name: str) -> None:
     """Look whether a set is here or its server answers, so that nothing else is begun in vain.
 
     Raises:
         DataError: it is not here and the server does not answer.
     """
-    for remote in missing(name)[:1]:
+    for remote in find_missing(name)[:1]:
         try:
             request = urllib.request.Request(remote.url, method="HEAD")
             urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()
@@ -161,28 +161,28 @@ def reachable(name: str) -> None:
 
 
 def _folder(name: str) -> Path:
-    found = place(name)
-    return found if len(KNOWN[name].files) > 1 else found.parent
+    found = locate(name)
+    return found if len(DATA_SETS[name].files) > 1 else found.parent
 
 
-def _from(here: int, size: int, report: Report | None) -> Callable[[int], None]:
+def _report_from(here: int, size: int, report: Report | None) -> Callable[[int], None]:
     """A file's progress as that of its set, `here` bytes of which came before."""
 
-    def told(done: int) -> None:
+    def report_set(done: int) -> None:
         if report is not None:
             report(here + done, size)
 
-    return told
+    return report_set
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _lock(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _fetch(remote: Remote, folder: Path, report: Callable[[int], None]) -> None:
+def _fetch(remote: RemoteFile, folder: Path, report: Callable[[int], None]) -> None:
     part = folder / f"{remote.name}.part"
     idle = 0
     while (before := part.stat().st_size if part.exists() else 0) < remote.size:
@@ -200,7 +200,7 @@ def _fetch(remote: Remote, folder: Path, report: Callable[[int], None]) -> None:
     part.replace(folder / remote.name)
 
 
-def _continue(remote: Remote, part: Path, before: int, report: Callable[[int], None]) -> None:
+def _continue(remote: RemoteFile, part: Path, before: int, report: Callable[[int], None]) -> None:
     """Append what is missing; from the start where the server knows no ranges."""
     headers = {"Range": f"bytes={before}-"} if before else {}
     request = urllib.request.Request(remote.url, headers=headers)
@@ -226,7 +226,7 @@ def _chunks(reply: IO[bytes], most: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _check(remote: Remote, part: Path) -> None:
+def _check(remote: RemoteFile, part: Path) -> None:
     """
     Raises:
         DataError: these are not the file's bytes; they are removed.
@@ -244,7 +244,7 @@ def _check(remote: Remote, part: Path) -> None:
         )
 
 
-def _unreachable(remote: Remote, folder: Path, error: Exception) -> DataError:
+def _unreachable(remote: RemoteFile, folder: Path, error: Exception) -> DataError:
     return DataError(
         f"{remote.name} ({remote.size:,} bytes) is not here and {remote.url} cannot be read ({error}). "
         f"Without a network, put the file into {folder}, or name its place with "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nets.spec import TensorSpec
-from workbench.data.pictures import decode_all, fitted
+from workbench.data.pictures import decode_all, fit_picture
 from workbench.data.rows import binary
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
     for name in ("key", "group", "time"):
         if name in columns:
             null = columns[name].is_null().to_numpy(zero_copy_only=False)
-            _give(reasons, null, f"the {name} is null")
+            _set_reason(reasons, null, f"the {name} is null")
     out = {
         "features": binary(samples),
         "label": label,
@@ -101,12 +101,12 @@ def encode_features(
     return samples, _READERS[encoding](column, spec, samples), None
 
 
-def variable(spec: TensorSpec) -> bool:
+def has_variable_length(spec: TensorSpec) -> bool:
     """Whether a list may have fewer steps than the spec: it is padded, and its length kept."""
     return spec.kind in ("tokens", "series")
 
 
-def _give(reasons: list[str | None], rows: np.ndarray, reason: str) -> None:
+def _set_reason(reasons: list[str | None], rows: np.ndarray, reason: str) -> None:
     """That reason to the rows that have none yet."""
     for row in np.flatnonzero(rows):
         reasons[row] = reasons[row] or reason
@@ -146,7 +146,7 @@ def _raw(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | 
     else:
         for row in np.flatnonzero(good):
             samples[row] = values[starts[row] : starts[row] + spec.num_bytes]
-    _give(reasons, null, "the features are null")
+    _set_reason(reasons, null, "the features are null")
     for row in np.flatnonzero(~good & ~null):
         reasons[row] = f"{size[row]} bytes, {spec.num_bytes} are a sample {spec.shape} {spec.dtype}"
     if spec.dtype != "uint8":
@@ -174,7 +174,7 @@ def _structs(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[st
                 order = [[0], [], [2, 1, 0], [2, 1, 0, 3]][channels - 1]
                 swapped = np.ascontiguousarray(pixels[:, :, order])
                 picture = Image.fromarray(swapped[:, :, 0] if channels == 1 else swapped)
-                sample[:] = fitted(picture, spec).reshape(-1)
+                sample[:] = fit_picture(picture, spec).reshape(-1)
         reasons.append(reason)
     return reasons
 
@@ -193,7 +193,7 @@ def _numbers(
     sizes = np.diff(offsets)
     null = column.is_null().to_numpy(zero_copy_only=False)
     fits = sizes == wanted
-    if variable(spec):
+    if has_variable_length(spec):
         fits = (sizes > 0) & (sizes <= wanted) & (sizes % step == 0)
     fits &= ~null
     flat = column.values.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy(zero_copy_only=False)
@@ -201,18 +201,18 @@ def _numbers(
     there = np.arange(wanted) < np.where(fits, sizes, 0)[:, None]
     values[there] = flat[np.repeat(fits, sizes)]
     reasons: list[str | None] = [None] * len(column)
-    _give(reasons, null, "the features are null")
+    _set_reason(reasons, null, "the features are null")
     for row in np.flatnonzero(~fits & ~null):
-        most = "at most " if variable(spec) else ""
+        most = "at most " if has_variable_length(spec) else ""
         reasons[row] = f"{sizes[row]} numbers, {most}{wanted} are a sample {spec.shape}"
     if spec.dtype == "uint8":
         odd = (values != np.round(values)) | (values < 0) | (values > 255)
-        _give(reasons, odd.any(axis=1), "a value that is no whole number from 0 to 255")
+        _set_reason(reasons, odd.any(axis=1), "a value that is no whole number from 0 to 255")
     _check_values(values, spec, fits, reasons)
     usable = np.array([reason is None for reason in reasons])
     with np.errstate(over="ignore"):
         out[usable] = values[usable].astype(spec.dtype)
-    return reasons, (sizes // step).astype(np.int32) if variable(spec) else None
+    return reasons, (sizes // step).astype(np.int32) if has_variable_length(spec) else None
 
 
 def _check_values(
@@ -222,10 +222,10 @@ def _check_values(
     if spec.dtype == "float32":
         with np.errstate(over="ignore"):
             odd = ~np.isfinite(values.astype(np.float32)).all(axis=1)
-        _give(reasons, rows & odd, "a feature that is null, NaN or infinite")
+        _set_reason(reasons, rows & odd, "a feature that is null, NaN or infinite")
     if spec.kind == "tokens":
         odd = ~((values >= 0) & (values < (spec.vocabulary_size or 0))).all(axis=1)
-        _give(reasons, rows & odd, f"a token id outside 0 to {spec.vocabulary_size} - 1")
+        _set_reason(reasons, rows & odd, f"a token id outside 0 to {spec.vocabulary_size} - 1")
 
 
 def _offsets(column: pa.Array) -> np.ndarray:
@@ -244,7 +244,7 @@ def _label(column: pa.Array, recipe: Recipe, reasons: list[str | None]) -> pa.Ar
     import pyarrow.compute as pc
 
     null = column.is_null().to_numpy(zero_copy_only=False)
-    _give(reasons, null, "the label is null or NaN")
+    _set_reason(reasons, null, "the label is null or NaN")
     if recipe.labels is not None:
         index = pc.index_in(column, value_set=pa.array(recipe.labels, column.type))
         unknown = index.is_null().to_numpy(zero_copy_only=False) & ~null
@@ -254,7 +254,7 @@ def _label(column: pa.Array, recipe: Recipe, reasons: list[str | None]) -> pa.Ar
         return index.fill_null(0).cast(pa.int64())
     if not pa.types.is_list(column.type):
         values = column.fill_null(0).to_numpy(zero_copy_only=False)
-        _give(reasons, ~np.isfinite(values), "the label is not a finite number")
+        _set_reason(reasons, ~np.isfinite(values), "the label is not a finite number")
         return pa.array(values, pa.float64())
     values = np.zeros((len(column), recipe.num_outputs), np.uint32).view(np.float32)
     spec = TensorSpec(kind="vector", shape=(recipe.num_outputs,))
@@ -272,14 +272,16 @@ def _check(name: str, column: pa.Array, spec: TensorSpec, reasons: list[str | No
     if name == "split":
         odd = pc.invert(pc.is_in(column, value_set=_splits(column)))
         rows = odd.to_numpy(zero_copy_only=False) & column.is_valid().to_numpy(zero_copy_only=False)
-        _give(reasons, rows, f"a split that is none of {', '.join(SPLITS)}")
+        _set_reason(reasons, rows, f"a split that is none of {', '.join(SPLITS)}")
         return
     values = column.cast("float64").to_numpy(zero_copy_only=False)
     if name == "weight":
-        _give(reasons, ~(np.isfinite(values) & (values >= 0)), "a weight that is no number >= 0")
+        _set_reason(
+            reasons, ~(np.isfinite(values) & (values >= 0)), "a weight that is no number >= 0"
+        )
     else:
         rows = ~((values >= 1) & (values <= spec.shape[0]))
-        _give(reasons, rows, f"a length outside 1 to {spec.shape[0]}")
+        _set_reason(reasons, rows, f"a length outside 1 to {spec.shape[0]}")
 
 
 def _splits(column: pa.Array) -> pa.Array:

@@ -24,7 +24,7 @@ def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
     Files count by path below the source, size and time of change: reading gigabytes to name them
     would cost more than preparing them again.
     """
-    described = {
+    facts = {
         "version": _VERSION,
         "source": to_dict(config.source),
         "files": [
@@ -34,23 +34,23 @@ def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
         "split": to_dict(config.split),
         "preparation": to_dict(preparation),
     }
-    return _hashed(described)
+    return _hash(facts)
 
 
 def content_fingerprint(content: str, table: Table, preparation: PreparationConfig) -> str:
     """The same for rows that no source describes: from the hash of their content."""
-    described = {
+    facts = {
         "version": _VERSION,
         "content": content,
         "spec": to_dict(table.spec),
         "labels": table.labels,
         "preparation": to_dict(preparation),
     }
-    return _hashed(described)
+    return _hash(facts)
 
 
-def _hashed(described: dict[str, Any]) -> str:
-    text = json.dumps(described, sort_keys=True)
+def _hash(facts: dict[str, Any]) -> str:
+    text = json.dumps(facts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -58,5 +58,5 @@ def _files(path: str | None) -> list[tuple[str, int, int]]:
     if path is None or "://" in path:
         return []
     root = Path(path)
-    found = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-    return [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in found]
+    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    return [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nets.spec import TensorSpec
 from workbench.data.canonical import Table
-from workbench.data.encode import Encoding, Recipe, canonical_rows, variable
-from workbench.data.pictures import shape_of
+from workbench.data.encode import Encoding, Recipe, canonical_rows, has_variable_length
+from workbench.data.pictures import read_shape
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -75,40 +75,40 @@ def from_dataframe(
     named = {"label": label, "split": split, "weight": weight, "length": length, "key": key}
     named |= {"group": group, "time": time}
     _check_columns(df, several, {name: column for name, column in named.items() if column})
-    spec = spec or _found_spec(df, several, _features(df, several))
+    spec = spec or _find_spec(df, several, _features(df, several))
     value, encoding = feature_column(df, several, spec)
     target, names = _label(df, label, labels)
     columns: dict[str, Column] = {
         "features": value,
         "label": target,
-        "key": F.col(_quoted(key)).cast("string")
+        "key": F.col(_quote(key)).cast("string")
         if key
         else content_key([*several, *([label] if label else [])]),
-        "split": F.col(_quoted(split)).cast("string") if split else F.lit(None).cast("string"),
+        "split": F.col(_quote(split)).cast("string") if split else F.lit(None).cast("string"),
     }
     if weight:
-        columns["weight"] = F.col(_quoted(weight)).cast("float")
+        columns["weight"] = F.col(_quote(weight)).cast("float")
     if length:
-        columns["length"] = F.col(_quoted(length)).cast("int")
+        columns["length"] = F.col(_quote(length)).cast("int")
     if group:
-        columns["group"] = F.col(_quoted(group)).cast("string")
+        columns["group"] = F.col(_quote(group)).cast("string")
     if time:
-        moment = F.col(_quoted(time))
+        moment = F.col(_quote(time))
         if not _numeric(df.schema[time].dataType):
             moment = moment.cast("timestamp")
         columns["time"] = moment.cast("double")
     chosen = df.select(*(column.alias(name) for name, column in columns.items()))
-    names, num_rows, parts, row_bytes = _surveyed(chosen, names, _is_numeric(df, label))
+    names, num_rows, parts, row_bytes = _summarize(chosen, names, _is_numeric(df, label))
     official = "test" in parts
     if official and "validation" not in parts:
         chosen = chosen.withColumn("split", F.when(F.col("split") != "train", F.col("split")))
     outputs = len(names) if names is not None else _num_outputs(chosen)
     recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
-    table = encoded(chosen, recipe, num_rows=num_rows, official_test=official)
+    table = encode_frame(chosen, recipe, num_rows=num_rows, official_test=official)
     return replace(table, plan=df.semanticHash(), row_bytes=row_bytes)
 
 
-def encoded(
+def encode_frame(
     chosen: DataFrame, recipe: Recipe, *, num_rows: int | None = None, official_test: bool | None
 ) -> Table:
     """A `Table` of rows that are read as the recipe says.
@@ -123,7 +123,9 @@ def encoded(
 
     label = "long" if recipe.labels is not None else chosen.schema["label"].dataType.simpleString()
     schema = f"features binary, label {label}, key string, split string"
-    if "length" in chosen.columns or (recipe.encoding == "numbers" and variable(recipe.spec)):
+    if "length" in chosen.columns or (
+        recipe.encoding == "numbers" and has_variable_length(recipe.spec)
+    ):
         schema += ", length int"
     for name, kind in (("weight", "float"), ("group", "string"), ("time", "double")):
         if name in chosen.columns:
@@ -176,7 +178,7 @@ def _check_columns(df: DataFrame, features: list[str], named: dict[str, str]) ->
             )
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     """A column's name as Spark reads it, dots and all."""
     return "`" + name.replace("`", "``") + "`"
 
@@ -195,8 +197,8 @@ def _features(df: DataFrame, names: list[str]) -> Column:
                 f"{df.schema[odd[0]].dataType.simpleString()}. Index it first (StringIndexer, "
                 "OneHotEncoder), or leave it out."
             )
-        return F.array(*(F.col(_quoted(name)).cast("double") for name in names))
-    column, kind = F.col(_quoted(names[0])), df.schema[names[0]].dataType
+        return F.array(*(F.col(_quote(name)).cast("double") for name in names))
+    column, kind = F.col(_quote(names[0])), df.schema[names[0]].dataType
     if isinstance(kind, VectorUDT):
         return F.when(column.isNotNull(), vector_to_array(column))  # it fails on null
     return F.array(column.cast("double")) if _numeric(kind) else column
@@ -247,7 +249,7 @@ def _is_numeric(df: DataFrame, label: str | None) -> bool:
     return label is not None and isinstance(df.schema[label].dataType, NumericType)
 
 
-def _found_spec(df: DataFrame, names: list[str], value: Column) -> TensorSpec:
+def _find_spec(df: DataFrame, names: list[str], value: Column) -> TensorSpec:
     """The spec of the first row that has features."""
 
     if len(names) > 1:
@@ -262,7 +264,7 @@ def _found_spec(df: DataFrame, names: list[str], value: Column) -> TensorSpec:
         return TensorSpec(kind="image", shape=shape, dtype="uint8")
     if kind == "binary":
         try:
-            return TensorSpec(kind="image", shape=shape_of(bytes(first)), dtype="uint8")
+            return TensorSpec(kind="image", shape=read_shape(bytes(first)), dtype="uint8")
         except ValueError:
             raise DataError(
                 f"The first value of {names[0]!r} is no picture that Pillow knows. Say what a sample "
@@ -281,7 +283,7 @@ def content_key(names: list[str]) -> Column:
     """A hash of these columns: 128 bits, so that different rows have different keys."""
     from pyspark.sql import functions as F
 
-    columns = [F.col(_quoted(name)) for name in names]
+    columns = [F.col(_quote(name)) for name in names]
     first, second = F.xxhash64(*columns), F.xxhash64(F.lit(1), *columns)
     return F.format_string("%016x%016x", first, second)
 
@@ -298,7 +300,7 @@ def _label(
 
     if label is None:
         return F.lit(0.0), None
-    column, kind = F.col(_quoted(label)), df.schema[label].dataType
+    column, kind = F.col(_quote(label)), df.schema[label].dataType
     if isinstance(labels, str) and labels != "fit":
         raise DataError(f'labels must be a list of class names, "fit" or None, got {labels!r}.')
     wanted: Any = labels if labels is None or labels == "fit" else tuple(map(str, labels))
@@ -320,7 +322,7 @@ def _label(
     )
 
 
-def _surveyed(
+def _summarize(
     chosen: DataFrame, wanted: Any, numeric: bool
 ) -> tuple[tuple[str, ...] | None, int, set[str | None], int | None]:
     """Class names, rows, the values of `split`, and the largest row's bytes: one job for all."""

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from workbench.data.pictures import ENDINGS
-from workbench.data.sources.paths import existing
+from workbench.data.sources.paths import find_path
 from workbench.errors import DataError
 
 _TABLES = {".parquet": "parquet", ".orc": "orc", ".json": "json", ".jsonl": "json", ".csv": "csv"}
 
 
-def guessed(text: str) -> dict[str, Any]:
+def guess_source(text: str) -> dict[str, Any]:
     """The settings of the source that reads `text`, a path: its kind, path and what follows from names.
 
     Raises:
         DataError: nothing is there, or it looks like no source.
     """
-    path = existing(text, "data")
+    path = find_path(text, "data")
     settings = _file(path) if path.is_file() else _folder(path)
     if settings is None:
         raise DataError(

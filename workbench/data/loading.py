@@ -10,7 +10,7 @@ from workbench.data import downloads
 from workbench.data.canonical import Table
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import read
-from workbench.data.split import split
+from workbench.data.split import draw_splits
 from workbench.progress import Progress
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ def load(config: DataConfig, spark: SparkSession) -> Table:
     Raises:
         DataError: the source cannot be read, or not be split as asked.
     """
-    return placed(read(config.source, spark), config.split)
+    return assign_splits(read(config.source, spark), config.split)
 
 
-def obtain(source: Any, progress: Progress) -> None:
+def download_if_missing(source: Any, progress: Progress) -> None:
     """Fetch the known data set that the source names, where it is not here yet; say how far it is.
 
     Args:
@@ -38,12 +38,12 @@ def obtain(source: Any, progress: Progress) -> None:
     name = source if isinstance(source, str) else getattr(source, "path", None)
     if (
         name is None
-        or name not in downloads.KNOWN
+        or name not in downloads.DATA_SETS
         or Path(name).exists()
-        or not downloads.missing(name)
+        or not downloads.find_missing(name)
     ):
         return
-    progress.stage(f"Downloading {name} ({downloads.KNOWN[name].size / 1e6:.0f} MB)")
+    progress.stage(f"Downloading {name} ({downloads.DATA_SETS[name].size / 1e6:.0f} MB)")
     tenths = 0
 
     def report(done: int, size: int) -> None:
@@ -55,13 +55,13 @@ def obtain(source: Any, progress: Progress) -> None:
     downloads.fetch(name, report)
 
 
-def placed(table: Table, config: SplitConfig) -> Table:
+def assign_splits(table: Table, config: SplitConfig) -> Table:
     """Say which split each row is in, where the source did not, and encode what depends on it.
 
     Raises:
         DataError: the rows cannot be split as asked.
     """
-    frame = split(
+    frame = draw_splits(
         table.frame,
         config,
         stratified=table.labels is not None,

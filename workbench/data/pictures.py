@@ -86,14 +86,14 @@ def decode(content: bytes, spec: TensorSpec) -> np.ndarray:
                 raise ValueError(
                     f"{opened.width}x{opened.height} pixels, more than {MAX_PIXELS} are refused"
                 )
-            return fitted(_eight_bit(opened), spec)
+            return fit_picture(_eight_bit(opened), spec)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"too many pixels: {error}") from None
     except UnidentifiedImageError:
         raise ValueError("not a picture that Pillow knows") from None
 
 
-def fitted(picture: Image.Image, spec: TensorSpec) -> np.ndarray:
+def fit_picture(picture: Image.Image, spec: TensorSpec) -> np.ndarray:
     """A picture of Pillow's in the spec's channels and size, (channels, height, width) uint8."""
     from PIL import Image, ImageOps
 
@@ -107,7 +107,7 @@ def fitted(picture: Image.Image, spec: TensorSpec) -> np.ndarray:
     return pixels.transpose(2, 0, 1)
 
 
-def shape_of(content: bytes) -> tuple[int, int, int]:
+def read_shape(content: bytes) -> tuple[int, int, int]:
     """(channels, height, width) as the encoded picture itself has them.
 
     Raises:

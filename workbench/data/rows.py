@@ -89,7 +89,7 @@ def broken_reason() -> Column:
     )
 
 
-def keyed(frame: DataFrame, place: Column, *content: Column) -> DataFrame:
+def add_keys(frame: DataFrame, place: Column, *content: Column) -> DataFrame:
     """Add `key`: where a row came from, a hash of what it holds, and its number among equals.
 
     Files have no stable row numbers in Spark; this depends on the rows alone, never on how they

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
-def split(
+def draw_splits(
     frame: DataFrame,
     config: SplitConfig,
     *,
@@ -52,22 +52,22 @@ def split(
         official = frame.where(F.col("split") == "test").limit(1).count() > 0
     test = 0.0 if official else config.test
     if config.by == "time":
-        return _by_time(frame, config, test)
+        return _split_by_time(frame, config, test)
     if config.by == "rows":
-        return _ranked(frame, config, test, official, stratified)
+        return _split_by_rank(frame, config, test, official, stratified)
     label = F.min("label") if stratified else F.lit(0)
     members = frame.where(F.col("split").isNull()).groupBy("group").agg(label.alias("label"))
     groups = members.select(
         "label", F.col("group").alias("key"), F.lit(None).cast("string").alias("split")
     )
-    drawn = _ranked(groups, config, test, official, stratified).select(
+    drawn = _split_by_rank(groups, config, test, official, stratified).select(
         F.col("key").alias("group"), F.col("split").alias("drawn")
     )
     chosen = F.coalesce("split", "drawn")
     return frame.join(drawn, "group", "left").withColumn("split", chosen).drop("drawn")
 
 
-def _ranked(
+def _split_by_rank(
     frame: DataFrame, config: SplitConfig, test: float, official: bool, stratified: bool
 ) -> DataFrame:
     from pyspark.sql import Window
@@ -82,14 +82,16 @@ def _ranked(
     within = Window.partitionBy("_stratum")
     rank = F.row_number().over(within.orderBy("place"))
     size = F.count(F.lit(1)).over(within)
-    num_test = _rows(test, size)
+    num_test = _count_share(test, size)
     rest = size - num_test
     if config.folds:
         # Consecutive ranks: every row is in one fold, and folds differ by one row at most.
-        held = F.floor((rank - num_test - 1) * config.folds / rest) == config.fold
+        in_validation = F.floor((rank - num_test - 1) * config.folds / rest) == config.fold
     else:
-        held = rank <= num_test + _rows(config.validation, rest if official else size)
-    part = F.when(rank <= num_test, "test").when(held, "validation")
+        in_validation = rank <= num_test + _count_share(
+            config.validation, rest if official else size
+        )
+    part = F.when(rank <= num_test, "test").when(in_validation, "validation")
     drawn = open_rows.withColumn("part", part)
     of_test, of_validation = (
         F.when(F.col("part") == name, F.col("place")) for name in ("test", "validation")
@@ -101,17 +103,17 @@ def _ranked(
     )
     # A few values per class, brought to every row: the rows themselves are not shuffled.
     bounds = F.broadcast(frame.sparkSession.createDataFrame(edges.collect(), edges.schema))
-    placed = frame.withColumn("_stratum", stratum).join(bounds, "_stratum", "left")
+    with_edges = frame.withColumn("_stratum", stratum).join(bounds, "_stratum", "left")
     chosen = (
         F.when(F.col("split").isNotNull(), F.col("split"))
         .when(place <= F.col("_test_last"), "test")
         .when((place >= F.col("_first")) & (place <= F.col("_last")), "validation")
         .otherwise("train")
     )
-    return placed.withColumn("split", chosen).drop("_stratum", "_test_last", "_first", "_last")
+    return with_edges.withColumn("split", chosen).drop("_stratum", "_test_last", "_first", "_last")
 
 
-def _rows(share: float, size: Column) -> Column:
+def _count_share(share: float, size: Column) -> Column:
     """That share of `size` rows, rounded, and at least one where the share is not 0."""
     from pyspark.sql import functions as F
 
@@ -120,7 +122,7 @@ def _rows(share: float, size: Column) -> Column:
     return F.greatest(F.lit(1), F.round(F.lit(share) * size))
 
 
-def _by_time(frame: DataFrame, config: SplitConfig, test: float) -> DataFrame:
+def _split_by_time(frame: DataFrame, config: SplitConfig, test: float) -> DataFrame:
     from pyspark.sql import functions as F
 
     last = [1 - config.validation - test, 1 - test]
@@ -135,7 +137,7 @@ def _by_time(frame: DataFrame, config: SplitConfig, test: float) -> DataFrame:
     return frame.withColumn("split", chosen)
 
 
-def check(
+def check_splits(
     counts: dict[str, list[int]], labels: tuple[str, ...] | None, config: SplitConfig
 ) -> None:
     """Refuse splits that cannot be trained or judged on.
@@ -146,17 +148,17 @@ def check(
     Raises:
         DataError: a split that was asked for is empty, or a class has no training row.
     """
-    held = (("validation", config.validation or config.folds), ("test", config.test))
-    wanted = ["train"] + [name for name, share in held if share]
-    for name in wanted:
+    shares = (("validation", config.validation or config.folds), ("test", config.test))
+    required = ["train"] + [name for name, share in shares if share]
+    for name in required:
         if not sum(counts.get(name, [])):
             raise DataError(
-                f"The {name} split is empty ({_shown(counts)}). Give the source more rows, or set "
+                f"The {name} split is empty ({_describe_counts(counts)}). Give the source more rows, or set "
                 f"data.split.{'validation' if name == 'train' else name} to another share."
             )
     if labels is None:
         return
-    missing = absent(counts, labels).get("train", [])
+    missing = find_missing_classes(counts, labels).get("train", [])
     if missing:
         few = ", ".join(f"{name!r} ({_total(counts, labels, name)} rows)" for name in missing[:5])
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
@@ -166,20 +168,22 @@ def check(
         )
 
 
-def absent(counts: dict[str, list[int]], labels: tuple[str, ...] | None) -> dict[str, list[str]]:
+def find_missing_classes(
+    counts: dict[str, list[int]], labels: tuple[str, ...] | None
+) -> dict[str, list[str]]:
     """The classes that a split has no row of, by split: what is not there is not judged there."""
     if labels is None:
         return {}
-    found = {
+    missing = {
         part: [name for name, num in zip(labels, rows, strict=True) if not num]
         for part, rows in counts.items()
     }
-    return {part: names for part, names in found.items() if names}
+    return {part: names for part, names in missing.items() if names}
 
 
 def _total(counts: dict[str, list[int]], labels: tuple[str, ...], name: str) -> int:
     return sum(rows[labels.index(name)] for rows in counts.values())
 
 
-def _shown(counts: dict[str, list[int]]) -> str:
+def _describe_counts(counts: dict[str, list[int]]) -> str:
     return ", ".join(f"{name}: {sum(rows)} rows" for name, rows in counts.items()) or "no rows"

@@ -42,7 +42,7 @@ def fit_statistics(table: Table, preparation: PreparationConfig) -> Statistics |
             "varying length. Use standardize, center or scale."
         )
     columns = ["features"] + (["length"] if varying else [])
-    return _summed(table, columns, lambda batches: partial_sums(batches, spec, outer))
+    return _sum_rows(table, columns, lambda batches: sum_features(batches, spec, outer))
 
 
 def fit_targets(table: Table, preparation: PreparationConfig) -> Statistics | None:
@@ -65,19 +65,19 @@ def fit_targets(table: Table, preparation: PreparationConfig) -> Statistics | No
         channels = table.forecast.channels
     spec, num = table.spec, table.num_outputs
     columns = ["label", *(["features"] if channels else [])]
-    return _summed(table, columns, lambda batches: target_sums(batches, spec, num, channels))
+    return _sum_rows(table, columns, lambda batches: sum_targets(batches, spec, num, channels))
 
 
-def _summed(
+def _sum_rows(
     table: Table,
     columns: list[str],
-    summed: Callable[[Iterator[pa.RecordBatch]], Sums],
+    sum_batches: Callable[[Iterator[pa.RecordBatch]], Sums],
 ) -> Statistics:
     import pyarrow as pa
     from pyspark.sql import functions as F
 
     def sums(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        part = summed(batches).to_bytes()
+        part = sum_batches(batches).to_bytes()
         yield pa.RecordBatch.from_arrays([pa.array([part], pa.binary())], ["sums"])
 
     # One result a task slot and not one a partition: of large samples, sums are megabytes each.
@@ -93,7 +93,7 @@ def _summed(
     return (total or Sums(1)).statistics()
 
 
-def partial_sums(batches: Iterator[pa.RecordBatch], spec: TensorSpec, outer: bool) -> Sums:
+def sum_features(batches: Iterator[pa.RecordBatch], spec: TensorSpec, outer: bool) -> Sums:
     """The sums of a partition's features: of each feature, or with lengths of each channel."""
     sums: Sums | None = None
     for batch in batches:
@@ -109,7 +109,7 @@ def partial_sums(batches: Iterator[pa.RecordBatch], spec: TensorSpec, outer: boo
     return sums or Sums(math.prod(spec.shape), outer=outer)
 
 
-def target_sums(
+def sum_targets(
     batches: Iterator[pa.RecordBatch],
     spec: TensorSpec,
     num_outputs: int,

@@ -38,7 +38,7 @@ class Cut:
     """Time from a row to the next one: a series is broken where it differs; None: never broken."""
 
     @property
-    def needed(self) -> int:
+    def num_rows(self) -> int:
         """Consecutive rows behind one sample."""
         return self.length + self.horizon
 
@@ -70,7 +70,7 @@ class _Rows:
             self.group, self.split, self.time[rows], self.clock[rows], label, self.values[rows]
         )
 
-    def followed_by(self, other: _Rows) -> _Rows:
+    def concatenate(self, other: _Rows) -> _Rows:
         label = None
         if self.label is not None and other.label is not None:
             label = np.concatenate([self.label, other.label])
@@ -84,7 +84,7 @@ class _Rows:
         )
 
 
-def windows(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[pa.RecordBatch]:
+def cut_windows(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[pa.RecordBatch]:
     """features (binary), label, key, split, group, time (of the first step) of every whole window.
 
     Windows begin at the first row of an unbroken stretch and then every `stride` rows. A class is
@@ -96,40 +96,40 @@ def windows(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[pa.RecordBa
     """
     held: _Rows | None = None
     between = 0  # rows to come that belong to no window: a stride may be longer than a window
-    for piece, continues in _pieces(batches, cut):
+    for stretch, continues in _cut_stretches(batches, cut):
         if continues and held is not None:
-            held = held.followed_by(piece[min(between, len(piece.time)) :])
-            between = max(0, between - len(piece.time))
+            held = held.concatenate(stretch[min(between, len(stretch.time)) :])
+            between = max(0, between - len(stretch.time))
         else:
-            held, between = piece, 0
-        count = max(0, (len(held.time) - cut.needed) // cut.stride + 1)
+            held, between = stretch, 0
+        count = max(0, (len(held.time) - cut.num_rows) // cut.stride + 1)
         if count:
-            yield from _sent(held, count, cut)
+            yield from _emit_windows(held, count, cut)
             between = max(0, count * cut.stride - len(held.time))
             held = held[count * cut.stride :]
 
 
-def short_stretches(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[pa.RecordBatch]:
+def find_short_stretches(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[pa.RecordBatch]:
     """key, reason of every unbroken stretch that has fewer rows than a sample needs."""
     import pyarrow as pa
 
     short: list[tuple[str, int]] = []
-    key, size = "", cut.needed
-    for piece, continues in _pieces(batches, cut):
+    key, size = "", cut.num_rows
+    for stretch, continues in _cut_stretches(batches, cut):
         if continues:
-            size += len(piece.time)
+            size += len(stretch.time)
             continue
-        if size < cut.needed:
+        if size < cut.num_rows:
             short.append((key, size))
-        key, size = _key(piece.group, piece.clock[0]), len(piece.time)
-    if size < cut.needed:
+        key, size = _key(stretch.group, stretch.clock[0]), len(stretch.time)
+    if size < cut.num_rows:
         short.append((key, size))
-    reasons = [f"{size} rows without a break, a sample needs {cut.needed}" for _, size in short]
+    reasons = [f"{size} rows without a break, a sample needs {cut.num_rows}" for _, size in short]
     keys = pa.array([key for key, _ in short], pa.string())
     yield pa.RecordBatch.from_pydict({"key": keys, "reason": pa.array(reasons, pa.string())})
 
 
-def _pieces(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[tuple[_Rows, bool]]:
+def _cut_stretches(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[tuple[_Rows, bool]]:
     """Rows without a break, and whether they continue those before."""
     last: tuple[str, str, float] | None = None
     for batch in batches:
@@ -149,7 +149,7 @@ def _pieces(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[tuple[_Rows
         edges = [0, *(np.flatnonzero(broken) + 1).tolist(), len(time)]
         for start, stop in itertools.pairwise(edges):
             rows = slice(start, stop)
-            piece = _Rows(
+            stretch = _Rows(
                 group[start],
                 split[start],
                 time[rows],
@@ -157,16 +157,16 @@ def _pieces(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[tuple[_Rows
                 None if label is None else label[rows],
                 values[rows],
             )
-            yield piece, continues
+            yield stretch, continues
             continues = False
         last = (group[-1], split[-1], float(time[-1]))
 
 
-def _sent(rows: _Rows, count: int, cut: Cut) -> Iterator[pa.RecordBatch]:
+def _emit_windows(rows: _Rows, count: int, cut: Cut) -> Iterator[pa.RecordBatch]:
     """The first `count` windows, some megabytes at a time."""
     import pyarrow as pa
 
-    every = sliding_window_view(rows.values, cut.needed, axis=0)[:: cut.stride]
+    every = sliding_window_view(rows.values, cut.num_rows, axis=0)[:: cut.stride]
     width = cut.length * len(cut.channels) * 4
     size = max(1, _CHUNK_BYTES // width)
     for low in range(0, count, size):

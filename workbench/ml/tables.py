@@ -10,7 +10,7 @@ from nets.spec import TensorSpec
 from nets.text import PADDING, SEPARATOR, UNKNOWN, TextEncoding
 from workbench.data.canonical import Table
 from workbench.data.frames import content_key, from_dataframe
-from workbench.data.pictures import picture_spec, shape_of
+from workbench.data.pictures import picture_spec, read_shape
 from workbench.data.rows import class_names, index_of
 from workbench.data.vocabulary import encode_text
 from workbench.errors import DataError
@@ -140,7 +140,7 @@ def _picture(df: DataFrame, column: str) -> tuple[int, int, int]:
     _some(first and len(first), column)
     assert first is not None
     try:
-        return shape_of(bytes(first[0]))
+        return read_shape(bytes(first[0]))
     except ValueError:
         raise DataError(
             f"The first value of {column!r} is no picture that Pillow knows. Raw pixels need "

@@ -14,7 +14,7 @@ import numpy as np
 
 from nets.config import to_dict
 from workbench import data
-from workbench.data import DataConfig, Table, bounded
+from workbench.data import DataConfig, Table, limit_batches
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def describe(
             described, with `problem`.
     """
     began = time.perf_counter()
-    with _opened(config, spark) as table, bounded(table):
-        found = data.survey(table, config)
+    with _opened(config, spark) as table, limit_batches(table):
+        found = data.summarize(table, config)
         problem = None
         try:
             data.refuse(found, table.labels, config)
@@ -129,8 +129,8 @@ def _opened(config: DataConfig, spark: SparkSession) -> Iterator[Table]:
     table = data.read(config.source, spark)
     held, files = [table.decoded], table.cache
     try:
-        with bounded(table):
-            table = data.placed(table, config.split)
+        with limit_batches(table):
+            table = data.assign_splits(table, config.split)
         held += [table.decoded, table.frame.persist()]
         yield table
     finally:
@@ -216,7 +216,7 @@ def _draw(chosen: dict[str, list[Any]], table: Table, path: Path) -> None:
     """A row of tiles per class with its name before it; series and vectors as maps of their values."""
     from PIL import Image, ImageDraw
 
-    from nets.inside._montage import montage
+    from nets.inside import montage
 
     maps = {name: _maps([sample for sample, _ in rows], table) for name, rows in chosen.items()}
     bounds = (-255.0, 255.0)
@@ -239,7 +239,7 @@ def _draw(chosen: dict[str, list[Any]], table: Table, path: Path) -> None:
 
 def _maps(samples: list[np.ndarray], table: Table) -> np.ndarray:
     """What a montage takes: pictures as they are, or steps from left to right, a channel a line."""
-    from nets.inside._montage import picture
+    from nets.inside import picture
 
     if table.spec.kind == "image":
         # A montage of colours has grey for 0.

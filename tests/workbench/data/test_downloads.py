@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from workbench.data import downloads, obtain
-from workbench.data.downloads import Known, Remote
-from workbench.data.sources.paths import existing, obtained
+from workbench.data import download_if_missing, downloads
+from workbench.data.downloads import DataSet, RemoteFile
+from workbench.data.sources.paths import find_or_download, find_path
 from workbench.errors import DataError
 from workbench.progress import Event, Note, Progress, Stage
 
@@ -75,15 +75,15 @@ def known(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
     """A set of two files, of that server."""
     url = f"http://127.0.0.1:{server.server_port}"
     files = (
-        Remote(url=f"{url}/images", size=len(BODY), checksum=f"sha256:{sha256(BODY)}"),
-        Remote(
+        RemoteFile(url=f"{url}/images", size=len(BODY), checksum=f"sha256:{sha256(BODY)}"),
+        RemoteFile(
             url=f"{url}/labels",
             size=len(LABELS),
             checksum=f"md5:{hashlib.md5(LABELS).hexdigest()}",
         ),
     )
-    sets = {"small": Known(name="small", about="", files=files)}
-    monkeypatch.setattr(downloads, "KNOWN", sets)
+    sets = {"small": DataSet(name="small", about="", files=files)}
+    monkeypatch.setattr(downloads, "DATA_SETS", sets)
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "data"))
     return "small"
 
@@ -113,7 +113,7 @@ def test_what_broke_off_is_continued(known: str, server: Server) -> None:
 
 
 def test_a_later_process_continues_too(known: str, server: Server) -> None:
-    part = downloads.place(known) / "images.part"
+    part = downloads.locate(known) / "images.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(BODY[:1000])
     assert (downloads.fetch(known) / "images").read_bytes() == BODY
@@ -121,7 +121,7 @@ def test_a_later_process_continues_too(known: str, server: Server) -> None:
 
 
 def test_a_server_without_ranges_sends_it_again(known: str, server: Server) -> None:
-    part = downloads.place(known) / "images.part"
+    part = downloads.locate(known) / "images.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"x" * 1000)
     server.plan = ["whole"]
@@ -129,7 +129,7 @@ def test_a_server_without_ranges_sends_it_again(known: str, server: Server) -> N
 
 
 def test_other_bytes_are_refused_and_leave_nothing(known: str, server: Server) -> None:
-    part = downloads.place(known) / "images.part"
+    part = downloads.locate(known) / "images.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"x" * len(BODY))  # as long as the file, and another one
     with pytest.raises(
@@ -157,20 +157,20 @@ def test_without_a_network_nothing_else_begins(known: str, server: Server) -> No
     server.shutdown()
     server.server_close()
     with pytest.raises(DataError, match=r"images \(2,097,152 bytes\) is not here and .*refused"):
-        existing(known, "a folder")
+        find_path(known, "a folder")
     with pytest.raises(DataError, match="Without a network, put the file into"):
-        obtained(known, "a folder")
+        find_or_download(known, "a folder")
 
 
 def test_the_name_of_a_set_is_a_path(known: str, server: Server, tmp_path: Path) -> None:
-    assert existing(known, "a folder") == tmp_path / "data" / "small"
+    assert find_path(known, "a folder") == tmp_path / "data" / "small"
     assert server.ranges == []  # only looked at
-    assert (obtained(known, "a folder") / "labels").is_file()
-    assert existing(known, "a folder").is_dir()
+    assert (find_or_download(known, "a folder") / "labels").is_file()
+    assert find_path(known, "a folder").is_dir()
     with pytest.raises(
         DataError, match=r"got 'smal', where there is nothing. Did you mean small\?"
     ):
-        existing("smal", "a folder")
+        find_path("smal", "a folder")
 
 
 def test_progress_is_told_in_tenths(known: str, server: Server) -> None:
@@ -185,11 +185,11 @@ def test_progress_is_told_in_tenths(known: str, server: Server) -> None:
                 self.said.append(event.text)
 
     progress = Watching()
-    obtain(known, progress)
+    download_if_missing(known, progress)
     assert progress.said[0] == "Downloading small (2 MB)"
     assert progress.said[-1] == "small: 2 of 2 MB" and len(progress.said) <= 11
-    obtain(known, progress)
-    obtain("elsewhere", progress)
+    download_if_missing(known, progress)
+    download_if_missing("elsewhere", progress)
     assert len(progress.said) <= 11
 
 

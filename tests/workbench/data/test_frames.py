@@ -150,13 +150,13 @@ def test_groups_stay_together_and_times_in_order(spark: SparkSession) -> None:
     frame = made(spark, rows, "id int, x double, y string, g string, t string")
     frame = frame.withColumn("t", F.col("t").cast("date"))
     table = from_dataframe(frame, features="x", label="y", key="id", group="g", time="t")
-    grouped = data.placed(table, SplitConfig(by="group")).frame
+    grouped = data.assign_splits(table, SplitConfig(by="group")).frame
     assert (
         grouped.groupBy("group").agg(F.countDistinct("split").alias("n")).where("n > 1").count()
         == 0
     )
     assert {row["split"] for row in grouped.collect()} == {"train", "validation", "test"}
-    ordered = data.placed(table, SplitConfig(by="time")).frame
+    ordered = data.assign_splits(table, SplitConfig(by="time")).frame
     latest = {
         row["split"]: row["t"]
         for row in ordered.groupBy("split").agg(F.max("time").alias("t")).collect()
@@ -237,7 +237,7 @@ def test_batches_are_bounded_by_bytes_while_a_block_runs(spark: SparkSession) ->
     spec = TensorSpec(kind="image", shape=(1, 10, 10), dtype="uint8")
     table = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
     assert table.row_bytes == 2**20  # the largest one as it comes, not as it is decoded
-    with data.bounded(table):
+    with data.limit_batches(table):
         assert spark.conf.get(setting) == "8"
         assert bad(table).keys() == {"b"}
     assert spark.conf.get(setting) == before

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from workbench.data.config import SplitConfig
-from workbench.data.split import absent, check, split
+from workbench.data.split import check_splits, draw_splits, find_missing_classes
 from workbench.errors import DataError
 
 LABELS = ("a", "b")
@@ -28,7 +28,7 @@ def done(
     spark: SparkSession, data: Any, config: SplitConfig, partitions: int = 2, **kwargs: Any
 ) -> dict[str, str]:
     frame = spark.createDataFrame(data, "key string, label long, split string")
-    result = split(frame.repartition(partitions), config, **kwargs)
+    result = draw_splits(frame.repartition(partitions), config, **kwargs)
     return {row["key"]: row["split"] for row in result.collect()}
 
 
@@ -73,25 +73,25 @@ def test_an_empty_split_is_refused_with_the_counts() -> None:
     with pytest.raises(
         DataError, match=r"test split is empty \(train: 3 rows, validation: 1 rows\)"
     ):
-        check({"train": [2, 1], "validation": [1, 0]}, LABELS, SplitConfig())
+        check_splits({"train": [2, 1], "validation": [1, 0]}, LABELS, SplitConfig())
 
 
 def test_no_rows_at_all_are_refused() -> None:
     with pytest.raises(DataError, match=r"train split is empty \(no rows\)"):
-        check({}, LABELS, SplitConfig())
+        check_splits({}, LABELS, SplitConfig())
 
 
 def test_a_class_without_a_training_row_is_named() -> None:
     counts = {"train": [5, 0], "validation": [1, 0], "test": [1, 1]}
     with pytest.raises(DataError, match=r"row to train on .* 'b' \(1 rows\) has none left"):
-        check(counts, LABELS, SplitConfig())
+        check_splits(counts, LABELS, SplitConfig())
 
 
 def test_classes_that_are_not_held_out_are_named_and_not_refused() -> None:
     counts = {"train": [5, 3], "validation": [1, 0], "test": [0, 1]}
-    check(counts, LABELS, SplitConfig())
-    assert absent(counts, LABELS) == {"validation": ["b"], "test": ["a"]}
-    assert absent(counts, None) == {}
+    check_splits(counts, LABELS, SplitConfig())
+    assert find_missing_classes(counts, LABELS) == {"validation": ["b"], "test": ["a"]}
+    assert find_missing_classes(counts, None) == {}
 
 
 # Keys of no meaning, one letter for the class each: their order and number are all there is to it.
@@ -138,6 +138,6 @@ def test_rows_of_one_key_share_a_split(spark: SparkSession) -> None:
     frame = spark.createDataFrame(
         [(f"k{i % 10}", 0, None) for i in range(100)], "key string, label long, split string"
     )
-    parts = split(frame, SplitConfig()).select("key", "split").distinct().collect()
+    parts = draw_splits(frame, SplitConfig()).select("key", "split").distinct().collect()
     assert len(parts) == 10
     assert {row["split"] for row in parts} == {"train", "validation", "test"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.data.windows import Cut, short_stretches, windows
+from workbench.data.windows import Cut, cut_windows, find_short_stretches
 
 Row = tuple[str, str, float, list[float]]
 
@@ -28,11 +28,11 @@ def direct(rows: list[Row], cut: Cut) -> tuple[dict[str, Any], list[str]]:
         stretches[-1].append(row) if follows else stretches.append([row])
     found, short = {}, []
     for stretch in stretches:
-        if len(stretch) < cut.needed:
+        if len(stretch) < cut.num_rows:
             short.append(f"{stretch[0][0]}@{stretch[0][2]:g}")
-        for start in range(0, len(stretch) - cut.needed + 1, cut.stride):
+        for start in range(0, len(stretch) - cut.num_rows + 1, cut.stride):
             group, split, time, _ = stretch[start]
-            values = np.array([row[3] for row in stretch[start : start + cut.needed]], np.float32)
+            values = np.array([row[3] for row in stretch[start : start + cut.num_rows]], np.float32)
             label = values[cut.length :, list(cut.targets)].reshape(-1)
             found[f"{group}@{time:g}"] = (split, values[: cut.length], label)
     return found, short
@@ -101,7 +101,7 @@ def test_windows_are_those_of_a_direct_computation(
     )
     expected, short = direct(rows, cut)
     batches = batched(rows, sizes, 2)
-    found = [row for batch in windows(iter(batches), cut) for row in batch.to_pylist()]
+    found = [row for batch in cut_windows(iter(batches), cut) for row in batch.to_pylist()]
     assert [row["key"] for row in found] == list(expected)
     for row in found:
         split, values, label = expected[row["key"]]
@@ -110,7 +110,9 @@ def test_windows_are_those_of_a_direct_computation(
             np.frombuffer(row["features"], np.float32).reshape(length, 2), values
         )
         np.testing.assert_array_equal(np.array(row["label"], np.float32), label)
-    set_aside = [row for batch in short_stretches(iter(batches), cut) for row in batch.to_pylist()]
+    set_aside = [
+        row for batch in find_short_stretches(iter(batches), cut) for row in batch.to_pylist()
+    ]
     assert [row["key"] for row in set_aside] == short
 
 
@@ -118,7 +120,7 @@ def test_a_window_has_the_class_of_its_last_step() -> None:
     rows: list[Row] = [("g", "train", float(i), [float(i)]) for i in range(6)]
     batch = batched(rows, [], 1)[0].append_column("label", pa.array([0, 0, 1, 1, 2, 2]))
     cut = Cut(channels=("c0",), targets=(), length=3, horizon=0, stride=2, step=1.0)
-    (found,) = windows(iter([batch]), cut)
+    (found,) = cut_windows(iter([batch]), cut)
     assert found["label"].to_pylist() == [1, 2]
     assert found["time"].to_pylist() == [0.0, 2.0]
 
@@ -127,6 +129,6 @@ def test_many_windows_are_sent_in_parts(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("workbench.data.windows._CHUNK_BYTES", 100)
     rows: list[Row] = [("g", "train", float(i), [float(i)]) for i in range(50)]
     cut = Cut(channels=("c0",), targets=(0,), length=5, horizon=2, stride=3, step=1.0)
-    parts = list(windows(iter(batched(rows, [], 1)), cut))
+    parts = list(cut_windows(iter(batched(rows, [], 1)), cut))
     assert len(parts) == 3
     assert [row["time"] for part in parts for row in part.to_pylist()] == list(range(0, 44, 3))

@@ -15,7 +15,7 @@ from nets.errors import ConfigError
 from workbench.cli.data import _experiment
 from workbench.cluster import Session
 from workbench.data.config import DataConfig
-from workbench.data.guess import guessed
+from workbench.data.guess import guess_source
 from workbench.data.sources import ImageFolderSource, TableSource
 from workbench.errors import DataError
 from workbench.preflight.source import Description, describe
@@ -100,9 +100,9 @@ def test_names_say_what_kind_of_data_lies_there(tmp_path: Path, real_data: Path)
         "ett/ETTh1.csv": "table",
     }
     for path, kind in kinds.items():
-        assert guessed(str(real_data / path))["kind"] == kind, path
+        assert guess_source(str(real_data / path))["kind"] == kind, path
     with pytest.raises(DataError, match="looks like no kind of data by its names"):
-        guessed(str(tmp_path))
+        guess_source(str(tmp_path))
 
 
 def test_a_source_is_named_by_experiment_path_or_settings(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.workbench.small import digits_sweep
 from tracking import MemoryRecorder
 from workbench.cluster import Session
 from workbench.data.config import DataConfig, SplitConfig
-from workbench.data.split import split
+from workbench.data.split import draw_splits
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, Uniform
 from workbench.results import TrialResult
@@ -101,7 +101,7 @@ def test_every_row_is_validated_on_once(session: Session, by: Any) -> None:
     tests = set()
     for fold in range(4):
         config = SplitConfig(by=by, test=0.2, folds=4, fold=fold)
-        found = split(frame, config).collect()
+        found = draw_splits(frame, config).collect()
         held = [row for row in found if row["split"] == "validation"]
         assert len(held) == 24
         assert sum(row["label"] for row in held) == 12

@@ -63,11 +63,11 @@ def _write(blocks: Iterable[dict[str, Any]], folder: Path) -> None:
     numbers = itertools.count()
     for block in blocks:
         for start in range(0, len(block["label"]), _ROWS_PER_FILE):
-            rows = _encoded(block, slice(start, start + _ROWS_PER_FILE))
+            rows = _to_arrow(block, slice(start, start + _ROWS_PER_FILE))
             pq.write_table(rows, folder / f"{next(numbers):05d}.parquet", compression="lz4")
 
 
-def _encoded(block: dict[str, Any], rows: slice) -> pa.Table:
+def _to_arrow(block: dict[str, Any], rows: slice) -> pa.Table:
     import pyarrow as pa
 
     features = binary(block["features"][rows])

@@ -21,7 +21,7 @@ from nets.spec import TensorSpec
 from workbench.data.canonical import Table
 from workbench.data.size import Size
 from workbench.data.sources.arrays import from_blocks
-from workbench.data.sources.paths import obtained
+from workbench.data.sources.paths import find_or_download
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def read(source: CifarArchiveSource, spark: SparkSession) -> Table:
     Raises:
         DataError: the archive is missing, cut short, or not CIFAR-10's.
     """
-    path = obtained(source.path, "CIFAR-10's cifar-10-python.tar.gz or the folder it unpacks to")
+    path = find_or_download(
+        source.path, "CIFAR-10's cifar-10-python.tar.gz or the folder it unpacks to"
+    )
     members = _folder(path) if path.is_dir() else _archive(path)
     missing = [name for name in (*TRAINING, TEST, META) if name not in members]
     if missing:

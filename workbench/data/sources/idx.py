@@ -23,7 +23,7 @@ from workbench.data import downloads
 from workbench.data.canonical import Table
 from workbench.data.size import Size
 from workbench.data.sources.arrays import from_blocks
-from workbench.data.sources.paths import existing, obtained
+from workbench.data.sources.paths import find_or_download, find_path
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -76,13 +76,13 @@ def read(source: IdxSource, spark: SparkSession) -> Table:
     Raises:
         DataError: a file is missing, cut short or no IDX file, or pictures and labels differ.
     """
-    folder = obtained(source.path, _WHAT)
+    folder = find_or_download(source.path, _WHAT)
     parts = {}
     for split, prefix in _PREFIXES.items():
         images = _file(folder, prefix, "images-idx3")
         labels = _file(folder, prefix, "labels-idx1")
         if split == "train" or images or labels:
-            parts[split] = (_there(images, folder, prefix), _there(labels, folder, prefix))
+            parts[split] = (_require(images, folder, prefix), _require(labels, folder, prefix))
     sizes = {split: _sizes(images) for split, (images, _) in parts.items()}
     shapes = {tuple(size[1:]) for size in sizes.values()}
     if len(shapes) != 1 or len(sizes["train"]) not in (3, 4):
@@ -112,9 +112,9 @@ def size(source: IdxSource) -> Size:
     Raises:
         DataError: a file is missing, or is no IDX file of pictures.
     """
-    if source.path in downloads.KNOWN and downloads.missing(source.path):
+    if source.path in downloads.DATA_SETS and downloads.find_missing(source.path):
         return Size(rows=_FASHION_SIZES[0], spec=_spec(_FASHION_SIZES), num_outputs=10)
-    folder = existing(source.path, _WHAT)
+    folder = find_path(source.path, _WHAT)
     sizes = [sizes for split in _PREFIXES if (sizes := _dimensions(folder, split)) is not None]
     return Size(
         rows=sum(count for count, *_ in sizes),
@@ -142,7 +142,7 @@ def _dimensions(folder: Path, split: str) -> list[int] | None:
     images = _file(folder, prefix, "images-idx3")
     if images is None and split != "train":
         return None
-    sizes = _sizes(_there(images, folder, prefix))
+    sizes = _sizes(_require(images, folder, prefix))
     if len(sizes) not in (3, 4):
         raise DataError(f"{images} must hold pictures, (count, height, width), got {sizes}.")
     return sizes
@@ -170,7 +170,7 @@ def _file(folder: Path, prefix: str, kind: str) -> Path | None:
     return None
 
 
-def _there(found: Path | None, folder: Path, prefix: str) -> Path:
+def _require(found: Path | None, folder: Path, prefix: str) -> Path:
     if found is None:
         held = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
         raise DataError(

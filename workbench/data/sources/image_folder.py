@@ -11,7 +11,7 @@ from workbench.data.encode import Recipe
 from workbench.data.pictures import picture_spec
 from workbench.data.rows import location
 from workbench.data.size import Size
-from workbench.data.sources.paths import existing
+from workbench.data.sources.paths import find_path
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
     """
     from pyspark.sql import functions as F
 
-    from workbench.data.frames import encoded
+    from workbench.data.frames import encode_frame
 
-    root = existing(source.path, _WHAT)
+    root = find_path(source.path, _WHAT)
     parts = [part for part in _PARTS if (root / part).is_dir()]
     tops = [root / part for part in parts] if parts == list(_PARTS) else [root]
     # Spark passes over names with these beginnings, as Hadoop does.
@@ -74,7 +74,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         .load([location(top / name) for top in tops for name in names if (top / name).is_dir()])
     )
     prefix = f"{root}/"
-    key = F.expr(f"substring(path, locate('{_quoted(prefix)}', path) + {len(prefix)})")
+    key = F.expr(f"substring(path, locate('{_escape_sql(prefix)}', path) + {len(prefix)})")
     depth = 1 if len(tops) == 2 else 0
     rows = raw.select(F.col("content").alias("features"), key.alias("key")).select(
         "features",
@@ -90,7 +90,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         labels=tuple(names),
         num_outputs=len(names),
     )
-    table = encoded(rows, recipe, num_rows=len(files), official_test=bool(depth))
+    table = encode_frame(rows, recipe, num_rows=len(files), official_test=bool(depth))
     assert table.bad is not None
     hidden = spark.createDataFrame(unread, "key string, reason string")
     return replace(
@@ -104,12 +104,12 @@ def size(source: ImageFolderSource) -> Size:
     Raises:
         DataError: there is no such folder.
     """
-    root = existing(source.path, _WHAT)
+    root = find_path(source.path, _WHAT)
     classes = {p.parent.name for p in root.rglob("*") if p.is_file() and p.parent != root}
     rows = sum(p.is_file() for p in root.rglob("*"))
     return Size(rows=rows, spec=picture_spec(source.shape), num_outputs=max(2, len(classes)))
 
 
-def _quoted(text: str) -> str:
+def _escape_sql(text: str) -> str:
     """Text inside a SQL string."""
     return text.replace("\\", "\\\\").replace("'", "\\'")

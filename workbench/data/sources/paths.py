@@ -9,7 +9,7 @@ from workbench.data import downloads
 from workbench.errors import DataError
 
 
-def existing(text: str, what: str) -> Path:
+def find_path(text: str, what: str) -> Path:
     """The path, if something is there, or where the known data set of that name lies or will lie.
 
     Raises:
@@ -19,11 +19,11 @@ def existing(text: str, what: str) -> Path:
     path = Path(text).expanduser()
     if path.exists():
         return path.resolve()
-    if text in downloads.KNOWN:
-        downloads.reachable(text)
-        return downloads.place(text)
+    if text in downloads.DATA_SETS:
+        downloads.check_server(text)
+        return downloads.locate(text)
     beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, [*beside, *downloads.KNOWN], n=1)
+    near = difflib.get_close_matches(path.name, [*beside, *downloads.DATA_SETS], n=1)
     hint = ""
     if near:
         hint = f" Did you mean {path.parent / near[0] if near[0] in beside else near[0]}?"
@@ -33,12 +33,12 @@ def existing(text: str, what: str) -> Path:
     )
 
 
-def obtained(text: str, what: str, report: downloads.Report | None = None) -> Path:
+def find_or_download(text: str, what: str, report: downloads.Report | None = None) -> Path:
     """The same, and a known data set is fetched first.
 
     Raises:
         DataError: as `existing`, or the set cannot be fetched.
     """
-    if text in downloads.KNOWN and not Path(text).exists():
+    if text in downloads.DATA_SETS and not Path(text).exists():
         return downloads.fetch(text, report)
-    return existing(text, what)
+    return find_path(text, what)

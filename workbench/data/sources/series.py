@@ -11,9 +11,9 @@ from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from workbench.data.canonical import Forecast, Table
-from workbench.data.rows import broken_reason, class_names, index_of, keyed, read_table
-from workbench.data.sources.paths import existing
-from workbench.data.windows import Cut, short_stretches, windows
+from workbench.data.rows import add_keys, broken_reason, class_names, index_of, read_table
+from workbench.data.sources.paths import find_path
+from workbench.data.windows import Cut, cut_windows, find_short_stretches
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -86,10 +86,12 @@ def read(source: SeriesSource, spark: SparkSession) -> Table:
     """
     from pyspark.sql import functions as F
 
-    path = existing(source.path, "a table of series, a row per step")
+    path = find_path(source.path, "a table of series, a row per step")
     rows, channels = _read(source, path, spark)
-    judged = _judged(rows, channels).persist()  # looked at for steps, splits, windows and bad rows
-    good = judged.where("reason is null")
+    marked = _mark_bad_rows(
+        rows, channels
+    ).persist()  # looked at for steps, splits, windows and bad rows
+    good = marked.where("reason is null")
     names = None if source.label_column is None else class_names(good, "class")
     if names is not None:
         good = good.withColumn("label", index_of(F.col("class"), names))
@@ -110,10 +112,10 @@ def read(source: SeriesSource, spark: SparkSession) -> Table:
         spec=TensorSpec(kind="series", shape=(source.length, len(channels))),
         labels=names,
         num_outputs=len(names) if names is not None else source.horizon * len(wanted),
-        bad=judged.where("reason is not null").select("key", "reason"),
+        bad=marked.where("reason is not null").select("key", "reason"),
         encode=lambda table: _encode(table, cut),
         forecast=forecast if wanted else None,
-        decoded=judged,
+        decoded=marked,
         official_test=False,
     )
 
@@ -148,7 +150,7 @@ def _read(
         broken_reason(),
         F.when(entity.isNull(), "no entity"),
         F.when(label.isNull(), "no class"),
-        F.when(time.isNull(), _said("no time", clock)),
+        F.when(time.isNull(), _explain("no time", clock)),
         *(_not_a_number(name, value) for name, value in zip(channels, raw, strict=True)),
     )
     rows = found.select(
@@ -185,18 +187,18 @@ def _not_a_number(name: str, value: Column) -> Column:
     number = value.cast("float")
     endless = F.isnan(number) | (F.abs(number) == float("inf"))
     return F.when(value.isNull(), F.lit(f"{name} is missing")).when(
-        number.isNull() | endless, _said(f"{name} is no finite number", value)
+        number.isNull() | endless, _explain(f"{name} is no finite number", value)
     )
 
 
-def _said(what: str, value: Column) -> Column:
+def _explain(what: str, value: Column) -> Column:
     from pyspark.sql import functions as F
 
     shown = F.coalesce(F.substring(value.cast("string"), 1, 40), F.lit("null"))
     return F.concat(F.lit(f"{what}: "), shown)
 
 
-def _judged(rows: DataFrame, channels: tuple[str, ...]) -> DataFrame:
+def _mark_bad_rows(rows: DataFrame, channels: tuple[str, ...]) -> DataFrame:
     """Rows with keys; of good rows with equal entity and time, one or none stays good."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -206,7 +208,7 @@ def _judged(rows: DataFrame, channels: tuple[str, ...]) -> DataFrame:
         for name in ("group", "clock", "class", "reason")
     ]
     values = [F.col(f"c{i}") for i in range(len(channels))]
-    rows = keyed(rows, F.lit("row"), *content, *values)
+    rows = add_keys(rows, F.lit("row"), *content, *values)
     same_time = Window.partitionBy("group", "time", F.col("reason").isNull())
     said = F.xxhash64("class", *values)
     differ = F.min(said).over(same_time) != F.max(said).over(same_time)
@@ -247,11 +249,11 @@ def _encode(table: Table, cut: Cut) -> Table:
     )
     label = "array<float>" if table.labels is None else "long"
     frame = ordered.mapInArrow(
-        lambda batches: windows(batches, cut),
+        lambda batches: cut_windows(batches, cut),
         f"features binary, label {label}, key string, split string, `group` string, time double",
     )
     short = ordered.mapInArrow(
-        lambda batches: short_stretches(batches, cut), "key string, reason string"
+        lambda batches: find_short_stretches(batches, cut), "key string, reason string"
     )
     assert table.bad is not None
     return replace(table, frame=frame, bad=table.bad.union(short))

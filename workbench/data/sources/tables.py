@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.data.rows import location
-from workbench.data.sources.paths import existing
+from workbench.data.sources.paths import find_path
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _table(
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
-    place = path if "://" in path else location(existing(path, f"a table in format {form}"))
+    place = path if "://" in path else location(find_path(path, f"a table in format {form}"))
     reader: Any = spark.read.format(form)
     if form == "csv":
         reader = reader.option("header", True).option("inferSchema", True)

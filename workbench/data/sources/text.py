@@ -14,15 +14,15 @@ from nets.spec import TensorSpec
 from nets.text import PADDING, UNKNOWN, TextEncoding, tokenizer
 from workbench.data.canonical import Table
 from workbench.data.rows import (
+    add_keys,
     broken_reason,
     class_names,
     index_of,
-    keyed,
     location,
     read_table,
 )
 from workbench.data.size import ROWS_UNKNOWN, Size
-from workbench.data.sources.paths import existing
+from workbench.data.sources.paths import find_path
 from workbench.data.vocabulary import encode_text
 from workbench.errors import DataError
 
@@ -91,7 +91,7 @@ def read(source: TextSource, spark: SparkSession) -> Table:
     """
     encoding = _encoding(source)
     tokenizer(encoding)  # what is missing is said before Spark reads anything
-    path = existing(source.path, "a folder of texts, or a table of them")
+    path = find_path(source.path, "a folder of texts, or a table of them")
     if source.format in ("csv", "json", "parquet"):
         rows, names = _table(source, path, spark)
     else:
@@ -175,7 +175,7 @@ def _table(
     rows = rows.withColumn("class", F.when(F.trim("class") != "", F.col("class")))
     content = [F.coalesce(F.col(name), F.lit("")) for name in ("broken", *values)]
     names = class_names(rows.where("broken is null"), "class")
-    return keyed(rows, F.lit(path.name), *content), names
+    return add_keys(rows, F.lit(path.name), *content), names
 
 
 def _files(
@@ -209,7 +209,7 @@ def _files(
                 )
             )
     rows = reduce(lambda a, b: a.union(b), frames)
-    return keyed(rows, F.col("place"), F.col("text")), names
+    return add_keys(rows, F.col("place"), F.col("text")), names
 
 
 def _by_class(top: Path, source: TextSource) -> dict[str, list[Path]]:

@@ -14,8 +14,8 @@ from pydantic import Field
 from nets.config import config
 from nets.spec import TensorSpec
 from workbench.data.canonical import Table
-from workbench.data.rows import binary, keyed, location
-from workbench.data.sources.paths import existing
+from workbench.data.rows import add_keys, binary, location
+from workbench.data.sources.paths import find_path
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read(source: TsFileSource, spark: SparkSession) -> Table:
     """
     from pyspark.sql import functions as F
 
-    path = existing(source.path, "a folder with NAME_TRAIN.ts and NAME_TEST.ts, or one .ts file")
+    path = find_path(source.path, "a folder with NAME_TRAIN.ts and NAME_TEST.ts, or one .ts file")
     files = _files(path)
     headers = {file: _header(file) for file in files}
     header = next(iter(headers.values()))
@@ -74,7 +74,7 @@ def read(source: TsFileSource, spark: SparkSession) -> Table:
         )
     lines = [_lines(spark, file, split) for file, split in files.items()]
     rows = lines[0] if len(lines) == 1 else lines[0].union(lines[1])
-    rows = keyed(rows, F.col("place"), F.col("value"))
+    rows = add_keys(rows, F.col("place"), F.col("value"))
     label = "double" if header.labels is None else "long"
     parsed = rows.mapInArrow(
         lambda batches: parse(batches, header),
