@@ -89,3 +89,36 @@ def _context(spark: SparkSession) -> Any:
 def _java_context(spark: SparkSession) -> Any:
     """The JVM's own SparkContext."""
     return _context(spark)._jsc.sc()
+
+
+def no_owner() -> Any:
+    """The owner of a parameter in a class's body; Spark ML replaces it when the class is used.
+
+    `Params._dummy()`: all of Spark ML's classes declare their parameters so, and there is no public
+    way.
+    """
+    from pyspark.ml.param import Params
+
+    return Params._dummy()
+
+
+def set_uid(params: Any, uid: str) -> None:
+    """Give an estimator or model the id that it was saved with.
+
+    `Params._resetUid`: the id is part of each parameter, and Spark ML's own readers use this.
+    """
+    params._resetUid(uid)
+
+
+def write_file(spark: SparkSession, path: str, content: bytes) -> None:
+    """Write a file to any file system that Spark knows; one that exists is replaced.
+
+    `_jvm.org.apache.hadoop.fs`: PySpark writes rows, not files.
+    """
+    context = _context(spark)
+    hadoop_path = context._jvm.org.apache.hadoop.fs.Path(path)
+    stream = hadoop_path.getFileSystem(context._jsc.hadoopConfiguration()).create(hadoop_path, True)
+    try:
+        stream.write(bytearray(content))
+    finally:
+        stream.close()

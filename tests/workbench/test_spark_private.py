@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+from pyspark.ml.param import Param, Params
+
+from workbench import spark_private
 
 _SESSION = """
 import os, sys, threading, time
@@ -49,6 +53,16 @@ spark_private.end_jvm()
 assert builder.getOrCreate().range(3).count() == 3
 """
 
+_FILES = """
+import tempfile
+from pathlib import Path
+
+with tempfile.TemporaryDirectory() as folder:
+    for content in (b"first", b"second"):
+        spark_private.write_file(spark, f"{folder}/below/file", content)
+        assert (Path(folder) / "below/file").read_bytes() == content
+"""
+
 _EXECUTORS = """
 until = time.monotonic() + 60
 while time.monotonic() < until and not spark_private.count_executors(spark):
@@ -67,7 +81,17 @@ def run(master: str, script: str) -> None:
 
 
 def test_a_local_session() -> None:
-    run("local[1]", _LOCAL)
+    run("local[1]", _FILES + _LOCAL)
+
+
+def test_parameters_of_spark_ml() -> None:
+    class Scaler(Params):
+        factor: Any = Param(spark_private.no_owner(), "factor", "multiplies")
+
+    first, second = Scaler(), Scaler()
+    assert first.factor.parent == first.uid
+    spark_private.set_uid(second, first.uid)
+    assert second.uid == second.factor.parent == first.uid
 
 
 @pytest.mark.cluster

@@ -18,6 +18,7 @@ from pyspark.ml.util import (
 )
 
 from nets.errors import ConfigError, ModelFileError
+from workbench import spark_private
 from workbench.ml.params import ClassParams, CodeParams, ScoringParams
 from workbench.scoring import Model, Outputs, read_model, score
 
@@ -154,16 +155,9 @@ class NetWriter(MLWriter):
 
     def saveImpl(self, path: str) -> None:
         extra = {"runId": self.instance.runId, "metrics": self.instance.metrics}
-        files = self.instance.model.files
         DefaultParamsWriter.saveMetadata(self.instance, path, self.sc, extraMetadata=extra)
-        for name, content in files.items():
-            hadoop = self.sc._jvm.org.apache.hadoop.fs.Path(f"{path}/{_FOLDER}/{name}")
-            system = hadoop.getFileSystem(self.sc._jsc.hadoopConfiguration())
-            stream = system.create(hadoop, True)
-            try:
-                stream.write(bytearray(content))
-            finally:
-                stream.close()
+        for name, content in self.instance.model.files.items():
+            spark_private.write_file(self.sparkSession, f"{path}/{_FOLDER}/{name}", content)
 
 
 class NetReader(MLReader[NetModel]):
@@ -181,7 +175,7 @@ class NetReader(MLReader[NetModel]):
                 f"{path} holds a {metadata['class']}, not a {name}. Load it as that class."
             )
         instance = self.cls()
-        instance._resetUid(metadata["uid"])
+        spark_private.set_uid(instance, metadata["uid"])
         DefaultParamsReader.getAndSetParams(instance, metadata)
         rows = self.sparkSession.read.format("binaryFile").load(f"{path}/{_FOLDER}").collect()
         files = {row["path"].rsplit("/", 1)[-1]: bytes(row["content"]) for row in rows}

@@ -23,11 +23,12 @@ from pyspark.ml.param.shared import (
 )
 
 from nets.errors import ConfigError
+from workbench import spark_private
 
 
 def param(name: str, doc: str, converter: Any = None) -> Any:
     """A parameter of the class it is assigned in."""
-    return Param(Params._dummy(), name, doc, typeConverter=converter)
+    return Param(spark_private.no_owner(), name, doc, typeConverter=converter)
 
 
 def _setter(name: str) -> Callable[[Any, Any], Any]:
