@@ -1,4 +1,4 @@
-"""Clusters by name: the `cluster` settings of an experiment, kept in a small TOML file.
+"""Reads clusters.toml: the `cluster` settings of experiments, by a name for each cluster.
 
     [lab]
     description = "the four machines under the stairs"
@@ -12,7 +12,7 @@
     spark.max_nodes = 8
 
 The file is the one that WORKBENCH_CLUSTERS names, else `clusters.toml` in the working folder, else
-`~/.config/workbench/clusters.toml`. The first that is there counts, alone.
+`~/.config/workbench/clusters.toml`. Only the first of these is read.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from workbench.cluster.config import ClusterConfig
 
 VARIABLE = "WORKBENCH_CLUSTERS"
-_OWN = ("description", "token_path")
-"""Keys of a cluster that are no settings of an experiment."""
+_OWN_KEYS = ("description", "token_path")
+"""Keys of a cluster that are not settings of an experiment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +39,13 @@ class NamedCluster:
     name: str
     file: Path
     settings: dict[str, Any]
-    """Setting by its path in an experiment, `cluster.address` for one."""
+    """Settings by their paths in an experiment, such as `cluster.address`."""
     description: str = ""
     token_path: Path | None = None
-    """File with Ray's token of that cluster; None: as Ray finds it (RAY_AUTH_TOKEN, ~/.ray/auth_token)."""
+    """File with the Ray token of that cluster; None: where Ray looks itself (RAY_AUTH_TOKEN, ~/.ray/auth_token)."""
 
     def config(self) -> ClusterConfig:
-        """What an experiment with the defaults has with it."""
+        """The default configuration with these settings."""
         from nets.config import override
         from workbench.cluster.config import ClusterConfig
 
@@ -53,7 +53,7 @@ class NamedCluster:
         return override(ClusterConfig(), changes)
 
     def use(self) -> None:
-        """Have this process, and those it starts, show that cluster's token to Ray.
+        """Make this process, and those it starts, use that cluster's token.
 
         Raises:
             ConfigError: the file with the token cannot be read.
@@ -73,15 +73,15 @@ class NamedCluster:
 
 
 def find_file() -> Path | None:
-    """The file that counts here; None where there is none.
+    """The file to read; None where there is none.
 
     Raises:
-        ConfigError: WORKBENCH_CLUSTERS names a file that is not there.
+        ConfigError: WORKBENCH_CLUSTERS names a file that does not exist.
     """
-    if named := os.environ.get(VARIABLE):
-        path = Path(named).expanduser()
+    if value := os.environ.get(VARIABLE):
+        path = Path(value).expanduser()
         if not path.is_file():
-            raise _config_error(f"{VARIABLE} must name a file with clusters, got {named!r}.")
+            raise _config_error(f"{VARIABLE} must name a file with clusters, got {value!r}.")
         return path
     config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     places = (Path("clusters.toml"), config / "workbench" / "clusters.toml")
@@ -89,7 +89,7 @@ def find_file() -> Path | None:
 
 
 def load_cluster(name: str) -> NamedCluster:
-    """The cluster of that name.
+    """The cluster called `name` in the file that `find_file` finds.
 
     Raises:
         ConfigError: there is no file or no such cluster, or a key or a value breaks a rule.
@@ -97,14 +97,14 @@ def load_cluster(name: str) -> NamedCluster:
     file = find_file()
     if file is None:
         raise _config_error(
-            f"--cluster {name}: no file names clusters. Write clusters.toml here or in "
-            f"~/.config/workbench, or name one in {VARIABLE}: docs/clusters.md shows what is in it."
+            f"--cluster {name}: there is no file with clusters. Write clusters.toml here or in "
+            f"~/.config/workbench, or name one in {VARIABLE}; docs/clusters.md shows an example."
         )
     return read_cluster(file, name)
 
 
 def read_cluster(file: Path, name: str) -> NamedCluster:
-    """`load_cluster` of a file. Every cluster in it is checked, so that a mistake shows early."""
+    """`load_cluster` of a file. All clusters in it are checked, so a mistake shows early."""
     from nets.config import unknown
 
     clusters = {each.name: each for each in _read_all(file)}
@@ -129,29 +129,29 @@ def _cluster(file: Path, name: str, table: dict[str, Any]) -> NamedCluster:
     from nets.errors import ConfigError
     from workbench.cluster.config import ClusterConfig, SparkClusterConfig
 
-    for key in _OWN:
+    for key in _OWN_KEYS:
         if not isinstance(table.get(key, ""), str):
             raise _config_error(f"{file}: {name}.{key} is text, got {table[key]!r}.")
-    given = {key: value for key, value in table.items() if key not in _OWN}
-    known = {"": list(ClusterConfig.__dataclass_fields__), "spark.": list(_spark())}
-    for prefix, part in (("", given), ("spark.", given.get("spark", {}))):
+    chosen = {key: value for key, value in table.items() if key not in _OWN_KEYS}
+    fields = {"": list(ClusterConfig.__dataclass_fields__), "spark.": list(_spark_fields())}
+    for prefix, part in (("", chosen), ("spark.", chosen.get("spark", {}))):
         for key in part if isinstance(part, Mapping) else ():
-            if key not in known[prefix]:
+            if key not in fields[prefix]:
                 names = sorted(
-                    prefix + each for each in (*known[prefix], *(() if prefix else _OWN))
+                    prefix + each for each in (*fields[prefix], *(() if prefix else _OWN_KEYS))
                 )
-                said = unknown("key", prefix + key, names)
-                listed = "" if "Known:" in said else f" Known: {', '.join(names)}."
-                raise _config_error(f"{file}: [{name}] {said}{listed}")
+                mistake = unknown("key", prefix + key, names)
+                listed = "" if "Known:" in mistake else f" Known: {', '.join(names)}."
+                raise _config_error(f"{file}: [{name}] {mistake}{listed}")
     try:
-        whole = from_dict(ClusterConfig, given)
+        whole = from_dict(ClusterConfig, chosen)
     except ConfigError as error:
         raise _config_error(f"{file}: [{name}] {error}") from None
     tree = to_dict(whole)
-    settings = {f"cluster.{key}": tree[key] for key in given if key != "spark"}
+    settings = {f"cluster.{key}": tree[key] for key in chosen if key != "spark"}
     settings |= {
         f"cluster.spark.{key}": tree["spark"][key]
-        for key in given.get("spark", {})
+        for key in chosen.get("spark", {})
         if key in SparkClusterConfig.__dataclass_fields__
     }
     token = table.get("token_path")
@@ -164,7 +164,7 @@ def _cluster(file: Path, name: str, table: dict[str, Any]) -> NamedCluster:
     )
 
 
-def _spark() -> tuple[str, ...]:
+def _spark_fields() -> tuple[str, ...]:
     from workbench.cluster.config import SparkClusterConfig
 
     return tuple(SparkClusterConfig.__dataclass_fields__)

@@ -1,4 +1,4 @@
-"""One owner of Ray and Spark: starts them, hands them out, stops them in reverse order."""
+"""Starts Ray and Spark together, and stops them in reverse order."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ from workbench.progress import Progress, Silent
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_Resources = tuple[float, float, tuple[tuple[str, float], ...]]
+"""CPUs, GPUs and custom resources by name."""
 _RELEASE_S = 5.0
-_HANDOVER_CPUS = 1.0
-"""Ray's tasks that take over data from Spark hold a CPU each."""
+"""Ray counts the resources of a finished task as taken for a moment."""
+_TRANSFER_CPUS = 1.0
+"""CPUs of a Ray task that takes data over from Spark."""
 
 
 @dataclass(kw_only=True)
 class Session:
-    """Ray and Spark, running."""
+    """A Ray and a Spark that run together."""
 
     config: ClusterConfig
     spark: SparkSession
@@ -40,67 +43,58 @@ class Session:
     """`host:port` of Ray's control service."""
     java: Java
     log_path: Path
-    """Where everything Ray, Spark and the JVMs print goes."""
+    """The file with all that Ray, Spark and the JVMs print."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """How long each part took to start."""
+    """How long Ray and Spark took to start."""
     prepared: dict[str, Any] = field(default_factory=dict)
-    """Data already converted, by fingerprint: the next experiment on the same data takes it as it is."""
+    """Prepared data by fingerprint; the next experiment on the same data uses it again."""
     prepare: Callable[[Any, Any], Any] | None = None
-    """Where Spark lives in another process: has data prepared there. (data, preparation) -> Prepared."""
-    idle_workers: dict[tuple[float, float, tuple[tuple[str, float], ...]], Any] = field(
-        default_factory=dict
-    )
-    """Idle training processes by the CPUs, GPUs and custom resources they hold; see `workbench.training.one_worker`."""
+    """Prepares data in another process, where Spark is there: (data, preparation) -> Prepared. None: Spark is here."""
+    idle_workers: dict[_Resources, Any] = field(default_factory=dict)
+    """Idle training processes by the resources they hold; see `workbench.training.one_worker`."""
 
     def check(self, config: ClusterConfig, *, checkpoints: str | None = None) -> None:
-        """Refuse an experiment whose workers would wait for ever, or write where nobody reads.
+        """Refuse an experiment whose workers would wait for ever, or would write checkpoints nobody can read.
 
         Args:
-            checkpoints: folder or URL that workers write and this process reads; None: nothing is.
+            checkpoints: folder or URL that workers write and this process reads; None: they write none.
 
         Raises:
-            ClusterError: they do not fit into what Ray has free, now or within some seconds; or a
-                node does not see the folder.
+            ClusterError: Ray has too little free for them, now and for the next seconds; or a node
+                does not see the folder.
         """
-
         if checkpoints is not None and config.on_cluster:
             check_storage(checkpoints)
         deadline = time.monotonic() + _RELEASE_S
         while True:
             try:
                 free = get_free_resources(self.config)
-                for (
-                    cpus,
-                    gpus,
-                    others,
-                ) in self.idle_workers:  # idle, or given back when they do not fit
-                    for name, held in (("CPU", cpus), ("GPU", gpus), *others):
-                        free[name] = free.get(name, 0) + held
+                for cpus, gpus, others in self.idle_workers:  # they are used again, or ended
+                    for name, amount in (("CPU", cpus), ("GPU", gpus), *others):
+                        free[name] = free.get(name, 0) + amount
                 return check_resources(config, free, executors=False)
             except ClusterError:
-                # Ray keeps the resources of a finished task for a moment.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
 
     def has_room(self, cpus: float) -> bool:
-        """Whether training processes that hold `cpus` leave Spark's hand-over to Ray enough.
+        """Whether training processes with `cpus` leave enough for Ray to take data over from Spark.
 
-        Of all that Ray has: what a process held that has just ended may still count as taken.
+        Counted from all of Ray's CPUs: those of a process that has just ended may not be free yet.
         """
         import ray
 
-        return (
-            ray.cluster_resources().get("CPU", 0) - self.config.spark_cpus - cpus >= _HANDOVER_CPUS
-        )
+        all_cpus = ray.cluster_resources().get("CPU", 0)
+        return all_cpus - self.config.spark_cpus - cpus >= _TRANSFER_CPUS
 
     def make_room(self) -> None:
-        """End idle training processes where the hand-over would wait for their CPUs for ever."""
+        """End the idle training processes if taking data over from Spark would wait for their CPUs."""
         if self.idle_workers and not self.has_room(sum(cpus for cpus, *_ in self.idle_workers)):
             self.end_idle_workers()
 
     def end_idle_workers(self) -> None:
-        """End the idle training processes, and give what they hold back to Ray."""
+        """End the idle training processes; Ray gets their resources back."""
         import ray
 
         for worker in self.idle_workers.values():
@@ -109,7 +103,7 @@ class Session:
 
 
 OPEN_SESSIONS: dict[str, Session] = {}
-"""The sessions that this process has open, by the id of their Spark application."""
+"""The open sessions of this process, by the id of their Spark application."""
 
 
 @contextmanager
@@ -120,7 +114,7 @@ def open_session(
     home: Path | None = None,
     checkpoints: str | None = None,
 ) -> Iterator[Session]:
-    """Start (or join) Ray, start Spark on it, and stop whatever was started at the end.
+    """Start or join Ray, start Spark on it, and stop at the end what was started.
 
     Args:
         home: folder for the logs and for what Spark keeps on disk; default: `home_folder()`.
@@ -154,7 +148,7 @@ def open_session(
         seconds["spark"] = time.perf_counter() - began
         progress.stage_done()
         route_loggers()
-        # Noted while Ray is up: after its shutdown, orphans are nobody's children.
+        # Listed while Ray runs: after its shutdown, orphans are no longer children of this process.
         stack.callback(lambda: started.update(set(me.children(recursive=True)) - before))
         import ray
 
@@ -172,11 +166,11 @@ def open_session(
 
 
 bench = open_session
-"""The name it had before version 0.2."""
+"""An older name of `open_session`, for programs that use it."""
 
 
 def terminate(processes: set[psutil.Process]) -> None:
-    """Kill what was started and did not stop: a JVM can outlive its parent's goodbye."""
+    """Wait for processes to end, and kill those that do not: a JVM can outlive its parent."""
     _, alive = psutil.wait_procs(processes, timeout=3)
     for process in alive:
         process.kill()

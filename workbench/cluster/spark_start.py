@@ -1,4 +1,4 @@
-"""Spark, on the Ray of this process, through RayDP."""
+"""Starts Spark on the Ray of this process, through RayDP."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""For JVMs that live for minutes: the optimising compiler alone takes a third of all the CPU time of
-a start on two cores, and earns it back only after longer."""
+"""For JVMs that live for minutes. The optimising compiler takes a third of the CPU time of a start on two
+cores, and pays off only later."""
 
 _NO_EARLY_COLLECTION = "-Dray.job.jvm-options.0=-XX:MetaspaceSize=256m"
-"""For the JVM of RayDP's master: a collection that only more classes ask for would end executors that
-Ray has started again (see `executors`)."""
+"""For the JVM of RayDP's master. Loading classes must not start a garbage collection there: it would end
+executors that Ray has restarted (see `executors`)."""
 
 
 @contextmanager
 def start_spark(
     config: ClusterConfig, java: Java, home: Path, log_path: Path, *, ui: bool = False
 ) -> Iterator[SparkSession]:
-    """Spark on the Ray of this process, until the block ends.
+    """Run Spark on the Ray of this process until the block ends.
 
     Args:
-        ui: have Spark show its own pages, on this machine only.
+        ui: whether Spark shows its own pages, to this machine only.
 
     Raises:
-        ClusterError: Ray has not enough to give, or Spark did not start.
+        ClusterError: Ray has too little free, or Spark did not start.
     """
     import raydp
 
     check_resources(config, get_free_resources(config))
     if ui:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # it would listen to the whole network
-    # Executors start Python workers: the same interpreter, with the same packages.
+    # Executors start Python workers with this interpreter, and so with the same packages.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     own_jvm = not spark_private.has_jvm()
     try:
@@ -60,7 +60,7 @@ def start_spark(
         raise ClusterError(f"Spark did not start on Ray: {error} (log: {log_path})") from error
     spark.sparkContext.setLogLevel("WARN")
     try:
-        # With dynamic allocation Spark itself asks for as many as it has work for.
+        # With dynamic allocation Spark itself asks for executors.
         with nullcontext() if config.max_executors else keep_executors(spark, config.num_executors):
             yield spark
     finally:
@@ -70,7 +70,7 @@ def start_spark(
 
 
 def get_free_resources(config: ClusterConfig) -> dict[str, float]:
-    """What Ray has free now, and what its autoscaler may still add, by resource."""
+    """What Ray has free now plus what its autoscaler can still add, by resource."""
     import ray
 
     free: dict[str, float] = dict(ray.available_resources())
@@ -80,19 +80,19 @@ def get_free_resources(config: ClusterConfig) -> dict[str, float]:
 
 
 def get_room_to_grow(config: ClusterConfig, nodes: list[dict[str, Any]]) -> dict[str, float]:
-    """What Ray's autoscaler may still add, by resource; empty where Ray does not know.
+    """What Ray's autoscaler can still add, by resource; empty where Ray does not know.
 
     Args:
-        nodes: as `ray.nodes()` gives them.
+        nodes: from `ray.nodes()`.
     """
     if config.topology == "spark":
-        up = [n["Resources"] for n in nodes if n["Alive"] and n["Resources"].get("CPU", 0) > 0]
-        missing = max(0, config.spark.max_nodes - len(up)) if up else 0
-        return {name: missing * up[0].get(name, 0) for name in ("CPU", "GPU") if missing}
+        running = [n["Resources"] for n in nodes if n["Alive"] and n["Resources"].get("CPU", 0) > 0]
+        missing = max(0, config.spark.max_nodes - len(running)) if running else 0
+        return {name: missing * running[0].get(name, 0) for name in ("CPU", "GPU") if missing}
     import ray
     from ray._private.state import state
 
-    # Known of clusters whose nodes Ray can count: KubeRay's, and those of its own launcher.
+    # Ray knows this of KubeRay clusters, and of those that its own launcher started.
     most = state.get_max_resources_from_cluster_config() or {}
     have = ray.cluster_resources()
     return {name: max(0.0, float(value) - have.get(name, 0)) for name, value in most.items()}
@@ -101,26 +101,26 @@ def get_room_to_grow(config: ClusterConfig, nodes: list[dict[str, Any]]) -> dict
 def check_resources(
     config: ClusterConfig, free: dict[str, float], *, executors: bool = True
 ) -> None:
-    """Ray and Spark wait for ever for resources that Ray does not have; say so instead.
+    """Refuse what does not fit: Ray and Spark would wait for the resources for ever.
 
     Args:
         free: resource name to amount.
-        executors: whether Spark's executors are still to be started.
+        executors: whether Spark's executors have still to start.
 
     Raises:
-        ClusterError: something asked for does not fit.
+        ClusterError: there is too little of a resource.
     """
-    wanted = {
+    needed = {
         "CPU": config.num_workers * config.cpus_per_worker,
         "GPU": config.num_workers * config.gpus_per_worker,
     }
     for name, amount in config.worker_resources.items():
-        wanted[name] = wanted.get(name, 0) + config.num_workers * amount
+        needed[name] = needed.get(name, 0) + config.num_workers * amount
     if executors:
-        wanted["CPU"] += config.spark_cpus
+        needed["CPU"] += config.spark_cpus
         for name, amount in config.executor_resources.items():
-            wanted[name] = wanted.get(name, 0) + config.num_executors * amount
-    for name, amount in wanted.items():
+            needed[name] = needed.get(name, 0) + config.num_executors * amount
+    for name, amount in needed.items():
         if amount > free.get(name, 0) + 1e-6:
             custom = name not in ("CPU", "GPU")
             raise ClusterError(
@@ -149,7 +149,7 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
         **{f"{executor}.{name}": str(amount) for name, amount in config.executor_resources.items()},
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": str(2 * tasks),
-        # Samples are large rows, and a task holds a partition.
+        # Rows are large, and a task holds a whole partition.
         "spark.sql.files.maxPartitionBytes": "16m",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(home / "spark-warehouse"),
@@ -159,7 +159,7 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
 
 
 def _cluster_settings() -> dict[str, str]:
-    """The application's master beside this process: it would end with whichever node it fell on."""
+    """Keep RayDP's master on this machine: elsewhere it would end with the node it was placed on."""
     import ray
 
     here = f"node:{ray.util.get_node_ip_address()}"
@@ -168,7 +168,7 @@ def _cluster_settings() -> dict[str, str]:
 
 
 def _dynamic_settings(config: ClusterConfig) -> dict[str, str]:
-    """Executors that come and go; what they leave for others to read is served by RayDP's service."""
+    """Let the number of executors change; RayDP's shuffle service keeps the output of those that ended."""
     name = "spark.dynamicAllocation"
     return {
         f"{name}.enabled": "true",

@@ -58,7 +58,7 @@ def test_a_cluster_is_the_settings_that_its_table_names() -> None:
 
 def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_file() is None
-    with pytest.raises(ConfigError, match=r"no file names clusters.*docs/clusters\.md"):
+    with pytest.raises(ConfigError, match=r"there is no file with clusters.*docs/clusters\.md"):
         load_cluster("lab")
     users = folder / "config" / "workbench" / "clusters.toml"
     users.parent.mkdir(parents=True)
