@@ -73,7 +73,7 @@ def prepare(
 
 
 def prepare_table(
-    table: data.Table,
+    table: data.CanonicalFrame,
     config: DataConfig,
     preparation: PreparationConfig,
     session: Session,
@@ -105,7 +105,7 @@ def prepare_table(
 
 
 def _prepare(
-    table: data.Table,
+    canonical: data.CanonicalFrame,
     config: DataConfig,
     preparation: PreparationConfig,
     fingerprint: str | None,
@@ -114,49 +114,51 @@ def _prepare(
 ) -> Prepared:
     progress.stage("Reading and splitting the data in Spark")
     # Rows that are stored already, before the split, are not stored again: a split adds no bytes.
-    stored = table.encode is None and (table.decoded is not None or table.cache is not None)
-    persisted = [] if table.decoded is None else [table.decoded]
+    stored = canonical.encode is None and (
+        canonical.decoded is not None or canonical.cache is not None
+    )
+    persisted = [] if canonical.decoded is None else [canonical.decoded]
     try:
-        table = data.assign_splits(table, config.split)
-        if table.decoded is not None and table.decoded not in persisted:
-            persisted.append(table.decoded)
-        frame = table.frame
+        canonical = data.assign_splits(canonical, config.split)
+        if canonical.decoded is not None and canonical.decoded not in persisted:
+            persisted.append(canonical.decoded)
+        frame = canonical.frame
         if not stored:
             persisted.append(frame.persist())
-        record = data.record(table, config)
+        record = data.record(canonical, config)
         seconds = {"read": time.perf_counter() - began}
         while not stored and len(persisted) > 1:
             persisted.pop(0).unpersist()
         progress.stage("Measuring the training split in Spark")
         began = time.perf_counter()
-        statistics = data.fit_statistics(table, preparation)
-        targets = data.fit_targets(table, preparation)
+        statistics = data.fit_statistics(canonical, preparation)
+        targets = data.fit_targets(canonical, preparation)
         seconds["statistics"] = time.perf_counter() - began
         progress.stage("Copying the data to Ray")
         began = time.perf_counter()
-        splits = convert(frame, table.spec, config, counts=record["rows"])
+        splits = convert(frame, canonical.spec, config, counts=record["rows"])
         seconds["convert"] = time.perf_counter() - began
     finally:
         for step in persisted:
             step.unpersist()
-        if table.cache is not None:
-            shutil.rmtree(table.cache, ignore_errors=True)
+        if canonical.cache is not None:
+            shutil.rmtree(canonical.cache, ignore_errors=True)
     progress.stage_done()
-    num_bytes = sum(split.num_rows for split in splits.values()) * table.spec.num_bytes
-    fingerprint = fingerprint or data.content_fingerprint(record["content"], table, preparation)
+    num_bytes = sum(split.num_rows for split in splits.values()) * canonical.spec.num_bytes
+    fingerprint = fingerprint or data.content_fingerprint(record["content"], canonical, preparation)
     record |= {"seconds": seconds, "bytes": num_bytes, "fingerprint": fingerprint}
     counts = record.get("class_counts", {}).get("train")
     return Prepared(
         splits=splits,
-        spec=table.spec,
-        labels=table.labels,
-        num_outputs=table.num_outputs,
+        spec=canonical.spec,
+        labels=canonical.labels,
+        num_outputs=canonical.num_outputs,
         statistics=statistics,
         class_counts=None if counts is None else tuple(counts),
         fingerprint=fingerprint,
         targets=targets,
-        forecast=table.forecast,
-        text=table.text,
+        forecast=canonical.forecast,
+        text=canonical.text,
         record=record,
     )
 

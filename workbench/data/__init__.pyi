@@ -1,4 +1,5 @@
 from .batches import limit_batches as limit_batches
+from .canonical import CanonicalFrame as CanonicalFrame
 from .canonical import Table as Table
 from .config import DataConfig as DataConfig
 from .counts import record as record

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -16,10 +16,10 @@ _SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
 @contextmanager
-def limit_batches(table: Table) -> Iterator[None]:
+def limit_batches(canonical: CanonicalFrame) -> Iterator[None]:
     """While the block runs, Arrow batches of a table's rows hold some megabytes, not 10,000 rows."""
     with limit_batch_bytes(
-        table.frame.sparkSession, max(table.spec.num_bytes, table.row_bytes or 0)
+        canonical.frame.sparkSession, max(canonical.spec.num_bytes, canonical.row_bytes or 0)
     ):
         yield
 

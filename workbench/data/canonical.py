@@ -32,7 +32,7 @@ class Forecast:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class CanonicalFrame:
     """Samples in Spark, one a row, and what they are."""
 
     frame: DataFrame
@@ -47,7 +47,7 @@ class Table:
     """Classes, or values to predict."""
     bad: DataFrame | None = None
     """Rows set aside: key, reason; None where a source cannot have any."""
-    encode: Callable[[Table], Table] | None = None
+    encode: Callable[[CanonicalFrame], CanonicalFrame] | None = None
     """What is left to do once `split` is filled, where samples can only be made then: fit a vocabulary
     on the training split, cut windows that stay within a split. Until then `frame` has no features."""
     text: TextEncoding | None = None
@@ -66,3 +66,7 @@ class Table:
     """A hash of what Spark was asked to read (DataFrame.semanticHash); the same within a session only."""
     row_bytes: int | None = None
     """Bytes of the largest row as the source has it; None: no larger than a sample."""
+
+
+Table = CanonicalFrame
+"""The earlier name of the class, for programs that import it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nets.config import to_dict
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.config import DataConfig
 from workbench.data.encode import SPLITS
 from workbench.data.split import check_splits, find_missing_classes
@@ -14,7 +14,7 @@ from workbench.errors import DataError
 _BAD_SHOWN = 20
 
 
-def record(table: Table, config: DataConfig) -> dict[str, Any]:
+def record(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:
     """Counts of a loaded table, for the run: this is where Spark does the reading.
 
     `content` is a hash of all good rows, in whatever order and partitions: two runs with the same
@@ -24,8 +24,8 @@ def record(table: Table, config: DataConfig) -> dict[str, Any]:
         DataError: a split is empty, a class has no training rows, or more than
             `config.max_bad_share` of the rows are bad.
     """
-    summary = summarize(table, config)
-    refuse(summary, table.labels, config)
+    summary = summarize(canonical, config)
+    refuse(summary, canonical.labels, config)
     return summary
 
 
@@ -46,29 +46,29 @@ def refuse(summary: dict[str, Any], labels: tuple[str, ...] | None, config: Data
     check_splits(counts, labels, config.split)
 
 
-def summarize(table: Table, config: DataConfig) -> dict[str, Any]:
+def summarize(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:
     """The figures of `record`, whatever they are: nothing is refused."""
-    counts, content = _count_classes(table)
+    counts, content = _count_classes(canonical)
     return {
-        "class_counts": counts if table.labels is not None else {},
-        "missing_classes": find_missing_classes(counts, table.labels),
+        "class_counts": counts if canonical.labels is not None else {},
+        "missing_classes": find_missing_classes(counts, canonical.labels),
         "rows": {name: sum(rows) for name, rows in counts.items()},
-        "bad": _count_bad_rows(table),
+        "bad": _count_bad_rows(canonical),
         "split": to_dict(config.split),
         "content": content,
-        **({} if table.plan is None else {"plan": table.plan}),
-        **_measure(table),
-        "partitions": table.frame.rdd.getNumPartitions(),
+        **({} if canonical.plan is None else {"plan": canonical.plan}),
+        **_measure(canonical),
+        "partitions": canonical.frame.rdd.getNumPartitions(),
     }
 
 
-def _count_classes(table: Table) -> tuple[dict[str, list[int]], str]:
+def _count_classes(canonical: CanonicalFrame) -> tuple[dict[str, list[int]], str]:
     """Rows of each class by split (one number where there are no classes), and the content's hash."""
     from pyspark.sql import functions as F
 
     names = ("features", "label", "key", "split", "length", "weight")
-    columns = [name for name in names if name in table.frame.columns]
-    classes = ["label"] if table.labels is not None else []
+    columns = [name for name in names if name in canonical.frame.columns]
+    classes = ["label"] if canonical.labels is not None else []
     # Either alone could collide on purpose or by pairs; sums wrap in 64 bits as decimals do not.
     digest = F.xxhash64(*columns)
     figures = (
@@ -78,25 +78,25 @@ def _count_classes(table: Table) -> tuple[dict[str, list[int]], str]:
     )
     counts: dict[str, list[int]] = {}
     xor, total = 0, 0
-    for row in table.frame.groupBy("split", *classes).agg(*figures).collect():
-        of_classes = counts.setdefault(row["split"], [0] * len(table.labels or [""]))
+    for row in canonical.frame.groupBy("split", *classes).agg(*figures).collect():
+        of_classes = counts.setdefault(row["split"], [0] * len(canonical.labels or [""]))
         of_classes[row["label"] if classes else 0] = row["rows"]
         xor, total = xor ^ row["xor"], total + int(row["sum"])
     content = f"{xor & (2**64 - 1):016x}{total & (2**64 - 1):016x}"
     return {name: counts[name] for name in SPLITS if name in counts}, content
 
 
-def _measure(table: Table) -> dict[str, Any]:
-    if not table.measures:
+def _measure(canonical: CanonicalFrame) -> dict[str, Any]:
+    if not canonical.measures:
         return {}
-    columns = [column.alias(name) for name, column in table.measures.items()]
-    measured: dict[str, Any] = table.frame.agg(*columns).collect()[0].asDict()
+    columns = [column.alias(name) for name, column in canonical.measures.items()]
+    measured: dict[str, Any] = canonical.frame.agg(*columns).collect()[0].asDict()
     return measured
 
 
-def _count_bad_rows(table: Table) -> dict[str, Any]:
-    if table.bad is None:
+def _count_bad_rows(canonical: CanonicalFrame) -> dict[str, Any]:
+    if canonical.bad is None:
         return {"rows": 0, "examples": []}
-    examples = [row.asDict() for row in table.bad.limit(_BAD_SHOWN).collect()]
-    rows = table.bad.count() if len(examples) == _BAD_SHOWN else len(examples)
+    examples = [row.asDict() for row in canonical.bad.limit(_BAD_SHOWN).collect()]
+    rows = canonical.bad.count() if len(examples) == _BAD_SHOWN else len(examples)
     return {"rows": rows, "examples": examples}

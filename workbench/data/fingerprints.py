@@ -12,7 +12,7 @@ from workbench.data.config import DataConfig
 
 if TYPE_CHECKING:
     from nets.prepare import PreparationConfig
-    from workbench.data.canonical import Table
+    from workbench.data.canonical import CanonicalFrame
 
 _VERSION = 2
 """Raised when the same configuration comes to mean other bytes."""
@@ -37,13 +37,15 @@ def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
     return _hash(facts)
 
 
-def content_fingerprint(content: str, table: Table, preparation: PreparationConfig) -> str:
+def content_fingerprint(
+    content: str, canonical: CanonicalFrame, preparation: PreparationConfig
+) -> str:
     """The same for rows that no source describes: from the hash of their content."""
     facts = {
         "version": _VERSION,
         "content": content,
-        "spec": to_dict(table.spec),
-        "labels": table.labels,
+        "spec": to_dict(canonical.spec),
+        "labels": canonical.labels,
         "preparation": to_dict(preparation),
     }
     return _hash(facts)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nets.spec import TensorSpec
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.encode import Encoding, Recipe, canonical_rows, has_variable_length
 from workbench.data.pictures import read_shape
 from workbench.errors import DataError
@@ -40,10 +40,10 @@ def from_dataframe(
     key: str | None = None,
     group: str | None = None,
     time: str | None = None,
-) -> Table:
-    """The columns of a DataFrame as a `Table`; one Spark job for the classes, the rest is lazy.
+) -> CanonicalFrame:
+    """The columns of a DataFrame as a `CanonicalFrame`; one Spark job for the classes, the rest is lazy.
 
-    A row that cannot be used (null, NaN, a wrong size, an unknown label) is in `Table.bad` with its
+    A row that cannot be used (null, NaN, a wrong size, an unknown label) is in `CanonicalFrame.bad` with its
     key and the reason.
 
     Args:
@@ -104,14 +104,14 @@ def from_dataframe(
         chosen = chosen.withColumn("split", F.when(F.col("split") != "train", F.col("split")))
     outputs = len(names) if names is not None else _num_outputs(chosen)
     recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
-    table = encode_frame(chosen, recipe, num_rows=num_rows, official_test=official)
-    return replace(table, plan=df.semanticHash(), row_bytes=row_bytes)
+    canonical = encode_frame(chosen, recipe, num_rows=num_rows, official_test=official)
+    return replace(canonical, plan=df.semanticHash(), row_bytes=row_bytes)
 
 
 def encode_frame(
     chosen: DataFrame, recipe: Recipe, *, num_rows: int | None = None, official_test: bool | None
-) -> Table:
-    """A `Table` of rows that are read as the recipe says.
+) -> CanonicalFrame:
+    """A `CanonicalFrame` of rows that are read as the recipe says.
 
     Args:
         chosen: features, label (text for classes, else double or array<float>), key, split, and
@@ -135,7 +135,7 @@ def encode_frame(
     rows = chosen.mapInArrow(
         lambda batches: canonical_rows(batches, recipe), f"{schema}, reason string"
     ).persist()  # good and bad rows come from one pass
-    return Table(
+    return CanonicalFrame(
         frame=rows.where(F.col("reason").isNull()).drop("reason"),
         spec=recipe.spec,
         labels=recipe.labels,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.data import downloads
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import read
 from workbench.data.split import draw_splits
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def load(config: DataConfig, spark: SparkSession) -> Table:
+def load(config: DataConfig, spark: SparkSession) -> CanonicalFrame:
     """Read a source, say which split each row is in, and encode what depends on the split.
 
     Raises:
@@ -55,17 +55,17 @@ def download_if_missing(source: Any, progress: Progress) -> None:
     downloads.fetch(name, report)
 
 
-def assign_splits(table: Table, config: SplitConfig) -> Table:
+def assign_splits(canonical: CanonicalFrame, config: SplitConfig) -> CanonicalFrame:
     """Say which split each row is in, where the source did not, and encode what depends on it.
 
     Raises:
         DataError: the rows cannot be split as asked.
     """
     frame = draw_splits(
-        table.frame,
+        canonical.frame,
         config,
-        stratified=table.labels is not None,
-        official_test=table.official_test,
+        stratified=canonical.labels is not None,
+        official_test=canonical.official_test,
     )
-    table = replace(table, frame=frame)
-    return table.encode(table) if table.encode else table
+    canonical = replace(canonical, frame=frame)
+    return canonical.encode(canonical) if canonical.encode else canonical

@@ -11,7 +11,7 @@ import numpy as np
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.statistics import Statistics, Sums
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nets.prepare import PreparationConfig
 
 
-def fit_statistics(table: Table, preparation: PreparationConfig) -> Statistics | None:
+def fit_statistics(canonical: CanonicalFrame, preparation: PreparationConfig) -> Statistics | None:
     """What the preparation needs, from the training split only; None where it needs nothing.
 
     Each task sums its own rows; a few kilobytes a partition (features squared for pca and zca)
@@ -29,12 +29,12 @@ def fit_statistics(table: Table, preparation: PreparationConfig) -> Statistics |
     Raises:
         ConfigError: pca or zca of samples with varying length.
     """
-    if preparation.method == "none" or table.spec.kind == "tokens":
+    if preparation.method == "none" or canonical.spec.kind == "tokens":
         return None
-    spec, outer = table.spec, preparation.needs_covariance
-    varying = spec.kind == "series" and "length" in table.frame.columns
+    spec, outer = canonical.spec, preparation.needs_covariance
+    varying = spec.kind == "series" and "length" in canonical.frame.columns
     if varying and outer:
-        shortest = table.frame.where("split = 'train'").agg({"length": "min"}).collect()[0][0]
+        shortest = canonical.frame.where("split = 'train'").agg({"length": "min"}).collect()[0][0]
         varying = shortest is not None and shortest < spec.shape[0]
     if varying and outer:
         raise ConfigError(
@@ -42,10 +42,10 @@ def fit_statistics(table: Table, preparation: PreparationConfig) -> Statistics |
             "varying length. Use standardize, center or scale."
         )
     columns = ["features"] + (["length"] if varying else [])
-    return _sum_rows(table, columns, lambda batches: sum_features(batches, spec, outer))
+    return _sum_rows(canonical, columns, lambda batches: sum_features(batches, spec, outer))
 
 
-def fit_targets(table: Table, preparation: PreparationConfig) -> Statistics | None:
+def fit_targets(canonical: CanonicalFrame, preparation: PreparationConfig) -> Statistics | None:
     """Figures of measured labels in the training split, one per output; None for classes.
 
     For `targets="change"`, of their distance from the last value of the channel they forecast.
@@ -53,23 +53,23 @@ def fit_targets(table: Table, preparation: PreparationConfig) -> Statistics | No
     Raises:
         ConfigError: changes are asked for, and the labels are no forecast.
     """
-    if table.labels is not None or preparation.targets == "none":
+    if canonical.labels is not None or preparation.targets == "none":
         return None
     channels = None
     if preparation.targets == "change":
-        if table.forecast is None:
+        if canonical.forecast is None:
             raise ConfigError(
                 "preparation.targets 'change' needs a forecast (a source of kind series with "
                 "targets), got other labels. Set it to standardize."
             )
-        channels = table.forecast.channels
-    spec, num = table.spec, table.num_outputs
+        channels = canonical.forecast.channels
+    spec, num = canonical.spec, canonical.num_outputs
     columns = ["label", *(["features"] if channels else [])]
-    return _sum_rows(table, columns, lambda batches: sum_targets(batches, spec, num, channels))
+    return _sum_rows(canonical, columns, lambda batches: sum_targets(batches, spec, num, channels))
 
 
 def _sum_rows(
-    table: Table,
+    canonical: CanonicalFrame,
     columns: list[str],
     sum_batches: Callable[[Iterator[pa.RecordBatch]], Sums],
 ) -> Statistics:
@@ -81,8 +81,8 @@ def _sum_rows(
         yield pa.RecordBatch.from_arrays([pa.array([part], pa.binary())], ["sums"])
 
     # One result a task slot and not one a partition: of large samples, sums are megabytes each.
-    slots = table.frame.sparkSession.sparkContext.defaultParallelism
-    rows = table.frame.where(F.col("split") == "train").select(*columns).coalesce(slots)
+    slots = canonical.frame.sparkSession.sparkContext.defaultParallelism
+    rows = canonical.frame.where(F.col("split") == "train").select(*columns).coalesce(slots)
     total: Sums | None = None
     for row in rows.mapInArrow(sums, "sums binary").collect():
         part = Sums.from_bytes(bytes(row["sums"]))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nets.text import PADDING, SEPARATOR, UNKNOWN, WORD, TextEncoder, TextEncoding, tokenizer
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.rows import binary
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _KEPT = ("label", "key", "split", "group", "weight")
 
 
-def encode_text(table: Table, encoding: TextEncoding, size: int) -> Table:
+def encode_text(canonical: CanonicalFrame, encoding: TextEncoding, size: int) -> CanonicalFrame:
     """Fit the vocabulary on the training rows, then give every row its ids.
 
     The record gets tokens (before texts are cut to their maximum length), unknown_tokens and
@@ -33,7 +33,7 @@ def encode_text(table: Table, encoding: TextEncoding, size: int) -> Table:
     """
     from pyspark.sql import functions as F
 
-    rows = table.frame.persist()  # read for the vocabulary, and again for the ids
+    rows = canonical.frame.persist()  # read for the vocabulary, and again for the ids
     tokens = _tokens(rows.where("split = 'train'").select("text"), encoding)
     common = (
         tokens.where(~F.col("token").isin(PADDING, UNKNOWN))
@@ -52,9 +52,9 @@ def encode_text(table: Table, encoding: TextEncoding, size: int) -> Table:
         + ", ".join(f"`{name}` {kind}" for name, kind in kinds.items()),
     )
     return replace(
-        table,
+        canonical,
         frame=frame,
-        spec=replace(table.spec, vocabulary_size=len(vocabulary)),
+        spec=replace(canonical.spec, vocabulary_size=len(vocabulary)),
         text=encoding,
         decoded=rows,
         measures={

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tracking import Reader
 from workbench.bridge import prepare_table
 from workbench.cluster.existing_spark import get_session
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.experiments.experiment import Experiment
 from workbench.export import export
 from workbench.scoring import Model, read_model
@@ -36,7 +36,7 @@ class Fitted:
     model: Model
 
 
-def fitted(experiment: Experiment, table: Table, spark: SparkSession) -> Fitted:
+def fitted(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSession) -> Fitted:
     """Train, record, and read back what was recorded.
 
     Raises:
@@ -45,7 +45,7 @@ def fitted(experiment: Experiment, table: Table, spark: SparkSession) -> Fitted:
     with _ONE_AT_A_TIME:
         session = get_session(spark, experiment.cluster)
         before = set(session.prepared)
-        prepared = prepare_table(table, experiment.data, experiment.preparation, session)
+        prepared = prepare_table(canonical, experiment.data, experiment.preparation, session)
         try:
             result = train(experiment, session=session, prepared=prepared)
         finally:

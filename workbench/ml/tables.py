@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, SEPARATOR, UNKNOWN, TextEncoding
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.frames import content_key, from_dataframe
 from workbench.data.pictures import picture_spec, read_shape
 from workbench.data.rows import class_names, index_of
@@ -24,7 +24,9 @@ Task = Literal["classes", "values", "reconstruction"]
 _PART = "_part"
 
 
-def table_of(df: DataFrame, params: TrainingParams, task: Task, *, sequences: bool) -> Table:
+def table_of(
+    df: DataFrame, params: TrainingParams, task: Task, *, sequences: bool
+) -> CanonicalFrame:
     """The table that `params` describe.
 
     Args:
@@ -155,7 +157,7 @@ def _some(size: Any, column: str) -> None:
 
 def _text(
     df: DataFrame, params: TextParams, task: Task, label: str | None, part: str | None
-) -> Table:
+) -> CanonicalFrame:
     """Rows of text; ids follow when the vocabulary of the training rows is known."""
     from pyspark.sql import functions as F
 
@@ -187,7 +189,7 @@ def _text(
         names = class_names(good, "label")
         good = good.withColumn("label", index_of(F.col("label"), names))
     encoding = _encoding(params, tokens)
-    return Table(
+    return CanonicalFrame(
         frame=good,
         spec=TensorSpec(
             kind="tokens", shape=(encoding.max_length,), dtype="int32", vocabulary_size=2
@@ -195,7 +197,9 @@ def _text(
         labels=names,
         num_outputs=1 if names is None else len(names),
         bad=rows.where("reason is not null").select("key", "reason"),
-        encode=lambda table: encode_text(table, encoding, params.getOrDefault("vocabularySize")),
+        encode=lambda canonical: encode_text(
+            canonical, encoding, params.getOrDefault("vocabularySize")
+        ),
         official_test=False,
         plan=df.semanticHash(),
     )

@@ -14,7 +14,7 @@ import numpy as np
 
 from nets.config import to_dict
 from workbench import data
-from workbench.data import DataConfig, Table, limit_batches
+from workbench.data import CanonicalFrame, DataConfig, limit_batches
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -86,30 +86,30 @@ def describe(
             described, with `problem`.
     """
     began = time.perf_counter()
-    with _opened(config, spark) as table, limit_batches(table):
-        found = data.summarize(table, config)
+    with _opened(config, spark) as canonical, limit_batches(canonical):
+        found = data.summarize(canonical, config)
         problem = None
         try:
-            data.refuse(found, table.labels, config)
+            data.refuse(found, canonical.labels, config)
         except DataError as error:
             problem = str(error)
-        figures = {name: found[name] for name in table.measures} | _figures(table)
-        chosen = _chosen(table) if found["rows"] else {}
-        drawn = samples is not None and bool(chosen) and table.spec.kind != "tokens"
+        figures = {name: found[name] for name in canonical.measures} | _figures(canonical)
+        chosen = _chosen(canonical) if found["rows"] else {}
+        drawn = samples is not None and bool(chosen) and canonical.spec.kind != "tokens"
         if drawn and samples is not None:
             samples.parent.mkdir(parents=True, exist_ok=True)
-            _draw(chosen, table, samples)
+            _draw(chosen, canonical, samples)
         num_rows = sum(found["rows"].values())
         return Description(
             source=to_dict(config.source),
-            spec=to_dict(table.spec),
-            labels=table.labels,
+            spec=to_dict(canonical.spec),
+            labels=canonical.labels,
             rows=found["rows"],
             class_counts=found["class_counts"],
             missing_classes=found["missing_classes"],
             balance=_balance(found["class_counts"].get("train")),
-            sample_bytes=table.spec.num_bytes,
-            num_bytes=num_rows * table.spec.num_bytes,
+            sample_bytes=canonical.spec.num_bytes,
+            num_bytes=num_rows * canonical.spec.num_bytes,
             bad=found["bad"],
             figures=figures,
             split=found["split"],
@@ -119,20 +119,20 @@ def describe(
             problem=problem,
             seconds=time.perf_counter() - began,
             samples=str(samples) if drawn else None,
-            texts=_texts(chosen, table),
+            texts=_texts(chosen, canonical),
         )
 
 
 @contextmanager
-def _opened(config: DataConfig, spark: SparkSession) -> Iterator[Table]:
+def _opened(config: DataConfig, spark: SparkSession) -> Iterator[CanonicalFrame]:
     """The table, stored in Spark while the block runs and no longer."""
-    table = data.read(config.source, spark)
-    held, files = [table.decoded], table.cache
+    canonical = data.read(config.source, spark)
+    held, files = [canonical.decoded], canonical.cache
     try:
-        with limit_batches(table):
-            table = data.assign_splits(table, config.split)
-        held += [table.decoded, table.frame.persist()]
-        yield table
+        with limit_batches(canonical):
+            canonical = data.assign_splits(canonical, config.split)
+        held += [canonical.decoded, canonical.frame.persist()]
+        yield canonical
     finally:
         for frame in held:
             if frame is not None:
@@ -145,19 +145,19 @@ def _balance(counts: list[int] | None) -> float | None:
     return min(counts) / max(counts) if counts and max(counts) else None
 
 
-def _figures(table: Table) -> dict[str, Any]:
+def _figures(canonical: CanonicalFrame) -> dict[str, Any]:
     """Smallest, mean and largest of lengths, weights and measured labels."""
     from pyspark.sql import functions as F
 
-    names = [name for name in ("length", "weight") if name in table.frame.columns]
-    if table.labels is None and table.num_outputs == 1 and not _is_list(table):
+    names = [name for name in ("length", "weight") if name in canonical.frame.columns]
+    if canonical.labels is None and canonical.num_outputs == 1 and not _is_list(canonical):
         names.append("label")
     if not names:
         return {}
     columns = [
         f(name).alias(f"{f.__name__} {name}") for name in names for f in (F.min, F.avg, F.max)
     ]
-    row = table.frame.agg(*columns).collect()[0].asDict()
+    row = canonical.frame.agg(*columns).collect()[0].asDict()
     return {
         name: {
             what: row[f"{at} {name}"]
@@ -167,21 +167,21 @@ def _figures(table: Table) -> dict[str, Any]:
     }
 
 
-def _is_list(table: Table) -> bool:
-    return bool(table.frame.schema["label"].dataType.typeName() == "array")
+def _is_list(canonical: CanonicalFrame) -> bool:
+    return bool(canonical.frame.schema["label"].dataType.typeName() == "array")
 
 
 # ---- samples
 
 
-def _chosen(table: Table) -> dict[str, list[tuple[np.ndarray, int | None]]]:
+def _chosen(canonical: CanonicalFrame) -> dict[str, list[tuple[np.ndarray, int | None]]]:
     """Some samples by class (or all under ""), the same at every call: array and length."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    classes = table.labels is not None
+    classes = canonical.labels is not None
     group, most = (F.col("label"), _PER_CLASS) if classes else (F.lit(0), _PER_CLASS**2)
-    keys = table.frame.select(group.alias("group"), "key")
+    keys = canonical.frame.select(group.alias("group"), "key")
     if classes:
         keys = keys.where(F.col("label") < _CLASSES)
     rank = F.row_number().over(Window.partitionBy("group").orderBy(F.xxhash64("key"), "key"))
@@ -189,38 +189,38 @@ def _chosen(table: Table) -> dict[str, list[tuple[np.ndarray, int | None]]]:
         row["key"] for row in keys.withColumn("rank", rank).where(F.col("rank") <= most).collect()
     ]
     wanted = [
-        name for name in ("features", "label", "key", "length") if name in table.frame.columns
+        name for name in ("features", "label", "key", "length") if name in canonical.frame.columns
     ]
-    found = table.frame.where(F.col("key").isin(named)).select(*wanted).collect()
+    found = canonical.frame.where(F.col("key").isin(named)).select(*wanted).collect()
     chosen: dict[str, list[tuple[np.ndarray, int | None]]] = {}
     for row in sorted(found, key=lambda row: (row["label"] if classes else 0, row["key"])):
-        sample = np.frombuffer(row["features"], table.spec.dtype).reshape(table.spec.shape)
-        name = table.labels[row["label"]] if table.labels is not None else ""
+        sample = np.frombuffer(row["features"], canonical.spec.dtype).reshape(canonical.spec.shape)
+        name = canonical.labels[row["label"]] if canonical.labels is not None else ""
         if len(chosen.setdefault(name, [])) < most:  # keys of equal rows are equal
             chosen[name].append((sample, row["length"] if "length" in wanted else None))
     return chosen
 
 
-def _texts(chosen: dict[str, list[Any]], table: Table) -> dict[str, list[str]]:
-    if table.text is None:
+def _texts(chosen: dict[str, list[Any]], canonical: CanonicalFrame) -> dict[str, list[str]]:
+    if canonical.text is None:
         return {}
-    vocabulary = table.text.vocabulary
-    joint = "" if table.text.tokenizer == "characters" else " "
+    vocabulary = canonical.text.vocabulary
+    joint = "" if canonical.text.tokenizer == "characters" else " "
     return {
         name: [joint.join(vocabulary[i] for i in ids[:length].tolist()) for ids, length in rows[:3]]
         for name, rows in chosen.items()
     }
 
 
-def _draw(chosen: dict[str, list[Any]], table: Table, path: Path) -> None:
+def _draw(chosen: dict[str, list[Any]], canonical: CanonicalFrame, path: Path) -> None:
     """A row of tiles per class with its name before it; series and vectors as maps of their values."""
     from PIL import Image, ImageDraw
 
     from nets.inside import montage
 
-    maps = {name: _maps([sample for sample, _ in rows], table) for name, rows in chosen.items()}
+    maps = {name: _maps([sample for sample, _ in rows], canonical) for name, rows in chosen.items()}
     bounds = (-255.0, 255.0)
-    if table.spec.kind != "image":
+    if canonical.spec.kind != "image":
         bounds = (min(m.min() for m in maps.values()), max(m.max() for m in maps.values()))
     rows = [
         (name, Image.fromarray(montage(some, columns=_PER_CLASS, bounds=bounds, tile=64)))
@@ -237,11 +237,11 @@ def _draw(chosen: dict[str, list[Any]], table: Table, path: Path) -> None:
     sheet.save(path)
 
 
-def _maps(samples: list[np.ndarray], table: Table) -> np.ndarray:
+def _maps(samples: list[np.ndarray], canonical: CanonicalFrame) -> np.ndarray:
     """What a montage takes: pictures as they are, or steps from left to right, a channel a line."""
     from nets.inside import picture
 
-    if table.spec.kind == "image":
+    if canonical.spec.kind == "image":
         # A montage of colours has grey for 0.
         return np.stack([2.0 * picture(sample) - 255 for sample in samples])
     return np.stack([sample.reshape(sample.shape[0], -1).T for sample in samples])

@@ -1,4 +1,4 @@
-"""A person's own DataFrame as a Table."""
+"""A person's own DataFrame as a CanonicalFrame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from nets.spec import TensorSpec
 from workbench import data
-from workbench.data import Table, from_dataframe
+from workbench.data import CanonicalFrame, from_dataframe
 from workbench.data.config import SplitConfig
 from workbench.errors import DataError
 
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.cluster
 VECTOR = TensorSpec(kind="vector", shape=(2,))
 
 
-def good(table: Table) -> dict[str, dict[str, Any]]:
-    return {row["key"]: row.asDict() for row in table.frame.collect()}
+def good(canonical: CanonicalFrame) -> dict[str, dict[str, Any]]:
+    return {row["key"]: row.asDict() for row in canonical.frame.collect()}
 
 
-def bad(table: Table) -> dict[str, str]:
-    assert table.bad is not None
-    return {row["key"]: row["reason"] for row in table.bad.collect()}
+def bad(canonical: CanonicalFrame) -> dict[str, str]:
+    assert canonical.bad is not None
+    return {row["key"]: row["reason"] for row in canonical.bad.collect()}
 
 
 def sample(row: dict[str, Any], spec: TensorSpec) -> Any:
@@ -53,13 +53,13 @@ def test_numeric_columns_become_a_vector_and_text_a_class(spark: SparkSession) -
         ],
         "id string, `a.b` int, c double, answer string",
     )
-    table = from_dataframe(frame, features=["a.b", "c"], label="answer", key="id")
-    assert table.labels == ("no", "yes") and table.num_outputs == 2
-    assert table.spec == VECTOR
-    found = good(table)
+    canonical = from_dataframe(frame, features=["a.b", "c"], label="answer", key="id")
+    assert canonical.labels == ("no", "yes") and canonical.num_outputs == 2
+    assert canonical.spec == VECTOR
+    found = good(canonical)
     assert sample(found["r1"], VECTOR) == [1, 0.5] and found["r1"]["label"] == 1
     assert found.keys() == {"r1", "r6"}
-    assert bad(table) == {
+    assert bad(canonical) == {
         "r2": "a feature that is null, NaN or infinite",
         "r3": "a feature that is null, NaN or infinite",
         "r4": "the label is null or NaN",
@@ -75,12 +75,12 @@ def test_vectors_dense_and_sparse_with_doubles_for_classes(spark: SparkSession) 
         ("nan", Vectors.dense(1, 2), float("nan")),
     ]
     frame = spark.createDataFrame(rows, ["id", "features", "label"])
-    table = from_dataframe(frame, features="features", label="label", labels="fit", key="id")
-    assert table.labels == ("2", "10")  # in the order of the numbers
-    found = good(table)
+    canonical = from_dataframe(frame, features="features", label="label", labels="fit", key="id")
+    assert canonical.labels == ("2", "10")  # in the order of the numbers
+    found = good(canonical)
     assert sample(found["sparse"], VECTOR) == [0, 3] and found["sparse"]["label"] == 0
     assert found["dense"]["label"] == 1
-    assert bad(table) == {
+    assert bad(canonical) == {
         "short": "1 numbers, 2 are a sample (2,)",
         "nan": "the label is null or NaN",
     }
@@ -93,9 +93,9 @@ def test_classes_that_are_given_decide_what_is_unknown(spark: SparkSession) -> N
     frame = made(
         spark, [("a", [1.0, 2.0], 0), ("b", [3.0, 4.0], 7)], "k string, x array<float>, y int"
     )
-    table = from_dataframe(frame, features="x", label="y", key="k", labels=["7", "8", "9"])
-    assert good(table)["b"]["label"] == 0
-    assert bad(table) == {"a": "the label '0' is none of 3"}
+    canonical = from_dataframe(frame, features="x", label="y", key="k", labels=["7", "8", "9"])
+    assert good(canonical)["b"]["label"] == 0
+    assert bad(canonical) == {"a": "the label '0' is none of 3"}
 
 
 def test_raw_samples_weights_and_splits_of_their_own(spark: SparkSession) -> None:
@@ -106,14 +106,14 @@ def test_raw_samples_weights_and_splits_of_their_own(spark: SparkSession) -> Non
         ("c", raw, True, -1.0, None),
     ]
     frame = made(spark, rows, "k string, x binary, y boolean, w double, s string")
-    table = from_dataframe(
+    canonical = from_dataframe(
         frame, features="x", label="y", key="k", spec=VECTOR, weight="w", split="s"
     )
-    assert table.official_test is True
-    assert table.labels == ("false", "true")
-    found = good(table)
+    assert canonical.official_test is True
+    assert canonical.labels == ("false", "true")
+    found = good(canonical)
     assert found["a"]["weight"] == 2.0 and found["a"]["split"] == "test"
-    assert bad(table) == {
+    assert bad(canonical) == {
         "b": "7 bytes, 8 are a sample (2,) float32",
         "c": "a weight that is no number >= 0",
     }
@@ -125,8 +125,8 @@ def test_training_rows_are_drawn_from_where_no_validation_is_named(
 ) -> None:
     rows = [("a", 1.0, "train"), ("b", 2.0, "test"), ("c", 3.0, third)]
     frame = made(spark, rows, "k string, x double, s string")
-    table = from_dataframe(frame, features="x", label="x", key="k", split="s")
-    splits = {key: row["split"] for key, row in good(table).items()}
+    canonical = from_dataframe(frame, features="x", label="x", key="k", split="s")
+    splits = {key: row["split"] for key, row in good(canonical).items()}
     open_row = None if third == "train" else "train"
     assert splits == {"a": open_row, "b": "test", "c": open_row and third}
 
@@ -135,12 +135,12 @@ def test_series_of_nested_arrays_with_measured_targets(spark: SparkSession) -> N
     spec = TensorSpec(kind="series", shape=(3, 2))
     rows = [("a", [[1.0, 2.0], [3.0, 4.0]], [0.5, 1.5]), ("b", [[1.0, 2.0]] * 4, [0.0, 0.0])]
     frame = made(spark, rows, "k string, x array<array<double>>, y array<double>")
-    table = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
-    assert table.num_outputs == 2 and table.labels is None
-    row = good(table)["a"]
+    canonical = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
+    assert canonical.num_outputs == 2 and canonical.labels is None
+    row = good(canonical)["a"]
     assert sample(row, spec) == [[1, 2], [3, 4], [0, 0]]
     assert row["length"] == 2 and row["label"] == [0.5, 1.5]
-    assert bad(table) == {"b": "8 numbers, at most 6 are a sample (3, 2)"}
+    assert bad(canonical) == {"b": "8 numbers, at most 6 are a sample (3, 2)"}
 
 
 def test_groups_stay_together_and_times_in_order(spark: SparkSession) -> None:
@@ -149,14 +149,14 @@ def test_groups_stay_together_and_times_in_order(spark: SparkSession) -> None:
     ]
     frame = made(spark, rows, "id int, x double, y string, g string, t string")
     frame = frame.withColumn("t", F.col("t").cast("date"))
-    table = from_dataframe(frame, features="x", label="y", key="id", group="g", time="t")
-    grouped = data.assign_splits(table, SplitConfig(by="group")).frame
+    canonical = from_dataframe(frame, features="x", label="y", key="id", group="g", time="t")
+    grouped = data.assign_splits(canonical, SplitConfig(by="group")).frame
     assert (
         grouped.groupBy("group").agg(F.countDistinct("split").alias("n")).where("n > 1").count()
         == 0
     )
     assert {row["split"] for row in grouped.collect()} == {"train", "validation", "test"}
-    ordered = data.assign_splits(table, SplitConfig(by="time")).frame
+    ordered = data.assign_splits(canonical, SplitConfig(by="time")).frame
     latest = {
         row["split"]: row["t"]
         for row in ordered.groupBy("split").agg(F.max("time").alias("t")).collect()
@@ -166,8 +166,8 @@ def test_groups_stay_together_and_times_in_order(spark: SparkSession) -> None:
 
 def test_rows_without_a_key_or_label_are_named_by_their_content(spark: SparkSession) -> None:
     frame = made(spark, [(1.0, 2.0), (1.0, 2.0), (3.0, 4.0)], "a double, b double")
-    table = from_dataframe(frame, features=["a", "b"], label=None)
-    keys = sorted(row["key"] for row in table.frame.collect())
+    canonical = from_dataframe(frame, features=["a", "b"], label=None)
+    keys = sorted(row["key"] for row in canonical.frame.collect())
     again = sorted(
         row["key"]
         for row in from_dataframe(
@@ -175,7 +175,7 @@ def test_rows_without_a_key_or_label_are_named_by_their_content(spark: SparkSess
         ).frame.collect()
     )
     assert keys == again and len(keys) == 3 and len(set(keys)) == 2
-    assert table.labels is None and table.num_outputs == 1
+    assert canonical.labels is None and canonical.num_outputs == 1
 
 
 def test_sparks_own_image_format(spark: SparkSession, tmp_path: Any) -> None:
@@ -186,18 +186,18 @@ def test_sparks_own_image_format(spark: SparkSession, tmp_path: Any) -> None:
     first = frame.where("image.nChannels > 0")
     assert from_dataframe(first, features="image", label="y").spec.shape == (3, 2, 3)
     spec = TensorSpec(kind="image", shape=(3, 2, 3), dtype="uint8")
-    table = from_dataframe(frame, features="image", label="y", key="k", spec=spec)
-    [row] = good(table).values()
+    canonical = from_dataframe(frame, features="image", label="y", key="k", spec=spec)
+    [row] = good(canonical).values()
     assert sample(row, spec) == [[[10] * 3] * 2, [[20] * 3] * 2, [[30] * 3] * 2]
-    assert list(bad(table).values()) == ["0 bytes for -1x-1 pixels of -1 channels"]
+    assert list(bad(canonical).values()) == ["0 bytes for -1x-1 pixels of -1 channels"]
 
 
 def test_binary_files_are_pictures_and_say_their_shape(spark: SparkSession, tmp_path: Any) -> None:
     Image.new("RGBA", (5, 4)).save(tmp_path / "a.png")
     frame = spark.read.format("binaryFile").load(str(tmp_path)).withColumn("y", F.lit(1))
-    table = from_dataframe(frame, features="content", label="y", key="path")
-    assert table.spec == TensorSpec(kind="image", shape=(4, 4, 5), dtype="uint8")
-    assert table.frame.count() == 1
+    canonical = from_dataframe(frame, features="content", label="y", key="path")
+    assert canonical.spec == TensorSpec(kind="image", shape=(4, 4, 5), dtype="uint8")
+    assert canonical.frame.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -235,9 +235,9 @@ def test_batches_are_bounded_by_bytes_while_a_block_runs(spark: SparkSession) ->
     before = spark.conf.get(setting)
     frame = made(spark, [("a", bytes(100), 0), ("b", bytes(2**20), 1)], "k string, x binary, y int")
     spec = TensorSpec(kind="image", shape=(1, 10, 10), dtype="uint8")
-    table = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
-    assert table.row_bytes == 2**20  # the largest one as it comes, not as it is decoded
-    with data.limit_batches(table):
+    canonical = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
+    assert canonical.row_bytes == 2**20  # the largest one as it comes, not as it is decoded
+    with data.limit_batches(canonical):
         assert spark.conf.get(setting) == "8"
-        assert bad(table).keys() == {"b"}
+        assert bad(canonical).keys() == {"b"}
     assert spark.conf.get(setting) == before

@@ -52,10 +52,10 @@ def test_pictures_labels_and_the_test_set_are_read(
     spark: SparkSession, tmp_path: Path, ending: str
 ) -> None:
     source = IdxSource(path=str(folder(tmp_path / "mnist", ending)))
-    table = data.load(DataConfig(source=source, split=SplitConfig(validation=0)), spark)
-    assert table.spec.shape == (1, 2, 3)
-    assert table.labels == tuple("0123456789")
-    rows = {row["key"]: row for row in table.frame.collect()}
+    canonical = data.load(DataConfig(source=source, split=SplitConfig(validation=0)), spark)
+    assert canonical.spec.shape == (1, 2, 3)
+    assert canonical.labels == tuple("0123456789")
+    rows = {row["key"]: row for row in canonical.frame.collect()}
     assert len(rows) == 8
     assert bytes(rows["train/00004"]["features"]) == bytes(range(4, 10))
     assert [rows[f"train/0000{i}"]["label"] for i in range(6)] == [0, 1] * 3
@@ -69,9 +69,9 @@ def test_pictures_labels_and_the_test_set_are_read(
 def test_fashion_mnist_as_it_is_published(spark: SparkSession, real_data: Path) -> None:
     source = IdxSource(path=str(real_data / "fashion-mnist"))
     config = DataConfig(source=source)
-    table = data.load(config, spark)
-    assert table.labels == FASHION
-    counts = data.record(table, config)["class_counts"]
+    canonical = data.load(config, spark)
+    assert canonical.labels == FASHION
+    counts = data.record(canonical, config)["class_counts"]
     assert counts == {"train": [5400] * 10, "validation": [600] * 10, "test": [1000] * 10}
 
 

@@ -12,28 +12,28 @@ from pyspark.sql import SparkSession
 
 from nets.errors import ConfigError
 from nets.prepare import PreparationConfig
-from workbench.data import DataConfig, Table, fit_statistics, fit_targets, load
+from workbench.data import CanonicalFrame, DataConfig, fit_statistics, fit_targets, load
 from workbench.data.config import SplitConfig
 from workbench.data.sources import SeriesSource, TsFileSource
 from workbench.data.sources.ts_file import Header, parse_line
 from workbench.errors import DataError
 
 
-def loaded(spark: SparkSession, source: Any, **split: Any) -> Table:
+def loaded(spark: SparkSession, source: Any, **split: Any) -> CanonicalFrame:
     config = DataConfig(source=source, split=SplitConfig(**split), max_bad_share=1)
     return load(config, spark)
 
 
-def rows_of(table: Table) -> list[dict[str, Any]]:
-    found = [row.asDict() for row in table.frame.collect()]
+def rows_of(canonical: CanonicalFrame) -> list[dict[str, Any]]:
+    found = [row.asDict() for row in canonical.frame.collect()]
     for row in found:
-        row["values"] = np.frombuffer(row["features"], np.float32).reshape(table.spec.shape)
+        row["values"] = np.frombuffer(row["features"], np.float32).reshape(canonical.spec.shape)
     return sorted(found, key=lambda row: row["key"])
 
 
-def reasons(table: Table) -> dict[str, str]:
-    assert table.bad is not None
-    return {row["key"]: row["reason"] for row in table.bad.collect()}
+def reasons(canonical: CanonicalFrame) -> dict[str, str]:
+    assert canonical.bad is not None
+    return {row["key"]: row["reason"] for row in canonical.bad.collect()}
 
 
 @pytest.mark.cluster
@@ -47,10 +47,10 @@ def test_ett_windows_are_those_of_numpy_and_split_by_time(
         path=_written(spark, head), time_column="date", targets=("OT",), length=96, horizon=24,
         stride=6, season=24,
     )  # fmt: skip
-    table = loaded(spark, source, by="time", validation=0.1, test=0.2)
-    assert (table.spec.shape, table.num_outputs, table.labels) == ((96, 7), 24, None)
-    rows = rows_of(table)
-    assert reasons(table) == {}
+    canonical = loaded(spark, source, by="time", validation=0.1, test=0.2)
+    assert (canonical.spec.shape, canonical.num_outputs, canonical.labels) == ((96, 7), 24, None)
+    rows = rows_of(canonical)
+    assert reasons(canonical) == {}
     bounds = {"train": (0, 2100), "validation": (2100, 2400), "test": (2400, 3000)}
     place = {row["key"]: i for i, row in enumerate(rows)}
     for name, (low, high) in bounds.items():
@@ -63,8 +63,8 @@ def test_ett_windows_are_those_of_numpy_and_split_by_time(
     assert len(place) == len(rows)
     train = np.stack([row["values"] for row in rows if row["split"] == "train"])
     label = np.stack([row["label"] for row in rows if row["split"] == "train"])
-    change = fit_targets(table, PreparationConfig(targets="change"))
-    plain = fit_targets(table, PreparationConfig())
+    change = fit_targets(canonical, PreparationConfig(targets="change"))
+    plain = fit_targets(canonical, PreparationConfig())
     assert change is not None and plain is not None
     np.testing.assert_allclose(change.mean, (label - train[:, -1:, 6]).mean(0), atol=1e-4)
     np.testing.assert_allclose(plain.variance, label.var(0), rtol=1e-4)
@@ -98,9 +98,9 @@ def test_gaps_duplicates_and_bad_values_are_set_aside(spark: SparkSession, messy
     source = SeriesSource(
         path=messy, time_column="when", entity_column="who", label_column="state", length=4
     )
-    table = loaded(spark, source, by="group", validation=0, test=0.5)
-    assert table.labels == ("down", "up")
-    rows = rows_of(table)
+    canonical = loaded(spark, source, by="group", validation=0, test=0.5)
+    assert canonical.labels == ("down", "up")
+    rows = rows_of(canonical)
     # m1: 0-3 | 5-11; m2: 0-8 | 10-11 (both rows of 9 are gone)
     expected = {"m1@0"} | {f"m1@{t}" for t in range(5, 9)} | {f"m2@{t}" for t in range(6)}
     assert {row["key"] for row in rows} == expected
@@ -109,7 +109,7 @@ def test_gaps_duplicates_and_bad_values_are_set_aside(spark: SparkSession, messy
         assert row["values"][:, 0].tolist() == [machine * 100 + start + i for i in range(4)]
         assert row["label"] == int(start + 3 > 5)
     assert len({(row["group"], row["split"]) for row in rows}) == 2
-    assert sorted(reasons(table).values()) == sorted(
+    assert sorted(reasons(canonical).values()) == sorted(
         [
             "2 rows without a break, a sample needs 4",
             "a row that is there twice",
@@ -130,8 +130,8 @@ def test_with_gaps_ignored_rows_follow_on_one_another(spark: SparkSession, messy
         path=messy, time_column="when", entity_column="who", channels=("value",),
         targets=("value",), length=10, horizon=1, gaps="ignore",
     )  # fmt: skip
-    table = loaded(spark, source, by="group", validation=0, test=0.5)
-    found = {row["key"]: row for row in rows_of(table)}
+    canonical = loaded(spark, source, by="group", validation=0, test=0.5)
+    found = {row["key"]: row for row in rows_of(canonical)}
     assert set(found) == {"m1@0", "m1@1", "m2@0"}
     assert found["m1@0"]["values"][:, 0].tolist() == [
         100 + t for t in (0, 1, 2, 3, 5, 6, 7, 8, 9, 10)
@@ -165,12 +165,12 @@ def test_a_series_is_not_split_row_by_row() -> None:
 def test_ts_files_keep_their_lengths_and_their_test_set(
     spark: SparkSession, real_data: Path
 ) -> None:
-    table = loaded(spark, TsFileSource(path=str(real_data / "japanese-vowels")), validation=0.1)
-    assert (table.spec.shape, len(table.labels or ())) == ((29, 12), 9)
-    rows = rows_of(table)
+    canonical = loaded(spark, TsFileSource(path=str(real_data / "japanese-vowels")), validation=0.1)
+    assert (canonical.spec.shape, len(canonical.labels or ())) == ((29, 12), 9)
+    rows = rows_of(canonical)
     assert Counter(row["split"] for row in rows) == {"train": 243, "validation": 27, "test": 370}
     assert (min(row["length"] for row in rows), max(row["length"] for row in rows)) == (7, 29)
-    assert reasons(table) == {}
+    assert reasons(canonical) == {}
     line = (real_data / "japanese-vowels/JapaneseVowels_TEST.ts").read_text().splitlines()[-1]
     *channels, label = line.split(":")
     values = np.array([channel.split(",") for channel in channels], np.float32).T
@@ -182,13 +182,13 @@ def test_ts_files_keep_their_lengths_and_their_test_set(
     assert [(row["split"], row["label"]) for row in same] == [("test", int(label) - 1)]
     assert all(not row["values"][row["length"] :].any() for row in rows)
 
-    statistics = fit_statistics(table, PreparationConfig())
+    statistics = fit_statistics(canonical, PreparationConfig())
     train = [row["values"][: row["length"]] for row in rows if row["split"] == "train"]
     assert statistics is not None
     np.testing.assert_allclose(statistics.mean, np.concatenate(train).mean(0), atol=1e-5)
     np.testing.assert_allclose(statistics.variance, np.concatenate(train).var(0), rtol=1e-4)
     with pytest.raises(ConfigError, match="needs samples of one length"):
-        fit_statistics(table, PreparationConfig(method="pca"))
+        fit_statistics(canonical, PreparationConfig(method="pca"))
 
 
 @pytest.mark.cluster
@@ -196,11 +196,13 @@ def test_bad_lines_of_a_ts_file_are_set_aside(spark: SparkSession) -> None:
     text = (
         "@dimensions 2\n@classLabel true a b\n@data\n1,2:3,4:a\n1,2:3:a\n1:2:c\n1,?:2,3:b\n5:6:b\n"
     )
-    table = loaded(spark, TsFileSource(path=_written(spark, text, "x.ts")), validation=0, test=0)
-    assert [row["values"].tolist() for row in rows_of(table) if row["label"] == 0] == [
+    canonical = loaded(
+        spark, TsFileSource(path=_written(spark, text, "x.ts")), validation=0, test=0
+    )
+    assert [row["values"].tolist() for row in rows_of(canonical) if row["label"] == 0] == [
         [[1, 3], [2, 4]]
     ]
-    assert sorted(reasons(table).values()) == [
+    assert sorted(reasons(canonical).values()) == [
         "a value that is missing or no number",
         "channels of 1 to 2 steps",
         "class 'c' is not in the header",

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from nets.errors import ConfigError
 from nets.text import PADDING, UNKNOWN, TextEncoder, TextEncoding, tokenizer
-from workbench.data import DataConfig, Table, load, record
+from workbench.data import CanonicalFrame, DataConfig, load, record
 from workbench.data.config import SplitConfig
 from workbench.data.sources import TextSource
 from workbench.errors import DataError
@@ -30,22 +30,22 @@ NASTY = (
 )
 
 
-def loaded(spark: SparkSession, split: SplitConfig | None = None, **source: Any) -> Table:
+def loaded(spark: SparkSession, split: SplitConfig | None = None, **source: Any) -> CanonicalFrame:
     split = split or SplitConfig(validation=0.2, test=0.2)
     return load(DataConfig(source=TextSource(**source), split=split, max_bad_share=1), spark)
 
 
-def rows_of(table: Table) -> list[dict[str, Any]]:
-    return [row.asDict() for row in table.frame.collect()]
+def rows_of(canonical: CanonicalFrame) -> list[dict[str, Any]]:
+    return [row.asDict() for row in canonical.frame.collect()]
 
 
-def read_again(table: Table, row: dict[str, Any]) -> list[str]:
+def read_again(canonical: CanonicalFrame, row: dict[str, Any]) -> list[str]:
     """The tokens that a row's ids stand for."""
-    assert table.text is not None
+    assert canonical.text is not None
     ids = np.frombuffer(row["features"], np.int32)
-    assert len(ids) == table.spec.shape[0]
+    assert len(ids) == canonical.spec.shape[0]
     assert not ids[row["length"] :].any()
-    return [table.text.vocabulary[i] for i in ids[: row["length"]]]
+    return [canonical.text.vocabulary[i] for i in ids[: row["length"]]]
 
 
 @pytest.fixture(scope="module")
@@ -60,32 +60,32 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def table(spark: SparkSession, lines: Path) -> Table:
+def canonical(spark: SparkSession, lines: Path) -> CanonicalFrame:
     return loaded(spark, path=str(lines), files="*.txt", max_length=4, vocabulary_size=12)
 
 
 @pytest.mark.cluster
-def test_a_file_is_a_class_and_a_line_a_text(table: Table) -> None:
-    assert table.labels == ("good [1] a%20b", "so-so", "Übel+x")
-    counts = Counter((row["label"], row["split"]) for row in rows_of(table))
+def test_a_file_is_a_class_and_a_line_a_text(canonical: CanonicalFrame) -> None:
+    assert canonical.labels == ("good [1] a%20b", "so-so", "Übel+x")
+    counts = Counter((row["label"], row["split"]) for row in rows_of(canonical))
     assert counts == {(i, s): n for i in range(3) for s, n in (("train", 12), ("validation", 4), ("test", 4))}  # fmt: skip
 
 
 @pytest.mark.cluster
-def test_bad_lines_are_set_aside_with_the_reason(table: Table) -> None:
-    assert table.bad is not None
-    bad = {row["reason"]: row["key"] for row in table.bad.collect()}
-    assert len(bad) == 2 and table.bad.count() == 3
+def test_bad_lines_are_set_aside_with_the_reason(canonical: CanonicalFrame) -> None:
+    assert canonical.bad is not None
+    bad = {row["reason"]: row["key"] for row in canonical.bad.collect()}
+    assert len(bad) == 2 and canonical.bad.count() == 3
     assert bad["the text is blank"].startswith("Übel+x/")
     assert bad["not utf-8, see data.source.encoding: h\ufffdlas"].startswith("so-so/")
 
 
 @pytest.mark.cluster
-def test_the_vocabulary_is_of_the_most_frequent_training_words(table: Table) -> None:
-    assert table.text is not None
-    vocabulary = table.text.vocabulary
+def test_the_vocabulary_is_of_the_most_frequent_training_words(canonical: CanonicalFrame) -> None:
+    assert canonical.text is not None
+    vocabulary = canonical.text.vocabulary
     assert vocabulary[:2] == (PADDING, UNKNOWN)
-    assert len(vocabulary) == 12 == table.spec.vocabulary_size
+    assert len(vocabulary) == 12 == canonical.spec.vocabulary_size
     # 12 training rows each of "good day number i", "so so, day", "bad day, bad night" (one differs)
     assert vocabulary[2] == "day"
     assert set(vocabulary[3:6]) == {"bad", ",", "so"}
@@ -93,17 +93,17 @@ def test_the_vocabulary_is_of_the_most_frequent_training_words(table: Table) -> 
 
 
 @pytest.mark.cluster
-def test_texts_are_cut_padded_and_counted(table: Table) -> None:
-    rows = rows_of(table)
+def test_texts_are_cut_padded_and_counted(canonical: CanonicalFrame) -> None:
+    rows = rows_of(canonical)
     bad = next(row for row in rows if row["label"] == 2)
-    assert read_again(table, bad) == ["bad", "day", ",", "bad"]
+    assert read_again(canonical, bad) == ["bad", "day", ",", "bad"]
     assert (bad["length"], bad["found"]) == (4, 5)
-    table.frame.persist()
+    canonical.frame.persist()
     config = DataConfig(
         source=TextSource(path="x"), split=SplitConfig(validation=0.2, test=0.2), max_bad_share=1
     )
-    recorded = record(table, config)
-    table.frame.unpersist()
+    recorded = record(canonical, config)
+    canonical.frame.unpersist()
     assert recorded["bad"]["rows"] == 3
     assert recorded["shortened_rows"] == 19
     assert recorded["tokens"] == sum(row["found"] for row in rows)
@@ -116,12 +116,12 @@ def test_a_word_of_the_test_rows_alone_is_unknown(spark: SparkSession, tmp_path:
             (tmp_path / part / name).mkdir(parents=True)
             for i in range(5):
                 (tmp_path / part / name / f"{i}.txt").write_text(f"{word}\n{name} {i}")
-    table = loaded(spark, path=str(tmp_path), format="files", max_length=3)
-    assert table.text is not None
-    assert "seen" in table.text.vocabulary and "unseen" not in table.text.vocabulary
-    for row in rows_of(table):
+    canonical = loaded(spark, path=str(tmp_path), format="files", max_length=3)
+    assert canonical.text is not None
+    assert "seen" in canonical.text.vocabulary and "unseen" not in canonical.text.vocabulary
+    for row in rows_of(canonical):
         if row["split"] == "test":
-            assert read_again(table, row)[:2] == [UNKNOWN, "ab"[row["label"]]]
+            assert read_again(canonical, row)[:2] == [UNKNOWN, "ab"[row["label"]]]
 
 
 @pytest.mark.cluster
@@ -159,7 +159,7 @@ def test_a_table_with_nulls_and_groups(spark: SparkSession, tmp_path: Path, form
     else:
         frame = spark.createDataFrame(data, "`review text` string, stars string, who string")
         frame.write.parquet(str(path))
-    table = loaded(
+    canonical = loaded(
         spark,
         SplitConfig(by="group", validation=0.2, test=0.2),
         path=str(path),
@@ -168,13 +168,13 @@ def test_a_table_with_nulls_and_groups(spark: SparkSession, tmp_path: Path, form
         label_column="stars",
         group_column="who",
     )
-    rows = rows_of(table)
-    assert len(rows) == 40 and table.labels == ("0", "1")
+    rows = rows_of(canonical)
+    assert len(rows) == 40 and canonical.labels == ("0", "1")
     assert Counter(row["split"] for row in rows) == {"train": 24, "validation": 8, "test": 8}
     assert len({(row["group"], row["split"]) for row in rows}) == 10
     assert len({row["key"] for row in rows}) == 40
-    assert table.bad is not None
-    reasons = sorted(row["reason"].split(":")[0] for row in table.bad.collect())
+    assert canonical.bad is not None
+    reasons = sorted(row["reason"].split(":")[0] for row in canonical.bad.collect())
     broken = ["cannot be cut into columns"] if form == "json" else []
     assert reasons == [*broken, "no class", "no group", "the text is null"]
 
@@ -182,8 +182,8 @@ def test_a_table_with_nulls_and_groups(spark: SparkSession, tmp_path: Path, form
 @pytest.mark.cluster
 def test_keys_do_not_depend_on_how_files_are_read(spark: SparkSession, lines: Path) -> None:
     def keys() -> list[str]:
-        table = loaded(spark, path=str(lines), files="*.txt")
-        return sorted(f"{row['key']} {row['split']}" for row in rows_of(table))
+        canonical = loaded(spark, path=str(lines), files="*.txt")
+        return sorted(f"{row['key']} {row['split']}" for row in rows_of(canonical))
 
     first = keys()
     spark.conf.set("spark.sql.files.maxPartitionBytes", 64)

@@ -1,6 +1,6 @@
 """One module per kind of source: its configuration, and beside it the reader that turns it into rows.
 
-A new one: a module with a `@config` class (its own `kind`) and a `read(source, spark) -> Table`, then
+A new one: a module with a `@config` class (its own `kind`) and a `read(source, spark) -> CanonicalFrame`, then
 its class in `Source` and both in `_READERS`; where the size shows without Spark, also a
 `size(source) -> Size`, in `_SIZES`. Spark, pyarrow and Pillow are imported where they are
 used, so that settings can be read without them.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.size import ROWS_UNKNOWN, Size
 from workbench.data.sources import (
     cifar,
@@ -71,7 +71,7 @@ Source = Annotated[
     Field(discriminator="kind"),
 ]
 
-_READERS: dict[type, Callable[[Any, SparkSession], Table]] = {
+_READERS: dict[type, Callable[[Any, SparkSession], CanonicalFrame]] = {
     CifarArchiveSource: cifar.read,
     DataFrameSource: dataframe.read,
     DigitsSource: digits.read,
@@ -93,7 +93,7 @@ _SIZES: dict[type, Callable[[Any], Size]] = {
 }
 
 
-def read(source: Any, spark: SparkSession) -> Table:
+def read(source: Any, spark: SparkSession) -> CanonicalFrame:
     """All rows of a source; `split` is "test" where the source itself says so, else null.
 
     Raises:

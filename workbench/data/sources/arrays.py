@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nets.spec import TensorSpec
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.rows import binary, location
 from workbench.home import home_folder
 
@@ -29,7 +29,7 @@ def from_blocks(
     names: tuple[str, ...],
     *,
     official_test: bool = False,
-) -> Table:
+) -> CanonicalFrame:
     """A table of samples that the driver reads block by block, by way of Parquet files.
 
     py4j would copy hundreds of megabytes through a socket; files are read by the executors. They
@@ -47,7 +47,7 @@ def from_blocks(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     frame = spark.read.schema(SCHEMA).parquet(location(folder))
-    return Table(
+    return CanonicalFrame(
         frame=frame,
         spec=spec,
         labels=names,

@@ -18,7 +18,7 @@ import numpy as np
 
 from nets.config import config
 from nets.spec import TensorSpec
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.size import Size
 from workbench.data.sources.arrays import from_blocks
 from workbench.data.sources.paths import find_or_download
@@ -46,7 +46,7 @@ class CifarArchiveSource:
     """The archive, or the folder `cifar-10-batches-py`; cifar-10: downloaded once."""
 
 
-def read(source: CifarArchiveSource, spark: SparkSession) -> Table:
+def read(source: CifarArchiveSource, spark: SparkSession) -> CanonicalFrame:
     """60,000 pictures (3, 32, 32) uint8; those of `test_batch` are the test split.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class DataFrameSource:
     """DataFrame.semanticHash, the same for the same reading within a Spark session."""
 
 
-def read(source: DataFrameSource, spark: SparkSession) -> Table:
+def read(source: DataFrameSource, spark: SparkSession) -> CanonicalFrame:
     """
     Raises:
         DataError: always.

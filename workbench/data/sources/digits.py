@@ -11,7 +11,7 @@ import numpy as np
 
 from nets.config import config
 from nets.spec import TensorSpec
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.size import Size
 from workbench.data.sources.arrays import from_blocks
 
@@ -28,7 +28,7 @@ class DigitsSource:
     """image: (1, 8, 8) uint8; series: 8 rows of 8 pixels, read top to bottom, as (8, 8) float32."""
 
 
-def read(source: DigitsSource, spark: SparkSession) -> Table:
+def read(source: DigitsSource, spark: SparkSession) -> CanonicalFrame:
     """Pictures (1, 8, 8) uint8, or the same row by row as a series (8 steps, 8 values) float32."""
     from sklearn.datasets import load_digits
 

@@ -20,7 +20,7 @@ from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from workbench.data import downloads
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.size import Size
 from workbench.data.sources.arrays import from_blocks
 from workbench.data.sources.paths import find_or_download, find_path
@@ -70,7 +70,7 @@ class IdxSource:
             raise ConfigError(f"classes must be at least two different names, got {self.classes}.")
 
 
-def read(source: IdxSource, spark: SparkSession) -> Table:
+def read(source: IdxSource, spark: SparkSession) -> CanonicalFrame:
     """Pictures (channels, height, width) uint8; those of `t10k`, if they are there, are the test split.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.encode import Recipe
 from workbench.data.pictures import picture_spec
 from workbench.data.rows import location
@@ -35,7 +35,7 @@ class ImageFolderSource:
         picture_spec(self.shape)
 
 
-def read(source: ImageFolderSource, spark: SparkSession) -> Table:
+def read(source: ImageFolderSource, spark: SparkSession) -> CanonicalFrame:
     """Pictures of source.shape, uint8; classes are the folders' names in alphabetical order.
 
     Below `train/` and `test/` folders, those of `test/` are the test split. Every file counts,
@@ -90,11 +90,11 @@ def read(source: ImageFolderSource, spark: SparkSession) -> Table:
         labels=tuple(names),
         num_outputs=len(names),
     )
-    table = encode_frame(rows, recipe, num_rows=len(files), official_test=bool(depth))
-    assert table.bad is not None
+    canonical = encode_frame(rows, recipe, num_rows=len(files), official_test=bool(depth))
+    assert canonical.bad is not None
     hidden = spark.createDataFrame(unread, "key string, reason string")
     return replace(
-        table, bad=table.bad.union(hidden), row_bytes=max(p.stat().st_size for p in files)
+        canonical, bad=canonical.bad.union(hidden), row_bytes=max(p.stat().st_size for p in files)
     )
 
 

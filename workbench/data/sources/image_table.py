@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.pictures import picture_spec
 from workbench.data.sources.tables import read_tables
 
@@ -43,7 +43,7 @@ class ImageTableSource:
         picture_spec(self.shape)
 
 
-def read(source: ImageTableSource, spark: SparkSession) -> Table:
+def read(source: ImageTableSource, spark: SparkSession) -> CanonicalFrame:
     """Pictures of source.shape, uint8; classes are the labels in order.
 
     Raises:

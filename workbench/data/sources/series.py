@@ -10,7 +10,7 @@ from pydantic import Field
 from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
-from workbench.data.canonical import Forecast, Table
+from workbench.data.canonical import CanonicalFrame, Forecast
 from workbench.data.rows import add_keys, broken_reason, class_names, index_of, read_table
 from workbench.data.sources.paths import find_path
 from workbench.data.windows import Cut, cut_windows, find_short_stretches
@@ -73,8 +73,8 @@ class SeriesSource:
             )
 
 
-def read(source: SeriesSource, spark: SparkSession) -> Table:
-    """Rows that are whole, each with its time; windows follow once they are split (`Table.encode`).
+def read(source: SeriesSource, spark: SparkSession) -> CanonicalFrame:
+    """Rows that are whole, each with its time; windows follow once they are split (`CanonicalFrame.encode`).
 
     Set aside, with the reason: rows without a time, an entity or a class; values that are missing,
     no number, or not finite; a row that is there twice (all but one), and rows of one entity and
@@ -107,13 +107,13 @@ def read(source: SeriesSource, spark: SparkSession) -> Table:
         step=step,
     )
     forecast = Forecast(targets=cut.targets, horizon=cut.horizon, season=source.season)
-    return Table(
+    return CanonicalFrame(
         frame=good.select("group", "time", "clock", "key", "split", *label, *cut.channels),
         spec=TensorSpec(kind="series", shape=(source.length, len(channels))),
         labels=names,
         num_outputs=len(names) if names is not None else source.horizon * len(wanted),
         bad=marked.where("reason is not null").select("key", "reason"),
-        encode=lambda table: _encode(table, cut),
+        encode=lambda canonical: _encode(canonical, cut),
         forecast=forecast if wanted else None,
         decoded=marked,
         official_test=False,
@@ -240,14 +240,14 @@ def _usual_step(good: DataFrame, path: Path) -> float:
     return float(usual["step"])
 
 
-def _encode(table: Table, cut: Cut) -> Table:
+def _encode(canonical: CanonicalFrame, cut: Cut) -> CanonicalFrame:
     """Windows within each entity and split; stretches too short for one join the bad rows."""
     ordered = (
-        table.frame.drop("key")
+        canonical.frame.drop("key")
         .repartition("group", "split")
         .sortWithinPartitions("group", "split", "time")
     )
-    label = "array<float>" if table.labels is None else "long"
+    label = "array<float>" if canonical.labels is None else "long"
     frame = ordered.mapInArrow(
         lambda batches: cut_windows(batches, cut),
         f"features binary, label {label}, key string, split string, `group` string, time double",
@@ -255,5 +255,5 @@ def _encode(table: Table, cut: Cut) -> Table:
     short = ordered.mapInArrow(
         lambda batches: find_short_stretches(batches, cut), "key string, reason string"
     )
-    assert table.bad is not None
-    return replace(table, frame=frame, bad=table.bad.union(short))
+    assert canonical.bad is not None
+    return replace(canonical, frame=frame, bad=canonical.bad.union(short))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
 from nets.errors import ConfigError
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.sources.tables import read_tables
 from workbench.errors import DataError
 
@@ -50,7 +50,7 @@ class TableSource:
             )
 
 
-def read(source: TableSource, spark: SparkSession) -> Table:
+def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
     """Vectors (columns,) float32.
 
     Raises:

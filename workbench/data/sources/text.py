@@ -12,7 +12,7 @@ from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, UNKNOWN, TextEncoding, tokenizer
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.rows import (
     add_keys,
     broken_reason,
@@ -79,8 +79,8 @@ class TextSource:
             )
 
 
-def read(source: TextSource, spark: SparkSession) -> Table:
-    """Texts with their classes; ids follow once the training rows are known (`Table.encode`).
+def read(source: TextSource, spark: SparkSession) -> CanonicalFrame:
+    """Texts with their classes; ids follow once the training rows are known (`CanonicalFrame.encode`).
 
     Set aside, with the reason: texts that are null or blank, rows without a class, and bytes that
     are not of the stated encoding.
@@ -99,7 +99,7 @@ def read(source: TextSource, spark: SparkSession) -> Table:
     rows = rows.withColumn("reason", _reason(source))
     good = rows.where("reason is null").withColumn("label", index_of(_column("class"), names))
     columns = ["text", "label", "key", "split"] + (["group"] if source.group_column else [])
-    return Table(
+    return CanonicalFrame(
         frame=good.select(*columns),
         spec=TensorSpec(
             kind="tokens", shape=(source.max_length,), dtype="int32", vocabulary_size=2
@@ -107,7 +107,7 @@ def read(source: TextSource, spark: SparkSession) -> Table:
         labels=names,
         num_outputs=len(names),
         bad=rows.where("reason is not null").select("key", "reason"),
-        encode=lambda table: encode_text(table, encoding, source.vocabulary_size),
+        encode=lambda canonical: encode_text(canonical, encoding, source.vocabulary_size),
     )
 
 

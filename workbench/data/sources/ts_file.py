@@ -13,7 +13,7 @@ from pydantic import Field
 
 from nets.config import config
 from nets.spec import TensorSpec
-from workbench.data.canonical import Table
+from workbench.data.canonical import CanonicalFrame
 from workbench.data.rows import add_keys, binary, location
 from workbench.data.sources.paths import find_path
 from workbench.errors import DataError
@@ -52,7 +52,7 @@ class Header:
     """Class names in the file's order; None for measured values."""
 
 
-def read(source: TsFileSource, spark: SparkSession) -> Table:
+def read(source: TsFileSource, spark: SparkSession) -> CanonicalFrame:
     """Sequences padded to the longest, with their length; the official test file is the test split.
 
     Set aside, with the reason: lines with another number of channels, channels of different
@@ -89,7 +89,7 @@ def read(source: TsFileSource, spark: SparkSession) -> Table:
         lambda batches: pad(batches, spec),
         f"features binary, label {label}, length int, found int, key string, split string",
     )
-    return Table(
+    return CanonicalFrame(
         frame=frame,
         spec=spec,
         labels=header.labels,
