@@ -89,7 +89,7 @@ def doctor(
 
     `workbench doctor --cluster lab --start`
     """
-    from workbench.preflight.doctor import Check, diagnose
+    from workbench.preflight import Check, diagnose
 
     checks: list[Check] = []
     out = output.out()

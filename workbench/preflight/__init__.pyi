@@ -1,7 +1,7 @@
 from .capacity import Machine as Machine
 from .capacity import Plan as Plan
 from .capacity import plan as plan
-from .doctor import Check as Check
+from .check import Check as Check
 from .doctor import diagnose as diagnose
 from .source import Description as Description
 from .source import describe as describe

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import streamlit as st
 
-from workbench.preflight.doctor import Check, diagnose
+from workbench.preflight import Check, diagnose
 
 _PARTS = {
     "gcs_server": "Ray control service",

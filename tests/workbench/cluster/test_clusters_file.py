@@ -142,7 +142,7 @@ def test_score_takes_a_master_or_a_cluster() -> None:
 
 
 def test_doctor_looks_at_a_cluster() -> None:
-    from workbench.preflight.doctor import named_cluster as look
+    from workbench.preflight.software import check_cluster as look
 
     written('[gone]\naddress = "127.0.0.1:1"\n[spark]\ntopology = "spark"\nspark.master = "yarn"')
     gone, there = look("gone"), look("spark")

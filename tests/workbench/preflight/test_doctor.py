@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.preflight import doctor
+from workbench.preflight import doctor, machine, software
 
 
 def test_every_check_is_made_and_says_what_it_saw() -> None:
@@ -23,7 +23,7 @@ def test_a_problem_comes_with_advice() -> None:
 
 
 def test_java_of_this_machine() -> None:
-    check = doctor.java()
+    check = software.check_java()
     assert check.verdict == "ok"
     assert check.seen.split()[0] in {"8", "11", "17"}
 
@@ -36,46 +36,46 @@ def test_a_wrong_java_fails_with_the_way_out(
     java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.1\" 2023-10-17' >&2\n")
     java.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    check = doctor.java()
+    check = software.check_java()
     assert check.verdict == "fail"
     assert "Java 21" in check.seen
     assert "JAVA_HOME" in check.advice
 
 
 def test_packages_match_the_stated_ranges() -> None:
-    check = doctor.packages()
+    check = software.check_packages()
     assert check.verdict == "ok", check.seen
     assert "pyspark 3.5" in check.seen
 
 
 def test_a_package_outside_its_range_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = doctor.importlib.metadata.version
+    found = software.importlib.metadata.version
 
     def version(name: str) -> str:
         return "4.0.0" if name == "pyspark" else found(name)
 
-    monkeypatch.setattr(doctor.importlib.metadata, "version", version)
-    check = doctor.packages()
+    monkeypatch.setattr(software.importlib.metadata, "version", version)
+    check = software.check_packages()
     assert check.verdict == "fail"
     assert "pyspark 4.0.0 (needs" in check.seen
 
 
 @pytest.mark.parametrize(("gib", "verdict"), [(8, "ok"), (3, "warn"), (1, "fail")])
 def test_memory(gib: int, verdict: str) -> None:
-    assert doctor.memory(gib * 2**30).verdict == verdict
+    assert machine.check_memory(gib * 2**30).verdict == verdict
 
 
 def test_memory_counts_the_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text(f"{2**30}\n")
     (tmp_path / "memory.current").write_text(f"{2**29}\n")
-    monkeypatch.setattr(doctor, "_CGROUP_LIMITS", (str(tmp_path / "memory.max"),))
-    assert doctor.memory().seen == "512 MiB free"
+    monkeypatch.setattr(machine, "_CGROUP_LIMITS", (str(tmp_path / "memory.max"),))
+    assert machine.check_memory().seen == "512 MiB free"
     (tmp_path / "memory.max").write_text("max\n")
-    assert doctor.memory().seen != "512 MiB free"
+    assert machine.check_memory().seen != "512 MiB free"
 
 
 def test_a_folder_that_cannot_be_written_to_fails() -> None:
-    check = doctor.disk((Path("/proc"),))  # refuses files, even root's
+    check = machine.check_disk((Path("/proc"),))  # refuses files, even root's
     assert check.verdict == "fail"
     assert "/proc cannot be written to" in check.seen
 
@@ -83,20 +83,20 @@ def test_a_folder_that_cannot_be_written_to_fails() -> None:
 def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        before = dict(doctor._PORTS)
-        doctor._PORTS.clear()
-        doctor._PORTS["MLflow"] = port
+        before = dict(machine._PORTS)
+        machine._PORTS.clear()
+        machine._PORTS["MLflow"] = port
         try:
-            check = doctor.ports()
+            check = machine.check_ports()
         finally:
-            doctor._PORTS.clear()
-            doctor._PORTS.update(before)
+            machine._PORTS.clear()
+            machine._PORTS.update(before)
     assert check.verdict == "warn"
     assert str(port) in check.seen
 
 
 def test_loopback() -> None:
-    assert doctor.loopback().verdict == "ok"
+    assert machine.check_loopback().verdict == "ok"
 
 
 @pytest.mark.cluster

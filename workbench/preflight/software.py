@@ -1,0 +1,121 @@
+"""Checks of the software: Python, Java, packages, the tracking store, Ray and Spark."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+
+from workbench.errors import ClusterError
+from workbench.preflight.check import Check
+
+DISTRIBUTION = "ray-on-spark-workbench"
+"""This project, as pip knows it."""
+
+
+def check_python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] == (3, 11):
+        return Check(name="Python", verdict="ok", seen=version)
+    return Check(
+        name="Python",
+        verdict="warn",
+        seen=f"{version}; the pinned packages are tested on 3.11",
+        advice="make clean && make PYTHON=python3.11 setup",
+    )
+
+
+def check_java() -> Check:
+    from workbench.cluster.java import find_java
+
+    try:
+        found = find_java()
+    except ClusterError as error:
+        seen, _, advice = str(error).partition(". ")
+        return Check(name="Java", verdict="fail", seen=seen, advice=advice)
+    return Check(
+        name="Java", verdict="ok", seen=f"{found.version} from {found.source} ({found.home})"
+    )
+
+
+def check_packages() -> Check:
+    from packaging.requirements import Requirement
+
+    try:
+        stated = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return Check(
+            name="packages",
+            verdict="warn",
+            seen="the workbench is not installed, only on the path",
+            advice="pip install -c constraints.txt -e .",
+        )
+    wrong = []
+    required = [r for r in map(Requirement, stated) if not r.marker or r.marker.evaluate()]
+    for requirement in required:
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} {version} (needs {requirement.specifier})")
+    if wrong:
+        return Check(
+            name="packages",
+            verdict="fail",
+            seen=", ".join(wrong),
+            advice="make clean && make setup, or pip install -c constraints.txt -e .",
+        )
+    shown = ("ray", "raydp", "pyspark", "torch", "mlflow")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in shown)
+    return Check(name="packages", verdict="ok", seen=f"{len(required)} as required: {versions}")
+
+
+def check_tracking_store() -> Check:
+    from tracking import TrackingError, check
+
+    try:
+        return Check(name="tracking store", verdict="ok", seen=check())
+    except TrackingError as error:
+        return Check(name="tracking store", verdict="fail", seen=str(error))
+
+
+def check_cluster(name: str) -> Check:
+    """Whether it is in the file, its settings keep the rules, and it answers."""
+    from nets.errors import ConfigError
+    from workbench.cluster.clusters_file import load_cluster
+    from workbench.cluster.launcher import check_master
+    from workbench.cluster.ray_start import check_reachable
+
+    title = f"cluster {name}"
+    try:
+        found = load_cluster(name)
+        found.use()
+        config = found.config()
+        if config.topology == "spark":
+            check_master(str(config.spark.master))
+        elif config.on_cluster:
+            check_reachable(config.address)
+    except (ConfigError, ClusterError) as error:
+        return Check(name=title, verdict="fail", seen=str(error))
+    asked = config.topology == "ray" or str(config.spark.master).startswith("spark://")
+    seen = "answers" if asked else "is asked with --start only"
+    return Check(name=title, verdict="ok", seen=f"{config.location}: {seen} ({found.file})")
+
+
+def check_start(cluster: str | None = None) -> Check:
+    from nets.errors import ConfigError
+    from workbench.cluster import open_session
+    from workbench.cluster.clusters_file import load_cluster
+
+    try:
+        config = None if cluster is None else load_cluster(cluster).config()
+        with open_session(config) as running:
+            count = running.spark.range(1000).count()
+            seconds = running.seconds
+    except (ConfigError, ClusterError) as error:
+        return Check(name="Ray and Spark", verdict="fail", seen=str(error))
+    took = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    return Check(
+        name="Ray and Spark", verdict="ok", seen=f"started and counted {count} rows ({took})"
+    )
