@@ -21,7 +21,7 @@ def main() -> None:
     failed = []
     for name in chosen:
         print(f"\n== {name}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode:
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
             failed.append(name)
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}.")

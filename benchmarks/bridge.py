@@ -4,7 +4,7 @@
 
 Everything starts from the same DataFrame, cached in Spark, and ends with tensors of all rows that
 were read once (a sum over them). Every peer is given the same encoding, raw bytes of a fixed shape,
-and the same views of Arrow's buffers. The first line of a case is a bench's first conversion of it.
+and the same views of Arrow's buffers. The first line of a case is the first conversion in a session.
 Extra memory: by how much the machine's free memory fell at most, tensors included.
 """
 

@@ -73,7 +73,7 @@ def ours(contents: list[bytes], shape: tuple[int, int, int]) -> float:
 def prepared(
     path: Path, shape: tuple[int, int, int], cluster: ClusterConfig, times: int, **data: Any
 ) -> Any:
-    """The record of each preparation of the same data; all but the first are on a warm bench."""
+    """The record of each preparation of the same data; all but the first are in a session that has prepared data before."""
     names = pq.read_schema(path).names
     key = next((name for name in ("key", "path") if name in names), None)
     source = ImageTableSource(path=str(path), key=key, shape=shape)
@@ -101,7 +101,7 @@ def rates(found: report.Report, table: Path | None, rows: int, side: int) -> Non
         for name, record in (("first", first), ("second", second)):
             for what in ("read", "total"):
                 seconds = record["total"] if what == "total" else record["seconds"]["read"]
-                way = f"Spark, {name} data of a bench: {what}"
+                way = f"Spark, {name} data of a session: {what}"
                 found.add(case, way, len(contents) / seconds, "images/s")
 
 

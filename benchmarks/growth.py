@@ -2,7 +2,7 @@
 
     python -m benchmarks.growth [--rounds 3] [--only bridge]
 
-Each part is a small measurement of its own on one warm bench. What an item costs from 1x to 4x is the
+Each part is a small measurement of its own in one warm session. What an item costs from 1x to 4x is the
 difference of the two times over the items between: a fixed cost does not count. Linear: from 4x to
 16x one more item costs at most 1.25 times the average of one at 4x. The plot (benchmarks/results/growth.svg) has the time per
 item, so a fixed cost falls and what is linear lies flat.
@@ -34,7 +34,7 @@ from workbench.training import train
 FACTORS = (1, 4, 16)
 LINEAR = 1.25
 Make = Callable[[int, Session, Path], Callable[[], object]]
-"""(items, bench, an empty folder) -> the work on that many items."""
+"""(items, session, an empty folder) -> the work on that many items."""
 
 
 def of_bridge(count: int, session: Session, folder: Path) -> Callable[[], object]:
@@ -50,7 +50,7 @@ def of_training(count: int, session: Session, folder: Path) -> Callable[[], obje
     case = replace(DIGITS, rows=count)
     prepared = noise_data(case)
     experiment = Experiment(
-        name="bench",
+        name="benchmark",
         preparation=nets.PreparationConfig(method="none"),
         net=case.net,
         training=replace(case.config, epochs=1),

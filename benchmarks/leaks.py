@@ -1,9 +1,9 @@
-"""What a bench still holds after 20 trainings and 200 trials: memory, handles, processes, objects.
+"""What a session still holds after 20 trainings and 200 trials: memory, handles, processes, objects.
 
     python -m benchmarks.leaks                 5 rounds of 4 trainings and a sweep of 40 trials
     python -m benchmarks.leaks --rounds 10
 
-The first row is a bench that has done a round already: libraries are loaded, processes warm.
+The first row is a session that has done a round already: libraries are loaded, processes warm.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TRAININGS, TRIALS = 4, 40
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a bench holds while nothing runs on it."""
+    """What a session holds while nothing runs in it."""
 
     driver_mb: float
     """Memory of this process that is its own, in MB."""
@@ -48,7 +48,7 @@ class Footprint:
     objects_mb: float
     """In Ray's object store."""
     files: int
-    """Below the bench's home, without logs and the tracking store."""
+    """Below the home folder, without logs and the tracking store."""
 
 
 def look(session: Session, home: Path, wait_s: float = 30) -> Footprint:
@@ -108,7 +108,7 @@ def work(session: Session, recorder: Recorder, trainings: int, trials: int, seed
 
 def main() -> None:
     options = report.parser(__doc__).parse_args()
-    found = report.Report("leaks", "What a bench holds after trainings and trials", options)
+    found = report.Report("leaks", "What a session holds after trainings and trials", options)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         recorder = MlflowRecorder(f"sqlite:///{home / 'mlflow.db'}")

@@ -3,7 +3,7 @@
     python -m benchmarks.recording [--runs 30] [--steps 10] [--rounds 5]
 
 An epoch is trained and evaluated with health (what the UI says of each layer) and without, in turn;
-its checkpoint, and its metrics and weights on their way to MLflow, are timed by themselves. On a bench
+its checkpoint, and its metrics and weights on their way to MLflow, are timed by themselves. In a session
 they are recorded by another process while the next epoch is trained. Thirty runs of ten steps: every
 way gets a new SQLite store each round, in turn.
 """
@@ -55,7 +55,7 @@ def tasks() -> list[Case]:
 def learner(case: Case, health: bool) -> Learner:
     training = replace(case.config, epochs=10_000, health=health)
     experiment = Experiment(
-        name="bench",
+        name="benchmark",
         preparation=nets.PreparationConfig(method="none"),
         net=case.net,
         training=training,
@@ -81,7 +81,7 @@ def of_an_epoch(found: report.Report, case: Case, rounds: int, folder: Path) -> 
     )
     metrics = watched.train_epoch()
     recorder = MlflowRecorder(f"sqlite:///{folder}/mlflow.db")
-    run_id = recorder.start("bench", case.name, params=PARAMS, tags=TAGS)
+    run_id = recorder.start("benchmark", case.name, params=PARAMS, tags=TAGS)
     weights = _saved(watched, folder)
     step = iter(range(1, 10**6))
     parts = {
@@ -137,7 +137,7 @@ def fluent(uri: str, num_runs: int, num_steps: int) -> None:
 def ours(uri: str, num_runs: int, num_steps: int) -> None:
     recorder = MlflowRecorder(uri)
     for i in range(num_runs):
-        run_id = recorder.start("bench", f"run {i}", params=PARAMS, tags=TAGS)
+        run_id = recorder.start("benchmark", f"run {i}", params=PARAMS, tags=TAGS)
         for step in range(1, num_steps + 1):
             recorder.metrics(run_id, values(step), step)
         recorder.finish(run_id)
@@ -158,12 +158,12 @@ def timed(way: Way, empty: Path, num_runs: int, num_steps: int) -> float:
         uri = f"sqlite:///{folder}/mlflow.db"
         client = connect(uri)
         mlflow.set_tracking_uri(uri)
-        client.create_experiment("bench", Path(folder).as_uri())
-        mlflow.set_experiment("bench")
+        client.create_experiment("benchmark", Path(folder).as_uri())
+        mlflow.set_experiment("benchmark")
         began = time.perf_counter()
         way(uri, num_runs, num_steps)
         seconds = time.perf_counter() - began
-        count = len(client.search_runs([client.get_experiment_by_name("bench").experiment_id]))
+        count = len(client.search_runs([client.get_experiment_by_name("benchmark").experiment_id]))
         assert count == num_runs
         return seconds
 

@@ -92,7 +92,7 @@ def by_ray_train(rounds: int) -> tuple[list[float], list[float]]:
     from workbench.training import train
 
     theirs = subprocess.run(
-        [sys.executable, "bench/peers/torch_trainer.py", "2"],
+        [sys.executable, "benchmarks/peers/torch_trainer.py", "2"],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

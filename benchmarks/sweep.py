@@ -116,7 +116,7 @@ def _tuned(trainable: Any, trials: int) -> None:
 def optuna_processes(epochs: int, loader: bool) -> Callable[[int], None]:
     def run(trials: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "bench/peers/digits_trial.py", "--epochs", str(epochs)]
+            command = [sys.executable, "benchmarks/peers/digits_trial.py", "--epochs", str(epochs)]
             command += ["--storage", f"{folder}/journal", "--trials", str(trials // AT_ONCE)]
             started = [
                 subprocess.Popen(
@@ -136,7 +136,7 @@ def spark_loop(epochs: int) -> Callable[[int], None]:
 
     def run(trials: int) -> None:
         subprocess.run(
-            [sys.executable, "bench/peers/spark_loop.py", str(trials), str(epochs)],
+            [sys.executable, "benchmarks/peers/spark_loop.py", str(trials), str(epochs)],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             check=True,
@@ -147,7 +147,7 @@ def spark_loop(epochs: int) -> Callable[[int], None]:
 
 def pure(epochs: int) -> float:
     """Seconds that one trial trains while as many processes train as there are cores."""
-    command = [sys.executable, "-m", "bench.sweep", "--pure", "--epochs", str(epochs)]
+    command = [sys.executable, "-m", "benchmarks.sweep", "--pure", "--epochs", str(epochs)]
     started = [
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(AT_ONCE)

@@ -36,7 +36,7 @@ WORKERS = (1, 2)
 PATIENCE_S = 300
 """How long a peer may take for all its fits."""
 ENVIRONMENT = dict(os.environ)
-"""As it was: a bench sets variables of Ray's, and a peer has to run without them."""
+"""As it was: a session sets variables of Ray's, and a peer has to run without them."""
 Rates = dict[tuple[str, int], list[float]]
 """Rows per second of each epoch but the first, by case and workers."""
 
@@ -73,7 +73,7 @@ def workbench(session: Any, folder: Path) -> Rates:
         prepared = noise_data(case)
         for number in WORKERS:
             experiment = Experiment(
-                name="bench",
+                name="benchmark",
                 preparation=PreparationConfig(method="none"),
                 net=case.net,
                 training=replace(case.config, epochs=EPOCHS),
@@ -147,9 +147,9 @@ def _ray_worker(config: dict[str, Any]) -> None:
 
 
 def by_peer(script: str) -> Rates:
-    """A program of `bench/peers`, in a process of its own: it has a Spark, and perhaps a Ray."""
+    """A program of `benchmarks/peers`, in a process of its own: it has a Spark, and perhaps a Ray."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(ROOT / "bench/peers" / script), "--epochs", str(EPOCHS)]
+        command = [sys.executable, str(ROOT / "benchmarks/peers" / script), "--epochs", str(EPOCHS)]
         for case in CHOSEN:
             command += ["--case", case.name, "--rows", str(_written(case, Path(folder)))]
         for number in WORKERS:

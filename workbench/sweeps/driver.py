@@ -50,7 +50,7 @@ def sweep(
     """Search `experiment.sweep.space`; keep, evaluate and record the best trials' models.
 
     Args:
-        bench: Ray and Spark to use; None: started for this sweep and stopped after it.
+        session: Ray and Spark to use; None: started for this sweep and stopped after it.
         recorder: where runs are written; None: the MLflow store of MLFLOW_TRACKING_URI.
         resume: run id of a sweep that was interrupted: its finished trials are taken as they are.
 

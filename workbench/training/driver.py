@@ -43,9 +43,9 @@ def train(
     """Prepare the data, train on `experiment.cluster.num_workers` workers, record, keep the best.
 
     Args:
-        bench: Ray and Spark to use; None: started for this training and stopped after it.
+        session: Ray and Spark to use; None: started for this training and stopped after it.
         recorder: where the run is written; None: the MLflow store of MLFLOW_TRACKING_URI.
-        prepared: data of the same bench to train on, from `bridge.prepare_table`; None:
+        prepared: data of the same session to train on, from `bridge.prepare_table`; None:
             `experiment.data` is prepared.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The bridge on the shared bench: what the stack does to a DataFrame on its way to a tensor."""
+"""The bridge in the shared session: what the stack does to a DataFrame on its way to a tensor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a person's own DataFrame to a trained net, on the shared bench."""
+"""From a person's own DataFrame to a trained net, in the shared session."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_dataframe_of_a_program_is_trained_on(session: Session, frame: Any) ->
     described = json.loads(files["data.json"])
     assert described["content"] == prepared.record["content"]
     assert json.loads(files["experiment.json"])["data"]["source"]["label"] == "digit"
-    # What the bench holds is found by the same settings; from a fresh bench it cannot be read.
+    # The session finds its prepared data by the same settings; a fresh session cannot read it.
     assert session.prepared[prepared.fingerprint] is prepared
     with pytest.raises(DataError, match="stands for a DataFrame that a program made"):
         prepare(experiment.data, experiment.preparation, session)

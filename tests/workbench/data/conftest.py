@@ -1,4 +1,4 @@
-"""Spark for the tests of data: the one of the shared bench."""
+"""Spark for the tests of data: that of the shared session."""
 
 from __future__ import annotations
 

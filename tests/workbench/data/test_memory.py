@@ -18,7 +18,7 @@ import pytest
 def test_data_five_times_larger_than_the_executors_heap_is_prepared(tmp_path: Path) -> None:
     """Spark starts no executor with less than 450 MB."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.data", "--heap", "512m", "--times", "5", "--no-keep"],
+        [sys.executable, "-m", "benchmarks.data", "--heap", "512m", "--times", "5", "--no-keep"],
         cwd=Path(__file__).parents[3],
         env={**os.environ, "WORKBENCH_HOME": str(tmp_path), "COLUMNS": "200"},
         capture_output=True,

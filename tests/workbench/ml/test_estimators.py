@@ -1,4 +1,4 @@
-"""The estimators on the shared bench: fitted, in a pipeline, cross-validated, saved and loaded."""
+"""The estimators in the shared session: fitted, in a pipeline, cross-validated, saved and loaded."""
 
 from __future__ import annotations
 

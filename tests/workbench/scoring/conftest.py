@@ -1,4 +1,4 @@
-"""Nets to score with, and the Spark of the shared bench."""
+"""Nets to score with, and the Spark of the shared session."""
 
 from __future__ import annotations
 

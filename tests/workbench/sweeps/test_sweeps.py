@@ -1,4 +1,4 @@
-"""Sweeps: planning without a cluster, and the real thing on the shared bench."""
+"""Sweeps: planning without a cluster, and the real thing in the shared session."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_no_process_is_started_for_nothing(session: Session, kind: str) -> None:
         for name, one in actors().items()
         if name not in before and one["ActorClassName"].endswith("ResourceTrainable")
     ]
-    assert 1 <= len(made) <= 2  # the shared bench has room for two
+    assert 1 <= len(made) <= 2  # the shared session has room for two
 
 
 @pytest.mark.cluster

@@ -1,4 +1,4 @@
-"""A bench that has worked is as large as before: a smaller `python -m benchmarks.leaks`."""
+"""A session that has worked is as large as before: a smaller `python -m benchmarks.leaks`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long]
 def footprints(
     session: Session, tmp_path_factory: pytest.TempPathFactory, home: Path
 ) -> Iterator[tuple[Footprint, Footprint]]:
-    """Before and after 5 trainings and 20 trials, on a bench that has done some of each."""
+    """Before and after 5 trainings and 20 trials, in a session that has done some of each."""
     folder = tmp_path_factory.mktemp("leaks")
     recorder = MlflowRecorder(f"sqlite:///{folder / 'mlflow.db'}")
     work(session, recorder, 2, 4, seed=0)

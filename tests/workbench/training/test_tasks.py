@@ -1,4 +1,4 @@
-"""Text, forecasts, autoencoders and uneven classes from file to recorded run, on the shared bench."""
+"""Text, forecasts, autoencoders and uneven classes from file to recorded run, in the shared session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training through Ray Train, on the shared bench."""
+"""Training through Ray Train, in the shared session."""
 
 from __future__ import annotations
 
