@@ -21,7 +21,7 @@ from PIL import Image
 from nets.config import flatten, override
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
-from workbench.cli.options import changes_of, parse_space
+from workbench.cli.options import collect_changes, parse_space
 from workbench.data import pictures
 from workbench.data.sources import cifar, idx, ts_file
 from workbench.errors import DataError
@@ -155,7 +155,7 @@ def test_ts_lines(line: str) -> None:
 )
 def test_overrides(key: str, value: str) -> None:
     try:
-        made = override(BASE, changes_of([f"{key}={value}"]))
+        made = override(BASE, collect_changes([f"{key}={value}"]))
         assert isinstance(made, Experiment)
     except ConfigError:
         pass

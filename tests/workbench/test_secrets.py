@@ -18,7 +18,7 @@ from nets.config import override, to_dict
 from tests.workbench.small import digits
 from tracking import Reader
 from tracking.mlflow_recorder import MlflowRecorder
-from workbench.cli import guard
+from workbench.cli import errors
 from workbench.errors import TrainingError
 from workbench.training import provenance
 from workbench.training.learner import Learner
@@ -93,7 +93,7 @@ def test_an_unforeseen_error_is_logged_without_its_password(
     try:
         raise OSError(f"cannot open {STORE}")
     except OSError as error:
-        assert guard.report(error) == 1
+        assert errors.report(error) == 1
     [log] = (tmp_path / "logs").iterdir()
     assert "me:***@" in log.read_text() and "Traceback" in log.read_text()
     assert "s3cret" not in log.read_text() + capsys.readouterr().err

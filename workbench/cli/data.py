@@ -1,4 +1,4 @@
-"""`workbench data`: what a source holds, before anything is trained on it."""
+"""`workbench data`: describe a source, and download well-known data sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.options import Cluster, Debug, Json, Set, changes_of, configured
+from workbench.cli.options import Cluster, Debug, Json, Set, build_experiment, collect_changes
 from workbench.home import home_folder
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
     from workbench.preflight.source import Description
 
-app = typer.Typer(no_args_is_help=True, help="Look at data, and get some")
+app = typer.Typer(no_args_is_help=True, help="Describe data, or download some")
 
 _SHOWN = 30
 """Classes listed in the terminal."""
@@ -45,10 +45,10 @@ def describe(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Read data as a training would, and say what is in it.
+    """Read data as a training does, and describe it.
 
-    Rows, classes and their balance, the size of a sample, the split, rows that cannot be read and
-    why, the fingerprint; and a picture with samples of each class.
+    Shows rows, classes and their balance, the size of a sample, the split, unreadable rows with the
+    reason, and the fingerprint. Also draws samples of each class into a picture.
 
     **Examples**
 
@@ -65,33 +65,35 @@ def describe(
         chosen = _experiment(source, set_, cluster)
         from workbench import data
         from workbench.cluster import open_session
-        from workbench.preflight.source import describe as look
+        from workbench.preflight.source import describe as describe_source
 
         with open_session(chosen.cluster, progress=progress) as opened:
             data.download_if_missing(chosen.data.source, progress)
             progress.stage("Reading the data in Spark")
             name = data.fingerprint(chosen.data, chosen.preparation)
             sheet = samples or home_folder() / "samples" / f"{name}.png"
-            found = look(chosen.data, chosen.preparation, opened.spark, samples=sheet)
+            description = describe_source(
+                chosen.data, chosen.preparation, opened.spark, samples=sheet
+            )
             progress.stage_done()
     if json:
-        output.print_json(found)
+        output.print_json(description)
     else:
-        _show(found)
+        _show(description)
 
 
 @app.command("download")
 def download(
     name: Annotated[
-        str | None, typer.Argument(help="Of a known data set", show_default=False)
+        str | None, typer.Argument(help="A well-known data set", show_default=False)
     ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Fetch a well-known data set, or list those there are.
+    """Download a well-known data set, or list them all.
 
-    A download that broke off is continued, and what arrives is checked. Sets lie in `data` below
-    WORKBENCH_HOME, or in WORKBENCH_DATA; a source takes the set's name for its path.
+    An interrupted download is continued, and the files are checked. They are stored in `data` below
+    WORKBENCH_HOME, or in WORKBENCH_DATA. A source takes a data set's name as its path.
 
     **Examples**
 
@@ -140,7 +142,7 @@ def _list(known: Mapping[str, DataSet], json: bool) -> None:
 
 
 def _experiment(source: str, set_: list[str] | None, cluster: str | None) -> Experiment:
-    """The experiment named, or one made of the source that is named."""
+    """The named experiment, or an experiment on the named source."""
     from nets.config import from_dict, override
     from nets.errors import ConfigError
     from workbench.data.config import DataConfig
@@ -152,52 +154,56 @@ def _experiment(source: str, set_: list[str] | None, cluster: str | None) -> Exp
         try:
             settings = json_module.loads(source)
         except json_module.JSONDecodeError as error:
-            raise ConfigError(f"SOURCE is no JSON ({error}), got {source!r}.") from None
+            raise ConfigError(f"SOURCE is not JSON ({error}), got {source!r}.") from None
     elif source in names() or ".py" in source or not Path(source).expanduser().exists():
-        return configured(source, set_, cluster=cluster)
+        return build_experiment(source, set_, cluster=cluster)
     else:
         settings = guess_source(source)
-    made = Experiment(name="described", data=from_dict(DataConfig, {"source": settings}))
-    return override(made, changes_of(set_, cluster=cluster))
+    experiment = Experiment(name="described", data=from_dict(DataConfig, {"source": settings}))
+    return override(experiment, collect_changes(set_, cluster=cluster))
 
 
-def _show(found: Description) -> None:
+def _show(description: Description) -> None:
     out = output.out()
-    spec = found.spec
-    out.print(Text(found.source["kind"], "bold"), found.source.get("path") or "")
+    spec = description.spec
+    out.print(Text(description.source["kind"], "bold"), description.source.get("path") or "")
     facts = {
-        "sample": f"{spec['kind']} {tuple(spec['shape'])} {spec['dtype']}, {found.sample_bytes:,} bytes",
-        "rows": ", ".join(f"{name} {rows:,}" for name, rows in found.rows.items()) or "none",
-        "bytes": f"{found.num_bytes:,} in {found.partitions} partitions",
-        "bad rows": f"{found.bad['rows']:,}",
+        "sample": f"{spec['kind']} {tuple(spec['shape'])} {spec['dtype']}, {description.sample_bytes:,} bytes",
+        "rows": ", ".join(f"{name} {rows:,}" for name, rows in description.rows.items()) or "none",
+        "bytes": f"{description.num_bytes:,} in {description.partitions} partitions",
+        "bad rows": f"{description.bad['rows']:,}",
         **(
             {}
-            if found.balance is None
-            else {"balance": f"{found.balance:.3g} (rarest / commonest)"}
+            if description.balance is None
+            else {"balance": f"{description.balance:.3g} (rarest / commonest)"}
         ),
-        **{name: _figure(value) for name, value in found.figures.items()},
-        "fingerprint": found.fingerprint,
-        "content": found.content,
-        "read in": f"{found.seconds:.1f} s",
+        **{name: _figure(value) for name, value in description.figures.items()},
+        "fingerprint": description.fingerprint,
+        "content": description.content,
+        "read in": f"{description.seconds:.1f} s",
     }
     out.print(output.pairs(facts))
-    if found.labels is not None:
-        table = output.plain_table("class", *found.class_counts, right=tuple(found.class_counts))
-        for i, label in enumerate(found.labels[:_SHOWN]):
-            table.add_row(Text(label), *(f"{rows[i]:,}" for rows in found.class_counts.values()))
+    if description.labels is not None:
+        table = output.plain_table(
+            "class", *description.class_counts, right=tuple(description.class_counts)
+        )
+        for i, label in enumerate(description.labels[:_SHOWN]):
+            table.add_row(
+                Text(label), *(f"{rows[i]:,}" for rows in description.class_counts.values())
+            )
         out.print(table)
-        if len(found.labels) > _SHOWN:
-            out.print(f"and {len(found.labels) - _SHOWN} more classes (all of them: --json)")
-    for name, texts in list(found.texts.items())[:_SHOWN]:
+        if len(description.labels) > _SHOWN:
+            out.print(f"and {len(description.labels) - _SHOWN} more classes (all of them: --json)")
+    for name, texts in list(description.texts.items())[:_SHOWN]:
         out.print(Text(name, "bold"), Text(" | ".join(text[:80] for text in texts)))
-    for row in found.bad["examples"][:5]:
+    for row in description.bad["examples"][:5]:
         out.print(Text(f"bad: {row['key']}: {row['reason']}", "yellow"))
-    for part, names in found.missing_classes.items():
+    for part, names in description.missing_classes.items():
         out.print(Text(f"no rows in {part}: {', '.join(names[:10])}", "yellow"))
-    if found.problem:
-        out.print(Text(f"Not ready to train on. {found.problem}", "red"))
-    if found.samples:
-        out.print(f"Samples: {found.samples}")
+    if description.problem:
+        out.print(Text(f"Cannot be trained on. {description.problem}", "red"))
+    if description.samples:
+        out.print(f"Samples: {description.samples}")
 
 
 def _figure(value: Any) -> str:

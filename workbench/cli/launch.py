@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
+from workbench.cli.jobs import run_on_bench
 from workbench.cli.options import (
     Cluster,
     Debug,
@@ -20,11 +21,10 @@ from workbench.cli.options import (
     Own,
     Seed,
     Set,
-    changes_of,
-    configured,
+    build_experiment,
+    collect_changes,
     parse_space,
 )
-from workbench.cli.resident import joined
 from workbench.errors import INTERRUPTED
 from workbench.progress.terminal import Board, Terminal, number_text, trials_table
 from workbench.results import SweepResult, TrainResult
@@ -58,16 +58,16 @@ def train(
 
     `workbench train my_experiment.py:wide --set cluster.num_workers=2 --json`
 
-    `workbench train digits_cnn --cluster lab` runs where clusters.toml says that lab is
+    `workbench train digits_cnn --cluster lab` runs on the cluster called lab in clusters.toml
     """
     with output.progress_console() as console, Terminal(console) as progress:
-        changes = changes_of(set_, epochs=epochs, seed=seed, cluster=cluster)
-        if end := joined("train", experiment, changes, progress, own=own):
+        changes = collect_changes(set_, epochs=epochs, seed=seed, cluster=cluster)
+        if end := run_on_bench("train", experiment, changes, progress, own=own):
             result, name = TrainResult(**end.result or {}), end.shown["name"]
             monitor = end.shown["metric"]
         else:
             progress.stage("Loading the libraries")
-            chosen = configured(experiment, set_, epochs=epochs, seed=seed, cluster=cluster)
+            chosen = build_experiment(experiment, set_, epochs=epochs, seed=seed, cluster=cluster)
             name, monitor = chosen.name, chosen.training.monitor
             progress.rank_by(monitor, chosen.training.mode)
             _refuse_missing_data(chosen)
@@ -82,7 +82,7 @@ def train(
 
 
 def _refuse_missing_data(experiment: Experiment) -> None:
-    """What the reader would say too, but only once a cluster is up."""
+    """Refuse data that is not there now; the reader would do so only when a cluster is up."""
     from workbench.data.sources.paths import find_path
 
     path = getattr(experiment.data.source, "path", None)
@@ -96,8 +96,8 @@ def _show_training(name: str, monitor: str, result: TrainResult) -> None:
         Text(name, "bold"),
         f" run {result.run_id}, best epoch {result.best_epoch} of {result.epochs}",
     )
-    wanted = (monitor, "validation/loss", "test/accuracy", "test/loss")
-    shown = {name: result.metrics[name] for name in wanted if name in result.metrics}
+    names = (monitor, "validation/loss", "test/accuracy", "test/loss")
+    shown = {name: result.metrics[name] for name in names if name in result.metrics}
     out.print(output.pairs({name: number_text(value) for name, value in shown.items()}))
     _show_next(result.run_id)
 
@@ -109,13 +109,13 @@ def sweep(
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUES",
-            help="Search this setting: KEY=log:1e-4..1e-1, KEY=0.1..0.9 or KEY=a,b,c. Repeatable; "
-            "replaces the experiment's own search space.",
+            help="Search this setting: KEY=log:1e-4..1e-1, KEY=0.1..0.9 or KEY=a,b,c. Repeatable. "
+            "Replaces the experiment's own search space.",
             show_default=False,
         ),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="How many settings to try", show_default=False)
+        int | None, typer.Option(help="How many trials to run", show_default=False)
     ] = None,
     search: Annotated[
         str | None, typer.Option(help="grid, random or bayes", show_default=False)
@@ -128,14 +128,14 @@ def sweep(
     seed: Seed = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Go on with a sweep that was stopped", show_default=False),
+        typer.Option(metavar="RUN", help="Resume a sweep that was stopped", show_default=False),
     ] = None,
     cluster: Cluster = None,
     own: Own = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Search an experiment's settings; every trial is a run below the sweep's run.
+    """Search for an experiment's best settings; each trial is a run below the sweep's run.
 
     **Examples**
 
@@ -146,9 +146,9 @@ def sweep(
     `workbench sweep digits_cnn --space training.learning_rate=log:1e-4..1e-1
     --space net.activation=relu,elu,tanh`
 
-    `workbench sweep digits_cnn --resume 0123abcd` goes on with a sweep that was stopped.
+    `workbench sweep digits_cnn --resume 0123abcd` resumes a sweep that was stopped
 
-    `workbench sweep digits_cnn --cluster lab` runs where clusters.toml says that lab is
+    `workbench sweep digits_cnn --cluster lab` runs on the cluster called lab in clusters.toml
     """
     extra: dict[str, Any] = {
         path: value
@@ -161,12 +161,12 @@ def sweep(
         if value is not None
     }
     with output.progress_console() as console, Terminal(console) as progress:
-        changes = changes_of(set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
-        if end := joined("sweep", experiment, changes, progress, own=own, resume=resume):
+        changes = collect_changes(set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
+        if end := run_on_bench("sweep", experiment, changes, progress, own=own, resume=resume):
             result, shown = SweepResult.from_dict(end.result or {}), end.shown
         else:
             progress.stage("Loading the libraries")
-            chosen = configured(
+            chosen = build_experiment(
                 experiment, set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster
             )
             metric, mode = chosen.sweep.metric, chosen.sweep.mode
@@ -183,7 +183,7 @@ def sweep(
         _show_sweep(experiment, result, **shown)
     if result.interrupted:
         output.err().print(
-            f"Interrupted; what is done is kept. Go on with: {output.program()} sweep {experiment} "
+            f"Interrupted; finished trials are kept. Resume: {output.program()} sweep {experiment} "
             f"--resume {result.run_id}",
             style="yellow",
             soft_wrap=True,
@@ -202,7 +202,7 @@ def _as_json(result: SweepResult) -> dict[str, Any]:
     return {"run_id": result.run_id, "interrupted": interrupted, "best": best, "trials": trials}
 
 
-def _show_sweep(asked: str, result: SweepResult, *, name: str, metric: str, mode: str) -> None:
+def _show_sweep(experiment: str, result: SweepResult, *, name: str, metric: str, mode: str) -> None:
     out = output.out()
     board = Board(metric, mode)
     for trial in result.trials:
@@ -216,10 +216,10 @@ def _show_sweep(asked: str, result: SweepResult, *, name: str, metric: str, mode
     out.print(output.pairs({key: number_text(value) for key, value in best.settings.items()}))
     tested = {key: value for key, value in best.metrics.items() if key.startswith("test/")}
     out.print(output.pairs({key: number_text(value) for key, value in tested.items()}))
-    _show_next(best.run_id, again=_again(asked, best.settings))
+    _show_next(best.run_id, again=_train_command(experiment, best.settings))
 
 
-def _again(name: str, settings: Mapping[str, Any]) -> str:
+def _train_command(name: str, settings: Mapping[str, Any]) -> str:
     """The command that trains with these settings, to the last digit."""
     texts = {k: v if isinstance(v, str) else json_text(v) for k, v in settings.items()}
     changes = " ".join(f"--set {shlex.quote(f'{key}={text}')}" for key, text in texts.items())
@@ -227,7 +227,7 @@ def _again(name: str, settings: Mapping[str, Any]) -> str:
 
 
 def _show_next(run_id: str, *, again: str | None = None) -> None:
-    """How to look further."""
+    """Print commands that show more."""
     short, program = run_id[:8], output.program()
     ways = {
         **output.viewers(),

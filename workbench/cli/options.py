@@ -1,4 +1,4 @@
-"""Options that several commands share, and what their values mean."""
+"""Options that several commands share, and the experiment they add up to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ExperimentName = Annotated[
     str,
     typer.Argument(
         metavar="EXPERIMENT",
-        help="One that ships (see `workbench experiments`), or your own: path/to/file.py:function",
+        help="A shipped experiment (see `workbench experiments`), or your own: path/to/file.py:function",
         show_default=False,
     ),
 ]
@@ -31,14 +31,14 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a setting by its path, e.g. --set net.activation=elu. Repeatable. "
-        "`workbench experiments NAME` lists the paths.",
+        help="Change a setting, for example --set net.activation=elu. Repeatable. "
+        "`workbench experiments NAME` lists all settings.",
         show_default=False,
     ),
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option(help="Short for --set training.epochs=N", show_default=False),
+    typer.Option(help="The same as --set training.epochs=N", show_default=False),
 ]
 Seed = Annotated[
     int | None,
@@ -49,7 +49,7 @@ Own = Annotated[
     typer.Option(
         "--own",
         "--no-bench",
-        help="Start Ray and Spark for this command even where a bench is up",
+        help="Start Ray and Spark for this command alone, even when a bench is up",
     ),
 ]
 Cluster = Annotated[
@@ -57,13 +57,14 @@ Cluster = Annotated[
     typer.Option(
         "--cluster",
         metavar="NAME",
-        help="Where it runs: a cluster that clusters.toml names (here, in ~/.config/workbench, or "
-        "where WORKBENCH_CLUSTERS says). --set cluster.KEY=VALUE wins over what it has there.",
+        help="Use this cluster of clusters.toml. The file is read from this folder, from "
+        "~/.config/workbench or from WORKBENCH_CLUSTERS. --set cluster.KEY=VALUE overrides it.",
         show_default=False,
     ),
 ]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON on standard output, nothing else")
+    bool,
+    typer.Option("--json", help="Print the result as JSON, and nothing else, to standard output"),
 ]
 Debug = Annotated[
     bool,
@@ -71,7 +72,7 @@ Debug = Annotated[
 ]
 
 
-def configured(
+def build_experiment(
     name: str,
     settings: Sequence[str] | None = None,
     *,
@@ -80,7 +81,7 @@ def configured(
     extra: dict[str, Any] | None = None,
     cluster: str | None = None,
 ) -> Experiment:
-    """The experiment with the command line's changes; `--set` wins over the short forms.
+    """An experiment with the changes of the command line; `--set` overrides the other options.
 
     Raises:
         ConfigError: no such experiment or setting, or a value breaks a rule.
@@ -88,11 +89,11 @@ def configured(
     from nets.config import override
     from workbench.experiments import load_experiment
 
-    changes = changes_of(settings, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
+    changes = collect_changes(settings, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
     return override(load_experiment(name), changes)
 
 
-def changes_of(
+def collect_changes(
     settings: Sequence[str] | None = None,
     *,
     epochs: int | None = None,
@@ -100,13 +101,13 @@ def changes_of(
     extra: dict[str, Any] | None = None,
     cluster: str | None = None,
 ) -> dict[str, Any]:
-    """Setting by path, from the options; values are still text.
+    """The options as settings by path; values of `--set` are still text.
 
     Args:
-        cluster: name of a cluster, whose token this process shows to Ray from now on.
+        cluster: name of a cluster; this process uses its Ray token from now on.
 
     Raises:
-        ConfigError: an option is no KEY=VALUE, or no cluster has that name.
+        ConfigError: an option is not KEY=VALUE, or no cluster has that name.
     """
     changes: dict[str, Any] = {}
     if cluster is not None:
@@ -120,61 +121,64 @@ def changes_of(
     if seed is not None:
         changes |= {"training.seed": seed, "sweep.seed": seed}
     changes |= extra or {}
-    return changes | dict(_pair(text, "--set") for text in settings or ())
+    return changes | dict(_split_pair(text, "--set") for text in settings or ())
 
 
 def parse_space(texts: Sequence[str]) -> dict[str, Any]:
     """`--space` options as the value of `sweep.space`.
 
-    KEY=LOW..HIGH is a range, KEY=log:LOW..HIGH one that is uniform in the logarithm,
-    KEY=a,b,c a list of values; KEY=[...] a JSON list, for values with commas in them.
+    KEY=LOW..HIGH is a range; KEY=log:LOW..HIGH is a range that is uniform in the logarithm;
+    KEY=a,b,c is a list of values; KEY=[...] is a JSON list, for values that contain commas.
 
     Raises:
         ConfigError: a text is none of these.
     """
-    return {key: _parameter(key, value) for key, value in (_pair(t, "--space") for t in texts)}
+    return {
+        key: _parse_parameter(key, value)
+        for key, value in (_split_pair(t, "--space") for t in texts)
+    }
 
 
-def _parameter(key: str, text: str) -> dict[str, Any]:
+def _parse_parameter(key: str, text: str) -> dict[str, Any]:
     log = text.startswith("log:")
     low, dots, high = text.removeprefix("log:").partition("..")
     if dots:
         try:
             return {"kind": "uniform", "low": float(low), "high": float(high), "log": log}
         except ValueError:
-            raise _refused(
+            raise _config_error(
                 f"--space {key}: a range is LOW..HIGH or log:LOW..HIGH with numbers, got {text!r}."
             ) from None
     if log:
-        raise _refused(f"--space {key}: log: goes before a range, log:LOW..HIGH, got {text!r}.")
+        raise _config_error(
+            f"--space {key}: log: goes before a range, log:LOW..HIGH, got {text!r}."
+        )
     if text.startswith("["):
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise _refused(
-                f"--space {key}: {text!r} starts like a JSON list and is none ({error})."
-            ) from None
+            raise _config_error(f"--space {key}: {text!r} is not a JSON list ({error}).") from None
         return {"kind": "choice", "values": values}
-    return {"kind": "choice", "values": [_value(part) for part in text.split(",") if part]}
+    return {"kind": "choice", "values": [_parse_value(part) for part in text.split(",") if part]}
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text.strip()
 
 
-def _pair(text: str, option: str) -> tuple[str, str]:
+def _split_pair(text: str, option: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise _refused(f"{option} takes KEY=VALUE, got {text!r}.")
+        raise _config_error(f"{option} takes KEY=VALUE, got {text!r}.")
     value = value.strip()
     # The shell leaves a ~ in the middle of a word as it is.
     return key.strip(), os.path.expanduser(value) if value.startswith("~/") else value
 
 
-def _refused(message: str) -> Exception:
-    from nets.errors import ConfigError  # loads torch, which only an error may
+def _config_error(message: str) -> Exception:
+    from nets.errors import ConfigError  # loads torch: only when there is an error
 
     return ConfigError(message)

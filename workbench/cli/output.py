@@ -20,13 +20,13 @@ from rich.text import Text
 
 
 def out() -> Console:
-    """Standard output; as wide as the content where it is no terminal."""
+    """Standard output; wide lines when it is not a terminal."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
 def err() -> Console:
-    """Standard error: progress and errors, so that standard output is the result alone."""
+    """Standard error: for progress and errors, so that standard output has only the result."""
     return Console(stderr=True, highlight=False)
 
 
@@ -34,8 +34,8 @@ def err() -> Console:
 def progress_console() -> Iterator[Console]:
     """Standard error through a descriptor of its own.
 
-    While a bench is open, descriptors 1 and 2 lead to the log; a display drawn by a thread must not
-    be caught between the two.
+    In a session, descriptors 1 and 2 lead to the log, and a thread that draws the display must still
+    reach the terminal.
     """
     try:
         direct = sys.stderr.fileno() == 2
@@ -49,17 +49,17 @@ def progress_console() -> Iterator[Console]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document; what JSON has no word for (NaN, infinity) is null."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")
+    """Print one JSON document; NaN and infinity become null."""
+    sys.stdout.write(json.dumps(_to_json(value), indent=2, allow_nan=False) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): _to_json(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [_to_json(part) for part in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str | int | bool | None):
@@ -68,7 +68,7 @@ def _plain(value: Any) -> Any:
 
 
 def plain_table(*headings: str, right: tuple[str, ...] = ()) -> Table:
-    """A table without lines; headings named in `right` are of numbers."""
+    """A table without lines; columns in `right` are aligned to the right."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
         table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
@@ -76,7 +76,7 @@ def plain_table(*headings: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def pairs(values: Mapping[str, Any]) -> Table:
-    """Names and values, one a line."""
+    """Names and values, one pair per line."""
     grid = Table.grid(padding=(0, 2))
     for name, value in values.items():
         grid.add_row(Text(f"  {name}"), Text(str(value), "bold"))
@@ -84,7 +84,7 @@ def pairs(values: Mapping[str, Any]) -> Table:
 
 
 def program() -> str:
-    """How this program can be called from here: `workbench`, or its path if that is not on PATH."""
+    """The command that runs this program: `workbench`, or its path when it is not on PATH."""
     if shutil.which("workbench"):
         return "workbench"
     path = Path(sys.argv[0])
@@ -92,7 +92,7 @@ def program() -> str:
 
 
 def viewers() -> dict[str, str]:
-    """The commands that open the browser, by what they show."""
+    """The commands that open pages in the browser, with what each shows."""
     make = Path("Makefile").is_file() and "mlflow:" in Path("Makefile").read_text(errors="ignore")
     return {
         "make ui" if make else f"{program()} ui": "compare the runs and look inside the nets",

@@ -1,4 +1,4 @@
-"""`workbench score`: a run's net over files, once or as they come; Spark alone, no Ray."""
+"""`workbench score`: predict for files, once or as they arrive. Uses Spark alone, no Ray."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _BATCH_BYTES = 16 * 2**20
 
 
-def score(
+def predict(
     run: Annotated[
         str,
         typer.Argument(
             metavar="RUN_OR_FOLDER",
-            help="Run id, its first letters, or latest; or a folder that `export` wrote",
+            help="Run id, its first letters, or latest; or a folder of `workbench export`",
             show_default=False,
         ),
     ],
@@ -40,7 +40,7 @@ def score(
     format: Annotated[
         str,
         typer.Option(
-            help="Of the input: parquet, orc, json, csv, text, binaryFile (a row per file)"
+            help="Input format: parquet, orc, json, csv, text or binaryFile (a row per file)"
         ),
     ] = "parquet",
     output_format: Annotated[
@@ -50,31 +50,34 @@ def score(
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="What the net reads; repeat for several numeric columns",
-            show_default="as it was trained, else features",
+            help="Column that the net reads; repeat it for several numeric columns",
+            show_default="as in training, else features",
         ),
     ] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN",
-            help="A column of the input to write, too. Repeatable",
-            show_default="all that are not bytes",
+            help="Input column to write as well. Repeatable",
+            show_default="all but columns of bytes",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output")] = False,
     stream: Annotated[
-        bool, typer.Option("--stream", help="Score files as they appear, until stopped")
+        bool, typer.Option("--stream", help="Score files as they arrive, until stopped")
     ] = False,
     checkpoint: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="--stream: its state, from where it goes on after a stop"),
+        typer.Option(
+            metavar="DIR",
+            help="With --stream: folder for its state; a stopped stream continues from it",
+        ),
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="--stream: stop when all files there now are scored")
+        bool, typer.Option("--once", help="With --stream: stop when all present files are scored")
     ] = False,
     files_per_batch: Annotated[
-        int, typer.Option(min=1, help="--stream: files scored and written together, at most")
+        int, typer.Option(min=1, help="With --stream: most files to score and write together")
     ] = 64,
     master: Annotated[
         str | None, typer.Option(help="Spark's master", show_default="local[*]")
@@ -86,8 +89,8 @@ def score(
     """Predict with a run's net, in Spark.
 
     Rows keep their columns and get rawPrediction, probability, prediction and predictedLabel. A row
-    that cannot be read gets none of them and the reason instead; it is not left out. A stream that is
-    stopped or killed goes on from its checkpoint: every row is written exactly once.
+    that cannot be read is kept, with the reason in place of a prediction. A stream that is stopped or
+    killed continues from its checkpoint; every row is written exactly once.
 
     **Examples**
 
@@ -98,13 +101,15 @@ def score(
     `workbench score exported -i inbox -o scored --stream --checkpoint state`
     """
     if master is not None and cluster is not None:
-        raise typer.BadParameter("--cluster says where Spark is, and --master too: use one.")
+        raise typer.BadParameter("--cluster and --master both say where Spark is: use one of them.")
     if stream != (checkpoint is not None):
         raise typer.BadParameter("--stream and --checkpoint DIR need each other.")
     if once and not stream:
         raise typer.BadParameter("--once belongs to --stream.")
     if overwrite and stream:
-        raise typer.BadParameter("a stream adds to its output: --overwrite does not go with it.")
+        raise typer.BadParameter(
+            "a stream adds to its output, so --overwrite cannot be used with --stream."
+        )
     from workbench.scoring import score_files, stream_files
     from workbench.scoring.files import Paths
 
@@ -130,30 +135,30 @@ def score(
                 files_per_batch=files_per_batch,
             )
             if not json:
-                terminal.out().print(f"Scoring what comes to {input} (Ctrl-C stops)")
+                terminal.out().print(f"Scoring files that arrive in {input} (Ctrl-C stops)")
             _follow(query)
-            said: dict[str, Any] = {
+            summary: dict[str, Any] = {
                 "output": output,
                 "batches": (query.lastProgress or {}).get("batchId"),
             }
         else:
             done = score_files(spark, model, paths, overwrite=overwrite)
-            said = {
+            summary = {
                 "output": output,
                 "rows": done.rows,
                 "without_prediction": done.without_prediction,
             }
     if json:
-        terminal.print_json(said)
+        terminal.print_json(summary)
     elif not stream:
-        bad = f", {said['without_prediction']:,} of them without a prediction (see their reason)"
+        bad = f", {summary['without_prediction']:,} of them without a prediction (see their reason)"
         terminal.out().print(
-            f"{said['rows']:,} rows in {output}{bad if said['without_prediction'] else ''}"
+            f"{summary['rows']:,} rows in {output}{bad if summary['without_prediction'] else ''}"
         )
 
 
 def _follow(query: Any) -> None:
-    """Wait for a stream's end; its failure is ours."""
+    """Wait until a stream ends, and raise its error."""
     from pyspark.errors import StreamingQueryException
 
     from workbench.errors import DataError
@@ -167,10 +172,10 @@ def _follow(query: Any) -> None:
 
 
 def find_model(name: str) -> Model:
-    """The net of a folder, or of a run (of a sweep's best trial).
+    """The net of a folder or a run; for a sweep, its best trial's.
 
     Raises:
-        ModelFileError, ArtifactError, TrackingError: there is none.
+        ModelFileError, ArtifactError, TrackingError: no net is there.
     """
     from workbench.scoring import read_model
 
@@ -253,6 +258,6 @@ def _on_ray(config: ClusterConfig, settings: dict[str, str]) -> Iterator[SparkSe
         open_session(config, progress=progress) as opened,
     ):
         for key, value in settings.items():
-            if key.startswith("spark.sql."):  # the others are of the start, and set there
+            if key.startswith("spark.sql."):  # the others can only be set at the start
                 opened.spark.conf.set(key, value)
         yield opened.spark

@@ -13,8 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from workbench.cli import app
-from workbench.cli.guard import exit_code
-from workbench.errors import ClusterError, DataError, TrainingError, WorkbenchError
+from workbench.errors import ClusterError, DataError, TrainingError, WorkbenchError, exit_code
 
 runner = CliRunner()
 COMMANDS = (
@@ -160,15 +159,15 @@ def test_a_traceback_only_when_asked_for() -> None:
     assert "Traceback" in reply.stderr
 
 
-def test_an_unforeseen_error_leaves_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workbench.cli import guard
+def test_a_fault_leaves_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from workbench.cli import errors
 
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
-    monkeypatch.setattr(guard, "log_of_this_process", lambda: None)
+    monkeypatch.setattr(errors, "find_own_log", lambda: None)
     try:
         raise ZeroDivisionError("division by zero")
     except ZeroDivisionError as error:
-        assert guard.report(error) == 1
+        assert errors.report(error) == 1
     (log,) = (tmp_path / "logs").iterdir()
     assert "Traceback" in log.read_text()
     assert "division by zero" in log.read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nets.errors import ConfigError
-from workbench.cli.options import configured, parse_space
+from workbench.cli.options import build_experiment, parse_space
 
 
 def test_a_range() -> None:
@@ -50,7 +50,7 @@ def test_what_is_no_space_is_refused(text: str, said: str) -> None:
 
 
 def test_settings_reach_the_experiment() -> None:
-    made = configured(
+    made = build_experiment(
         "digits_cnn",
         ["training.learning_rate=0.5", "net.activation=elu"],
         epochs=3,
@@ -65,14 +65,14 @@ def test_settings_reach_the_experiment() -> None:
 
 
 def test_set_wins_over_the_short_forms() -> None:
-    assert configured("digits_cnn", ["training.epochs=4"], epochs=3).training.epochs == 4
+    assert build_experiment("digits_cnn", ["training.epochs=4"], epochs=3).training.epochs == 4
 
 
 def test_the_home_folder_is_expanded() -> None:
-    made = configured("cifar10_cnn", ["data.source.path=~/cifar"])
+    made = build_experiment("cifar10_cnn", ["data.source.path=~/cifar"])
     assert made.data.source.path == str(Path.home() / "cifar")  # type: ignore[union-attr]
 
 
 def test_the_nearest_setting_is_suggested() -> None:
     with pytest.raises(ConfigError, match=r"training\.learning_rate"):
-        configured("digits_cnn", ["training.learnin_rate=0.5"])
+        build_experiment("digits_cnn", ["training.learnin_rate=0.5"])

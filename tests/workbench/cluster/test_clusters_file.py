@@ -103,10 +103,10 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 
 def test_settings_of_the_command_win_over_the_file() -> None:
-    from workbench.cli.options import configured
+    from workbench.cli.options import build_experiment
 
     written("[lab]\nnum_workers = 4\nmax_failures = 7")
-    experiment = configured("digits_cnn", ["cluster.num_workers=2"], cluster="lab")
+    experiment = build_experiment("digits_cnn", ["cluster.num_workers=2"], cluster="lab")
     assert (experiment.cluster.num_workers, experiment.cluster.max_failures) == (2, 7)
 
 

@@ -52,10 +52,10 @@ def test_values_that_do_not_go_together_are_explained() -> None:
 
 
 def test_arguments_give_back_the_experiment() -> None:
-    from workbench.cli.options import configured
+    from workbench.cli.options import build_experiment
 
     changes = {"training.learning_rate": 0.02, "net.activation": "tanh", "training.clip_norm": None}
     words = forms.arguments(changes)
     assert words[:2] == ["--set", "training.learning_rate=0.02"]
-    made, _ = forms.check(configured("digits_cnn"), changes)
-    assert made == configured("digits_cnn", words[1::2])
+    made, _ = forms.check(build_experiment("digits_cnn"), changes)
+    assert made == build_experiment("digits_cnn", words[1::2])

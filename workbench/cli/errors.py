@@ -1,5 +1,6 @@
-"""Errors as a person reads them: one message in red, the log's name, an exit code that means
-something. Tracebacks go to the log, and to the terminal only with --debug.
+"""Errors for a person: one message in red, the log's name, and an exit code.
+
+Tracebacks go to the log, and to the terminal only with --debug. Exit codes:
 
     1  a fault of the program      4  Java, Ray or Spark
     2  a setting or the usage      5  the training or the sweep
@@ -27,8 +28,8 @@ from workbench.errors import INTERRUPTED, WorkbenchError, exit_code
 from workbench.home import logs_folder
 
 
-class Guarded(TyperGroup):
-    """A group of commands whose errors become messages and exit codes."""
+class CommandGroup(TyperGroup):
+    """A group of commands that turns errors into messages and exit codes."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -36,7 +37,7 @@ class Guarded(TyperGroup):
         except (typer.TyperException, typer.Exit, typer.Abort):
             raise
         except KeyboardInterrupt:
-            _say("Interrupted.", style="yellow")
+            _print("Interrupted.", style="yellow")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             raise
@@ -46,33 +47,35 @@ class Guarded(TyperGroup):
 
 
 def report(error: Exception) -> int:
-    """Print what a person needs to know of an error; return the exit code."""
+    """Print an error's message and log; return the exit code."""
     if os.environ.get("WORKBENCH_DEBUG"):
         print(masked("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     code = exit_code(error)
     message = masked(str(error)) or type(error).__name__
     if code == 1 and not isinstance(error, WorkbenchError):
-        message = masked(_unexpected(error))
-    log = getattr(error, "log", None)  # a job's, which holds the error already
-    if log is None and (log := log_of_this_process()) is not None:
+        message = masked(_describe_fault(error))
+    log = getattr(error, "log", None)  # a job's log, which has the error already
+    if log is None and (log := find_own_log()) is not None:
         _append(log, error)
     if log is None and code == 1:
-        log = _new_log(error)
-    _say(message, heading="Error: ")
+        log = _write_log(error)
+    _print(message, heading="Error: ")
     if log is not None and str(log) not in message:
-        _say(f"Log: {log}", style="dim")
+        _print(f"Log: {log}", style="dim")
     return code
 
 
-def _unexpected(error: Exception) -> str:
-    said = f"{type(error).__name__}: {error}".strip().rstrip(":")
+def _describe_fault(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}".strip().rstrip(":")
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"The disk is full ({said}). Free some, or set WORKBENCH_HOME to another disk."
-    return f"{said}\nThis was not foreseen. The log has the traceback; --debug shows it here."
+        return f"The disk is full ({text}). Free some, or set WORKBENCH_HOME to another disk."
+    return (
+        f"{text}\nThis is a fault of the program. The log has the traceback; --debug shows it here."
+    )
 
 
-def log_of_this_process() -> Path | None:
-    """The latest file that the bench of this process wrote its logs to."""
+def find_own_log() -> Path | None:
+    """The latest log that a session of this process wrote."""
     if "workbench.cluster.session" not in sys.modules:
         return None
     files = sorted(logs_folder().glob(f"*-{os.getpid()}.log"))
@@ -87,7 +90,7 @@ def _append(log: Path, error: Exception) -> None:
         return  # the message on the terminal matters more
 
 
-def _new_log(error: Exception) -> Path | None:
+def _write_log(error: Exception) -> Path | None:
     folder = logs_folder()
     log = folder / f"{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.log"
     try:
@@ -98,6 +101,6 @@ def _new_log(error: Exception) -> Path | None:
     return log if log.exists() else None
 
 
-def _say(message: str, *, heading: str = "", style: str = "") -> None:
+def _print(message: str, *, heading: str = "", style: str = "") -> None:
     console = Console(stderr=True, highlight=False)
     console.print(Text(heading, "bold red") + Text(message, style), soft_wrap=True)

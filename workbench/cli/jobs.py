@@ -1,4 +1,4 @@
-"""`workbench up`, `down` and `jobs`, and how `train` and `sweep` join the bench that is up."""
+"""`workbench up`, `down` and `jobs`, and how `train` and `sweep` run on the bench."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.options import Cluster, Debug, Json, Set, configured
+from workbench.cli.options import Cluster, Debug, Json, Set, build_experiment
 from workbench.errors import INTERRUPTED, ClusterError
 from workbench.home import jobs_folder
 from workbench.jobs import Client, Job, Jobs, find_bench, statefile
@@ -35,12 +35,12 @@ _STYLES = {
 _ROWS = 30
 
 
-def up(
+def start(
     experiment: Annotated[
         str | None,
         typer.Argument(
             metavar="[EXPERIMENT]",
-            help="Take the cluster settings of this one: a name, or path/to/file.py:function",
+            help="Use the cluster settings of this experiment: a name, or path/to/file.py:function",
             show_default=False,
         ),
     ] = None,
@@ -48,14 +48,14 @@ def up(
     cluster: Cluster = None,
     dashboards: Annotated[
         bool,
-        typer.Option("--dashboards", help="Also Ray's and Spark's own pages, on 127.0.0.1"),
+        typer.Option("--dashboards", help="Also show Ray's and Spark's own pages, on 127.0.0.1"),
     ] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Start Ray and Spark once and keep them: train and sweep then begin within seconds.
+    """Start Ray and Spark and keep them running: train and sweep then start within seconds.
 
-    The bench outlives this command; `workbench down` stops it. It listens on this machine only.
+    This is called a bench. It runs until `workbench down`, and listens on this machine only.
 
     **Examples**
 
@@ -63,16 +63,16 @@ def up(
 
     `workbench up --set cluster.executor_memory=4g`
 
-    `workbench up --cluster lab` joins, or starts Ray on, the cluster that clusters.toml names so
+    `workbench up --cluster lab` uses the cluster called lab in clusters.toml
     """
-    there = _found()
-    if there is None:
+    bench = _find()
+    if bench is None:
         with output.progress_console() as console, Terminal(console) as progress:
             state = start_bench(
                 _cluster(experiment, set_, cluster), progress, dashboards=dashboards
             )
     else:
-        state = there.state
+        state = bench.state
     if json:
         output.print_json(state)
         return
@@ -85,9 +85,9 @@ def up(
         out.print(Text(f"  Ray asks for its token, which is in {state.token_path}", "dim"))
     program = output.program()
     ways = {
-        f"{program} train digits_cnn": "runs on it; so does everything started in the UI",
-        f"{program} jobs": "what runs, waits and ran",
-        f"{program} down": "stops it, and all that runs on it",
+        f"{program} train digits_cnn": "runs on it, as does everything started in the UI",
+        f"{program} jobs": "lists its jobs",
+        f"{program} down": "stops it and its jobs",
     }
     width = max(map(len, ways))
     for command, meaning in ways.items():
@@ -101,43 +101,46 @@ def _cluster(
         return {}
     other = [text for text in settings or () if not text.startswith("cluster.")]
     if experiment is None and other:
-        raise typer.BadParameter(f"A bench has settings of cluster only, got --set {other[0]}")
+        raise typer.BadParameter(f"A bench takes settings of cluster only, got --set {other[0]}")
     from nets.config import to_dict
 
-    return to_dict(configured(experiment or "digits_cnn", settings, cluster=cluster).cluster)
+    return to_dict(build_experiment(experiment or "digits_cnn", settings, cluster=cluster).cluster)
 
 
-def down(debug: Debug = False) -> None:
-    """Stop the bench that is up: its jobs as Ctrl-C would, then Spark and Ray."""
-    there = _found()
+def stop(debug: Debug = False) -> None:
+    """Stop the bench: first its jobs, as Ctrl-C does, then Spark and Ray."""
+    bench = _find()
     err = output.err()
-    if there is None:
+    if bench is None:
         err.print("No bench is up.")
         return
     with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Stopping the bench")
-        in_order = there.down()
+        in_order = bench.down()
     if not in_order:
-        err.print("It did not answer, and was ended.", style="yellow")
+        err.print("The bench did not answer and was killed.", style="yellow")
 
 
-def jobs(
+def show_jobs(
     job: Annotated[
         str | None,
-        typer.Argument(metavar="[JOB]", help="Follow this one until it ends (or its last digits)"),
+        typer.Argument(
+            metavar="[JOB]",
+            help="Follow this job until it ends; the last digits of its id are enough",
+        ),
     ] = None,
-    cancel: Annotated[bool, typer.Option(help="Cancel it, as Ctrl-C does")] = False,
-    now: Annotated[bool, typer.Option("--now", help="Cancel it and do not wait for it")] = False,
+    cancel: Annotated[bool, typer.Option(help="Cancel the job, as Ctrl-C does")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Kill the job at once")] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List what runs, waits and ran on the bench and from the UI; follow or cancel one.
+    """List the jobs of the bench and of the UI, or follow or cancel one.
 
     **Examples**
 
     `workbench jobs`
 
-    `workbench jobs 482113` follows the job whose id ends so
+    `workbench jobs 482113` follows the job whose id ends in 482113
 
     `workbench jobs 482113 --cancel`
     """
@@ -147,7 +150,7 @@ def jobs(
             raise typer.BadParameter("Say which job: workbench jobs JOB --cancel")
         _list(every.jobs(), json)
         return
-    chosen = _chosen(every.jobs(), job)
+    chosen = _pick(every.jobs(), job)
     if not (cancel or now):
         _follow(chosen, every, json)
     elif not chosen.live:
@@ -156,23 +159,25 @@ def jobs(
         stop_job(every, chosen.id, now=now)
 
 
-def _chosen(found: list[Job], asked: str) -> Job:
-    matching = [job for job in found if job.id == asked or job.id.endswith(asked)]
+def _pick(every: list[Job], ending: str) -> Job:
+    matching = [job for job in every if job.id.endswith(ending)]
     if len(matching) == 1:
         return matching[0]
-    said = "several jobs end" if matching else "no job ends"
-    raise typer.BadParameter(f"{said} in {asked!r}; `workbench jobs` lists them.")
+    problem = "several jobs end" if matching else "no job ends"
+    raise typer.BadParameter(f"{problem} in {ending!r}; `workbench jobs` lists them.")
 
 
-def _list(found: list[Job], json: bool) -> None:
+def _list(every: list[Job], json: bool) -> None:
     if json:
-        output.print_json(found)
+        output.print_json(every)
         return
-    if not found:
-        output.err().print("No jobs yet: those on a bench (workbench up) and of the UI are listed.")
+    if not every:
+        output.err().print(
+            "No jobs yet. Jobs of a bench (workbench up) and of the UI are listed here."
+        )
         return
     table = output.plain_table("job", "what", "state", "started", "time", right=("time",))
-    for job in found[:_ROWS]:
+    for job in every[:_ROWS]:
         when = (
             "" if job.started is None else time.strftime("%d %b %H:%M", time.localtime(job.started))
         )
@@ -182,19 +187,19 @@ def _list(found: list[Job], json: bool) -> None:
 
 
 def _follow(job: Job, every: Jobs, json: bool) -> None:
-    there = find_bench() if job.live and job.resident else None
-    if there is None:
+    bench = find_bench() if job.live and job.resident else None
+    if bench is None:
         if json:
             output.print_json(job)
         else:
             output.out().print(Text(every.log(job.id)), soft_wrap=True)
         return
     with output.progress_console() as console, Terminal(console) as progress:
-        there.follow(job, progress)
+        bench.follow(job, progress)
     output.print_json(every.job(job.id)) if json else None
 
 
-def joined(
+def run_on_bench(
     kind: Literal["train", "sweep"],
     experiment: str,
     changes: dict[str, Any],
@@ -203,26 +208,29 @@ def joined(
     own: bool,
     resume: str | None = None,
 ) -> End | None:
-    """Run on the bench that is up; None where none is, or the command wants its own.
+    """Run a training or a sweep on the bench that is up; None without one.
+
+    Args:
+        own: the command is to start its own Ray and Spark; returns None.
 
     Raises:
-        JobError: the job failed, as the command itself would have.
+        JobError: the job failed.
     """
     if own:
         return None
     try:
-        there = find_bench()
+        bench = find_bench()
     except ClusterError as error:
         progress.note(str(error))
         return None
-    if there is None:
+    if bench is None:
         return None
     tree = None
     if ".py" in experiment:  # a person's code runs in the person's own process
         progress.stage("Loading the libraries")
         from nets.config import to_dict
 
-        tree = to_dict(configured(experiment))
+        tree = to_dict(build_experiment(experiment))
         progress.stage_done()
     request = Request(
         kind=kind,
@@ -234,14 +242,15 @@ def joined(
         cwd=str(Path.cwd()),
         tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
     )
-    end = there.run(request, progress)
+    end = bench.run(request, progress)
     if end.state == "stopped" and end.result is None:
         output.err().print("Interrupted.", style="yellow")
         raise typer.Exit(INTERRUPTED)
     return end
 
 
-def _found() -> Client | None:
+def _find() -> Client | None:
+    """The bench that is up; one that is gone is explained and forgotten."""
     try:
         return find_bench()
     except ClusterError as error:

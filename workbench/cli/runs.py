@@ -1,4 +1,4 @@
-"""`workbench runs`, `workbench compare` and `workbench export`: what was done, and taking it away."""
+"""`workbench runs`, `compare` and `export`: list runs, compare them, write a model to files."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from tracking import Run
 
 
-def runs(
+def list_runs(
     experiment: Annotated[
-        str | None, typer.Argument(help="Only this experiment's runs", show_default=False)
+        str | None, typer.Argument(help="Only the runs of this experiment", show_default=False)
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the latest")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many of the latest")] = 20,
     trials: Annotated[
-        bool, typer.Option("--trials", help="The trials of sweeps too, not only sweeps")
+        bool, typer.Option("--trials", help="Also list the trials of sweeps")
     ] = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the latest runs with the best and the last value of their metric.
+    """List the latest runs, with the best and the last value of each one's metric.
 
     **Examples**
 
@@ -39,17 +39,17 @@ def runs(
     from tracking import Reader
 
     kinds = ("train", "sweep", "trial") if trials else ("train", "sweep")
-    found = Reader().runs(experiment=experiment, kinds=kinds, limit=limit)
+    latest = Reader().runs(experiment=experiment, kinds=kinds, limit=limit)
     if json:
-        output.print_json([_as_json(run) for run in found])
+        output.print_json([_as_json(run) for run in latest])
         return
-    if not found:
+    if not latest:
         output.out().print("No runs yet. Start one: workbench train digits_cnn")
         return
     table = output.plain_table(
         "run", "experiment", "name", "status", "metric", "best", "last", "started"
     )
-    for run in found:
+    for run in latest:
         metric = _main_metric(run)
         table.add_row(
             run.run_id[:8],
@@ -64,14 +64,15 @@ def runs(
     output.out().print(table)
 
 
-def compare(
+def compare_runs(
     run: Annotated[
-        list[str], typer.Argument(metavar="RUN RUN...", help="Run ids, or their first letters")
+        list[str],
+        typer.Argument(metavar="RUN RUN...", help="Run ids, their first letters, or latest"),
     ],
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show what differs between runs: settings, then metrics.
+    """Show how runs differ: in their settings, then in their metrics.
 
     **Examples**
 
@@ -106,7 +107,7 @@ def compare(
     output.out().print(table)
 
 
-def export(
+def export_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, its first letters, or latest")],
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="A new or empty folder", show_default=False)
@@ -117,8 +118,8 @@ def export(
 ) -> None:
     """Write a run's model as files that load with no Ray, Spark or MLflow.
 
-    `model.safetensors` has the weights, `model.json` how to build the net, `experiment.json` how it
-    was trained. Of a sweep it is the best trial's model.
+    `model.safetensors` has the weights, `model.json` the net's settings, `experiment.json` all
+    settings of the training. For a sweep, it writes the model of the best trial.
 
     **Examples**
 
@@ -145,7 +146,7 @@ def _as_json(run: Run) -> dict[str, Any]:
 
 
 def _main_metric(run: Run) -> str:
-    """What the run was to make best."""
+    """The metric that the run optimised."""
     named = run.params.get("sweep.metric") or run.params.get("training.monitor")
     return named or "validation/accuracy"
 
