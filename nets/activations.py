@@ -50,17 +50,17 @@ _MAKERS: dict[str, Callable[[], nn.Module]] = {
 
 
 def names() -> list[str]:
-    """Every known activation."""
+    """Every activation that can be named."""
     return sorted([*_MAKERS, "maxout"])
 
 
-def _known(name: str) -> str:
+def _check_name(name: str) -> str:
     if name not in names():
         raise ConfigError(unknown("activation", name, names()))
     return name
 
 
-ActivationName = Annotated[str, AfterValidator(_known)]
+ActivationName = Annotated[str, AfterValidator(_check_name)]
 """A name in the registry, checked when a configuration is made."""
 
 
@@ -73,7 +73,7 @@ def make(name: str, *, pieces: int = 2, dim: int = 1) -> nn.Module:
     Raises:
         ConfigError: no such activation; the known ones are listed.
     """
-    return Maxout(pieces, dim) if _known(name) == "maxout" else _MAKERS[name]()
+    return Maxout(pieces, dim) if _check_name(name) == "maxout" else _MAKERS[name]()
 
 
 def widen(name: str, width: int, pieces: int) -> int:

@@ -119,20 +119,22 @@ def flip_and_crop(
 ) -> Tensor:
     """Mirrored and shifted copies of pictures (B, C, H, W), read through one index."""
     batch, channels, height, width = features.shape
-    rows, inside_rows = _shifted(batch, height, config.crop, features.device, generator)
-    columns, inside_columns = _shifted(batch, width, config.crop, features.device, generator)
+    rows, inside_rows = _shift_positions(batch, height, config.crop, features.device, generator)
+    columns, inside_columns = _shift_positions(
+        batch, width, config.crop, features.device, generator
+    )
     if config.flip:
         mirrored = _uniform((batch, 1), features.device, generator) < 0.5
         columns = torch.where(mirrored, columns.flip(1), columns)
         inside_columns = torch.where(mirrored, inside_columns.flip(1), inside_columns)
     index = (rows[:, :, None] * width + columns[:, None, :]).view(batch, 1, height * width)
-    picked = features.reshape(batch, channels, height * width).gather(
+    pixels = features.reshape(batch, channels, height * width).gather(
         2, index.expand(batch, channels, height * width)
     )
-    picked = picked.view(features.shape)
+    pixels = pixels.view(features.shape)
     if config.crop and config.padding == "zero":
-        picked = picked * (inside_rows[:, None, :, None] & inside_columns[:, None, None, :])
-    return picked
+        pixels = pixels * (inside_rows[:, None, :, None] & inside_columns[:, None, None, :])
+    return pixels
 
 
 def cutout(features: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor:
@@ -151,10 +153,10 @@ def cutout(features: Tensor, size: int, generator: torch.Generator | None = None
     return torch.where(square, fill.to(features.dtype), features)
 
 
-def _shifted(
+def _shift_positions(
     batch: int, size: int, reach: int, device: torch.device, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
-    """(B, size) positions to read from after a random shift, mirrored at the ends; and which are inside."""
+    """(B, size) positions to read after a random shift, mirrored at the ends; and which are not."""
     shift = _integers((batch, 1), 2 * reach + 1, device, generator) - reach if reach else 0
     position = (torch.arange(size, device=device) + shift).expand(batch, size)
     inside = (position >= 0) & (position < size)
@@ -165,7 +167,7 @@ def _shifted(
 def _vary(
     x: Tensor, valid: Tensor, config: AugmentConfig, generator: torch.Generator | None
 ) -> Tensor:
-    """Noise, and a factor on the distance from the channel's mean: both know no unit or offset."""
+    """Noise, and a factor on the distance from the channel's mean: units and offsets do not matter."""
     count = valid.sum((0, 1)).clamp(min=1)
     mean = (x * valid).sum((0, 1)) / count
     if config.scaling:

@@ -1,4 +1,4 @@
-"""Autoencoders: squeeze a sample through a code and draw it again."""
+"""Autoencoders: compress a sample to a code of few numbers, and reconstruct it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AutoencoderConfig:
 
     kind: Literal["autoencoder"] = "autoencoder"
     code_size: int = Field(default=16, ge=1)
-    """Numbers that a sample is squeezed into."""
+    """Numbers in the code of a sample."""
     hidden: tuple[int, ...] = (128,)
     """Widths of the encoder's hidden layers; the decoder has them in reverse."""
     activation: ActivationName = "relu"
@@ -34,10 +34,10 @@ class AutoencoderConfig:
 
 
 class Autoencoder(nn.Module):
-    """(B, *shape) -> (B, *shape): the prepared sample, as far as the code can carry it.
+    """(B, *shape) -> (B, *shape): the prepared sample, reconstructed from its code.
 
     Raises:
-        ConfigError: token ids have no values to draw again, or the code is no smaller than them.
+        ConfigError: the samples are token ids, which have no values to reconstruct.
     """
 
     def __init__(self, net: AutoencoderConfig, spec: TensorSpec, num_outputs: int) -> None:
@@ -59,8 +59,8 @@ class Autoencoder(nn.Module):
 
     def decode(self, code: Tensor) -> Tensor:
         """(B, code_size) -> (B, *shape)."""
-        drawn: Tensor = self.decoder(code)
-        return drawn.unflatten(1, self.shape)
+        values: Tensor = self.decoder(code)
+        return values.unflatten(1, self.shape)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         return self.decode(self.encode(x))

@@ -59,7 +59,7 @@ def batches(
     every rank gets the same number of batches (collective gradients need that); up to
     `world_size - 1` rows, different ones each epoch, sit out. A last batch of a single row joins
     the one before it, since batch normalisation cannot train on one row. With `resample`, it is a
-    permutation of rows drawn class by class, `num_resampled_rows` of them (`TrainingConfig.resample`).
+    permutation of `num_resampled_rows` rows, equally many of each class (`TrainingConfig.resample`).
 
     Without it (evaluation), each rank gets consecutive rows in order, as views: every row exactly
     once over all ranks, and the ranks' results joined in rank order are in row order.
@@ -74,16 +74,16 @@ def batches(
     bounds = _bounds(stop - start, batch_size, shuffle)
     if not shuffle:
         for low, high in bounds:
-            yield _each(data, itemgetter(slice(start + low, start + high)))
+            yield _map_tensors(data, itemgetter(slice(start + low, start + high)))
         return
     generator = torch.Generator().manual_seed(mix_seed(seed, epoch))
     order = torch.randperm(num_rows, generator=generator)
     if resample != "none":
-        order = _alike(data.label.cpu(), num_rows, generator)[order]
+        order = _draw_evenly(data.label.cpu(), num_rows, generator)[order]
     order = order[start:stop].to(data.features.device)
     for low, high in bounds:
         rows = order[low:high]
-        yield _each(data, methodcaller("index_select", 0, rows))
+        yield _map_tensors(data, methodcaller("index_select", 0, rows))
 
 
 def num_resampled_rows(class_counts: Sequence[int], resample: Resample) -> int:
@@ -94,20 +94,21 @@ def num_resampled_rows(class_counts: Sequence[int], resample: Resample) -> int:
     return len(present) * (max(present) if resample == "over" else min(present))
 
 
-def _alike(label: Tensor, num_rows: int, generator: torch.Generator) -> Tensor:
-    """(num_rows,) row numbers, equally many of each class; none twice before all of its class once."""
+def _draw_evenly(label: Tensor, num_rows: int, generator: torch.Generator) -> Tensor:
+    """(num_rows,) row numbers, equally many of each class; a row comes again only after
+    every other row of its class."""
     order = torch.argsort(label, stable=True)
     classes = [rows for rows in order.split(torch.bincount(label).tolist()) if len(rows)]
     each = num_rows // len(classes)
-    drawn = []
+    by_class = []
     for rows in classes:
         passes = -(-each // len(rows))
         shuffled = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(passes)]
-        drawn.append(torch.cat(shuffled)[:each])
-    return torch.cat(drawn)
+        by_class.append(torch.cat(shuffled)[:each])
+    return torch.cat(by_class)
 
 
-def _each(data: Batch, take: Callable[[Tensor], Tensor]) -> Batch:
+def _map_tensors(data: Batch, take: Callable[[Tensor], Tensor]) -> Batch:
     features, label, length, weight = data
     return Batch(
         take(features),

@@ -1,4 +1,4 @@
-"""Configurations: frozen, keyword-only, checked when made, and addressable by dotted paths.
+"""Configurations: frozen, keyword-only, checked when created, and addressable by dotted paths.
 
 A configuration is a tree of dataclasses. `@config` makes one; the docstring under a field is its
 help text everywhere (`--help`, the browser form). Pydantic does the checking; what a person reads
@@ -31,13 +31,13 @@ _SETTINGS = pydantic.ConfigDict(extra="forbid", use_attribute_docstrings=True, a
     field_specifiers=(dataclasses.field, pydantic.Field),
 )
 def config(cls: type[C]) -> type[C]:
-    """Make `cls` a frozen, keyword-only dataclass that checks its fields when it is made.
+    """Make `cls` a frozen, keyword-only dataclass that checks its fields when it is created.
 
-    Raises (from the class it makes):
+    Raises (when one is created):
         ConfigError: a value breaks a field's rule; every broken rule is named.
     """
-    made: Any = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_SETTINGS)(cls)
-    checked_init = made.__init__
+    checked: Any = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_SETTINGS)(cls)
+    checked_init = checked.__init__
 
     @functools.wraps(checked_init)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -46,14 +46,14 @@ def config(cls: type[C]) -> type[C]:
         except pydantic.ValidationError as error:
             raise ConfigError(_explain(error, cls.__name__)) from None
 
-    made.__init__ = __init__
-    return typing.cast("type[C]", made)
+    checked.__init__ = __init__
+    return typing.cast("type[C]", checked)
 
 
-def _explain(error: pydantic.ValidationError, where: str, known: Collection[str] = ()) -> str:
+def _explain(error: pydantic.ValidationError, where: str, paths: Collection[str] = ()) -> str:
     lines = []
     for item in error.errors(include_url=False):
-        path = _path(item["loc"], known) or where
+        path = _path(item["loc"], paths) or where
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "value_error":
             lines.append(f"{where}: {message}" if path == where else f"{path}: {message}")
@@ -62,12 +62,12 @@ def _explain(error: pydantic.ValidationError, where: str, known: Collection[str]
     return "\n".join(lines)
 
 
-def _path(location: tuple[int | str, ...], known: Collection[str]) -> str:
-    """A place in a tree as a person would set it: without the tag that chose a union's member."""
+def _path(location: tuple[int | str, ...], paths: Collection[str]) -> str:
+    """Pydantic's location as a path that can be set: without the tag that chose a union's member."""
     path = ""
     for part in location:
         longer = f"{path}.{part}" if path else str(part)
-        if path in known and longer not in known and not isinstance(part, int):
+        if path in paths and longer not in paths and not isinstance(part, int):
             continue
         path = longer
     return path
@@ -114,12 +114,12 @@ def override(value: C, changes: Mapping[str, Any]) -> C:
     any other string as itself.
 
     Raises:
-        ConfigError: a path does not exist (the nearest are named), or a value breaks a rule.
+        ConfigError: a path does not exist (the nearest are suggested), or a value breaks a rule.
     """
     tree = to_dict(value)
-    known = _paths(tree)
+    paths = _paths(tree)
     for path, new in changes.items():
-        if path not in known:
+        if path not in paths:
             raise ConfigError(unknown("setting", path, sorted(_fields(value))))
         _put(tree, path, _parse(new))
     return from_dict(type(value), tree)
@@ -135,12 +135,12 @@ def _fields(value: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _paths(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
-    found = set()
+    paths = set()
     for key, value in tree.items():
-        found.add(prefix + key)
+        paths.add(prefix + key)
         if isinstance(value, dict):
-            found |= _paths(value, f"{prefix}{key}.")
-    return found
+            paths |= _paths(value, f"{prefix}{key}.")
+    return paths
 
 
 def _put(tree: dict[str, Any], path: str, value: Any) -> None:
@@ -162,7 +162,7 @@ def _parse(text: Any) -> Any:
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:
-    """A message for a name that is not among the known ones, with the nearest suggested."""
+    """The message for a name that is not among `known`, with the nearest of them."""
     few = f" Known: {', '.join(known)}." if len(known) <= 15 else ""
     if near := nearest(name, known):
         return f"Unknown {what} {name!r}. Did you mean {' or '.join(map(repr, near))}?{few}"

@@ -23,9 +23,9 @@ class Dropout(nn.Dropout):
         draws = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
         values = draws.random_(-(2**63), None).view(torch.int16)[: x.numel()]
         dropped = min(round(self.p * _VALUES), _VALUES - 1)
-        kept = (values >= dropped - _VALUES // 2).to(x.dtype).mul_(_VALUES / (_VALUES - dropped))
+        mask = (values >= dropped - _VALUES // 2).to(x.dtype).mul_(_VALUES / (_VALUES - dropped))
         # In the layout of x: a product of two layouts takes several times as long.
-        return x * kept.as_strided(x.shape, x.stride())
+        return x * mask.as_strided(x.shape, x.stride())
 
 
 def _dense(x: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""What can be wrong with a net or its configuration."""
+"""Errors of nets, their configuration, training and files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ class ConfigError(ValueError):
 
 
 class DivergedError(RuntimeError):
-    """The loss became NaN or infinite: the training cannot go on from here."""
+    """The loss became NaN or infinite: the training cannot continue."""
 
 
 class ModelFileError(ValueError):
-    """A saved model cannot be read: it is missing, cut short, or not one of ours."""
+    """A saved model cannot be read: it is missing, cut short, or was not written by `nets.save`."""

@@ -43,7 +43,7 @@ def save(
         labels: class names by index.
         extra: more for the JSON, such as the experiment.
 
-    What `net.text` says of raw text is kept too.
+    The encoding of raw text, `net.text`, is written too.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
     """The net that `save` wrote, in eval mode.
 
     Raises:
-        ModelFileError: a file is missing, cut short, or not ours.
+        ModelFileError: a file is missing, cut short, or was not written by `save`.
     """
     directory = Path(directory)
     missing = [name for name in (DESCRIPTION, WEIGHTS) if not (directory / name).is_file()]
@@ -116,7 +116,7 @@ def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
     ) as error:
         raise ModelFileError(
             f"{directory} does not hold a usable net ({type(error).__name__}: {error}). The files "
-            "are damaged or not ours: export the run again."
+            "are damaged, or nets.save did not write them: export the run again."
         ) from error
     net.labels = tuple(described["labels"]) if described["labels"] else None
     net.channels_last()  # half the time, as in training

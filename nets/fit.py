@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _CHECK_EVERY = 64
-"""Steps between looks at the loss: each look makes the host wait for the device."""
+"""Steps between checks of the loss: each check makes the host wait for the device."""
 _NORM_EVERY = 8
 """Steps between samples of the gradient's norm, when it isn't computed anyway for clipping."""
 
@@ -139,12 +139,12 @@ class Fit:
         num_steps = self.config.epochs * self.steps_per_epoch
         self.net.train()
         self.model.train()
-        with _seeded(self.config.seed, self.epoch, self.device):
+        with _fork_seed(self.config.seed, self.epoch, self.device):
             for step, batch in enumerate(batches):
                 rate = learning_rate(self.config, first_step + step, num_steps)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
-                loss, scores, labels, norm = self._step(self._placed(batch), step)
+                loss, scores, labels, norm = self._step(self._to_device(batch), step)
                 totals.add(rate, loss, scores, labels, norm)
         if totals.steps == 0:
             raise ConfigError("an epoch needs at least 1 batch, got none. Is the split empty?")
@@ -186,7 +186,7 @@ class Fit:
         """
         was_training = self.net.training
         self.net.eval()
-        parts = [self._evaluate_batch(self._placed(batch)) for batch in batches]
+        parts = [self._evaluate_batch(self._to_device(batch)) for batch in batches]
         self.net.train(was_training)
         if not parts:
             return self._empty_evaluation()
@@ -215,9 +215,9 @@ class Fit:
         target = self._target(features, label, length)
         losses = self.loss.per_row(scores, target)
         weights = self.loss.row_weights(target, weight)
-        kept = scores[:, :0] if self.task == "reconstruction" else scores
+        recorded = scores[:, :0] if self.task == "reconstruction" else scores
         return (
-            kept.flatten(1),
+            recorded.flatten(1),
             label,
             losses,
             torch.ones_like(losses) if weights is None else weights,
@@ -250,7 +250,7 @@ class Fit:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch = int(state["epoch"])
 
-    def _placed(self, batch: Batch) -> Batch:
+    def _to_device(self, batch: Batch) -> Batch:
         """The batch on the device, without the host waiting for the copy."""
         features, label, length, weight = batch
         if features.device != self.device:
@@ -282,7 +282,7 @@ _ADVICE = (
 
 
 class _Totals:
-    """Sums over the steps of an epoch, kept on the device between looks."""
+    """Sums over the steps of an epoch, on the device between two checks of the loss."""
 
     def __init__(self, fit: Fit) -> None:
         self.fit = fit
@@ -307,17 +307,17 @@ class _Totals:
             right = (scores.argmax(1) == labels).sum()
             self.right = right if self.right is None else self.right + right
         if len(self.pending) == _CHECK_EVERY:
-            self._look()
+            self._check_losses()
 
     def metrics(self) -> dict[str, float]:
-        self._look()
+        self._check_losses()
         metrics = {"train/loss": self.loss / self.rows, "learning_rate": self.rate}
         if self.right is not None:
             metrics["train/accuracy"] = int(self.right) / self.rows
         metrics["gradient_norm"] = float(torch.stack(self.norms).mean())
         return metrics
 
-    def _look(self) -> None:
+    def _check_losses(self) -> None:
         if not self.pending:
             return
         losses = torch.stack([loss for loss, _, _ in self.pending]).tolist()
@@ -346,8 +346,8 @@ def _task(net: Net, config: TrainingConfig) -> Task:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Dropout and augmentation drawn from (seed, epoch, rank); the caller's random state kept."""
+def _fork_seed(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Dropout and augmentation depend on (seed, epoch, rank); the caller's random state comes back."""
     ready = torch.distributed.is_available() and torch.distributed.is_initialized()
     rank = torch.distributed.get_rank() if ready else 0
     with torch.random.fork_rng([device] if device.type == "cuda" else []):

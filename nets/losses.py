@@ -1,4 +1,4 @@
-"""What training makes smaller: cross-entropy, focal loss, squared error, with weights."""
+"""Loss functions: cross-entropy, focal loss, squared error, with weights."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ class Loss:
         """
         self._check(scores, target)
         if self.name == "mse":
-            wanted = target.to(scores.dtype).reshape(len(target), -1)
-            return (scores.reshape(len(scores), -1) - wanted).square().mean(1)
+            values = target.to(scores.dtype).reshape(len(target), -1)
+            return (scores.reshape(len(scores), -1) - values).square().mean(1)
         losses = F.cross_entropy(scores, target, reduction="none", label_smoothing=self.smoothing)
         if self.name == "focal":
             # expm1: exact where p is close to 1; clamp: a gamma below 1 has no slope at 0

@@ -1,5 +1,5 @@
-"""How good scores are: by class, and for measured values. Counting is torchmetrics', which is
-imported where it is used: it loads SciPy and Matplotlib, as long a wait as torch itself."""
+"""How good scores are: by class, and for measured values. torchmetrics counts; it is imported where
+it is used, because it loads SciPy and Matplotlib, which takes as long as torch itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def confusion(scores: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
     if len(labels) == 0:
         return torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    counts: Tensor = multiclass_confusion_matrix(_predicted(scores), labels, num_classes)
+    counts: Tensor = multiclass_confusion_matrix(_predict(scores), labels, num_classes)
     return counts
 
 
@@ -45,7 +45,7 @@ def per_class(scores: Tensor, labels: Tensor, num_classes: int) -> PerClass:
     if len(labels) == 0:
         none = torch.zeros(num_classes)
         return PerClass(none, none, none, support)
-    predicted = _predicted(scores)
+    predicted = _predict(scores)
     return PerClass(
         tm.multiclass_precision(predicted, labels, num_classes, average="none"),
         tm.multiclass_recall(predicted, labels, num_classes, average="none"),
@@ -60,17 +60,17 @@ def accuracy(scores: Tensor, labels: Tensor, num_classes: int) -> float:
 
     if len(labels) == 0:
         return float("nan")
-    return float(multiclass_accuracy(_predicted(scores), labels, num_classes, average="micro"))
+    return float(multiclass_accuracy(_predict(scores), labels, num_classes, average="micro"))
 
 
 def macro_f1(scores: Tensor, labels: Tensor, num_classes: int) -> float:
     """Mean F1 over the classes that have rows or predictions; NaN for no rows.
 
-    Counted here: it is asked for after every epoch, and torchmetrics takes a second to import.
+    Counted here: it is needed after every epoch, and torchmetrics takes a second to import.
     """
     if len(labels) == 0:
         return float("nan")
-    predicted = _predicted(scores)
+    predicted = _predict(scores)
     right = torch.bincount(labels[predicted == labels], minlength=num_classes)
     # F1 = 2 right / (predicted as the class + of the class)
     both = torch.bincount(torch.cat([predicted, labels]), minlength=num_classes)
@@ -97,5 +97,5 @@ def regression(values: Tensor, targets: Tensor) -> dict[str, float]:
     }
 
 
-def _predicted(scores: Tensor) -> Tensor:
+def _predict(scores: Tensor) -> Tensor:
     return scores.argmax(1)

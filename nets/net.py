@@ -132,10 +132,10 @@ def build(
     restore: Restore | None = None,
     seed: int = 0,
 ) -> Net:
-    """A net with freshly drawn weights; the same seed draws the same, and the global one is left alone.
+    """A net with new random weights: the same for the same seed. The global seed is left alone.
 
     Args:
-        num_outputs: classes, or values of a regression; autoencoders draw what they are given.
+        num_outputs: classes, or values of a regression; autoencoders do not use it.
         prepare: the first layer; None: samples as they are.
         restore: the last layer of a regression; None: values as the body gives them.
 

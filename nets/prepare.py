@@ -1,4 +1,4 @@
-"""What is fitted on the training split and runs as the net's first layer."""
+"""The net's first layer: fitted on the training split, it prepares raw samples."""
 
 from __future__ import annotations
 
@@ -149,13 +149,13 @@ def _projection(config: PreparationConfig, statistics: Statistics) -> Tensor:
     scale = 1 / np.sqrt(values + config.epsilon)
     if config.method == "zca":
         return torch.from_numpy(vectors * scale @ vectors.T)
-    kept = config.num_components or len(values)
-    if kept > len(values):
+    num_axes = config.num_components or len(values)
+    if num_axes > len(values):
         raise ConfigError(
             f"preparation.num_components must be at most the {len(values)} features of a sample, "
-            f"got {kept}."
+            f"got {num_axes}."
         )
     # An eigenvector's sign is arbitrary: fix it, so that equal data gives an equal layer.
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
-    axes = (vectors * signs)[:, :kept]
-    return torch.from_numpy((axes * scale[:kept] if config.whiten else axes).T.copy())
+    axes = (vectors * signs)[:, :num_axes]
+    return torch.from_numpy((axes * scale[:num_axes] if config.whiten else axes).T.copy())

@@ -42,7 +42,7 @@ class Predictor:
         import pandas as pd
 
         if "features" not in model_input and "text" in model_input:
-            samples, lengths = self._encoded(list(model_input["text"]))
+            samples, lengths = self._encode(list(model_input["text"]))
         else:
             samples, lengths = list(model_input["features"]), model_input.get("length")
         scores = self.scores(samples, lengths)
@@ -60,14 +60,14 @@ class Predictor:
             index=model_input.index,
         )
 
-    def _encoded(self, texts: list[Any]) -> tuple[list[bytes], list[int]]:
+    def _encode(self, texts: list[Any]) -> tuple[list[bytes], list[int]]:
         if self.net.text is None:
             raise ConfigError(
                 f"this net reads {self.net.spec.kind} {self.net.spec.shape}, not text. Give it a "
                 "column `features`."
             )
-        known = [text if isinstance(text, str) else None for text in texts]
-        ids, length, _ = TextEncoder(self.net.text).encode(known)
+        readable = [text if isinstance(text, str) else None for text in texts]
+        ids, length, _ = TextEncoder(self.net.text).encode(readable)
         return [row.tobytes() for row in ids], length.tolist()
 
     def scores(self, samples: list[bytes], lengths: Any = None) -> np.ndarray[Any, Any]:

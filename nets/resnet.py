@@ -33,7 +33,7 @@ class ResNetConfig:
     maxout_pieces: int = Field(default=2, ge=2)
     """Linear pieces of maxout."""
     scale: float = Field(default=0.125, gt=0)
-    """Factor on the logits: keeps the loss from being sure of itself early."""
+    """Factor on the logits: keeps the net from being too sure of itself early."""
 
     def __post_init__(self) -> None:
         if len(self.residual) != len(self.widths) - 1:

@@ -49,7 +49,7 @@ class Restore(nn.Module):
 def make(
     config: PreparationConfig, statistics: Statistics | None, channel: tuple[int, ...] | None = None
 ) -> Restore | None:
-    """The last layer, from figures of the training rows' labels; None where nothing is to be undone.
+    """The last layer, from figures of the training labels; None where these are learned as they are.
 
     Args:
         statistics: of the labels, or for `targets="change"` of their distance from the last value.
@@ -58,5 +58,5 @@ def make(
     if statistics is None:
         return None
     deviation = (torch.from_numpy(statistics.variance) + config.epsilon).sqrt()
-    chosen = torch.tensor(channel) if config.targets == "change" else None
-    return Restore(torch.from_numpy(statistics.mean), deviation, chosen)
+    channels = torch.tensor(channel) if config.targets == "change" else None
+    return Restore(torch.from_numpy(statistics.mean), deviation, channels)

@@ -45,7 +45,7 @@ class RNNConfig:
 
     @property
     def nonlinearity(self) -> str:
-        """What the plain recurrent cell computes: relu where that is asked for, else tanh."""
+        """What the plain recurrent cell computes: relu if `activation` is relu, else tanh."""
         return "relu" if self.activation == "relu" else "tanh"
 
 
@@ -116,13 +116,13 @@ def _recurrent(net: RNNConfig, features: int) -> nn.RNN | nn.LSTM | nn.GRU:
         "dropout": net.dropout if net.layers > 1 else 0.0,
         "batch_first": True,
     }
-    made: nn.RNN | nn.LSTM | nn.GRU
+    recurrent: nn.RNN | nn.LSTM | nn.GRU
     if net.cell == "rnn":
-        made = nn.RNN(features, net.hidden, nonlinearity=net.nonlinearity, **settings)
+        recurrent = nn.RNN(features, net.hidden, nonlinearity=net.nonlinearity, **settings)
     else:
-        made = (nn.LSTM if net.cell == "lstm" else nn.GRU)(features, net.hidden, **settings)
-    _initialise(made)
-    return made
+        recurrent = (nn.LSTM if net.cell == "lstm" else nn.GRU)(features, net.hidden, **settings)
+    _initialise(recurrent)
+    return recurrent
 
 
 def _initialise(recurrent: nn.RNNBase) -> None:

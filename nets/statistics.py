@@ -28,7 +28,7 @@ class Statistics:
     variance: Floats
     """Population variance (divided by count)."""
     covariance: Floats | None = None
-    """(features, features); None unless asked for."""
+    """(features, features); None unless `Sums` had `outer`."""
 
 
 class Sums:
@@ -51,7 +51,7 @@ class Sums:
         return self.moment.ndim == 2
 
     def add(self, rows: NDArray[Any]) -> None:
-        """Take in (n, features) rows of any real dtype."""
+        """Add (n, features) rows of any real dtype."""
         if not len(rows):
             return
         part = Sums(len(self.mean), outer=self.outer)
@@ -64,7 +64,7 @@ class Sums:
         self.merge(part)
 
     def merge(self, other: Sums) -> None:
-        """Take in what another part of the rows gave."""
+        """Add the sums of another part of the rows."""
         total = self.count + other.count
         if not other.count:
             return
@@ -80,7 +80,7 @@ class Sums:
         """The figures.
 
         Raises:
-            ConfigError: no rows were taken in.
+            ConfigError: no rows were added.
         """
         if not self.count:
             raise ConfigError("statistics need at least one training row, got none.")

@@ -1,4 +1,4 @@
-"""Raw text as token ids: what a net that reads text keeps of the text it was trained on."""
+"""Raw text as token ids: the tokenizer and the vocabulary that a net of text was trained with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PADDING, UNKNOWN = "<pad>", "<unk>"
 """Names of the ids 0 and 1; no tokenizer gives them."""
 
 SEPARATOR = "\x1f"
-"""Between the tokens of a text that was cut by somebody else (ASCII's unit separator)."""
+"""Between the tokens of a text that is split already (ASCII's unit separator)."""
 
 _SPACE = r" \t\n\x0b\f\r"
 _MARKS = r"!-/:-@\[-`{-~"
@@ -33,7 +33,7 @@ class TextEncoding:
     """A tokenizer and the vocabulary fitted on the training split; travels in `model.json`."""
 
     tokenizer: Literal["characters", "words", "file", "tokens"]
-    """characters: code points; words: as `WORD`; file: a HuggingFace tokenizer, in `definition`; tokens: cut already, and joined by SEPARATOR."""
+    """characters: code points; words: as `WORD`; file: a HuggingFace tokenizer, in `definition`; tokens: split already, joined by SEPARATOR."""
     lowercase: bool
     """Texts are put in lower case first; a tokenizer file decides for itself."""
     max_length: int = Field(ge=1)
@@ -66,7 +66,7 @@ class TextEncoder:
         A text that is None or has no tokens has length 0 and is all padding.
 
         Returns:
-            ids (n, max_length) int32; length (n,) int64, the tokens kept; found (n,) int64, the
+            ids (n, max_length) int32; length (n,) int64, the tokens kept; num_tokens (n,) int64, the
             tokens there were before the rest was cut off.
         """
         return self.encode_tokens(self.tokenize([text or "" for text in texts]))
@@ -77,16 +77,16 @@ class TextEncoder:
         """`encode` of texts that are lists of tokens already; as they are, in upper or lower case."""
         size = self.encoding.max_length
         ids = np.zeros((len(texts), size), np.int32)
-        found = np.zeros(len(texts), np.int64)
+        num_tokens = np.zeros(len(texts), np.int64)
         for row, tokens in enumerate(texts):
-            kept = [self._ids.get(token, 1) for token in tokens[:size]]
-            ids[row, : len(kept)] = kept
-            found[row] = len(tokens)
-        return ids, np.minimum(found, size), found
+            row_ids = [self._ids.get(token, 1) for token in tokens[:size]]
+            ids[row, : len(row_ids)] = row_ids
+            num_tokens[row] = len(tokens)
+        return ids, np.minimum(num_tokens, size), num_tokens
 
 
 def tokenizer(encoding: TextEncoding) -> Callable[[Sequence[str]], list[list[str]]]:
-    """What cuts texts into tokens; knows no vocabulary.
+    """The function that splits texts into tokens.
 
     Raises:
         ConfigError: the package `tokenizers` is missing, or cannot read the definition.
@@ -111,14 +111,14 @@ def _from_definition(definition: str) -> Callable[[Sequence[str]], list[list[str
             "Install it (pip install tokenizers), or set tokenizer to words or characters."
         ) from None
     try:
-        made: Any = Tokenizer.from_str(definition)
+        encoder: Any = Tokenizer.from_str(definition)
     except Exception as error:  # what the package raises has no type of its own
         raise ConfigError(
             f"the tokenizer file must be a tokenizer.json of HuggingFace tokenizers, got one that "
             f"cannot be read: {error}."
         ) from error
-    made.no_truncation()
-    made.no_padding()
+    encoder.no_truncation()
+    encoder.no_padding()
     return lambda texts: [
-        found.tokens for found in made.encode_batch(list(texts), add_special_tokens=False)
+        encoding.tokens for encoding in encoder.encode_batch(list(texts), add_special_tokens=False)
     ]

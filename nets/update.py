@@ -1,4 +1,4 @@
-"""How large gradients, weights and updates are, layer by layer: the cheap signs of health."""
+"""Norms of gradients, weights and updates, layer by layer: signs of health that cost little."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nets.torch_private import differences, norms
 
 
 class LayerUpdates:
-    """Norms of each layer over one epoch: made before it, measured after it."""
+    """Norms of each layer over one epoch: create it before the epoch, call `measure` after it."""
 
     @torch.no_grad()
     def __init__(self, net: nn.Module) -> None:
@@ -33,16 +33,16 @@ class LayerUpdates:
         tables = (gradients, parameters, self._before, changes)
         squares = torch.stack([norms(tensors) for tensors in tables]).double().square()
         squares = squares.cpu()  # the one wait for the device
-        found: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         first = 0
         for layer, owned in self.layers.items():
             sums = squares[:, first : first + len(owned)].sum(1).sqrt().tolist()
             gradient, weight, before, change = sums
-            found[f"health/{layer}/gradient_norm"] = gradient
-            found[f"health/{layer}/weight_norm"] = weight
-            found[f"health/{layer}/update_ratio"] = change / before if before > 0 else 0.0
+            metrics[f"health/{layer}/gradient_norm"] = gradient
+            metrics[f"health/{layer}/weight_norm"] = weight
+            metrics[f"health/{layer}/update_ratio"] = change / before if before > 0 else 0.0
             first += len(owned)
-        return found
+        return metrics
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for owned in self.layers.values() for parameter in owned]

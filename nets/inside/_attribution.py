@@ -1,4 +1,4 @@
-"""Which part of an input the answer rests on: Grad-CAM, integrated gradients, occlusion.
+"""Which part of an input decides the answer: Grad-CAM, integrated gradients, occlusion.
 
 By Captum, loaded when first used. Everything runs on a private copy of the net, on the prepared
 input, so that integer pixels can have gradients too.
@@ -110,24 +110,24 @@ def step_attribution(
     embedding = next((m for m in twin.modules() if isinstance(m, nn.Embedding)), None)
     with torch.backends.cudnn.flags(enabled=False):  # its RNN has no backward in eval mode
         if embedding is None:
-            heat = _path(
-                lambda x: run(body(twin), x, _as(sizes, x)),
+            heat = _integrate(
+                lambda x: run(body(twin), x, _expand(sizes, x)),
                 prepare_features(twin, features),
                 target,
                 steps,
             )
         else:
-            heat = _token_path(twin, embedding, features, sizes, target, steps)
+            heat = _integrate_tokens(twin, embedding, features, sizes, target, steps)
     values = _array(heat[0].reshape(heat.shape[1], -1).sum(dim=1))
     values[size:] = 0
     return values
 
 
-def _as(sizes: Tensor | None, x: Tensor) -> Tensor | None:
+def _expand(sizes: Tensor | None, x: Tensor) -> Tensor | None:
     return None if sizes is None else sizes.expand(len(x))
 
 
-def _path(forward: Callable[[Tensor], Tensor], x: Tensor, target: int, steps: int) -> Tensor:
+def _integrate(forward: Callable[[Tensor], Tensor], x: Tensor, target: int, steps: int) -> Tensor:
     """Integrated gradients from zeros by the midpoint rule, all points in one batch."""
     at = ((torch.arange(steps) + 0.5) / steps).to(x).reshape(-1, *[1] * (x.ndim - 1))
     points = (at * x).requires_grad_()
@@ -135,7 +135,7 @@ def _path(forward: Callable[[Tensor], Tensor], x: Tensor, target: int, steps: in
     return gradient.mean(dim=0, keepdim=True) * x
 
 
-def _token_path(
+def _integrate_tokens(
     twin: nn.Module,
     embedding: nn.Embedding,
     features: Tensor,
@@ -144,23 +144,23 @@ def _token_path(
     steps: int,
 ) -> Tensor:
     """The same path, but in the embedding's output."""
-    held: dict[str, Tensor] = {}
+    embedded: list[Tensor] = []
 
     def forward(points: Tensor) -> Tensor:
         handle = embedding.register_forward_hook(lambda *_: points)
         try:
-            return run(twin, features.expand(len(points), -1), _as(sizes, points))
+            return run(twin, features.expand(len(points), -1), _expand(sizes, points))
         finally:
             handle.remove()
 
     def keep(_module: Any, _inputs: Any, output: Tensor) -> None:
-        held["embedded"] = output.detach().clone()
+        embedded.append(output.detach().clone())
 
     handle = embedding.register_forward_hook(keep)
     with torch.no_grad():
         run(twin, features, sizes)
     handle.remove()
-    return _path(forward, held["embedded"], target, steps)
+    return _integrate(forward, embedded[0], target, steps)
 
 
 def _array(tensor: Tensor) -> Array:

@@ -61,7 +61,7 @@ def observe(
 ) -> Iterator[None]:
     """Call `see(name, output)` whenever a layer of `net` runs; a layer run again is `name#2`, ...
 
-    `net` must be a private copy, or the caller's alone. The output is the live one: clone what is kept, because an
+    `net` must be a copy (`copy_modules`), or used by the caller alone. Clone an output to keep it: an
     in-place activation that follows overwrites it.
     """
     calls: dict[str, int] = {}
@@ -111,7 +111,7 @@ def outputs(
         if tensor is not None:
             seen[name] = tensor.detach().clone()
 
-    wanted = layer_names(twin) if layers is None else list(layers)
-    with torch.inference_mode(), observe(twin, wanted, see):
+    names = layer_names(twin) if layers is None else list(layers)
+    with torch.inference_mode(), observe(twin, names, see):
         run(twin, features, length)
     return seen

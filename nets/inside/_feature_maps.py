@@ -128,7 +128,7 @@ def receptive_field(
     """The part of the input that position (row, column) of `layer`'s maps can see.
 
     (top, left, bottom, right) in pixels, ends excluded. Found by marking one line of the prepared
-    input after the other as NaN and watching whether it arrives: right for any architecture, with
+    input after the other as NaN and looking where it arrives: right for any architecture, with
     max pooling, strides and branches.
     """
     twin = copy_modules(net)
@@ -195,24 +195,24 @@ def maximise(
     generator = torch.Generator().manual_seed(seed)
     x = (0.1 * torch.randn(like.shape, generator=generator)).to(like).requires_grad_()
     optimizer = torch.optim.Adam([x], lr=learning_rate)
-    held: list[Tensor] = []
+    responses: list[Tensor] = []
 
     def see(_name: str, output: Any) -> None:
         tensor = to_padded(output)
         if tensor is None or tensor.ndim < 2 or not 0 <= channel < tensor.shape[1]:
             raise ConfigError(f"{layer} has no channel {channel}.")
-        held.append(tensor[0, channel].clone().mean())
+        responses.append(tensor[0, channel].clone().mean())
 
     with observe(twin, [layer], see):
         for _ in range(steps):
             shift = torch.randint(-1, 2, (2,), generator=generator).tolist()
             run(body(twin), x.roll(shift, dims=(2, 3)))
             rough = x.diff(dim=2).abs().mean() + x.diff(dim=3).abs().mean()
-            goal = held[-1] - variation * rough - decay * x.square().sum()
+            goal = responses[-1] - variation * rough - decay * x.square().sum()
             (gradient,) = torch.autograd.grad(-goal, x)
             norm = gradient.norm()
             x.grad = gradient / norm if norm > 0 else gradient
             optimizer.step()
         run(body(twin), x)
-    first, last = float(held[0].detach()), float(held[-1].detach())
+    first, last = float(responses[0].detach()), float(responses[-1].detach())
     return Maximised(pixels=x.detach()[0].float().cpu().numpy(), value=last, start=first)

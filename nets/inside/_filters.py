@@ -76,8 +76,8 @@ def near_duplicates(weights: Array, threshold: float = 0.95) -> list[tuple[int, 
     unit = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
     similarity = np.triu(unit @ unit.T, k=1)
     pairs = zip(*np.nonzero(similarity >= threshold), strict=True)
-    found = [(int(i), int(j), float(similarity[i, j])) for i, j in pairs]
-    return sorted(found, key=lambda pair: -pair[2])
+    duplicates = [(int(i), int(j), float(similarity[i, j])) for i, j in pairs]
+    return sorted(duplicates, key=lambda pair: -pair[2])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,12 +63,12 @@ class LayerHealth:
 
 def activation_layers(net: nn.Module) -> dict[str, str]:
     """Name of each activation layer and what it computes, in the order of the module tree."""
-    found = {}
+    kinds = {}
     for name, module in net.named_modules():
         kind = type(module).__name__
         if kind in RECTIFIERS or kind in BOUNDS or kind in OTHERS or isinstance(module, nn.RNNBase):
-            found[name] = kind
-    return found
+            kinds[name] = kind
+    return kinds
 
 
 class _Units:
@@ -177,7 +177,7 @@ def health(
     twin = copy_modules(net)
     kinds = activation_layers(twin)
     tallies: dict[str, _Tally] = {}
-    with torch.inference_mode(), observe(twin, kinds, _into(tallies, _Tally, twin, kinds)):
+    with torch.inference_mode(), observe(twin, kinds, _collect_into(tallies, _Tally, twin, kinds)):
         for start in range(0, len(features), batch_size):
             part = slice(start, start + batch_size)
             run(twin, features[part], None if length is None else length[part])
@@ -187,18 +187,18 @@ def health(
 _U = TypeVar("_U", bound=_Units)
 
 
-def _into(
-    found: dict[str, _U], tally: type[_U], net: nn.Module, kinds: dict[str, str]
+def _collect_into(
+    tallies: dict[str, _U], tally: type[_U], net: nn.Module, kinds: dict[str, str]
 ) -> Callable[[str, Any], None]:
-    """What `observe` calls: adds each layer's output to its tally, in the order they run."""
+    """The function for `observe`: adds each layer's output to its tally, in the order they run."""
     modules = dict(net.named_modules())
 
     def see(name: str, output: Any) -> None:
-        if name not in found:
+        if name not in tallies:
             base = name.split("#")[0]
             inner = "ReLU" if getattr(modules[base], "nonlinearity", "") == "relu" else "Tanh"
-            found[name] = tally(kinds[base], inner)
-        found[name].add(_by_unit(output))
+            tallies[name] = tally(kinds[base], inner)
+        tallies[name].add(_by_unit(output))
 
     return see
 
@@ -207,13 +207,13 @@ def _into(
 def watch_health(net: nn.Module, num_samples: int = 256) -> Iterator[dict[str, float]]:
     """What a training records per epoch: `health/<layer>/dead_share` and `.../saturated_share`.
 
-    Of the first batch (at most `num_samples` of it; of a recurrent layer all of it) that `net` sees
-    inside the block; the dictionary is filled when the block ends. It looks on while the net is
-    evaluated, so it costs no pass of its own: for that, `net` must be the caller's alone.
+    Measured on the first batch that runs through `net` inside the block: on its first `num_samples`
+    samples, in recurrent layers on all. The dictionary is filled when the block ends. It needs no
+    pass of its own, but its hooks lie on `net` itself: nobody else may use it meanwhile.
     """
     kinds = {n: k for n, k in activation_layers(net).items() if k not in OTHERS}
     units: dict[str, _Units] = {}
-    see = _into(units, _Units, net, kinds)
+    see = _collect_into(units, _Units, net, kinds)
     batches = 0
 
     def count(*_: Any) -> None:
@@ -224,14 +224,14 @@ def watch_health(net: nn.Module, num_samples: int = 256) -> Iterator[dict[str, f
         if batches == 1:
             see(name, output[:num_samples] if isinstance(output, Tensor) else output)
 
-    found: dict[str, float] = {}
+    shares: dict[str, float] = {}
     counter = net.register_forward_pre_hook(count)
     try:
         with observe(net, kinds, first):
-            yield found
+            yield shares
     finally:
         counter.remove()
     for layer, unit in units.items():
         for what, share in zip(("dead_share", "saturated_share"), unit.shares, strict=True):
             if share is not None:
-                found[f"health/{layer}/{what}"] = share
+                shares[f"health/{layer}/{what}"] = share

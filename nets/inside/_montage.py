@@ -111,8 +111,8 @@ def picture(sample: NDArray[Any]) -> Pixels:
     pixels = sample if sample.dtype == np.uint8 else np.round(unit_range(sample[None])[0] * 255)
     if sample.dtype == np.uint8 and sample.max(initial=0) <= 16:  # few grey levels, as in digits
         pixels = sample.astype(np.float32) * (255 / 16)
-    chosen = pixels[:3] if len(pixels) >= 3 else pixels[:1].repeat(3, axis=0)
-    return np.asarray(chosen, dtype=np.uint8).transpose(1, 2, 0)
+    channels = pixels[:3] if len(pixels) >= 3 else pixels[:1].repeat(3, axis=0)
+    return np.asarray(channels, dtype=np.uint8).transpose(1, 2, 0)
 
 
 def overlay(base: Pixels, heat: NDArray[Any], opacity: float = 0.55) -> Pixels:

@@ -1,8 +1,8 @@
 """What a recurrent net remembers: hidden and cell states, gates, the prediction as it reads.
 
-`nn.LSTM` and `nn.GRU` keep their gates to themselves; they are computed again here from the
-weights, step by step, by the equations in PyTorch's documentation (LSTM: Hochreiter & Schmidhuber
-1997; GRU: Cho et al. 2014), and checked against the module's own output in the tests.
+`nn.LSTM` and `nn.GRU` do not return their gates, so they are computed again here from the weights,
+step by step, by the equations in PyTorch's documentation (LSTM: Hochreiter & Schmidhuber 1997; GRU:
+Cho et al. 2014), and checked against the module's own output in the tests.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def states(net: nn.Module, features: Tensor, length: int | None = None) -> list[
     if not names:
         raise ConfigError("This net has no recurrent layer, so it has no states over time.")
     modules = dict(twin.named_modules())
-    found: list[LayerStates] = []
+    layers: list[LayerStates] = []
 
     def hook(name: str) -> Any:
         def see(module: nn.Module, inputs: tuple[Any, ...], _output: Any) -> None:
             assert isinstance(module, nn.RNNBase)
-            found.extend(_replay(name, module, _one(inputs[0], module, length)))
+            layers.extend(_replay(name, module, _real_steps(inputs[0], module, length)))
 
         return see
 
@@ -72,22 +72,22 @@ def states(net: nn.Module, features: Tensor, length: int | None = None) -> list[
         run(twin, features[:1], None if length is None else torch.tensor([length]))
     for handle in handles:
         handle.remove()
-    return found
+    return layers
 
 
-def _one(x: Any, module: nn.RNNBase, length: int | None) -> Tensor:
+def _real_steps(x: Any, module: nn.RNNBase, length: int | None) -> Tensor:
     """The real steps (steps, width) of the only sequence in a batch."""
     if isinstance(x, PackedSequence):
         batch, lengths = pad_packed_sequence(x, batch_first=True)
-        one: Tensor = batch[0, : int(lengths[0])]
-        return one
+        steps: Tensor = batch[0, : int(lengths[0])]
+        return steps
     tensor: Tensor = x
     sequence = tensor[0] if module.batch_first else tensor[:, 0]
     return sequence if length is None else sequence[:length]
 
 
 def _replay(name: str, module: nn.RNNBase, x: Tensor) -> list[LayerStates]:
-    found = []
+    layers = []
     both = 2 if module.bidirectional else 1
     for layer in range(module.num_layers):
         outputs = []
@@ -99,7 +99,7 @@ def _replay(name: str, module: nn.RNNBase, x: Tensor) -> list[LayerStates]:
             turned = [s if s is None or not backward else s.flip(0) for s in series]
             outputs.append(turned[0])
             arrays = [None if s is None else s.float().cpu().numpy() for s in turned]
-            found.append(
+            layers.append(
                 LayerStates(
                     name=f"{name}[{layer}]" if module.num_layers > 1 else name,
                     cell_type=type(module).__name__.lower(),
@@ -110,7 +110,7 @@ def _replay(name: str, module: nn.RNNBase, x: Tensor) -> list[LayerStates]:
                 )
             )
         x = torch.cat([o for o in outputs if o is not None], dim=1)
-    return found
+    return layers
 
 
 def _weights(module: nn.RNNBase, suffix: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:

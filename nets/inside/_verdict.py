@@ -1,4 +1,4 @@
-"""Health in words: what is wrong, since when, how we know, and what is worth trying."""
+"""Health in words: what is wrong, since when, the evidence, and what is worth trying."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def verdict(
     `history`: metrics per epoch, to say since when. `settings`: the flattened experiment
     (`training.learning_rate`, ...), to name a likely cause.
     """
-    known, told = history or {}, settings or {}
-    findings = [f for item in layers for f in _of_layer(item, known, told)]
-    findings += _of_norms(known)
+    history, settings = history or {}, settings or {}
+    findings = [f for item in layers for f in _check_layer(item, history, settings)]
+    findings += _check_norms(history)
     if not findings:
         units = sum(item.num_units for item in layers)
         findings = [
@@ -54,8 +54,8 @@ def verdict(
     return sorted(findings, key=lambda f: ("bad", "watch", "good").index(f.level))
 
 
-def _of_layer(item: LayerHealth, history: History, settings: Mapping[str, Any]) -> list[Finding]:
-    found = []
+def _check_layer(item: LayerHealth, history: History, settings: Mapping[str, Any]) -> list[Finding]:
+    findings = []
     for what, share, word in (
         ("dead_share", item.dead_share, "dead"),
         ("saturated_share", item.saturated_share, "saturated"),
@@ -64,7 +64,7 @@ def _of_layer(item: LayerHealth, history: History, settings: Mapping[str, Any]) 
             continue
         series = history.get(f"health/{item.layer}/{what}", ())
         cause = _cause(word, series, settings)
-        found.append(
+        findings.append(
             Finding(
                 level="bad" if share >= _BAD else "watch",
                 layer=item.layer,
@@ -75,7 +75,7 @@ def _of_layer(item: LayerHealth, history: History, settings: Mapping[str, Any]) 
                 f"{item.zero_share:.0%} of all values are zero.",
             )
         )
-    return found
+    return findings
 
 
 def _since(series: Sequence[tuple[int, float]]) -> str:
@@ -106,19 +106,19 @@ def _cause(word: str, series: Sequence[tuple[int, float]], settings: Mapping[str
     return "Worth trying: a smaller learning rate, batch norm before it, or a rectifier."
 
 
-def _of_norms(history: History) -> list[Finding]:
+def _check_norms(history: History) -> list[Finding]:
     last: dict[str, dict[str, tuple[int, float]]] = {}
     for name, series in history.items():
         parts = name.split("/")
         if len(parts) == 3 and parts[0] == "health" and series:
             last.setdefault(parts[2], {})[parts[1]] = series[-1]
-    found = []
+    findings = []
     gradients = {layer: value for layer, (_, value) in last.get("gradient_norm", {}).items()}
     if len(gradients) > 1:
         smallest, largest = (f(gradients, key=lambda k: gradients[k]) for f in (min, max))
         low, high = gradients[smallest], gradients[largest]
         if high > 0 and low < 1e-4 * high:
-            found.append(
+            findings.append(
                 Finding(
                     level="watch",
                     layer=smallest,
@@ -128,7 +128,7 @@ def _of_norms(history: History) -> list[Finding]:
             )
     for layer, (epoch, value) in last.get("update_ratio", {}).items():
         if not math.isfinite(value) or value > 1:
-            found.append(
+            findings.append(
                 Finding(
                     level="watch",
                     layer=layer,
@@ -136,4 +136,4 @@ def _of_norms(history: History) -> list[Finding]:
                     evidence=f"update-to-weight ratio {value:.2g} in epoch {epoch}.",
                 )
             )
-    return found
+    return findings
