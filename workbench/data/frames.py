@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,21 +9,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nets.spec import TensorSpec
 from workbench.data.canonical import CanonicalFrame
-from workbench.data.encode import Encoding, Recipe, canonical_rows, has_variable_length
-from workbench.data.pictures import read_shape
+from workbench.data.columns import (
+    check_columns,
+    find_spec,
+    hash_columns,
+    is_number,
+    quote,
+    select_features,
+)
+from workbench.data.encode import Recipe, canonical_rows, has_variable_length
+from workbench.data.rows import MAX_CLASSES
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
-    from pyspark.sql.types import DataType
-
-MAX_CLASSES = 10_000
-"""More different labels than this are taken for measured values or keys, and refused as classes."""
 
 _PARTITION_BYTES = 16 * 2**20
 _SMALL_BYTES = 2 * 2**20
 """Samples of fewer bytes are not worth a shuffle."""
-_IMAGE_FIELDS = {"height", "width", "nChannels", "mode", "data"}
 
 
 def from_dataframe(
@@ -74,27 +76,27 @@ def from_dataframe(
     several = [features] if isinstance(features, str) else list(features)
     named = {"label": label, "split": split, "weight": weight, "length": length, "key": key}
     named |= {"group": group, "time": time}
-    _check_columns(df, several, {name: column for name, column in named.items() if column})
-    spec = spec or _find_spec(df, several, _features(df, several))
-    value, encoding = feature_column(df, several, spec)
+    check_columns(df, several, {name: column for name, column in named.items() if column})
+    spec = spec or find_spec(df, several)
+    value, encoding = select_features(df, several, spec)
     target, names = _label(df, label, labels)
     columns: dict[str, Column] = {
         "features": value,
         "label": target,
-        "key": F.col(_quote(key)).cast("string")
+        "key": F.col(quote(key)).cast("string")
         if key
-        else content_key([*several, *([label] if label else [])]),
-        "split": F.col(_quote(split)).cast("string") if split else F.lit(None).cast("string"),
+        else hash_columns([*several, *([label] if label else [])]),
+        "split": F.col(quote(split)).cast("string") if split else F.lit(None).cast("string"),
     }
     if weight:
-        columns["weight"] = F.col(_quote(weight)).cast("float")
+        columns["weight"] = F.col(quote(weight)).cast("float")
     if length:
-        columns["length"] = F.col(_quote(length)).cast("int")
+        columns["length"] = F.col(quote(length)).cast("int")
     if group:
-        columns["group"] = F.col(_quote(group)).cast("string")
+        columns["group"] = F.col(quote(group)).cast("string")
     if time:
-        moment = F.col(_quote(time))
-        if not _numeric(df.schema[time].dataType):
+        moment = F.col(quote(time))
+        if not is_number(df.schema[time].dataType):
             moment = moment.cast("timestamp")
         columns["time"] = moment.cast("double")
     chosen = df.select(*(column.alias(name) for name, column in columns.items()))
@@ -146,149 +148,10 @@ def encode_frame(
     )
 
 
-# ---- columns
-
-
-def feature_column(
-    df: DataFrame, features: Sequence[str], spec: TensorSpec
-) -> tuple[Column, Encoding]:
-    """The feature columns as one that Arrow can carry, and how `encode_features` reads it.
-
-    Raises:
-        DataError: a column is missing, or its type cannot be a sample of that spec.
-    """
-    names = list(features)
-    _check_columns(df, names, {})
-    encoding = _encoding(df, names, spec)
-    value = _features(df, names)
-    return (_numbers(df, names, value) if encoding == "numbers" else value), encoding
-
-
-def _check_columns(df: DataFrame, features: list[str], named: dict[str, str]) -> None:
-    wanted = [("features", name) for name in features] + list(named.items())
-    if not features:
-        raise DataError("features must name at least one column, got none.")
-    for what, name in wanted:
-        if name not in df.columns:
-            near = difflib.get_close_matches(name, df.columns, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise DataError(
-                f"{what} must be a column of the DataFrame, got {name!r}.{hint} "
-                f"It has {', '.join(df.columns)}."
-            )
-
-
-def _quote(name: str) -> str:
-    """A column's name as Spark reads it, dots and all."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _features(df: DataFrame, names: list[str]) -> Column:
-    """The feature column as Arrow can carry it: vectors and several columns become arrays."""
-    from pyspark.ml.functions import vector_to_array
-    from pyspark.ml.linalg import VectorUDT
-    from pyspark.sql import functions as F
-
-    if len(names) > 1:
-        odd = [n for n in names if not _numeric(df.schema[n].dataType)]
-        if odd:
-            raise DataError(
-                f"Several feature columns must be numeric, {odd[0]!r} is "
-                f"{df.schema[odd[0]].dataType.simpleString()}. Index it first (StringIndexer, "
-                "OneHotEncoder), or leave it out."
-            )
-        return F.array(*(F.col(_quote(name)).cast("double") for name in names))
-    column, kind = F.col(_quote(names[0])), df.schema[names[0]].dataType
-    if isinstance(kind, VectorUDT):
-        return F.when(column.isNotNull(), vector_to_array(column))  # it fails on null
-    return F.array(column.cast("double")) if _numeric(kind) else column
-
-
-def _numbers(df: DataFrame, names: list[str], value: Column) -> Column:
-    """One array of doubles, however deep the arrays are nested."""
-    from pyspark.sql import functions as F
-
-    kind = df.schema[names[0]].dataType
-    while len(names) == 1 and kind.typeName() == "array" and kind.elementType.typeName() == "array":
-        value, kind = F.flatten(value), kind.elementType
-    return value.cast("array<double>")
-
-
-def _encoding(df: DataFrame, names: list[str], spec: TensorSpec) -> Encoding:
-    from pyspark.ml.linalg import VectorUDT
-
-    kind = df.schema[names[0]].dataType
-    if len(names) == 1:
-        name = kind.typeName()
-        if name in ("binary", "string"):
-            if name == "string" and spec.kind != "image":
-                raise DataError(
-                    f"features {names[0]!r} is text, which is read as pictures in base64 only, and "
-                    f"the spec says {spec.kind}. Tokenise text first (source kind text)."
-                )
-            return "pictures" if spec.kind == "image" else "raw"
-        if name == "struct" and set(kind.names) >= _IMAGE_FIELDS:
-            return "structs"
-        if not (name == "array" or isinstance(kind, VectorUDT) or _numeric(kind)):
-            raise DataError(
-                f"features {names[0]!r} is {kind.simpleString()}. It must be binary, text in base64, "
-                "an image struct, a vector, an array of numbers, or numeric columns."
-            )
-    return "numbers"
-
-
-def _numeric(kind: DataType) -> bool:
-    from pyspark.sql.types import BooleanType, NumericType
-
-    return isinstance(kind, (NumericType, BooleanType))
-
-
 def _is_numeric(df: DataFrame, label: str | None) -> bool:
     from pyspark.sql.types import NumericType
 
     return label is not None and isinstance(df.schema[label].dataType, NumericType)
-
-
-def _find_spec(df: DataFrame, names: list[str], value: Column) -> TensorSpec:
-    """The spec of the first row that has features."""
-
-    if len(names) > 1:
-        return TensorSpec(kind="vector", shape=(len(names),))
-    found = df.where(value.isNotNull()).select(value.alias("features")).head()
-    if found is None:
-        raise DataError(f"The column {names[0]!r} holds no value to find a sample's shape from.")
-    first = found["features"]
-    kind = df.schema[names[0]].dataType.typeName()
-    if kind == "struct" and set(first.asDict()) >= _IMAGE_FIELDS:
-        shape = (first["nChannels"], first["height"], first["width"])
-        return TensorSpec(kind="image", shape=shape, dtype="uint8")
-    if kind == "binary":
-        try:
-            return TensorSpec(kind="image", shape=read_shape(bytes(first)), dtype="uint8")
-        except ValueError:
-            raise DataError(
-                f"The first value of {names[0]!r} is no picture that Pillow knows. Say what a sample "
-                "is: spec=TensorSpec(kind=..., shape=..., dtype=...)."
-            ) from None
-    if isinstance(first, list) and first and isinstance(first[0], (int, float)):
-        return TensorSpec(kind="vector", shape=(len(first),))
-    raise DataError(
-        f"A sample's shape does not follow from {names[0]!r} "
-        f"({df.schema[names[0]].dataType.simpleString()}): say it, spec=TensorSpec(kind=..., "
-        "shape=...)."
-    )
-
-
-def content_key(names: list[str]) -> Column:
-    """A hash of these columns: 128 bits, so that different rows have different keys."""
-    from pyspark.sql import functions as F
-
-    columns = [F.col(_quote(name)) for name in names]
-    first, second = F.xxhash64(*columns), F.xxhash64(F.lit(1), *columns)
-    return F.format_string("%016x%016x", first, second)
-
-
-# ---- labels
 
 
 def _label(
@@ -300,7 +163,7 @@ def _label(
 
     if label is None:
         return F.lit(0.0), None
-    column, kind = F.col(_quote(label)), df.schema[label].dataType
+    column, kind = F.col(quote(label)), df.schema[label].dataType
     if isinstance(labels, str) and labels != "fit":
         raise DataError(f'labels must be a list of class names, "fit" or None, got {labels!r}.')
     wanted: Any = labels if labels is None or labels == "fit" else tuple(map(str, labels))
@@ -312,7 +175,7 @@ def _label(
         return (
             (value, None) if wanted is None else (F.coalesce(whole, value.cast("string")), wanted)
         )
-    if isinstance(kind, T.ArrayType) and _numeric(kind.elementType):
+    if isinstance(kind, T.ArrayType) and is_number(kind.elementType):
         return column.cast("array<float>"), None
     if isinstance(kind, (T.StringType, T.IntegralType, T.BooleanType)):
         return column.cast("string"), "fit" if wanted is None else wanted

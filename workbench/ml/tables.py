@@ -9,7 +9,8 @@ from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, SEPARATOR, UNKNOWN, TextEncoding
 from workbench.data.canonical import CanonicalFrame
-from workbench.data.frames import content_key, from_dataframe
+from workbench.data.columns import hash_columns
+from workbench.data.frames import from_dataframe
 from workbench.data.pictures import picture_spec, read_shape
 from workbench.data.rows import class_names, index_of
 from workbench.data.vocabulary import encode_text
@@ -172,7 +173,7 @@ def _text(
     columns = {
         "text": F.when(cell.isNotNull(), F.concat_ws(SEPARATOR, cell)) if tokens else cell,
         "label": target if task == "values" else target.cast("string"),
-        "key": F.col(f"`{key}`").cast("string") if key else content_key([column, label]),
+        "key": F.col(f"`{key}`").cast("string") if key else hash_columns([column, label]),
         "split": F.col(part) if part else F.lit(None).cast("string"),
     }
     if weight := _named(params, "weightCol"):

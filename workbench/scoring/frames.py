@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.data.frames import feature_column
+from workbench.data.columns import select_features
 from workbench.errors import DataError
 from workbench.scoring.model import Model, read_model
 from workbench.scoring.outputs import Outputs, spark_fields
@@ -112,6 +112,6 @@ def _features(df: DataFrame, names: list[str], model: Model) -> tuple[Column | N
                     "into an array of strings as the training data was."
                 )
             return None, "text"
-    value, encoding = feature_column(df, names, model.spec)
+    value, encoding = select_features(df, names, model.spec)
     as_is = len(names) == 1 and encoding != "numbers"
     return (None if as_is else value), encoding

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from nets.config import config
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.encode import Recipe
+from workbench.data.frames import encode_frame
 from workbench.data.pictures import picture_spec
 from workbench.data.rows import location
 from workbench.data.size import Size
@@ -45,8 +46,6 @@ def read(source: ImageFolderSource, spark: SparkSession) -> CanonicalFrame:
         DataError: there are no class folders or no files in them.
     """
     from pyspark.sql import functions as F
-
-    from workbench.data.frames import encode_frame
 
     root = find_path(source.path, _WHAT)
     parts = [part for part in _PARTS if (root / part).is_dir()]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
 from workbench.data.canonical import CanonicalFrame
+from workbench.data.frames import from_dataframe
 from workbench.data.pictures import picture_spec
 from workbench.data.sources.tables import read_tables
 
@@ -49,8 +50,6 @@ def read(source: ImageTableSource, spark: SparkSession) -> CanonicalFrame:
     Raises:
         DataError: a table cannot be read, lacks a column, or the test table's differ.
     """
-    from workbench.data.frames import from_dataframe
-
     columns = [source.image, source.label, source.split, source.key, source.group, source.time]
     frame, split = read_tables(spark, source, [name for name in columns if name])
     return from_dataframe(

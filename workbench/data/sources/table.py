@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from nets.config import config
 from nets.errors import ConfigError
 from workbench.data.canonical import CanonicalFrame
+from workbench.data.frames import from_dataframe
 from workbench.data.sources.tables import read_tables
 from workbench.errors import DataError
 
@@ -57,8 +58,6 @@ def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
         DataError: a table cannot be read, lacks a column or has one of another type.
     """
     from pyspark.sql import functions as F
-
-    from workbench.data.frames import from_dataframe
 
     named = [source.label, source.split, source.weight, source.key, source.group, source.time]
     others = [name for name in named if name]
