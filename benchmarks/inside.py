@@ -183,7 +183,7 @@ def table(num_runs: int) -> list[Row]:
             (f"{num_runs:,} runs: names to choose from", median_s(runs.names), None, "cached 30 s"),
             (
                 f"{num_runs:,} runs: 50 sparklines",
-                median_s(lambda: runs.courses(latest, "validation/accuracy")),
+                median_s(lambda: runs.curves(latest, "validation/accuracy")),
                 None,
                 "",
             ),

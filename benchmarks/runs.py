@@ -63,7 +63,7 @@ def fill(folder: Path, num_runs: int, num_metrics: int, num_steps: int) -> str:
             ("latest_metrics (key, value, timestamp, step, is_nan, run_uuid)",
              metrics(num_runs, num_metrics, range(num_steps, num_steps + 1))),
             ("metrics (key, value, timestamp, step, is_nan, run_uuid)",
-             long_courses(min(LONG_RUNS, num_runs))),
+             long_curves(min(LONG_RUNS, num_runs))),
         ):  # fmt: skip
             marks = ", ".join("?" * (table.count(",") + 1))
             database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
@@ -111,7 +111,7 @@ def metrics(count: int, num: int, steps: range) -> Iterator[tuple[object, ...]]:
                 yield name, level + step / 1000, FIRST_STEP + 1000 * i + step, step, 0, name_of(i)
 
 
-def long_courses(count: int) -> Iterator[tuple[object, ...]]:
+def long_curves(count: int) -> Iterator[tuple[object, ...]]:
     for i in range(count):
         for step in range(LONG_STEPS):
             yield "train/loss", 1 / (step + 1), FIRST_STEP + step, step, 0, name_of(i)
@@ -161,9 +161,9 @@ def by_mlflow(client: Any, query: Query, limit: int) -> Callable[[], object]:
 def extras(found: report.Report, table: Table) -> None:
     """What the pages ask beside rows."""
     ids = [name_of(i) for i in range(LONG_RUNS)]
-    found.add(f"{PAGE} sparklines", "workbench", median_s(lambda: table.courses(ids, METRIC)))
+    found.add(f"{PAGE} sparklines", "workbench", median_s(lambda: table.curves(ids, METRIC)))
     found.add("names to choose from", "workbench", median_s(table.names))
-    long = median_s(lambda: table.courses(ids, "train/loss"), 3)
+    long = median_s(lambda: table.curves(ids, "train/loss"), 3)
     found.add(f"{LONG_RUNS} curves of {LONG_STEPS:,} steps", "workbench", long, limit=2)
 
 

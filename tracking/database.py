@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from tracking import mlflow_private
 from tracking.errors import QueryError
-from tracking.query import ATTRIBUTES, Course, Names, Page, Query, sorted_points
+from tracking.query import ATTRIBUTES, Curves, Names, Page, Query, sort_points
 from tracking.run import ARCHIVED, PARENT, Run
 from tracking.store import connect
 
@@ -83,24 +83,24 @@ class DatabaseTable:
                 params=_distinct(connection, SqlParam.key),
             )
 
-    def courses(self, run_ids: Sequence[str], metric: str) -> Course:
+    def curves(self, run_ids: Sequence[str], metric: str) -> Curves:
         statement = sa.select(SqlMetric.run_uuid, SqlMetric.step, SqlMetric.value).where(
             SqlMetric.run_uuid.in_(run_ids), SqlMetric.key == metric, ~SqlMetric.is_nan
         )
         return self._points(statement)
 
-    def history(self, run_id: str) -> Course:
+    def history(self, run_id: str) -> Curves:
         statement = sa.select(SqlMetric.key, SqlMetric.step, SqlMetric.value).where(
             SqlMetric.run_uuid == run_id, ~SqlMetric.is_nan
         )
         return self._points(statement)
 
-    def _points(self, statement: sa.Select[Any]) -> Course:
-        found: Course = defaultdict(list)
+    def _points(self, statement: sa.Select[Any]) -> Curves:
+        found: Curves = defaultdict(list)
         with self.engine.connect() as connection:
             for name, step, value in connection.execute(statement):
                 found[name].append((int(step), float(value)))
-        return sorted_points(found)
+        return sort_points(found)
 
     def _where(self, query: Query) -> list[sa.ColumnElement[bool]]:
         stage = "deleted" if query.deleted else "active"

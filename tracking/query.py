@@ -15,7 +15,7 @@ ATTRIBUTES = {"start": "start_time", "end": "end_time", "name": "run_name", "sta
 KINDS = ("train", "sweep", "trial")
 """Values of the tag `workbench.kind`."""
 
-Course = dict[str, list[tuple[int, float]]]
+Curves = dict[str, list[tuple[int, float]]]
 """Name, or run id, to (step, value) points in the order of the steps."""
 
 
@@ -73,15 +73,15 @@ class Table(Protocol):
         """What there is to choose from, sorted."""
         ...
 
-    def courses(self, run_ids: Sequence[str], metric: str) -> Course:
+    def curves(self, run_ids: Sequence[str], metric: str) -> Curves:
         """One metric of some runs, by run id; runs without it are left out."""
         ...
 
-    def history(self, run_id: str) -> Course:
+    def history(self, run_id: str) -> Curves:
         """Every metric of one run, by name."""
         ...
 
 
-def sorted_points(points: Mapping[str, list[tuple[int, float]]]) -> Course:
+def sort_points(points: Mapping[str, list[tuple[int, float]]]) -> Curves:
     """Points in the order of their steps."""
     return {name: sorted(found) for name, found in points.items()}

@@ -1,4 +1,4 @@
-"""Reading runs: lists, one run, the course of its metrics, its files."""
+"""Reading runs: lists, one run, its metrics over the steps, its files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError
-from tracking.query import START, Course, Query, Table
+from tracking.query import START, Curves, Query, Table
 from tracking.recorder import inside
 from tracking.retry import refused
 from tracking.run import Run, check_id, from_mlflow
@@ -106,7 +106,7 @@ class Reader:
             raise RunNotFoundError(f"Several runs begin with {name!r}. Give more letters.")
         return found[0]
 
-    def history(self, run_id: str) -> Course:
+    def history(self, run_id: str) -> Curves:
         """Every metric of a run: its (step, value) points in the order of the steps."""
         return self.table.history(check_id(run_id))
 

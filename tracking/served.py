@@ -9,7 +9,7 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import QueryError
-from tracking.query import ATTRIBUTES, KINDS, Course, Names, Page, Query
+from tracking.query import ATTRIBUTES, KINDS, Curves, Names, Page, Query
 from tracking.run import ARCHIVED, PARENT, from_mlflow
 from tracking.store import connect
 
@@ -61,15 +61,15 @@ class ServedTable:
             params=sorted({name for run in latest for name in run.params}),
         )
 
-    def courses(self, run_ids: Sequence[str], metric: str) -> Course:
-        found = {run_id: self._course(run_id, metric) for run_id in run_ids}
+    def curves(self, run_ids: Sequence[str], metric: str) -> Curves:
+        found = {run_id: self._curve(run_id, metric) for run_id in run_ids}
         return {run_id: points for run_id, points in found.items() if points}
 
-    def history(self, run_id: str) -> Course:
+    def history(self, run_id: str) -> Curves:
         names = self.client.get_run(run_id).data.metrics
-        return {name: self._course(run_id, name) for name in sorted(names)}
+        return {name: self._curve(run_id, name) for name in sorted(names)}
 
-    def _course(self, run_id: str, metric: str) -> list[tuple[int, float]]:
+    def _curve(self, run_id: str, metric: str) -> list[tuple[int, float]]:
         points = self.client.get_metric_history(run_id, metric)
         return sorted((int(p.step), float(p.value)) for p in points if p.value == p.value)
 

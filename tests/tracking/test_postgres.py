@@ -89,8 +89,8 @@ def test_the_table_of_runs_sorts_and_filters(written: dict[str, str]) -> None:
         ]
         assert page.total == WRITERS * (RUNS - 1)
         assert table.page(Query(text="params.writer = 'writer1'"), 0, 2).total == RUNS
-        course = table.courses([page.rows[0].run_id], "validation/loss")
-        assert len(course[page.rows[0].run_id]) == STEPS
+        curve = table.curves([page.rows[0].run_id], "validation/loss")
+        assert len(curve[page.rows[0].run_id]) == STEPS
 
 
 def test_a_database_that_dies_and_comes_back(postgres: Postgres) -> None:

@@ -167,9 +167,9 @@ def test_names_to_choose_from(table: Table) -> None:
     assert found.metrics == ["acc", "loss"] and found.params == ["lr", "net.act", "odd"]
 
 
-def test_courses(table: Table, store: tuple[str, dict[str, str]]) -> None:
+def test_curves(table: Table, store: tuple[str, dict[str, str]]) -> None:
     ids = store[1]
-    assert table.courses([ids["a"], ids["b"], ids["c"], ids["d"]], "acc") == {
+    assert table.curves([ids["a"], ids["b"], ids["c"], ids["d"]], "acc") == {
         ids["a"]: [(0, 0.1), (1, 0.9)],
         ids["b"]: [(0, 0.5), (1, 0.7)],
     }

@@ -25,7 +25,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 __all__ = [
     "KINDS", "START", "USUAL_COLUMNS", "Names", "Page", "Query", "QueryError", "Run", "TrackingError",
-    "annotate", "artifact", "artifact_names", "children", "courses", "forget", "history", "names",
+    "annotate", "artifact", "artifact_names", "children", "curves", "forget", "history", "names",
     "page", "recent", "run", "set_archived", "set_deleted", "shown_uri", "sparklines", "uri",
 ]  # fmt: skip
 
@@ -196,19 +196,19 @@ def history(run_id: str) -> dict[str, Points]:
 
 
 @st.cache_data(ttl=2, max_entries=100, show_spinner=False)
-def _courses(address: str, run_ids: tuple[str, ...], metric: str) -> dict[str, Points]:
-    found = _table(address).courses(run_ids, metric)
+def _curves(address: str, run_ids: tuple[str, ...], metric: str) -> dict[str, Points]:
+    found = _table(address).curves(run_ids, metric)
     return {run_id: [(float(s), v) for s, v in points] for run_id, points in found.items()}
 
 
-def courses(run_ids: Sequence[str], metric: str) -> dict[str, Points]:
+def curves(run_ids: Sequence[str], metric: str) -> dict[str, Points]:
     """(step, value) points of one metric for some runs, by run id."""
-    return _courses(uri(), tuple(run_ids), metric)
+    return _curves(uri(), tuple(run_ids), metric)
 
 
 def sparklines(run_ids: Sequence[str], metric: str) -> dict[str, list[float]]:
-    """The course of one metric for some runs."""
-    return {run_id: [v for _, v in points] for run_id, points in courses(run_ids, metric).items()}
+    """The values of one metric for some runs, in the order of the steps."""
+    return {run_id: [v for _, v in points] for run_id, points in curves(run_ids, metric).items()}
 
 
 def num_epochs(run_id: str) -> int | None:

@@ -45,9 +45,9 @@ def read(run: store.Run) -> Sweep:
     """A sweep from the store."""
     children = store.children(run.id)
     space, metric, mode = _asked(run)
-    courses = store.courses([child.id for child in children], metric)
+    curves = store.curves([child.id for child in children], metric)
     swept = list(space) or _varying(children)
-    rows = [_row(child, swept, courses.get(child.id, []), mode) for child in children]
+    rows = [_row(child, swept, curves.get(child.id, []), mode) for child in children]
     columns = [
         "run_id",
         "name",
@@ -86,7 +86,7 @@ def _varying(children: Sequence[store.Run]) -> list[str]:
 
 
 def _row(
-    child: store.Run, swept: Sequence[str], course: list[tuple[float, float]], mode: str
+    child: store.Run, swept: Sequence[str], curve: list[tuple[float, float]], mode: str
 ) -> dict[str, Any]:
     best = max if mode == "max" else min
     return {
@@ -97,8 +97,8 @@ def _row(
         "stopped": child.tags.get("workbench.stopped", child.tags.get("workbench.error", "")),
         "start": child.start,
         "seconds": child.seconds,
-        "epochs": course[-1][0] if course else math.nan,
-        "value": best((v for _, v in course), default=math.nan),
+        "epochs": curve[-1][0] if curve else math.nan,
+        "value": best((v for _, v in curve), default=math.nan),
     } | {name: child.params.get(name) for name in swept}
 
 
