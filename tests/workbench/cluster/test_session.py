@@ -122,18 +122,8 @@ def test_a_session_is_quiet_and_leaves_no_process_behind(
     assert process.returncode == code
     assert out == "rows 10\n" * (2 if how == "end" else 1)
     assert err == "" if how == "end" else err.strip().endswith("ValueError: on purpose")
-    assert any("java" in name for name in _names(seen)) or len(seen) > 5
+    assert len(seen) > 5  # Ray's daemons and JVMs
     _, alive = psutil.wait_procs(seen, timeout=15)
     assert not alive
     logs = list((tmp_path / "logs").glob("*.log"))
     assert len(logs) == (2 if how == "end" else 1)
-
-
-def _names(processes: set[psutil.Process]) -> list[str]:
-    names = []
-    for process in processes:
-        try:
-            names.append(process.name())
-        except psutil.NoSuchProcess:
-            continue
-    return names

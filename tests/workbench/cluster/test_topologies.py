@@ -255,6 +255,7 @@ def test_executors_with_another_package_are_refused(on_spark: Person, tmp_path: 
 def test_on_a_standalone_spark_cluster(on_spark: Person) -> None:
     up = on_spark.gets("up", "--cluster", "standalone")
     processes = psutil.Process(up["pid"]).children(recursive=True)
+    assert processes
     try:
         assert up["cluster"]["topology"] == "spark"
         check_experiments(on_spark)

@@ -18,8 +18,11 @@ def test_every_check_is_made_and_says_what_it_saw() -> None:
     assert not [check for check in checks if "could not be checked" in check.seen]
 
 
-def test_a_problem_comes_with_advice() -> None:
-    assert all(check.advice for check in doctor.diagnose() if check.verdict != "ok")
+def test_a_problem_comes_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", "/nowhere")
+    problems = [check for check in doctor.diagnose() if check.verdict != "ok"]
+    assert "Java" in {check.name for check in problems}
+    assert all(check.advice for check in problems)
 
 
 def test_java_of_this_machine() -> None:

@@ -202,7 +202,7 @@ def test_a_training_goes_on_when_ray_trains_controller_is_killed(
     assert sorted(history) == list(range(1, 41))
     # What the workers held is free again, and nothing runs that nobody needs.
     groups = ray.util.placement_group_table().values()
-    assert {group["state"] for group in groups} <= {"REMOVED"}
+    assert {group["state"] for group in groups} == {"REMOVED"}
     helpers = {one["ActorClassName"] for name, one in actors().items() if name not in before}
     assert not helpers & {"PlacementGroupCleaner", "DatasetManager", "PreemptionWatcher"}
     longest = max(later - earlier for earlier, later in itertools.pairwise(killer.epochs))

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ray
-import torch
 
 import nets
 from nets import ConfigError
@@ -87,10 +85,14 @@ def test_the_run_holds_what_is_needed_to_repeat_and_look_inside(
     assert net(net.example(2)).shape == (2, 10)
 
 
-def test_two_workers_see_every_validation_row_and_learn(session: Session) -> None:
+def test_two_workers_see_every_validation_row_and_learn_and_end(session: Session) -> None:
     experiment = replace(digits(batch_size=16), cluster=ClusterConfig(num_workers=2))
     recorder = MemoryRecorder()
-    result = train(experiment, session=session, recorder=recorder)
+    workers_by_epoch: list[int] = []
+    progress = Watching(lambda epoch: workers_by_epoch.append(_count_train_workers()))
+    result = train(experiment, session=session, recorder=recorder, progress=progress)
+    assert max(workers_by_epoch) == 2
+    assert _count_train_workers() == 0
     assert result.metrics["test/accuracy"] > 0.85
     predictions = recorder.runs[result.run_id].artifacts["evaluation/test.json"]
     assert np.sum(json.loads(predictions)["confusion"]) == 359
@@ -128,6 +130,11 @@ def _actors() -> list[dict[str, Any]]:
         if actor["State"] == "ALIVE":
             found.append({"class_name": actor.get("ActorClassName", ""), "pid": actor.get("Pid")})
     return found
+
+
+def _count_train_workers() -> int:
+    """Ray Train's worker processes that are alive."""
+    return sum("TrainWorker" in actor["class_name"] for actor in _actors())
 
 
 def test_early_stopping_keeps_the_best_epoch(session: Session) -> None:
@@ -170,12 +177,8 @@ def test_more_workers_than_cpus_are_refused_at_once(session: Session) -> None:
     assert not recorder.runs
 
 
-def test_nothing_stays_in_ray_after_a_training(trained: Any) -> None:
+def test_a_worker_takes_one_cpu_where_nothing_else_is_set() -> None:
     assert worker_resources(digits()) == {"CPU": 1}
-    held = [a for a in _actors() if "TrainWorker" in a["class_name"]]
-    assert not held
-    assert ray.is_initialized()
-    assert torch.get_num_threads() >= 1
 
 
 def test_a_worker_that_waits_gives_its_cpus_to_the_next_data(session: Session) -> None:
