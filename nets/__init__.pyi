@@ -29,3 +29,4 @@ from .rnn import RNNConfig as RNNConfig
 from .spec import TensorSpec as TensorSpec
 from .statistics import Statistics as Statistics
 from .statistics import Sums as Sums
+from .task import Task as Task

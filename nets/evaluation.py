@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from nets.metrics import macro_f1, regression
-
-Task = Literal["classes", "values", "reconstruction"]
+from nets.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +17,7 @@ class Evaluation:
     """One pass over a split, on the CPU, rows in the order they came in."""
 
     task: Task
-    """What the net learns: classes, measured values, or its own input."""
+    """What the net learns."""
     loss: float
     """Mean of the losses, weighted as in training (by class and row)."""
     count: int
@@ -37,11 +35,11 @@ class Evaluation:
         """By name, as `validation/loss`: loss; accuracy and macro_f1 for classes; mse, mae and r2
         for measured values."""
         values = {"loss": self.loss}
-        if self.task == "classes":
-            right = (self.scores.argmax(1) == self.labels).sum() if self.count else torch.tensor(0)
-            values["accuracy"] = int(right) / self.count if self.count else float("nan")
+        if self.task is Task.CLASSES:
+            right = int((self.scores.argmax(1) == self.labels).sum()) if self.count else 0
+            values["accuracy"] = right / self.count if self.count else float("nan")
             values["macro_f1"] = macro_f1(self.scores, self.labels, self.scores.shape[1])
-        elif self.task == "values":
+        elif self.task is Task.VALUES:
             values |= regression(self.scores, self.labels)
         return {f"{prefix}/{name}": value for name, value in values.items()}
 

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from nets.augment import Augment, AugmentConfig
 from nets.batches import Batch, batches, mix_seed, num_batches
 from nets.errors import ConfigError, DivergedError
-from nets.evaluation import Evaluation, Task
+from nets.evaluation import Evaluation
 from nets.losses import Loss
 from nets.monitor import Monitor
 from nets.net import Net
 from nets.optimizers import learning_rate, make_optimizer
+from nets.task import Task
 from nets.torch_private import make_step
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates
@@ -215,7 +216,7 @@ class Fit:
         target = self._target(features, label, length)
         losses = self.loss.per_row(scores, target)
         weights = self.loss.row_weights(target, weight)
-        recorded = scores[:, :0] if self.task == "reconstruction" else scores
+        recorded = scores[:, :0] if self.task.reconstructs else scores
         return (
             recorded.flatten(1),
             label,
@@ -224,8 +225,8 @@ class Fit:
         )
 
     def _empty_evaluation(self) -> Evaluation:
-        width = 0 if self.task == "reconstruction" else self.net.num_outputs
-        label_type = torch.int64 if self.task == "classes" else torch.float32
+        width = 0 if self.task.reconstructs else self.net.num_outputs
+        label_type = torch.int64 if self.task.has_classes else torch.float32
         return Evaluation(
             task=self.task,
             loss=float("nan"),
@@ -263,7 +264,7 @@ class Fit:
         return Batch(features, label, length, weight)
 
     def _target(self, features: Tensor, label: Tensor, length: Tensor | None) -> Tensor:
-        if self.task == "reconstruction":
+        if self.task.reconstructs:
             with torch.no_grad():
                 prepared: Tensor = self.net.prepare(features, length)
             return prepared
@@ -286,7 +287,7 @@ class _Totals:
 
     def __init__(self, fit: Fit) -> None:
         self.fit = fit
-        self.counts_right = fit.task == "classes"
+        self.counts_right = fit.task.has_classes
         self.steps = self.rows = 0
         self.loss = 0.0
         self.right: Tensor | None = None
@@ -335,14 +336,13 @@ class _Totals:
 
 
 def _task(net: Net, config: TrainingConfig) -> Task:
-    if net.config.kind == "autoencoder":
-        if config.loss != "mse":
-            raise ConfigError(
-                f"an autoencoder learns its own input by loss 'mse', got {config.loss!r}. "
-                "Set loss to mse (and monitor to validation/loss, mode to min)."
-            )
-        return "reconstruction"
-    return "values" if config.loss == "mse" else "classes"
+    task = Task.of(net.config.kind, has_classes=config.loss in Task.CLASSES.losses)
+    if config.loss not in task.losses:
+        raise ConfigError(
+            f"an autoencoder learns its own input by loss 'mse', got {config.loss!r}. Set loss to "
+            f"mse, monitor to {task.monitor} and mode to {task.mode}."
+        )
+    return task
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from nets.batches import Resample
 from nets.best import Mode
 from nets.config import config
 from nets.errors import ConfigError
+from nets.task import Task
 
 Optimizer = Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
@@ -76,12 +77,13 @@ class TrainingConfig:
                 f"label_smoothing belongs to loss cross_entropy, got {self.label_smoothing} with "
                 f"loss {self.loss!r}. Set label_smoothing to 0 or loss to cross_entropy."
             )
-        if self.class_weights != "none" and self.loss == "mse":
+        has_classes = self.loss in Task.CLASSES.losses
+        if self.class_weights != "none" and not has_classes:
             raise ConfigError(
-                f"class_weights need classes, got {self.class_weights!r} with loss 'mse'. "
+                f"class_weights need classes, got {self.class_weights!r} with loss {self.loss!r}. "
                 "Set class_weights to none."
             )
-        if self.resample != "none" and (self.loss == "mse" or self.class_weights != "none"):
+        if self.resample != "none" and (not has_classes or self.class_weights != "none"):
             raise ConfigError(
                 "resample makes classes alike, as class_weights do: it needs classes, and no weights "
                 f"beside it, got resample {self.resample!r} with loss {self.loss!r} and class_weights "
