@@ -1,5 +1,5 @@
-from .compare import differing as differing
-from .compare import over_seeds as over_seeds
+from .compare import find_differences as find_differences
+from .compare import summarize_seeds as summarize_seeds
 from .errors import ArtifactError as ArtifactError
 from .errors import QueryError as QueryError
 from .errors import RunNotFoundError as RunNotFoundError
@@ -12,4 +12,5 @@ from .recorder import MemoryRecorder as MemoryRecorder
 from .recorder import Recorder as Recorder
 from .run import Run as Run
 from .store import check as check
+from .store import hide_passwords as hide_passwords
 from .store import store_uri as store_uri

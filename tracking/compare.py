@@ -14,7 +14,7 @@ from tracking.run import Run
 SEED = "training.seed"
 
 
-def differing(runs: Sequence[Run]) -> dict[str, list[str | None]]:
+def find_differences(runs: Sequence[Run]) -> dict[str, list[str | None]]:
     """Parameters that are not the same in all runs: name to the value in each (None: not set)."""
     names = sorted({name for run in runs for name in run.params})
     rows = {name: [run.params.get(name) for run in runs] for name in names}
@@ -35,7 +35,7 @@ def metrics(runs: Sequence[Run], *, without: tuple[str, ...] = ("health/",)) -> 
     )
 
 
-def over_seeds(runs: Sequence[Run], metric: str, *, seed: str = SEED) -> pd.DataFrame:
+def summarize_seeds(runs: Sequence[Run], metric: str, *, seed: str = SEED) -> pd.DataFrame:
     """Mean and spread of a metric over runs that differ in their seed only, most seeds first.
 
     Args:

@@ -67,7 +67,7 @@ class DatabaseTable:
         where = self._where(query)
         ids = sa.select(SqlRun.run_uuid).where(*where)
         total = sa.select(sa.func.count()).select_from(ids.subquery())
-        ordered = self._ordered(ids, query).offset(offset).limit(limit)
+        ordered = self._sort(ids, query).offset(offset).limit(limit)
         with self.engine.connect() as connection:
             count = connection.execute(total).scalar_one()
             wanted = list(connection.execute(ordered).scalars())
@@ -124,8 +124,8 @@ class DatabaseTable:
             reason = getattr(error, "message", None) or str(error)
             raise QueryError(f"The store does not understand this filter: {reason}") from error
 
-    def _ordered(self, ids: sa.Select[Any], query: Query) -> sa.Select[Any]:
-        def turned(column: Any) -> Any:
+    def _sort(self, ids: sa.Select[Any], query: Query) -> sa.Select[Any]:
+        def in_direction(column: Any) -> Any:
             return column.desc() if query.descending else column.asc()
 
         by_start = (SqlRun.start_time.desc(), SqlRun.run_uuid)
@@ -133,20 +133,20 @@ class DatabaseTable:
             key = _ATTRIBUTES[ATTRIBUTES[query.order]]
         else:
             key = self._key(query.order)
-        return ids.order_by(key.is_(None), turned(key), *by_start)
+        return ids.order_by(key.is_(None), in_direction(key), *by_start)
 
     def _key(self, name: str) -> Any:
         """What to sort by: the value each run has of a metric, else of a parameter, else of a tag."""
-        if self._known(SqlLatestMetric, name):
+        if self._has_key(SqlLatestMetric, name):
             return _value_of(SqlLatestMetric, name, SqlLatestMetric.value)
-        if not self._known(SqlParam, name):
+        if not self._has_key(SqlParam, name):
             return _value_of(SqlTag, name, SqlTag.value)
         value = SqlParam.value
         if self._numeric(name):
             return _value_of(SqlParam, name, sa.cast(value, sa.Float))
         return _value_of(SqlParam, name, value)
 
-    def _known(self, table: Any, name: str) -> bool:
+    def _has_key(self, table: Any, name: str) -> bool:
         statement = sa.select(sa.literal(1)).where(table.key == name).limit(1)
         with self.engine.connect() as connection:
             return connection.execute(statement).first() is not None

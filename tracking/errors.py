@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class TrackingError(Exception):
-    """The store cannot be reached or refuses. The message names the store (passwords masked), the
+    """The store cannot be reached or refuses. The message names the store (passwords hidden), the
     reason and the way out."""
 
 

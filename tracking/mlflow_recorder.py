@@ -17,8 +17,8 @@ from mlflow.exceptions import MlflowException
 from tracking import stale
 from tracking.models import save_model
 from tracking.outbox import Outbox
-from tracking.recorder import Status, as_json, as_text, inside
-from tracking.retry import patiently
+from tracking.recorder import Status, as_json, as_text, check_path
+from tracking.retry import call_patiently
 from tracking.run import NAME, PARENT, Run, check_id, from_mlflow
 from tracking.series import Mode, Series, check_names
 from tracking.store import artifact_root, connect, store_uri
@@ -98,9 +98,9 @@ class MlflowRecorder:
             series = self._series[run_id]
             if run_id in self._adopted:
                 self._look_up(run_id, series, values)
-            fresh = series.fresh(values, step)
-            if fresh:
-                points = [Metric(name, value, now, step) for name, value in fresh.items()]
+            new = series.add(values, step)
+            if new:
+                points = [Metric(name, value, now, step) for name, value in new.items()]
                 self._outbox.put(run_id, points)
 
     def tags(self, run_id: str, values: Mapping[str, str]) -> None:
@@ -110,13 +110,13 @@ class MlflowRecorder:
 
     def artifact_dict(self, run_id: str, path: str, data: Mapping[str, Any]) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder) / inside(path)
+            target = Path(folder) / check_path(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(as_json(data))
             self.artifact_dir(run_id, Path(folder))
 
     def artifact_dir(self, run_id: str, local: Path, path: str = "") -> None:
-        where = inside(path) if path else None
+        where = check_path(path) if path else None
         self._call(lambda: self.client.log_artifacts(run_id, str(local), where))
 
     def model(
@@ -202,10 +202,10 @@ class MlflowRecorder:
         for name in names:
             if name not in series:
                 history = self._call(partial(self.client.get_metric_history, run_id, name))
-                series.seen(name, {point.step: point.value for point in history})
+                series.add_stored(name, {point.step: point.value for point in history})
 
     def _call(self, call: Callable[[], T]) -> T:
-        return patiently(call, self.uri, self.patience_s)
+        return call_patiently(call, self.uri, self.patience_s)
 
 
 def _usual(tags: Mapping[str, str]) -> dict[str, str]:

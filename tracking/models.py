@@ -56,7 +56,7 @@ def save_model(
                 str(target),
                 loader_module=loader,
                 data_path=str(net),
-                mlflow_model=Model(saved_input_example_info=_described() if example else None),
+                mlflow_model=Model(saved_input_example_info=_example_info() if example else None),
                 signature=_signature(example or {}, labels),
                 metadata={"labels": list(labels)} if labels else None,
                 # Given, because finding them out loads the model in a process of its own.
@@ -88,7 +88,7 @@ def _signature(example: Mapping[str, Sequence[Any]], labels: Sequence[str] | Non
     return ModelSignature(Schema(inputs), Schema(outputs))
 
 
-def _described() -> dict[str, str]:
+def _example_info() -> dict[str, str]:
     """What MLmodel says of the example, so that MLflow finds it."""
     return {
         "artifact_path": _EXAMPLE,

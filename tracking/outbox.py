@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from tracking.errors import TrackingError
-from tracking.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, away, gone, patiently, refused
-from tracking.store import masked
+from tracking.retry import FIRST_PAUSE_S, LONGEST_PAUSE_S, call_patiently, is_away, outage, refusal
+from tracking.store import hide_passwords
 
 log = logging.getLogger("tracking")
 
@@ -78,7 +78,7 @@ class Outbox:
         Raises:
             TrackingError: the store refused, or stayed away for `patience_s`.
         """
-        patiently(lambda: self._send(run_id), self._uri, self._patience_s)
+        call_patiently(lambda: self._send(run_id), self._uri, self._patience_s)
         with self._changed:
             self._raise(run_id)
 
@@ -110,10 +110,12 @@ class Outbox:
             except Exception as error:
                 since = since or time.monotonic()
                 if not pause:
-                    log.warning("%s does not answer; metrics wait for it.", masked(self._uri))
+                    log.warning(
+                        "%s does not answer; metrics wait for it.", hide_passwords(self._uri)
+                    )
                 pause = min(2 * pause or FIRST_PAUSE_S, LONGEST_PAUSE_S)
                 if time.monotonic() - since > self._patience_s:
-                    self._gone = gone(error, self._uri, self._patience_s)
+                    self._gone = outage(error, self._uri, self._patience_s)
             else:
                 pause, since = 0.0, 0.0
 
@@ -127,12 +129,12 @@ class Outbox:
                         sent, metrics=metrics, tags=[RunTag(*tag) for tag in tags.items()]
                     )
                 except Exception as error:
-                    if away(error):
+                    if is_away(error):
                         raise
                     with self._changed:
                         self._gone = None
                         self._waiting.pop(sent, None)
-                        self._refused[sent] = refused(error, self._uri)
+                        self._refused[sent] = refusal(error, self._uri)
                 else:
                     self._done(sent, metrics, tags)
 
@@ -163,6 +165,6 @@ class Outbox:
     def _at_exit(self) -> None:
         self._end()
         try:
-            patiently(self._send, self._uri, _AT_EXIT_S)
+            call_patiently(self._send, self._uri, _AT_EXIT_S)
         except Exception as error:
             log.error("Metrics are lost: %s", error)

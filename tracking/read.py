@@ -10,8 +10,8 @@ from mlflow.exceptions import MlflowException
 
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError
 from tracking.query import START, Curves, Query, Table
-from tracking.recorder import inside
-from tracking.retry import refused
+from tracking.recorder import check_path
+from tracking.retry import refusal
 from tracking.run import Run, check_id, from_mlflow
 from tracking.store import connect, is_database, reason, store_uri
 
@@ -121,13 +121,13 @@ class Reader:
     def artifacts(self, run_id: str, folder: str = "") -> list[str]:
         """Paths of the run's files below a folder."""
         found: list[str] = []
-        waiting = [inside(folder) if folder else ""]
+        waiting = [check_path(folder) if folder else ""]
         try:
             while waiting:
                 for item in self.client.list_artifacts(check_id(run_id), waiting.pop() or None):
                     (waiting if item.is_dir else found).append(item.path)
         except MlflowException as error:
-            raise refused(error, self.uri) from error
+            raise refusal(error, self.uri) from error
         except OSError as error:
             raise ArtifactError(f"The files of run {run_id} cannot be listed: {error}.") from error
         return sorted(found)
@@ -138,7 +138,7 @@ class Reader:
         Raises:
             ArtifactError: the run lists no such file, or it cannot be read.
         """
-        path = inside(path)
+        path = check_path(path)
         parent = str(PurePosixPath(path).parent)
         if path not in self.artifacts(run_id, "" if parent == "." else parent):
             raise ArtifactError(f"Run {run_id} has no file {path!r}.")
@@ -156,7 +156,7 @@ class Reader:
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise _no_run(run_id) from None
-            raise refused(error, self.uri) from error
+            raise refusal(error, self.uri) from error
         return from_mlflow(run, experiment.name)
 
 

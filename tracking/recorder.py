@@ -93,7 +93,7 @@ class Recorder(Protocol):
 
 
 @dataclass
-class Recorded:
+class MemoryRun:
     """A run in memory."""
 
     run: Run
@@ -108,7 +108,7 @@ class MemoryRecorder:
     """Keeps runs in a dictionary: for tests, and for trainings nobody needs to find again."""
 
     def __init__(self) -> None:
-        self.runs: dict[str, Recorded] = {}
+        self.runs: dict[str, MemoryRun] = {}
         self._lock = threading.RLock()
 
     def start(
@@ -133,7 +133,7 @@ class MemoryRecorder:
             tags={**tags, **({PARENT: parent} if parent else {})},
         )
         with self._lock:
-            self.runs[run_id] = Recorded(run, Series(best))
+            self.runs[run_id] = MemoryRun(run, Series(best))
         return run_id
 
     def reopen(self, run_id: str) -> None:
@@ -142,8 +142,8 @@ class MemoryRecorder:
     def metrics(self, run_id: str, values: Mapping[str, float], step: int) -> None:
         check_names(values)
         with self._lock:
-            recorded = self._recorded(run_id)
-            for name, value in recorded.series.fresh(values, step).items():
+            recorded = self._find(run_id)
+            for name, value in recorded.series.add(values, step).items():
                 recorded.history.setdefault(name, {})[step] = value
             latest = {name: steps[max(steps)] for name, steps in recorded.history.items()}
             known = {name: value for name, value in latest.items() if not math.isnan(value)}
@@ -151,17 +151,17 @@ class MemoryRecorder:
 
     def tags(self, run_id: str, values: Mapping[str, str]) -> None:
         with self._lock:
-            self._replace(run_id, tags={**self._recorded(run_id).run.tags, **values})
+            self._replace(run_id, tags={**self._find(run_id).run.tags, **values})
 
     def artifact_dict(self, run_id: str, path: str, data: Mapping[str, Any]) -> None:
-        self._recorded(run_id).artifacts[inside(path)] = as_json(data)
+        self._find(run_id).artifacts[check_path(path)] = as_json(data)
 
     def artifact_dir(self, run_id: str, local: Path, path: str = "") -> None:
-        prefix = PurePosixPath(inside(path) if path else "")
+        prefix = PurePosixPath(check_path(path) if path else "")
         for file in sorted(Path(local).rglob("*")):
             if file.is_file():
                 name = str(prefix / file.relative_to(local).as_posix())
-                self._recorded(run_id).artifacts[name] = file.read_bytes()
+                self._find(run_id).artifacts[name] = file.read_bytes()
 
     def model(
         self,
@@ -178,13 +178,13 @@ class MemoryRecorder:
 
     def children(self, run_id: str) -> list[Run]:
         with self._lock:
-            self._recorded(run_id)
+            self._find(run_id)
             return [r.run for r in self.runs.values() if r.run.parent == run_id]
 
     def flush(self) -> None:
         """Nothing waits."""
 
-    def _recorded(self, run_id: str) -> Recorded:
+    def _find(self, run_id: str) -> MemoryRun:
         try:
             return self.runs[run_id]
         except KeyError:
@@ -192,7 +192,7 @@ class MemoryRecorder:
 
     def _replace(self, run_id: str, **changes: Any) -> None:
         with self._lock:
-            recorded = self._recorded(run_id)
+            recorded = self._find(run_id)
             recorded.run = replace(recorded.run, **changes)
 
 
@@ -213,7 +213,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def inside(path: str) -> str:
+def check_path(path: str) -> str:
     """A relative path that stays in the run's folder, in one spelling.
 
     Raises:

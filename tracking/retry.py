@@ -12,7 +12,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import RunNotFoundError, TrackingError
-from tracking.store import masked, reason
+from tracking.store import hide_passwords, reason
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ _AWAY = {
 }
 
 
-def away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Whether the store may answer later."""
     if disk_is_full(error):
         return False
@@ -54,7 +54,7 @@ def disk_is_full(error: BaseException | None) -> bool:
     return False
 
 
-def patiently(call: Callable[[], T], uri: str, patience_s: float) -> T:
+def call_patiently(call: Callable[[], T], uri: str, patience_s: float) -> T:
     """The result of a call, made again while the store is away.
 
     Raises:
@@ -69,32 +69,34 @@ def patiently(call: Callable[[], T], uri: str, patience_s: float) -> T:
         except TrackingError:
             raise
         except Exception as error:
-            if not away(error):
-                raise refused(error, uri) from error
+            if not is_away(error):
+                raise refusal(error, uri) from error
             if time.monotonic() + pause > deadline:
-                raise gone(error, uri, patience_s) from error
+                raise outage(error, uri, patience_s) from error
             if pause == FIRST_PAUSE_S:
-                log.warning("The tracking store %s does not answer; waiting for it.", masked(uri))
+                log.warning(
+                    "The tracking store %s does not answer; waiting for it.", hide_passwords(uri)
+                )
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)
 
 
-def refused(error: Exception, uri: str) -> TrackingError:
+def refusal(error: Exception, uri: str) -> TrackingError:
     """What to raise for a store's own no."""
     if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
         return RunNotFoundError(reason(error))
     if disk_is_full(error):
         return TrackingError(
-            f"The disk of the tracking store {masked(uri)} is full: {reason(error)}. What was "
+            f"The disk of the tracking store {hide_passwords(uri)} is full: {reason(error)}. What was "
             "stored until then is kept. Free some, or set WORKBENCH_HOME (or MLFLOW_TRACKING_URI) "
             "to another disk."
         )
-    return TrackingError(f"The tracking store {masked(uri)} refused: {reason(error)}")
+    return TrackingError(f"The tracking store {hide_passwords(uri)} refused: {reason(error)}")
 
 
-def gone(error: Exception, uri: str, patience_s: float) -> TrackingError:
+def outage(error: Exception, uri: str, patience_s: float) -> TrackingError:
     """What to raise for a store that did not come back."""
     return TrackingError(
-        f"The tracking store {masked(uri)} did not answer for {patience_s:g} s: {reason(error)}. "
+        f"The tracking store {hide_passwords(uri)} did not answer for {patience_s:g} s: {reason(error)}. "
         "Start it again; what was stored until then is kept."
     )

@@ -62,7 +62,7 @@ class Series:
     def __contains__(self, name: str) -> bool:
         return name in self._steps
 
-    def fresh(self, values: Mapping[str, float], step: int) -> dict[str, float]:
+    def add(self, values: Mapping[str, float], step: int) -> dict[str, float]:
         """Those of `values` that are new at this step, and `best/<metric>` where one is the best
         so far."""
         found: dict[str, float] = {}
@@ -76,7 +76,7 @@ class Series:
                 self._best[name] = found[BEST + name] = value
         return found
 
-    def seen(self, name: str, values: Mapping[int, float]) -> None:
+    def add_stored(self, name: str, values: Mapping[int, float]) -> None:
         """Take over what is stored already: step to value."""
         self._steps.setdefault(name, set()).update(values)
         for value in values.values():

@@ -72,7 +72,7 @@ def artifact_root(uri: str, experiment: str) -> str | None:
     return (folder / "artifacts" / name).as_uri()
 
 
-def masked(text: str) -> str:
+def hide_passwords(text: str) -> str:
     """Text with the passwords of the addresses in it hidden."""
     text = re.sub(r"(://[^:/@\s]*):\S*@", r"\1:***@", text)
     text = re.sub(r"(?i)\b(password|token|secret)=[^&\s]+", r"\1=***", text)
@@ -82,7 +82,7 @@ def masked(text: str) -> str:
 def reason(error: BaseException) -> str:
     """The first line of an error, without passwords."""
     lines = str(error).strip().splitlines()
-    return masked(lines[0] if lines else type(error).__name__)
+    return hide_passwords(lines[0] if lines else type(error).__name__)
 
 
 def connect(uri: str | None = None) -> MlflowClient:
@@ -111,12 +111,12 @@ def connect(uri: str | None = None) -> MlflowClient:
         raise
     except ModuleNotFoundError as error:
         raise TrackingError(
-            f"The tracking store {masked(uri)} needs the Python package {error.name!r}. Install it "
+            f"The tracking store {hide_passwords(uri)} needs the Python package {error.name!r}. Install it "
             f"beside the workbench: pip install {_DRIVERS.get(error.name or '', error.name)}."
         ) from error
     except Exception as error:  # MLflow, SQLAlchemy, a database's driver, requests: all have own
         raise TrackingError(
-            f"The tracking store {masked(uri)} cannot be used: {reason(error)}. {_WAY_OUT}"
+            f"The tracking store {hide_passwords(uri)} cannot be used: {reason(error)}. {_WAY_OUT}"
         ) from error
     return client
 
@@ -138,7 +138,7 @@ def check(uri: str | None = None) -> str:
             )
         return f"{uri} (made by the first run)"
     count = len(connect(uri).search_experiments(max_results=1000))
-    return f"{masked(uri)} ({count} experiment{'s' * (count != 1)})"
+    return f"{hide_passwords(uri)} ({count} experiment{'s' * (count != 1)})"
 
 
 def _scheme(uri: str) -> str:
@@ -152,7 +152,7 @@ def _check_scheme(uri: str) -> None:
     if scheme not in _PORTS and sqlite_file(uri) is None:
         raise TrackingError(
             "A tracking store is an MLflow server (http://host:port) or a database "
-            f"(sqlite:////folder/mlflow.db, postgresql://...), got {masked(uri)!r}. Folders of files "
+            f"(sqlite:////folder/mlflow.db, postgresql://...), got {hide_passwords(uri)!r}. Folders of files "
             f"are no longer a store since MLflow 3. {_WAY_OUT}"
         )
 
@@ -171,7 +171,7 @@ def _reach(uri: str) -> None:
         socket.create_connection((unquote(parts.hostname), port), timeout=_REACH_S).close()
     except OSError as error:
         raise TrackingError(
-            f"The tracking store {masked(uri)} cannot be reached: {error.strerror or error} "
+            f"The tracking store {hide_passwords(uri)} cannot be reached: {error.strerror or error} "
             f"({parts.hostname}, port {port}). {_WAY_OUT}"
         ) from error
 

@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from tracking.compare import differing, metrics, over_seeds
+from tracking.compare import find_differences, metrics, summarize_seeds
 from tracking.run import Run
 
 
@@ -18,8 +18,8 @@ def run(run_id: str, params: dict[str, str], **values: float) -> Run:
 
 def test_parameters_that_differ() -> None:
     runs = [run("a", {"x": "1", "y": "2"}), run("b", {"x": "1", "y": "3"}), run("c", {"x": "1"})]
-    assert differing(runs) == {"y": ["2", "3", None]}
-    assert differing(runs[:1]) == differing([]) == {}
+    assert find_differences(runs) == {"y": ["2", "3", None]}
+    assert find_differences(runs[:1]) == find_differences([]) == {}
 
 
 def test_a_table_of_metrics() -> None:
@@ -34,7 +34,7 @@ def test_mean_and_spread_over_seeds() -> None:
         params = {"rate": rate, "training.seed": str(seed), "data.seed": str(seed), "same": "x"}
         return run(run_id, params, **values)
 
-    table = over_seeds(
+    table = summarize_seeds(
         [
             seeded("z", "0.1", 0, acc=0.5),
             seeded("a", "0.2", 0, acc=0.7),
@@ -55,5 +55,5 @@ def test_mean_and_spread_over_seeds() -> None:
 
 
 def test_no_run_has_the_metric() -> None:
-    table = over_seeds([run("a", {"x": "1"}, loss=1.0)], "acc")
+    table = summarize_seeds([run("a", {"x": "1"}, loss=1.0)], "acc")
     assert table.empty and "mean" in table.columns

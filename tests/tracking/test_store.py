@@ -11,7 +11,7 @@ import pytest
 
 from tracking import MlflowRecorder, Reader, check, store_uri
 from tracking.errors import TrackingError
-from tracking.store import artifact_root, connect, masked, sqlite_file
+from tracking.store import artifact_root, connect, hide_passwords, sqlite_file
 
 
 def test_which_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +135,7 @@ def test_a_database_whose_driver_is_not_installed() -> None:
     ],
 )
 def test_passwords_are_masked(address: str) -> None:
-    shown = masked(address)
+    shown = hide_passwords(address)
     assert "host" in shown and "***" in shown
     assert not any(part in shown for part in ("s3", "cret", "cr/et"))
 

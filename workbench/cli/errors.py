@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
-from tracking.store import masked
+from tracking import hide_passwords
 from workbench.errors import INTERRUPTED, WorkbenchError, exit_code
 from workbench.home import logs_folder
 
@@ -49,11 +49,11 @@ class CommandGroup(TyperGroup):
 def report(error: Exception) -> int:
     """Print an error's message and log; return the exit code."""
     if os.environ.get("WORKBENCH_DEBUG"):
-        print(masked("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+        print(hide_passwords("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     code = exit_code(error)
-    message = masked(str(error)) or type(error).__name__
+    message = hide_passwords(str(error)) or type(error).__name__
     if code == 1 and not isinstance(error, WorkbenchError):
-        message = masked(_describe_fault(error))
+        message = hide_passwords(_describe_fault(error))
     log = getattr(error, "log", None)  # a job's log, which has the error already
     if log is None and (log := find_own_log()) is not None:
         _append(log, error)
@@ -85,7 +85,7 @@ def find_own_log() -> Path | None:
 def _append(log: Path, error: Exception) -> None:
     try:
         with log.open("a") as file:
-            file.write(masked("".join(traceback.format_exception(error))))
+            file.write(hide_passwords("".join(traceback.format_exception(error))))
     except OSError:
         return  # the message on the terminal matters more
 

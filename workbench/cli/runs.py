@@ -80,13 +80,13 @@ def compare_runs(
 
     `workbench compare latest 4567cdef --json`
     """
-    from tracking import Reader, differing
+    from tracking import Reader, find_differences
 
     if len(run) < 2:
         raise typer.BadParameter(f"name at least two runs, got {len(run)}.")
     reader = Reader()
     chosen = [reader.run(name) for name in run]
-    settings = differing(chosen)
+    settings = find_differences(chosen)
     names = sorted({n for r in chosen for n in r.metrics if not n.startswith("health/")})
     metrics = {name: [r.metrics.get(name) for r in chosen] for name in names}
     if json:

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 
 from nets.config import flatten
-from tracking.store import masked
+from tracking import hide_passwords
 from workbench.experiments.experiment import Experiment
 
 _PACKAGES = ("ray", "raydp", "pyspark", "torch", "mlflow", "numpy", "ray-on-spark-workbench")
@@ -34,7 +34,7 @@ def params(experiment: Experiment) -> dict[str, Any]:
 def without_passwords(value: Any) -> Any:
     """A setting, or a tree of them, as it is recorded: passwords in addresses are hidden."""
     if isinstance(value, str):
-        return masked(value) if "://" in value else value
+        return hide_passwords(value) if "://" in value else value
     if isinstance(value, Mapping):
         return {key: without_passwords(part) for key, part in value.items()}
     return [without_passwords(part) for part in value] if isinstance(value, list) else value

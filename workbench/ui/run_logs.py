@@ -6,7 +6,7 @@ import socket
 from datetime import datetime
 from pathlib import Path
 
-from tracking.store import masked
+from tracking import hide_passwords
 from workbench.home import home_folder, jobs_folder, logs_folder
 from workbench.jobs.folder import Jobs
 from workbench.ui import store
@@ -80,6 +80,6 @@ def _read(path: Path, most: int) -> str:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - most))
-            return masked(file.read().decode(errors="replace"))
+            return hide_passwords(file.read().decode(errors="replace"))
     except OSError as error:
         raise Missing(f"The log {path} cannot be read: {error.strerror}.") from error

@@ -14,11 +14,10 @@ import streamlit as st
 
 import tracking
 from nets import best_epoch
-from tracking import Reader, edit, open_table, store_uri
+from tracking import Reader, edit, hide_passwords, open_table, store_uri
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
 from tracking.query import KINDS, START, Names, Query, Table
 from tracking.query import Page as TablePage
-from tracking.store import masked
 
 # Copying a file of a kilobyte is no reason for a progress bar in the UI's log
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -100,7 +99,7 @@ class Page:
 
 def shown_uri() -> str:
     """The tracking store's address for people, without its password."""
-    return masked(uri())
+    return hide_passwords(uri())
 
 
 def uri() -> str:

@@ -14,7 +14,7 @@ import streamlit as st
 
 from nets.config import from_dict, to_dict
 from nets.errors import ConfigError
-from tracking.store import masked
+from tracking import hide_passwords
 from workbench.experiments import load_experiment, names
 from workbench.experiments.experiment import Experiment
 from workbench.home import jobs_folder
@@ -69,7 +69,7 @@ def _form() -> None:
             st.error(problem, icon=":material/error:")
     arguments = [what or "train", base_name, *forms.arguments(changes)]
     st.markdown("**The same from a terminal**")
-    st.code(masked(shlex.join(["workbench", *arguments])), language="bash", wrap_lines=True)
+    st.code(hide_passwords(shlex.join(["workbench", *arguments])), language="bash", wrap_lines=True)
     if st.button(
         "Start", key="start", type="primary", icon=":material/play_arrow:", disabled=bool(problems)
     ):
@@ -298,12 +298,14 @@ def _job(job: Job) -> None:
     st.page_link("views/runs.py", label="See its runs", icon=":material/table_rows:")
     own = not job.resident and len(job.command) > 3  # python -m workbench ...
     command = ["workbench", *job.command[3:]] if own else job.command
-    st.code(masked(shlex.join(command)), language="bash", wrap_lines=True)
-    lines = masked(queue().log(job.id)).strip().splitlines()
+    st.code(hide_passwords(shlex.join(command)), language="bash", wrap_lines=True)
+    lines = hide_passwords(queue().log(job.id)).strip().splitlines()
     st.code("\n".join(lines[-_LINES:]) or "No output yet.", language=None, wrap_lines=True)
     if len(lines) > _LINES:
         st.caption(f"The last {_LINES} lines.")
-    parts.download("Log", lambda: masked(queue().log(job.id, 2**20)), f"{job.id}.log", "text/plain")
+    parts.download(
+        "Log", lambda: hide_passwords(queue().log(job.id, 2**20)), f"{job.id}.log", "text/plain"
+    )
 
 
 main()
