@@ -116,7 +116,7 @@ def test_a_source_is_named_by_experiment_path_or_settings(tmp_path: Path) -> Non
     assert _experiment(settings, None, None).data.source == ImageFolderSource(
         path="x", shape=(1, 8, 8)
     )
-    with pytest.raises(ConfigError, match="SOURCE is no JSON"):
+    with pytest.raises(ConfigError, match="SOURCE is not JSON"):
         _experiment("{kind", None, None)
     with pytest.raises(ConfigError, match="Unknown experiment 'nowhere'"):
         _experiment("nowhere", None, None)
