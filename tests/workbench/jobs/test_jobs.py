@@ -211,10 +211,12 @@ def test_jobs_are_listed_followed_and_cancelled(bench: Bench) -> None:
     process, job = bench.training()
     assert "running" in bench.run("jobs")[0]
     follower = bench.start("jobs", job.id)
+    assert follower.stderr is not None
+    assert any("epoch 1/100000" in line for line in follower.stderr)
     bench.run("jobs", job.id[-6:], "--cancel")
     assert process.wait(timeout=60) == 130
-    _, err = follower.communicate(timeout=60)
-    assert "epoch 1/100000" in err
+    follower.communicate(timeout=60)
+    assert follower.returncode == 0
     listed = json.loads(bench.run("jobs", "--json")[0])
     assert listed[0]["id"] == job.id and listed[0]["state"] == "stopped"
 
