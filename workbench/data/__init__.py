@@ -1,4 +1,4 @@
-"""From a source to the canonical DataFrame, split and measured; all of it done by Spark."""
+"""From a source to the canonical DataFrame, which Spark reads, splits and measures."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 @contextmanager
 def limit_batches(canonical: CanonicalFrame) -> Iterator[None]:
-    """While the block runs, Arrow batches of a table's rows hold some megabytes, not 10,000 rows."""
+    """While the block runs, an Arrow batch holds some megabytes of rows, not 10,000 rows."""
     with limit_batch_bytes(
         canonical.frame.sparkSession, max(canonical.spec.num_bytes, canonical.row_bytes or 0)
     ):
@@ -26,10 +26,11 @@ def limit_batches(canonical: CanonicalFrame) -> Iterator[None]:
 
 @contextmanager
 def limit_batch_bytes(spark: SparkSession, row_bytes: int) -> Iterator[None]:
-    """While the block runs, Arrow batches of rows of `row_bytes` hold some megabytes.
+    """The same for rows of `row_bytes`.
 
-    Spark counts rows, whatever their size, and builds a batch in direct memory of which a JVM has as
-    much as heap: 10,000 pictures of 224x224 would be 1.5 GB, twice over while the buffer grows.
+    Spark's own limit counts rows, whatever their size. It builds a batch in direct memory, and a JVM
+    may have as much of that as of heap: 10,000 pictures of 224x224 are 1.5 GB, and twice that while
+    the buffer grows.
     """
     before = spark.conf.get(_SETTING)
     rows = max(1, _BATCH_BYTES // row_bytes)

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """What the labels of a forecast are, in terms of the features it is made from."""
+    """How the labels of a forecast follow from the features."""
 
     targets: tuple[int, ...]
     """Channels of the features that are forecast."""
     horizon: int
     """Steps ahead; labels are (horizon * targets), all targets of the first step first."""
     season: int | None
-    """Steps after which things repeat, at most those of a sample; None: nothing known to."""
+    """Steps after which values repeat, at most those of a sample; None: no season is known."""
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """The channel that each output is a later value of."""
+        """For each output, the channel whose later value it is."""
         return self.targets * self.horizon
 
 
 @dataclass(frozen=True, kw_only=True)
 class CanonicalFrame:
-    """Samples in Spark, one a row, and what they are."""
+    """Samples in Spark, one per row, with their spec and labels."""
 
     frame: DataFrame
     """features (binary: the sample's raw bytes), label (long, or double and array<float> for
@@ -46,26 +46,27 @@ class CanonicalFrame:
     num_outputs: int
     """Classes, or values to predict."""
     bad: DataFrame | None = None
-    """Rows set aside: key, reason; None where a source cannot have any."""
+    """Rows that cannot be used: key, reason; None where a source cannot have any."""
     encode: Callable[[CanonicalFrame], CanonicalFrame] | None = None
-    """What is left to do once `split` is filled, where samples can only be made then: fit a vocabulary
-    on the training split, cut windows that stay within a split. Until then `frame` has no features."""
+    """The last step, for samples that depend on the split: it fits a vocabulary on the training split,
+    or cuts windows that stay within a split. It runs once `split` is filled; until then `frame` has no
+    features."""
     text: TextEncoding | None = None
-    """Text: how it became token ids, and how new text will."""
+    """Text: the encoding into token ids, which scoring uses too."""
     forecast: Forecast | None = None
-    """Forecasts: what is predicted from what."""
+    """Forecasts: the channels that are predicted, and how far ahead."""
     measures: Mapping[str, Column] = field(default_factory=dict)
     """More figures for the run's record: aggregates of the frame, by name."""
     decoded: DataFrame | None = None
-    """A persisted step between source and frame; to be released once the data is converted."""
+    """A persisted step between source and frame; the caller unpersists it after use."""
     cache: Path | None = None
-    """Folder the frame is read from and that can go once the data is converted."""
+    """Temporary folder that the frame is read from; the caller removes it after use."""
     official_test: bool | None = None
-    """Whether the source itself says which rows are the test set; None: not known without looking."""
+    """Whether the source names its test rows; None: only reading it shows that."""
     plan: int | None = None
-    """A hash of what Spark was asked to read (DataFrame.semanticHash); the same within a session only."""
+    """DataFrame.semanticHash: a hash of Spark's plan, comparable within one session only."""
     row_bytes: int | None = None
-    """Bytes of the largest row as the source has it; None: no larger than a sample."""
+    """Bytes of the largest row as the source stores it; None: no larger than a sample."""
 
 
 Table = CanonicalFrame

@@ -13,7 +13,7 @@ from workbench.data.sources import DigitsSource, SeriesSource, Source
 
 @config
 class SplitConfig:
-    """Shares of the rows held out, stratified by label and reproducible from the seed."""
+    """Shares of the rows that are held out, stratified by label and reproducible from the seed."""
 
     by: Literal["rows", "group", "time"] = "rows"
     """rows: each by itself; group: rows of a group (a column of the source, an entity of a series) stay together; time: the last rows are held out, the very last ones as test."""
@@ -48,7 +48,7 @@ class SplitConfig:
 
 @config
 class DataConfig:
-    """A source, its split, and the limits within which it is prepared."""
+    """A source, its split, and limits for its preparation."""
 
     source: Source = DigitsSource()
     """Where rows come from."""

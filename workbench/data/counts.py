@@ -1,4 +1,4 @@
-"""What was read, counted by Spark, for the run: rows, classes, bad rows, a hash of the content."""
+"""Counts by Spark, for the run's record: rows, classes, bad rows, a hash of the content."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _BAD_SHOWN = 20
 
 
 def record(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:
-    """Counts of a loaded table, for the run: this is where Spark does the reading.
+    """Counts of loaded rows, for the run. Spark reads the source here.
 
-    `content` is a hash of all good rows, in whatever order and partitions: two runs with the same
-    one have seen the same samples, labels and keys in the same splits.
+    `content` is a hash of all good rows that does not depend on their order or partitions: two runs
+    with the same one used the same samples, labels and keys in the same splits.
 
     Raises:
         DataError: a split is empty, a class has no training rows, or more than
@@ -30,7 +30,10 @@ def record(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:
 
 
 def refuse(summary: dict[str, Any], labels: tuple[str, ...] | None, config: DataConfig) -> None:
-    """What makes surveyed data unfit to train on.
+    """Refuse data that cannot be trained on.
+
+    Args:
+        summary: from `summarize`.
 
     Raises:
         DataError: as `record` does.
@@ -40,14 +43,14 @@ def refuse(summary: dict[str, Any], labels: tuple[str, ...] | None, config: Data
         shown = "; ".join(f"{row['key']}: {row['reason']}" for row in bad["examples"][:3])
         raise DataError(
             f"{bad['rows']} of {good + bad['rows']} rows are bad, more than data.max_bad_share "
-            f"{config.max_bad_share:g} allows: {shown}. Mend or remove them, or raise the share."
+            f"{config.max_bad_share:g} allows: {shown}. Repair or remove them, or raise the share."
         )
     counts = summary["class_counts"] or {name: [rows] for name, rows in summary["rows"].items()}
     check_splits(counts, labels, config.split)
 
 
 def summarize(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:
-    """The figures of `record`, whatever they are: nothing is refused."""
+    """The figures of `record`; nothing is refused."""
     counts, content = _count_classes(canonical)
     return {
         "class_counts": counts if canonical.labels is not None else {},
@@ -69,7 +72,8 @@ def _count_classes(canonical: CanonicalFrame) -> tuple[dict[str, list[int]], str
     names = ("features", "label", "key", "split", "length", "weight")
     columns = [name for name in names if name in canonical.frame.columns]
     classes = ["label"] if canonical.labels is not None else []
-    # Either alone could collide on purpose or by pairs; sums wrap in 64 bits as decimals do not.
+    # Equal rows cancel out in pairs in the xor, and sums alone could be forged. The sum is of
+    # decimals: 64-bit integers would overflow.
     digest = F.xxhash64(*columns)
     figures = (
         F.count(F.lit(1)).alias("rows"),

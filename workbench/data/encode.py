@@ -1,7 +1,7 @@
-"""Arrow batches of a user's columns as canonical rows; what cannot be one, with the reason.
+"""Arrow batches of a user's columns as canonical rows; a row that cannot become one gets a reason.
 
-Everything here runs in Spark's Python workers, without Spark: arrays in, arrays out, and no loop
-over rows but the one that decodes pictures.
+This runs in Spark's Python workers and uses arrays only, no Spark. Only pictures are decoded in a
+loop over rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SPLITS = ("train", "validation", "test")
 Encoding = Literal["pictures", "raw", "structs", "numbers"]
 
 _SLICE_BYTES = 8 * 2**20
-"""Features held at once by a task, however many rows Spark sends in one batch."""
+"""Features that a task encodes at once, however many rows Spark sends in one batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,35 +35,35 @@ class Recipe:
     """How the columns of an Arrow batch become canonical rows."""
 
     encoding: Encoding
-    """What `features` holds: encoded pictures (bytes, or text in base64), samples as raw bytes,
+    """Content of `features`: encoded pictures (bytes, or text in base64), samples as raw bytes,
     Spark's image structs, or lists of numbers."""
     spec: TensorSpec
     labels: tuple[str, ...] | None
     """Class names by index; None for measured values."""
     num_outputs: int
-    """Classes, or measured values of a row."""
+    """Number of classes, or of measured values in a row."""
 
 
 def canonical_rows(batches: Iterator[pa.RecordBatch], recipe: Recipe) -> Iterator[pa.RecordBatch]:
-    """Rows with features (binary), label, key, split, the others where present, and reason.
+    """Rows with features (binary), label, key, split, the optional columns, and reason.
 
     Args:
-        batches: features; label as text (classes) or doubles; key, split; maybe length, weight,
-            group, time.
+        batches: features; label as text (classes) or doubles; key, split; optional are length,
+            weight, group, time.
     """
     step = max(1, _SLICE_BYTES // recipe.spec.num_bytes)
     for batch in batches:
         for start in range(0, batch.num_rows, step):
-            yield _canonical(batch.slice(start, step), recipe)
+            yield _encode_batch(batch.slice(start, step), recipe)
 
 
-def _canonical(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
+def _encode_batch(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
     import pyarrow as pa
 
     columns = {name: batch.column(name) for name in batch.schema.names}
     spec = recipe.spec
     samples, reasons, lengths = encode_features(columns["features"], recipe.encoding, spec)
-    label = _label(columns["label"], recipe, reasons)
+    label = _encode_label(columns["label"], recipe, reasons)
     for name in ("split", "weight", "length"):
         if name in columns:
             _check(name, columns[name], spec, reasons)
@@ -92,30 +92,30 @@ def encode_features(
     """A column's values as samples.
 
     Returns:
-        samples (n, spec.num_bytes) uint8; for each the reason why it cannot be one, or None;
+        samples (n, spec.num_bytes) uint8; for each, the reason why the value is unusable, or None;
         lengths (n,) int32 where a value may have fewer steps than the spec, else None.
     """
     samples = np.zeros((len(column), spec.num_bytes), np.uint8)
     if encoding == "numbers":
-        return samples, *_numbers(column, spec, samples)
+        return samples, *_encode_numbers(column, spec, samples)
     return samples, _READERS[encoding](column, spec, samples), None
 
 
 def has_variable_length(spec: TensorSpec) -> bool:
-    """Whether a list may have fewer steps than the spec: it is padded, and its length kept."""
+    """Whether a list may have fewer steps than the spec. It is padded then, and its length kept."""
     return spec.kind in ("tokens", "series")
 
 
 def _set_reason(reasons: list[str | None], rows: np.ndarray, reason: str) -> None:
-    """That reason to the rows that have none yet."""
+    """Set the reason of those rows, unless a row has one."""
     for row in np.flatnonzero(rows):
         reasons[row] = reasons[row] or reason
 
 
-# ---- features: each fills `samples`, (n, spec.num_bytes) uint8
+# ---- features: each function fills `samples`, (n, spec.num_bytes) uint8
 
 
-def _pictures(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
+def _encode_pictures(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
     import pyarrow as pa
 
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
@@ -134,7 +134,7 @@ def _pictures(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[s
     return reasons
 
 
-def _raw(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
+def _encode_raw(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
     reasons: list[str | None] = [None] * len(column)
     size = np.diff(_offsets(column))
     null = column.is_null().to_numpy(zero_copy_only=False)
@@ -155,8 +155,8 @@ def _raw(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | 
     return reasons
 
 
-def _structs(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
-    """Spark's image format: rows of pixels from the top, channels as OpenCV has them (BGR, BGRA)."""
+def _encode_structs(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
+    """Spark's image format: rows of pixels from the top, channels in OpenCV's order (BGR, BGRA)."""
     from PIL import Image
 
     reasons: list[str | None] = []
@@ -179,32 +179,36 @@ def _structs(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[st
     return reasons
 
 
-_READERS: dict[str, Any] = {"pictures": _pictures, "raw": _raw, "structs": _structs}
+_READERS: dict[str, Any] = {
+    "pictures": _encode_pictures,
+    "raw": _encode_raw,
+    "structs": _encode_structs,
+}
 
 
-def _numbers(
+def _encode_numbers(
     column: pa.Array, spec: TensorSpec, samples: np.ndarray
 ) -> tuple[list[str | None], np.ndarray | None]:
     """Lists of numbers; those of tokens and series may be shorter and are padded with zeros."""
-    wanted = math.prod(spec.shape)
-    step = wanted // spec.shape[0]
+    full = math.prod(spec.shape)
+    step = full // spec.shape[0]
     out = samples.view(spec.dtype)
     offsets = _offsets(column)
     sizes = np.diff(offsets)
     null = column.is_null().to_numpy(zero_copy_only=False)
-    fits = sizes == wanted
+    fits = sizes == full
     if has_variable_length(spec):
-        fits = (sizes > 0) & (sizes <= wanted) & (sizes % step == 0)
+        fits = (sizes > 0) & (sizes <= full) & (sizes % step == 0)
     fits &= ~null
     flat = column.values.slice(offsets[0], offsets[-1] - offsets[0]).to_numpy(zero_copy_only=False)
-    values = np.zeros((len(column), wanted), np.float64)
-    there = np.arange(wanted) < np.where(fits, sizes, 0)[:, None]
-    values[there] = flat[np.repeat(fits, sizes)]
+    values = np.zeros((len(column), full), np.float64)
+    present = np.arange(full) < np.where(fits, sizes, 0)[:, None]
+    values[present] = flat[np.repeat(fits, sizes)]
     reasons: list[str | None] = [None] * len(column)
     _set_reason(reasons, null, "the features are null")
     for row in np.flatnonzero(~fits & ~null):
         most = "at most " if has_variable_length(spec) else ""
-        reasons[row] = f"{sizes[row]} numbers, {most}{wanted} are a sample {spec.shape}"
+        reasons[row] = f"{sizes[row]} numbers, {most}{full} are a sample {spec.shape}"
     if spec.dtype == "uint8":
         odd = (values != np.round(values)) | (values < 0) | (values > 255)
         _set_reason(reasons, odd.any(axis=1), "a value that is no whole number from 0 to 255")
@@ -218,7 +222,7 @@ def _numbers(
 def _check_values(
     values: np.ndarray, spec: TensorSpec, rows: np.ndarray, reasons: list[str | None]
 ) -> None:
-    """Reasons for numbers no net can take. values: (n, prod(shape))."""
+    """Set reasons for numbers that no net can take. values: (n, prod(shape))."""
     if spec.dtype == "float32":
         with np.errstate(over="ignore"):
             odd = ~np.isfinite(values.astype(np.float32)).all(axis=1)
@@ -229,16 +233,16 @@ def _check_values(
 
 
 def _offsets(column: pa.Array) -> np.ndarray:
-    """Where each value of a binary or list array begins and the last one ends, (n + 1,)."""
+    """Where each value of a binary or list array begins, and where the last one ends, (n + 1,)."""
     width = np.int64 if str(column.type).startswith("large") else np.int32
-    found = np.frombuffer(column.buffers()[1] or b"", width)
-    return found[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    offsets = np.frombuffer(column.buffers()[1] or b"", width)
+    return offsets[column.offset : column.offset + len(column) + 1].astype(np.int64)
 
 
 # ---- label, split, weight, length
 
 
-def _label(column: pa.Array, recipe: Recipe, reasons: list[str | None]) -> pa.Array:
+def _encode_label(column: pa.Array, recipe: Recipe, reasons: list[str | None]) -> pa.Array:
     """Class index (int64) or value(s) (float64, or lists of float32)."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -258,10 +262,10 @@ def _label(column: pa.Array, recipe: Recipe, reasons: list[str | None]) -> pa.Ar
         return pa.array(values, pa.float64())
     values = np.zeros((len(column), recipe.num_outputs), np.uint32).view(np.float32)
     spec = TensorSpec(kind="vector", shape=(recipe.num_outputs,))
-    found, _ = _numbers(column, spec, values.view(np.uint8))
-    for place, reason in enumerate(found):
+    label_reasons, _ = _encode_numbers(column, spec, values.view(np.uint8))
+    for row, reason in enumerate(label_reasons):
         if reason is not None:
-            reasons[place] = reasons[place] or f"the label: {reason}"
+            reasons[row] = reasons[row] or f"the label: {reason}"
     bounds = np.arange(len(column) + 1, dtype=np.int32) * recipe.num_outputs
     return pa.ListArray.from_arrays(bounds, values.reshape(-1))
 

@@ -1,4 +1,4 @@
-"""Two runs with the same fingerprint have seen the same tensors."""
+"""Fingerprints of prepared data: two runs with the same one trained on the same tensors."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _VERSION = 2
 def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
     """Hash of the source's settings and files, the split and the preparation; 16 hex digits.
 
-    Files count by path below the source, size and time of change: reading gigabytes to name them
-    would cost more than preparing them again.
+    A file counts by its path below the source, size and time of change. Reading gigabytes to hash
+    them would cost more than preparing them again.
     """
     facts = {
         "version": _VERSION,
@@ -40,7 +40,7 @@ def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
 def content_fingerprint(
     content: str, canonical: CanonicalFrame, preparation: PreparationConfig
 ) -> str:
-    """The same for rows that no source describes: from the hash of their content."""
+    """The same for rows without a source: from the hash of their content."""
     facts = {
         "version": _VERSION,
         "content": content,

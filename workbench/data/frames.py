@@ -43,10 +43,10 @@ def from_dataframe(
     group: str | None = None,
     time: str | None = None,
 ) -> CanonicalFrame:
-    """The columns of a DataFrame as a `CanonicalFrame`; one Spark job for the classes, the rest is lazy.
+    """The columns of a DataFrame as a `CanonicalFrame`. One Spark job finds the classes; the rest is lazy.
 
-    A row that cannot be used (null, NaN, a wrong size, an unknown label) is in `CanonicalFrame.bad` with its
-    key and the reason.
+    Rows that cannot be used (null, NaN, a wrong size, an unknown label) are in `CanonicalFrame.bad`
+    with key and reason.
 
     Args:
         features: one column of encoded pictures (binary, or base64 text), of samples as raw bytes
@@ -54,22 +54,23 @@ def from_dataframe(
             arrays of numbers (nested for series: steps of channels); or several numeric columns,
             which become a vector. Arrays of tokens and series may have fewer steps than the spec.
         label: text, a boolean or a whole number is a class; float and double, and arrays of
-            them, are measured values. None: there is none (autoencoders); it becomes 0.
-        spec: what a sample is. None: found from the first row (pictures: its size and channels).
+            them, are measured values. None: there is no label (autoencoders); it becomes 0.
+        spec: shape and dtype of a sample. None: taken from the first row (pictures: its size and
+            channels).
         split: column of "train", "validation", "test" or null (drawn by the split's settings). Where
-            it has "test" and no "validation", "train" is drawn from too.
-        weight: column of how much a row counts in the loss, >= 0.
+            it has "test" and no "validation", validation rows are drawn from "train" too.
+        weight: column with the weight of a row in the loss, >= 0.
         length: column of valid steps, where `features` is padded already.
         labels: class names by index. "fit": the different values of `label`, in order, also where
-            it is float or double (Spark ML's habit).
-        key: column that names rows, unique and the same at every reading; it decides the split.
-            None: a hash of features and label, so that equal rows share it.
+            it is float or double (as Spark ML's estimators expect).
+        key: column that names rows, unique and the same at every reading; the split follows from it.
+            None: a hash of features and label, which equal rows share.
         group: column whose equal values stay together where `data.split.by` is group.
-        time: column of numbers, dates or timestamps that rows are ordered by where it is time.
+        time: column of numbers, dates or timestamps that orders the rows where `data.split.by` is time.
 
     Raises:
-        DataError: a column is missing or has a type that is none of these, there is no usable
-            row, or there are more than MAX_CLASSES classes.
+        DataError: a column is missing or has another type, there is no usable row, or there are more
+            than MAX_CLASSES classes.
     """
     from pyspark.sql import functions as F
 
@@ -113,13 +114,13 @@ def from_dataframe(
 def encode_frame(
     chosen: DataFrame, recipe: Recipe, *, num_rows: int | None = None, official_test: bool | None
 ) -> CanonicalFrame:
-    """A `CanonicalFrame` of rows that are read as the recipe says.
+    """The rows encoded by the recipe, and the bad rows with reasons.
 
     Args:
-        chosen: features, label (text for classes, else double or array<float>), key, split, and
-            where there are any weight (float), length (int), group (string), time (double).
-        num_rows: rows there are; None: not known, then the partitions stay as they are.
-        official_test: whether `split` says "test" somewhere; None: not known.
+        chosen: features, label (text for classes, else double or array<float>), key, split; optional
+            are weight (float), length (int), group (string), time (double).
+        num_rows: rows of `chosen`; None: not known, and the partitions stay as they are.
+        official_test: whether some row's `split` is "test"; None: not known.
     """
     from pyspark.sql import functions as F
 
@@ -157,7 +158,7 @@ def _is_numeric(df: DataFrame, label: str | None) -> bool:
 def _label(
     df: DataFrame, label: str | None, labels: Sequence[str] | Literal["fit"] | None
 ) -> tuple[Column, Any]:
-    """The label as text or as double(s); the class names, "fit" for still unknown, None for values."""
+    """The label as text or as double(s), and the class names: "fit" if not known yet, None for values."""
     from pyspark.sql import functions as F
     from pyspark.sql import types as T
 
@@ -166,19 +167,17 @@ def _label(
     column, kind = F.col(quote(label)), df.schema[label].dataType
     if isinstance(labels, str) and labels != "fit":
         raise DataError(f'labels must be a list of class names, "fit" or None, got {labels!r}.')
-    wanted: Any = labels if labels is None or labels == "fit" else tuple(map(str, labels))
+    names: Any = labels if labels is None or labels == "fit" else tuple(map(str, labels))
     if isinstance(kind, (T.FloatType, T.DoubleType, T.DecimalType)):
         double = column.cast("double")
         value = F.when(~F.isnan(double), double)
-        # 1.0 is the class "1", as StringIndexer's numbers are.
+        # 1.0 is the class "1": StringIndexer's indices are doubles.
         whole = F.when(value == F.floor(value), value.cast("long").cast("string"))
-        return (
-            (value, None) if wanted is None else (F.coalesce(whole, value.cast("string")), wanted)
-        )
+        return (value, None) if names is None else (F.coalesce(whole, value.cast("string")), names)
     if isinstance(kind, T.ArrayType) and is_number(kind.elementType):
         return column.cast("array<float>"), None
     if isinstance(kind, (T.StringType, T.IntegralType, T.BooleanType)):
-        return column.cast("string"), "fit" if wanted is None else wanted
+        return column.cast("string"), "fit" if names is None else names
     raise DataError(
         f"label {label!r} is {kind.simpleString()}. It must be text, a boolean or a number (classes), "
         "or float, double or an array of them (measured values)."
@@ -186,12 +185,12 @@ def _label(
 
 
 def _summarize(
-    chosen: DataFrame, wanted: Any, numeric: bool
+    chosen: DataFrame, labels: Any, numeric: bool
 ) -> tuple[tuple[str, ...] | None, int, set[str | None], int | None]:
-    """Class names, rows, the values of `split`, and the largest row's bytes: one job for all."""
+    """Class names, number of rows, values of `split`, and bytes of the largest row, in one Spark job."""
     from pyspark.sql import functions as F
 
-    fit = wanted == "fit"
+    fit = labels == "fit"
     name = F.col("label") if fit else F.lit(None).cast("string")
     sized = chosen.schema["features"].dataType.typeName() in ("binary", "string")
     largest = F.max(F.length("features")) if sized else F.lit(None).cast("int")
@@ -204,7 +203,7 @@ def _summarize(
     parts = {row["split"] for row in groups}
     row_bytes = max((row["largest"] or 0 for row in groups), default=0) or None
     if not fit:
-        return wanted, num_rows, parts, row_bytes
+        return labels, num_rows, parts, row_bytes
     names = {row["label"] for row in groups} - {None}
     if len(names) > MAX_CLASSES:
         raise DataError(
@@ -218,15 +217,15 @@ def _summarize(
 
 
 def _spread(frame: DataFrame, num_bytes: int) -> DataFrame:
-    """Partitions of at most _PARTITION_BYTES once they are encoded, and work for every task slot.
+    """Enough partitions that each has at most _PARTITION_BYTES once encoded, and every task slot has work.
 
-    Shuffled here, rows are still as small as the source has them.
+    The rows are shuffled before they are encoded, while they are small.
     """
     slots = frame.sparkSession.sparkContext.defaultParallelism
-    needed = math.ceil(num_bytes / _PARTITION_BYTES)
+    enough = math.ceil(num_bytes / _PARTITION_BYTES)
     if num_bytes > _SMALL_BYTES:
-        needed = max(needed, 2 * slots)
-    return frame.repartition(needed) if frame.rdd.getNumPartitions() < needed else frame
+        enough = max(enough, 2 * slots)
+    return frame.repartition(enough) if frame.rdd.getNumPartitions() < enough else frame
 
 
 def _num_outputs(chosen: DataFrame) -> int:

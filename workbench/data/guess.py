@@ -1,4 +1,4 @@
-"""What kind of source lies at a path, from names alone."""
+"""The kind of source at a path, guessed from file names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _TABLES = {".parquet": "parquet", ".orc": "orc", ".json": "json", ".jsonl": "jso
 
 
 def guess_source(text: str) -> dict[str, Any]:
-    """The settings of the source that reads `text`, a path: its kind, path and what follows from names.
+    """Settings of a source that reads the path `text`: its kind, its path, and format or files.
 
     Raises:
-        DataError: nothing is there, or it looks like no source.
+        DataError: nothing is there, or no kind of source has such file names.
     """
     path = find_path(text, "data")
     settings = _file(path) if path.is_file() else _folder(path)
     if settings is None:
         raise DataError(
-            f"{path} looks like no kind of data by its names. Say what it is, as JSON: "
+            f"The file names in {path} are those of no known kind of data. Name the kind, as JSON: "
             '\'{"kind": "image_folder", "path": "..."}\'.'
         )
     return {**settings, "path": str(path)}
@@ -62,7 +62,7 @@ def _folder(path: Path) -> dict[str, Any] | None:
 
 
 def _table(path: Path, form: str) -> dict[str, Any]:
-    """A table of pictures or text where a Parquet file says that it has such a column."""
+    """A table; of pictures or text where a Parquet file has such a column."""
     names = _columns(path) if form == "parquet" else {}
     if names.get("image", "").startswith(("binary", "large_binary", "struct")):
         return {"kind": "image_table", "format": form}

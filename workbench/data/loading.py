@@ -1,4 +1,4 @@
-"""From a source's settings to rows that know their split."""
+"""From a source's settings to rows with their split."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 def load(config: DataConfig, spark: SparkSession) -> CanonicalFrame:
-    """Read a source, say which split each row is in, and encode what depends on the split.
+    """Read a source, assign each row to a split, and encode what depends on the split.
 
     Raises:
-        DataError: the source cannot be read, or not be split as asked.
+        DataError: the source cannot be read, or lacks the column to split by.
     """
     return assign_splits(read(config.source, spark), config.split)
 
 
 def download_if_missing(source: Any, progress: Progress) -> None:
-    """Fetch the known data set that the source names, where it is not here yet; say how far it is.
+    """Download the data set that a source names, unless it is here, and report the progress.
 
     Args:
         source: a source's settings, or the name itself.
 
     Raises:
-        DataError: it cannot be fetched.
+        DataError: it cannot be downloaded.
     """
     name = source if isinstance(source, str) else getattr(source, "path", None)
     if (
@@ -56,10 +56,10 @@ def download_if_missing(source: Any, progress: Progress) -> None:
 
 
 def assign_splits(canonical: CanonicalFrame, config: SplitConfig) -> CanonicalFrame:
-    """Say which split each row is in, where the source did not, and encode what depends on it.
+    """Assign the rows that the source left open to a split, and encode what depends on the split.
 
     Raises:
-        DataError: the rows cannot be split as asked.
+        DataError: the rows lack the column to split by.
     """
     frame = draw_splits(
         canonical.frame,

@@ -1,4 +1,4 @@
-"""Encoded pictures to raw pixels, by Pillow, where the rows are."""
+"""Encoded pictures to raw pixels, decoded by Pillow in the task that has the rows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_PIXELS = 64 * 2**20
-"""Pictures that state more are refused before they are decoded: a small file can claim any size."""
+"""Larger pictures are refused before they are decoded: a small file can claim any size."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
-"""What names of picture files usually end in."""
+"""Usual endings of picture files."""
 
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 
@@ -29,7 +29,7 @@ def picture_spec(shape: tuple[int, int, int]) -> TensorSpec:
     """The spec of pictures converted to `shape`, (channels, height, width) uint8.
 
     Raises:
-        ConfigError: a shape no picture has.
+        ConfigError: no picture has that shape.
     """
     if shape[0] not in _MODES or min(shape) < 1:
         raise ConfigError(
@@ -42,10 +42,13 @@ def picture_spec(shape: tuple[int, int, int]) -> TensorSpec:
 def decode_all(
     contents: Iterable[bytes | None], spec: TensorSpec, out: np.ndarray
 ) -> list[str | None]:
-    """Fill the rows of `out`, (n, spec.num_bytes) uint8; for each picture the reason why not, or None.
+    """Decode pictures into the rows of `out`, (n, spec.num_bytes) uint8.
 
-    A content of exactly `spec.num_bytes` that does not begin as an encoded picture does is taken as
-    the pixels themselves.
+    Content of exactly `spec.num_bytes` bytes without the beginning of a picture file is taken as raw
+    pixels.
+
+    Returns:
+        for each picture, the reason why it cannot be decoded, or None.
     """
     from PIL import Image
 
@@ -70,11 +73,11 @@ def decode_all(
 def decode(content: bytes, spec: TensorSpec) -> np.ndarray:
     """One picture as (channels, height, width) uint8.
 
-    Converted to grey, RGB or RGBA, scaled to cover the target and cut to its middle, so that no
-    picture is distorted.
+    It is converted to grey, RGB or RGBA, scaled to cover the target, and cropped to its middle; the
+    proportions stay.
 
     Raises:
-        ValueError: no picture, cut short, or larger than MAX_PIXELS.
+        ValueError: it is no picture, is cut short, or is larger than MAX_PIXELS.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -94,7 +97,7 @@ def decode(content: bytes, spec: TensorSpec) -> np.ndarray:
 
 
 def fit_picture(picture: Image.Image, spec: TensorSpec) -> np.ndarray:
-    """A picture of Pillow's in the spec's channels and size, (channels, height, width) uint8."""
+    """A Pillow picture with the spec's channels and size, as (channels, height, width) uint8."""
     from PIL import Image, ImageOps
 
     channels, height, width = spec.shape
@@ -108,10 +111,10 @@ def fit_picture(picture: Image.Image, spec: TensorSpec) -> np.ndarray:
 
 
 def read_shape(content: bytes) -> tuple[int, int, int]:
-    """(channels, height, width) as the encoded picture itself has them.
+    """(channels, height, width) of an encoded picture.
 
     Raises:
-        ValueError: not a picture.
+        ValueError: it is no picture.
     """
     from PIL import Image
 
@@ -126,10 +129,10 @@ def read_shape(content: bytes) -> tuple[int, int, int]:
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit: Pillow's own conversion clips at 255 instead of scaling.
+    """16-bit grey as 8-bit, scaled; Pillow's own conversion clips at 255.
 
-    Mode "I" does not say how many of its 32 bits are used: a picture with a value above 255 is
-    taken to have 16.
+    Mode "I" does not tell how many of its 32 bits are used. A picture with a value above 255 is
+    treated as 16-bit.
     """
     if not picture.mode.startswith("I"):
         return picture

@@ -1,4 +1,4 @@
-"""What the readers of text and series share: tables, keys for rows without one, samples as bytes."""
+"""Shared by readers: tables as Spark reads them, keys for rows without one, samples as bytes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 TableFormat = Literal["csv", "json", "parquet"]
 
 MAX_CLASSES = 10_000
-"""More values than this in a label column are taken for a mistake."""
+"""A label column with more different values than this is refused."""
 _BROKEN = "_broken"
-"""Column with the whole line, of the rows that Spark cannot cut into columns."""
+"""Column that holds the whole line of a row that Spark cannot parse."""
 
 
 def location(path: Path) -> str:
-    """A path as Spark takes it: what looks like a pattern in it is meant literally."""
+    """A path for Spark, with the characters of its patterns escaped."""
     return "file://" + re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path))
 
 
@@ -37,15 +37,15 @@ def read_table(
     *,
     everything: bool = False,
 ) -> DataFrame:
-    """The wanted columns of a file or a folder of files, and `_broken`; every value as it is there.
+    """Columns of a file or a folder of files, with values as they are stored, and `_broken`.
 
     Args:
         columns: setting to column name, as `{"text_column": "review"}`.
         encoding: of csv.
-        everything: all columns, not only those.
+        everything: read all columns; `columns` must still be among them.
 
     Raises:
-        DataError: a column is not there.
+        DataError: the table cannot be read, or a column is missing.
     """
     from pyspark.sql import functions as F
     from pyspark.sql.utils import AnalysisException
@@ -53,7 +53,7 @@ def read_table(
     reader = spark.read.option("columnNameOfCorruptRecord", _BROKEN)
     try:
         if form == "csv":
-            # header: names; all values text, so that a wrong one can be shown
+            # All values are read as text, so that a message can show a wrong one.
             reader = reader.option("header", True).option("encoding", encoding)
             reader = reader.option("multiLine", True).option("escape", '"')
             names = reader.csv(location(path)).columns
@@ -68,32 +68,30 @@ def read_table(
         raise DataError(f"{path} cannot be read as {form}: {first}") from error
     for setting, name in columns.items():
         if name not in frame.columns:
-            known = [column for column in frame.columns if column != _BROKEN]
+            names = [column for column in frame.columns if column != _BROKEN]
             raise DataError(
-                f"{path}: {unknown('column', name, known)} Set data.source.{setting} to a column "
+                f"{path}: {unknown('column', name, names)} Set data.source.{setting} to a column "
                 "that is there."
             )
     broken = F.col(_BROKEN) if _BROKEN in frame.columns else F.lit(None).cast("string")
     chosen = [c for c in frame.columns if c != _BROKEN] if everything else columns.values()
-    wanted = [F.col(f"`{name}`").alias(name) for name in dict.fromkeys(chosen)]
-    return frame.select(*wanted, broken.alias(_BROKEN))
+    values = [F.col(f"`{name}`").alias(name) for name in dict.fromkeys(chosen)]
+    return frame.select(*values, broken.alias(_BROKEN))
 
 
 def broken_reason() -> Column:
-    """Why a row of `read_table` is no row, else null."""
+    """The reason why Spark could not parse a row of `read_table`, else null."""
     from pyspark.sql import functions as F
 
     shown = F.substring(_BROKEN, 1, 60)
-    return F.when(
-        F.col(_BROKEN).isNotNull(), F.concat(F.lit("cannot be cut into columns: "), shown)
-    )
+    return F.when(F.col(_BROKEN).isNotNull(), F.concat(F.lit("cannot be parsed: "), shown))
 
 
 def add_keys(frame: DataFrame, place: Column, *content: Column) -> DataFrame:
-    """Add `key`: where a row came from, a hash of what it holds, and its number among equals.
+    """Add `key`: the row's place, a hash of its content, and its number among equal rows.
 
-    Files have no stable row numbers in Spark; this depends on the rows alone, never on how they
-    were read. Rows that are equal are interchangeable, so their order does not matter.
+    Spark has no stable row numbers for files. This key depends on the rows alone, not on how they
+    were read. Equal rows are interchangeable, so their order does not matter.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -107,29 +105,29 @@ def add_keys(frame: DataFrame, place: Column, *content: Column) -> DataFrame:
 
 
 def class_names(frame: DataFrame, column: str) -> tuple[str, ...]:
-    """The distinct values of a column of text: numbers by size, then names by letters.
+    """The distinct values of a column of text: numbers in their order, then names from A to Z.
 
     Raises:
         DataError: there are none, or more than MAX_CLASSES.
     """
-    found = frame.select(column).where(f"`{column}` is not null").distinct()
-    names = [row[0] for row in found.limit(MAX_CLASSES + 1).collect()]
+    values = frame.select(column).where(f"`{column}` is not null").distinct()
+    names = [row[0] for row in values.limit(MAX_CLASSES + 1).collect()]
     if not 0 < len(names) <= MAX_CLASSES:
         raise DataError(
             f"A label must be one of 1 to {MAX_CLASSES} classes, got "
             f"{'no values' if not names else 'more'} in data.source.label_column. Name the column "
             "that holds the class."
         )
-    return tuple(sorted(names, key=_in_order))
+    return tuple(sorted(names, key=_sort_key))
 
 
-def _in_order(name: str) -> tuple[bool, int, str]:
+def _sort_key(name: str) -> tuple[bool, int, str]:
     whole = name.isascii() and name.isdigit()
     return not whole, int(name) if whole else 0, name
 
 
 def index_of(column: Column, names: tuple[str, ...]) -> Column:
-    """The place of a class name, as a long; null for any other."""
+    """The index of a class name, as a long; null for any other text."""
     from pyspark.sql import functions as F
 
     if not names:
@@ -139,7 +137,7 @@ def index_of(column: Column, names: tuple[str, ...]) -> Column:
 
 
 def binary(samples: np.ndarray[Any, Any]) -> pa.Array:
-    """(n, ...) of any dtype as n binary values, without a copy of what is contiguous."""
+    """(n, ...) of any dtype as n binary values; contiguous arrays are not copied."""
     import pyarrow as pa
 
     samples = np.ascontiguousarray(samples)

@@ -1,4 +1,4 @@
-"""Which rows are trained on and which are held out."""
+"""The assignment of rows to the training, validation and test split."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def draw_splits(
 ) -> DataFrame:
     """Fill the column `split` where the source left it empty.
 
-    by rows: within each class, rows are ranked by a hash of their key and the seed; the first
-    shares are test and validation. The result depends on keys, labels and seed only, never on
-    partitions, and the shares of each class are exact to one row. Rows that share a key share a
-    split. Only keys and labels are sorted, and that at once; samples stay where they are.
+    by rows: within each class, rows are ranked by a hash of their key and the seed. The first ones
+    are the test split, the next ones validation. The result depends on keys, labels and seed, not on
+    partitions. The shares of each class are exact to one row. Rows with the same key come into the
+    same split. Spark sorts keys and labels now; samples are not moved.
 
-    by group: the same with groups in place of rows, a group counting for its lowest label; the
-    shares are of the groups.
+    by group: the same for groups in place of rows. A group has the lowest label of its rows; the
+    shares are shares of the groups.
 
-    by time: what comes last is test, what comes before it validation; rows of one moment stay
-    together, so the shares can be off by the rows of one moment.
+    by time: the last rows are the test split, those before them validation. Rows of one moment stay
+    together, so the shares are exact to the rows of one moment.
 
     Args:
         frame: columns key, label, split ("test" for an official test set, else null); group
-            (string) or time (number) where it is split by them.
+            (string) or time (number) to split by them.
         stratified: rank within each label; False where labels are measured values.
-        official_test: whether some row's split is "test"; None: Spark looks.
+        official_test: whether some row's split is "test"; None: a Spark job finds out.
 
     Raises:
-        DataError: there is no column to split by.
+        DataError: the column to split by is missing.
     """
     from pyspark.sql import functions as F
 
@@ -74,7 +74,7 @@ def _split_by_rank(
     from pyspark.sql import functions as F
 
     stratum = F.col("label") if stratified else F.lit(0)
-    # Two parts: a tie in 64 bits alone would be broken by the order of arrival.
+    # The key decides ties of the 64-bit hash; the order of arrival must not.
     place = F.struct(F.xxhash64("key", F.lit(config.seed)).alias("hash"), F.col("key"))
     open_rows = frame.where(F.col("split").isNull()).select(
         stratum.alias("_stratum"), place.alias("place")
@@ -101,7 +101,7 @@ def _split_by_rank(
         F.min(of_validation).alias("_first"),
         F.max(of_validation).alias("_last"),
     )
-    # A few values per class, brought to every row: the rows themselves are not shuffled.
+    # A few values per class are sent to every row: the rows themselves are not shuffled.
     bounds = F.broadcast(frame.sparkSession.createDataFrame(edges.collect(), edges.schema))
     with_edges = frame.withColumn("_stratum", stratum).join(bounds, "_stratum", "left")
     chosen = (
@@ -114,7 +114,7 @@ def _split_by_rank(
 
 
 def _count_share(share: float, size: Column) -> Column:
-    """That share of `size` rows, rounded, and at least one where the share is not 0."""
+    """That share of `size` rows, rounded; at least one unless the share is 0."""
     from pyspark.sql import functions as F
 
     if share == 0:
@@ -140,13 +140,13 @@ def _split_by_time(frame: DataFrame, config: SplitConfig, test: float) -> DataFr
 def check_splits(
     counts: dict[str, list[int]], labels: tuple[str, ...] | None, config: SplitConfig
 ) -> None:
-    """Refuse splits that cannot be trained or judged on.
+    """Refuse splits that a net cannot be trained or evaluated on.
 
     Args:
-        counts: split to rows of each class (one number where there are no classes).
+        counts: rows of each class, by split (one number where there are no classes).
 
     Raises:
-        DataError: a split that was asked for is empty, or a class has no training row.
+        DataError: a split with a share above 0 is empty, or a class has no training row.
     """
     shares = (("validation", config.validation or config.folds), ("test", config.test))
     required = ["train"] + [name for name, share in shares if share]
@@ -171,7 +171,7 @@ def check_splits(
 def find_missing_classes(
     counts: dict[str, list[int]], labels: tuple[str, ...] | None
 ) -> dict[str, list[str]]:
-    """The classes that a split has no row of, by split: what is not there is not judged there."""
+    """Classes without a row in a split, by split; a split's metrics leave them out."""
     if labels is None:
         return {}
     missing = {

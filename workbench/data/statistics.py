@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 
 
 def fit_statistics(canonical: CanonicalFrame, preparation: PreparationConfig) -> Statistics | None:
-    """What the preparation needs, from the training split only; None where it needs nothing.
+    """Statistics of the training split for the preparation; None where it needs none.
 
-    Each task sums its own rows; a few kilobytes a partition (features squared for pca and zca)
-    travel to the driver. Of series with lengths, only the steps before the length count, and the
-    figures are those of the channels.
+    Each task sums its own rows and sends a few kilobytes to the driver (features squared for pca and
+    zca). For series with lengths, the figures are per channel, and padded steps do not count.
 
     Raises:
         ConfigError: pca or zca of samples with varying length.
@@ -48,10 +47,11 @@ def fit_statistics(canonical: CanonicalFrame, preparation: PreparationConfig) ->
 def fit_targets(canonical: CanonicalFrame, preparation: PreparationConfig) -> Statistics | None:
     """Figures of measured labels in the training split, one per output; None for classes.
 
-    For `targets="change"`, of their distance from the last value of the channel they forecast.
+    With `targets="change"`, the figures are of the difference to the last value of the channel that
+    is forecast.
 
     Raises:
-        ConfigError: changes are asked for, and the labels are no forecast.
+        ConfigError: `targets` is "change", and the labels are no forecast.
     """
     if canonical.labels is not None or preparation.targets == "none":
         return None
@@ -60,7 +60,7 @@ def fit_targets(canonical: CanonicalFrame, preparation: PreparationConfig) -> St
         if canonical.forecast is None:
             raise ConfigError(
                 "preparation.targets 'change' needs a forecast (a source of kind series with "
-                "targets), got other labels. Set it to standardize."
+                "targets), and these labels are none. Set it to standardize."
             )
         channels = canonical.forecast.channels
     spec, num = canonical.spec, canonical.num_outputs
@@ -80,7 +80,7 @@ def _sum_rows(
         part = sum_batches(batches).to_bytes()
         yield pa.RecordBatch.from_arrays([pa.array([part], pa.binary())], ["sums"])
 
-    # One result a task slot and not one a partition: of large samples, sums are megabytes each.
+    # One result per task slot, not per partition: the sums of large samples are megabytes each.
     slots = canonical.frame.sparkSession.sparkContext.defaultParallelism
     rows = canonical.frame.where(F.col("split") == "train").select(*columns).coalesce(slots)
     total: Sums | None = None
@@ -94,7 +94,7 @@ def _sum_rows(
 
 
 def sum_features(batches: Iterator[pa.RecordBatch], spec: TensorSpec, outer: bool) -> Sums:
-    """The sums of a partition's features: of each feature, or with lengths of each channel."""
+    """Sums over a partition for each feature, or for each channel where samples have lengths."""
     sums: Sums | None = None
     for batch in batches:
         samples = _samples(batch, spec)
@@ -118,7 +118,7 @@ def sum_targets(
     """The sums of a partition's labels.
 
     Args:
-        channels: of each output, the channel whose last value it is counted from; None: from 0.
+        channels: for each output, the channel whose last value is subtracted; None: nothing is.
     """
     sums = Sums(num_outputs)
     for batch in batches:

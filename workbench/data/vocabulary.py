@@ -1,6 +1,6 @@
-"""Text as token ids: a vocabulary fitted on the training rows, then every row by the net's encoder.
+"""Text as token ids: a vocabulary is fitted on the training rows, then every row is encoded.
 
-Spark's own tokenizers count the tokens; `nets.text.TextEncoder` gives the ids, here as in scoring.
+Spark's own tokenizers count the tokens. `nets.text.TextEncoder` gives the ids, here and in scoring.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-_KEPT = ("label", "key", "split", "group", "weight")
+_COLUMNS = ("label", "key", "split", "group", "weight")
 
 
 def encode_text(canonical: CanonicalFrame, encoding: TextEncoding, size: int) -> CanonicalFrame:
-    """Fit the vocabulary on the training rows, then give every row its ids.
+    """Fit the vocabulary on the training rows, then encode every row.
 
-    The record gets tokens (before texts are cut to their maximum length), unknown_tokens and
-    shortened_rows, of all splits.
+    The run's record gets tokens (before texts are cut to the maximum length), unknown_tokens and
+    shortened_rows, over all splits.
 
     Args:
         table: a frame with text (string, not null) in place of features, and its split filled.
         encoding: the tokenizer; its vocabulary is replaced.
-        size: of the vocabulary at most, padding and unknown included.
+        size: largest size of the vocabulary, padding and unknown included.
     """
     from pyspark.sql import functions as F
 
@@ -44,7 +44,7 @@ def encode_text(canonical: CanonicalFrame, encoding: TextEncoding, size: int) ->
     )
     vocabulary = (PADDING, UNKNOWN, *(row["token"] for row in common.collect()))
     encoding = replace(encoding, vocabulary=vocabulary)
-    kept = [name for name in _KEPT if name in rows.columns]
+    kept = [name for name in _COLUMNS if name in rows.columns]
     kinds = {name: rows.schema[name].dataType.simpleString() for name in kept}
     frame = rows.select("text", *kept).mapInArrow(
         lambda batches: _ids(batches, encoding, kept),

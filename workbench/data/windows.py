@@ -1,4 +1,4 @@
-"""Windows of series: cut from rows in order, in one pass that holds no more than a window and a batch."""
+"""Windows of series, cut from ordered rows in one pass; memory holds a window and a batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CHUNK_BYTES = 8 * 2**20
-"""Features of the windows that are sent on at once: overlapping windows are many times their rows."""
+"""Features of an Arrow batch of windows: overlapping windows have many times the bytes of their rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +31,19 @@ class Cut:
     length: int
     """Steps of a window."""
     horizon: int
-    """Steps after it that are forecast; 0 where windows have a class."""
+    """Steps after the window that are forecast; 0 where windows have a class."""
     stride: int
     """Steps from the beginning of a window to that of the next one."""
     step: float | None
-    """Time from a row to the next one: a series is broken where it differs; None: never broken."""
+    """Time from a row to the next one. A series breaks where it differs; None: it never breaks."""
 
     @property
     def num_rows(self) -> int:
-        """Consecutive rows behind one sample."""
+        """Consecutive rows that one sample needs."""
         return self.length + self.horizon
 
     def breaks(self, time: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """(n - 1,) True where a row does not follow on the one before it."""
+        """(n - 1,) True between two rows that are not one step apart."""
         between = np.diff(time)
         if self.step is None:
             return np.zeros(len(between), np.bool_)
@@ -85,32 +85,33 @@ class _Rows:
 
 
 def cut_windows(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[pa.RecordBatch]:
-    """features (binary), label, key, split, group, time (of the first step) of every whole window.
+    """Every complete window: features (binary), label, key, split, group, time (of the first step).
 
-    Windows begin at the first row of an unbroken stretch and then every `stride` rows. A class is
-    that of a window's last step; a forecast's label is (horizon * targets), the first step first.
+    The first window begins at the first row of a stretch without a break, the next ones every
+    `stride` rows. A window has the class of its last step; the label of a forecast is
+    (horizon * targets), all targets of the first step first.
 
     Args:
         batches: group, split, time (double), clock (string), maybe label (long), and the channels;
-            all rows of a group and split one after the other, in the order of time.
+            the rows of a group and split follow one another in the order of time.
     """
-    held: _Rows | None = None
-    between = 0  # rows to come that belong to no window: a stride may be longer than a window
+    rest: _Rows | None = None
+    skip = 0  # next rows that belong to no window: a stride may be longer than a window
     for stretch, continues in _cut_stretches(batches, cut):
-        if continues and held is not None:
-            held = held.concatenate(stretch[min(between, len(stretch.time)) :])
-            between = max(0, between - len(stretch.time))
+        if continues and rest is not None:
+            rest = rest.concatenate(stretch[min(skip, len(stretch.time)) :])
+            skip = max(0, skip - len(stretch.time))
         else:
-            held, between = stretch, 0
-        count = max(0, (len(held.time) - cut.num_rows) // cut.stride + 1)
+            rest, skip = stretch, 0
+        count = max(0, (len(rest.time) - cut.num_rows) // cut.stride + 1)
         if count:
-            yield from _emit_windows(held, count, cut)
-            between = max(0, count * cut.stride - len(held.time))
-            held = held[count * cut.stride :]
+            yield from _emit_windows(rest, count, cut)
+            skip = max(0, count * cut.stride - len(rest.time))
+            rest = rest[count * cut.stride :]
 
 
 def find_short_stretches(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[pa.RecordBatch]:
-    """key, reason of every unbroken stretch that has fewer rows than a sample needs."""
+    """key, reason of every stretch without a break that is too short for a sample."""
     import pyarrow as pa
 
     short: list[tuple[str, int]] = []
@@ -130,7 +131,7 @@ def find_short_stretches(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterato
 
 
 def _cut_stretches(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[tuple[_Rows, bool]]:
-    """Rows without a break, and whether they continue those before."""
+    """Rows without a break, and whether they continue the rows before them."""
     last: tuple[str, str, float] | None = None
     for batch in batches:
         if not batch.num_rows:
@@ -163,7 +164,7 @@ def _cut_stretches(batches: Iterator[pa.RecordBatch], cut: Cut) -> Iterator[tupl
 
 
 def _emit_windows(rows: _Rows, count: int, cut: Cut) -> Iterator[pa.RecordBatch]:
-    """The first `count` windows, some megabytes at a time."""
+    """The first `count` windows, in batches of some megabytes."""
     import pyarrow as pa
 
     every = sliding_window_view(rows.values, cut.num_rows, axis=0)[:: cut.stride]

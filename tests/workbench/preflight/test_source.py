@@ -101,7 +101,7 @@ def test_names_say_what_kind_of_data_lies_there(tmp_path: Path, real_data: Path)
     }
     for path, kind in kinds.items():
         assert guess_source(str(real_data / path))["kind"] == kind, path
-    with pytest.raises(DataError, match="looks like no kind of data by its names"):
+    with pytest.raises(DataError, match="are those of no known kind of data"):
         guess_source(str(tmp_path))
 
 
