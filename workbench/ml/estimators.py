@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.ml import Estimator
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
+from nets import Task
 from nets.autoencoder import AutoencoderConfig
 from nets.cnn import BlockConfig, CNNConfig
 from nets.config import override
@@ -26,7 +27,7 @@ from workbench.ml.params import (
     RecurrentParams,
     TrainingParams,
 )
-from workbench.ml.tables import Task, table_of
+from workbench.ml.tables import table_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -59,9 +60,9 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
         Raises:
             ConfigError: a parameter breaks a rule.
         """
-        classes = self._task == "classes"
-        label = None if self._task == "reconstruction" else self.getOrDefault("labelCol")
-        monitored: Any = {"loss": "mse", "monitor": "validation/loss", "mode": "min"}
+        task = self._task
+        label = None if task.reconstructs else self.getOrDefault("labelCol")
+        learned: Any = {"loss": task.losses[0], "monitor": task.monitor, "mode": task.mode}
         made = Experiment(
             name=self.getOrDefault("experiment")
             if self.isDefined("experiment")
@@ -82,7 +83,7 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
                 learning_rate=self.getLearningRate(),
                 optimizer=self.getOrDefault("optimizer"),
                 seed=self.getSeed(),
-                **({} if classes else monitored),
+                **learned,
             ),
         )
         return override(made, self.getOrDefault("settings"))
@@ -149,7 +150,7 @@ class CNNClassifier(Convolutional, ClassParams, LabelParams):
     numbers; else they are the class's index in alphabetical order, as `StringIndexer`'s alphabetAsc.
     """
 
-    _task = "classes"
+    _task = Task.CLASSES
 
     def _model(self) -> NetModel:
         return ClassificationModel()
@@ -158,7 +159,7 @@ class CNNClassifier(Convolutional, ClassParams, LabelParams):
 class CNNRegressor(Convolutional, LabelParams):
     """Convolutional net for measured values: one number, or several in an array or vector."""
 
-    _task = "values"
+    _task = Task.VALUES
 
     def _model(self) -> NetModel:
         return RegressionModel()
@@ -172,7 +173,7 @@ class RNNClassifier(Recurrent, ClassParams, LabelParams):
     Predictions are as `CNNClassifier`'s.
     """
 
-    _task = "classes"
+    _task = Task.CLASSES
 
     def _model(self) -> NetModel:
         return ClassificationModel()
@@ -181,7 +182,7 @@ class RNNClassifier(Recurrent, ClassParams, LabelParams):
 class RNNRegressor(Recurrent, LabelParams):
     """Recurrent net for measured values: one number, or several in an array or vector."""
 
-    _task = "values"
+    _task = Task.VALUES
 
     def _model(self) -> NetModel:
         return RegressionModel()
@@ -194,7 +195,7 @@ class Autoencoder(NetEstimator, CodeParams):
     """
 
     DEFAULTS = {"layers": [128, 16]}  # noqa: RUF012
-    _task = "reconstruction"
+    _task = Task.RECONSTRUCTION
 
     def _net(self, num_outputs: int) -> AutoencoderConfig:
         *hidden, code = self.getOrDefault("layers")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from nets import Task
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, SEPARATOR, UNKNOWN, TextEncoding
@@ -19,8 +20,6 @@ from workbench.ml.params import TextParams, TrainingParams
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
-
-Task = Literal["classes", "values", "reconstruction"]
 
 _PART = "_part"
 
@@ -37,7 +36,7 @@ def table_of(
         DataError, ConfigError: a column is missing or cannot be a sample or a label.
     """
     column = params.getFeaturesCol()
-    label = None if task == "reconstruction" else params.getOrDefault("labelCol")
+    label = None if task.reconstructs else params.getOrDefault("labelCol")
     wanted = [column, label, *(_named(params, name) for name in ("weightCol", "keyCol"))]
     for name in [*wanted, _named(params, "validationIndicatorCol")]:
         if name is not None and name not in df.columns:
@@ -49,7 +48,7 @@ def table_of(
         kind == "array<string>" or (kind == "string" and shape is None)
     ):
         return _text(df, params, task, label, part)
-    if task == "values" and label is not None:
+    if task is Task.VALUES and label is not None:
         df = df.withColumn(label, _values(df, label))
     return from_dataframe(
         df,
@@ -59,7 +58,7 @@ def table_of(
         split=part,
         weight=_named(params, "weightCol"),
         length=_named(params, "lengthCol"),
-        labels="fit" if task == "classes" else None,
+        labels="fit" if task.has_classes else None,
         key=_named(params, "keyCol"),
     )
 
@@ -166,13 +165,13 @@ def _text(
     column = params.getFeaturesCol()
     tokens = df.schema[column].dataType.typeName() == "array"
     cell, key = F.col(f"`{column}`"), _named(params, "keyCol")
-    target = _values(df, label) if task == "values" else F.col(f"`{label}`")
-    if task == "classes" and df.schema[label].dataType.typeName() in ("double", "float"):
+    target = _values(df, label) if task is Task.VALUES else F.col(f"`{label}`")
+    if task.has_classes and df.schema[label].dataType.typeName() in ("double", "float"):
         whole = F.when(target == F.floor(target), target.cast("long").cast("string"))
         target = F.coalesce(whole, target.cast("string"))
     columns = {
         "text": F.when(cell.isNotNull(), F.concat_ws(SEPARATOR, cell)) if tokens else cell,
-        "label": target if task == "values" else target.cast("string"),
+        "label": target if task is Task.VALUES else target.cast("string"),
         "key": F.col(f"`{key}`").cast("string") if key else hash_columns([column, label]),
         "split": F.col(part) if part else F.lit(None).cast("string"),
     }
@@ -186,7 +185,7 @@ def _text(
     )
     names = None
     good = rows.where("reason is null").drop("reason")
-    if task == "classes":
+    if task.has_classes:
         names = class_names(good, "label")
         good = good.withColumn("label", index_of(F.col("label"), names))
     encoding = _encoding(params, tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DataError
@@ -151,9 +151,9 @@ def _answers(frame: DataFrame, model: Model, paths: Paths) -> DataFrame:
         features = [whole] if whole else []
     elif not features and not model.columns and paths.format == "binaryFile":
         features = ["content"]
-    outputs = Outputs(code="code", error="error") if model.task == "reconstruction" else Outputs()
-    if model.task == "reconstruction":
-        outputs = replace(outputs, prediction=None)
+    outputs = Outputs()
+    if model.task.reconstructs:
+        outputs = Outputs(code="code", error="error", prediction=None)
     return score(frame, model, features=features or None, outputs=outputs, vectors=False)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nets import Task
 from nets.config import from_dict
 from nets.errors import ConfigError, ModelFileError
 from nets.spec import TensorSpec
@@ -36,11 +37,9 @@ class Model:
     """A hash of the files."""
 
     @property
-    def task(self) -> str:
-        """classes, values, or reconstruction."""
-        if self.described["net"]["kind"] == "autoencoder":
-            return "reconstruction"
-        return "values" if self.labels is None else "classes"
+    def task(self) -> Task:
+        """What the net learned."""
+        return Task.of(self.described["net"]["kind"], has_classes=self.labels is not None)
 
     @property
     def num_outputs(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nets import Task
 from workbench.scoring.model import Model
 
 if TYPE_CHECKING:
@@ -37,17 +38,16 @@ class Outputs:
 
     def of(self, model: Model) -> dict[str, tuple[str, str]]:
         """Column name to (what it holds, vector | double | string), in the order they are added."""
-        several = model.task == "reconstruction" or (
-            model.task == "values" and model.num_outputs > 1
-        )
+        task = model.task
+        several = task.reconstructs or (task is Task.VALUES and model.num_outputs > 1)
         kinds = {"raw": "vector", "probability": "vector", "code": "vector", "error": "double"}
         kinds |= {"prediction": "vector" if several else "double"}
         kinds |= {"label": "string", "reason": "string"}
         has = {
-            "classes": ("raw", "probability", "prediction", "label", "reason"),
-            "values": ("prediction", "reason"),
-            "reconstruction": ("prediction", "code", "error", "reason"),
-        }[model.task]
+            Task.CLASSES: ("raw", "probability", "prediction", "label", "reason"),
+            Task.VALUES: ("prediction", "reason"),
+            Task.RECONSTRUCTION: ("prediction", "code", "error", "reason"),
+        }[task]
         names = {f.name: getattr(self, f.name) for f in fields(self) if f.name in has}
         return {name: (what, kinds[what]) for what, name in names.items() if name}
 

@@ -17,13 +17,14 @@ import torch
 from safetensors.torch import load, save
 
 import nets
+from nets import Task
 from nets.fit import Evaluation
 from nets.metrics import confusion, per_class
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
 from workbench.data.canonical import Forecast
 from workbench.experiments.experiment import Experiment
-from workbench.training.learner import Learner
+from workbench.training.learner import Learner, task_of
 from workbench.training.process import settle, worker_resources
 
 SAMPLES = 512
@@ -95,14 +96,14 @@ def _model(net: nets.Net, prepared: Prepared, experiment: Experiment) -> dict[st
 
 def class_names(experiment: Experiment, prepared: Prepared) -> tuple[str, ...] | None:
     """What the net tells apart; None where it gives values, be it of data that has classes."""
-    return None if experiment.net.kind == "autoencoder" else prepared.labels
+    return prepared.labels if task_of(experiment, prepared).has_classes else None
 
 
 def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[str, bytes]:
     summary: dict[str, Any] = {"split": split, "rows": evaluation.count, "task": evaluation.task}
     summary |= evaluation.metrics(split)
     files = {}
-    if evaluation.task == "classes" and prepared.labels is not None:
+    if evaluation.task.has_classes and prepared.labels is not None:
         num = prepared.num_outputs
         scores, labels = evaluation.scores, evaluation.labels
         by_class = per_class(scores, labels, num)._asdict()
@@ -110,7 +111,7 @@ def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[
         summary["confusion"] = confusion(scores, labels, num).tolist()
         summary["per_class"] = {name: values.tolist() for name, values in by_class.items()}
         files["evaluation/predictions.parquet"] = _parquet(_predictions(evaluation))
-    elif evaluation.task == "values":
+    elif evaluation.task is Task.VALUES:
         files["evaluation/values.parquet"] = _parquet(_values(evaluation))
     files[f"evaluation/{split}.json"] = json.dumps(summary, indent=1).encode()
     return files

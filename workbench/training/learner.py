@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import nets
+from nets import Task
 from nets.batches import num_resampled_rows
 from nets.errors import ConfigError
 from nets.fit import Batch, Evaluation, Fit, Monitor, batches, num_batches, place
@@ -203,8 +204,7 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
     check_task(experiment, prepared)
     prepare = nets.prepare.make(experiment.preparation, prepared.spec, prepared.statistics)
     channel = None if prepared.forecast is None else prepared.forecast.channels
-    reconstructs = experiment.net.kind == "autoencoder"
-    targets = None if reconstructs else prepared.targets
+    targets = None if task_of(experiment, prepared).reconstructs else prepared.targets
     net = nets.build(
         experiment.net,
         prepared.spec,
@@ -215,6 +215,11 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
     )
     net.text = prepared.text
     return net
+
+
+def task_of(experiment: Experiment, prepared: Prepared) -> Task:
+    """What the experiment's net learns on the prepared data."""
+    return Task.of(experiment.net.kind, has_classes=prepared.labels is not None)
 
 
 def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> None:
@@ -228,21 +233,22 @@ def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> Non
             where there are none; resampling of rows that are streamed.
     """
     training = experiment.training
-    values = experiment.net.kind == "autoencoder" or prepared.labels is None
-    if values and training.loss != "mse":
-        what = "autoencoder's own input is" if prepared.labels is not None else "data's labels are"
+    task = task_of(experiment, prepared)
+    fits = training.loss in task.losses
+    if not fits and not task.has_classes:
+        what = "autoencoder's own input is" if task.reconstructs else "data's labels are"
         raise ConfigError(
             f"the {what} measured values, which are learned by loss 'mse', got training.loss "
-            f"{training.loss!r}. Set training.loss to mse, training.monitor to validation/loss and "
-            "training.mode to min."
+            f"{training.loss!r}. Set training.loss to mse, training.monitor to {task.monitor} and "
+            f"training.mode to {task.mode}."
         )
-    if not values and training.loss == "mse":
+    if not fits:
         raise ConfigError(
             f"the data's labels are {len(prepared.labels or ())} classes, which are learned by loss "
             "cross_entropy or focal, got 'mse'. Set training.loss to cross_entropy."
         )
     for name in (training.monitor, *metrics):
-        if values and name.rpartition("/")[2] in ("accuracy", "macro_f1"):
+        if not task.has_classes and name.rpartition("/")[2] in Task.CLASSES.metrics:
             raise ConfigError(
                 f"{name!r} is a metric of classes, and what is learned are measured values. Follow "
                 "validation/loss (training.monitor, sweep.metric), with mode min."
