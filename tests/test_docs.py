@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from workbench.cli.main import app
+from workbench.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]

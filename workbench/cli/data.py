@@ -62,7 +62,7 @@ def describe(
 
     with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Loading the libraries")
-        chosen = _experiment(source, set_, cluster)
+        chosen = resolve_experiment(source, set_, cluster)
         from workbench import data
         from workbench.cluster import open_session
         from workbench.preflight.source import describe as describe_source
@@ -85,7 +85,7 @@ def describe(
 @app.command("download")
 def download(
     name: Annotated[
-        str | None, typer.Argument(help="A well-known data set", show_default=False)
+        str | None, typer.Argument(metavar="NAME", help="A well-known data set", show_default=False)
     ] = None,
     json: Json = False,
     debug: Debug = False,
@@ -118,7 +118,7 @@ def download(
         output.out().print(f"{name}: {place}")
 
 
-def _list(known: Mapping[str, DataSet], json: bool) -> None:
+def _list(data_sets: Mapping[str, DataSet], json: bool) -> None:
     from workbench.data.downloads import find_missing, locate
 
     if json:
@@ -130,18 +130,18 @@ def _list(known: Mapping[str, DataSet], json: bool) -> None:
                     "path": str(locate(name)),
                     "here": not find_missing(name),
                 }
-                for name, one in known.items()
+                for name, one in data_sets.items()
             }
         )
         return
     table = output.plain_table("name", "what it is", "MB", "here", right=("MB",))
-    for name, one in known.items():
+    for name, one in data_sets.items():
         here = "-" if find_missing(name) else str(locate(name))
         table.add_row(Text(name, "bold"), one.about, f"{one.size / 1e6:.0f}", here)
     output.out().print(table)
 
 
-def _experiment(source: str, set_: list[str] | None, cluster: str | None) -> Experiment:
+def resolve_experiment(source: str, set_: list[str] | None, cluster: str | None) -> Experiment:
     """The named experiment, or an experiment on the named source."""
     from nets.config import from_dict, override
     from nets.errors import ConfigError

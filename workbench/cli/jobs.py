@@ -39,7 +39,7 @@ def start(
     experiment: Annotated[
         str | None,
         typer.Argument(
-            metavar="[EXPERIMENT]",
+            metavar="EXPERIMENT",
             help="Use the cluster settings of this experiment: a name, or path/to/file.py:function",
             show_default=False,
         ),
@@ -82,7 +82,7 @@ def start(
     for name, url in state.pages.items():
         out.print(f"  {name}: {url}")
     if "Ray" in state.pages and state.token_path:
-        out.print(Text(f"  Ray asks for its token, which is in {state.token_path}", "dim"))
+        out.print(Text(f"  Ray's page needs the token in {state.token_path}", "dim"))
     program = output.program()
     ways = {
         f"{program} train digits_cnn": "runs on it, as does everything started in the UI",
@@ -125,7 +125,7 @@ def show_jobs(
     job: Annotated[
         str | None,
         typer.Argument(
-            metavar="[JOB]",
+            metavar="JOB",
             help="Follow this job until it ends; the last digits of its id are enough",
         ),
     ] = None,

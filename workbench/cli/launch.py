@@ -87,7 +87,7 @@ def _refuse_missing_data(experiment: Experiment) -> None:
 
     path = getattr(experiment.data.source, "path", None)
     if path is not None and "://" not in path:
-        find_path(path, f"what {experiment.name} reads (source {experiment.data.source.kind})")
+        find_path(path, f"the data of {experiment.name} (source {experiment.data.source.kind})")
 
 
 def _show_training(name: str, monitor: str, result: TrainResult) -> None:

@@ -20,7 +20,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 def list_experiments(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[EXPERIMENT]", help="Show all settings of this experiment"),
+        typer.Argument(metavar="EXPERIMENT", help="Show all settings of this experiment"),
     ] = None,
     json: Json = False,
     debug: Debug = False,
@@ -139,11 +139,11 @@ def _print_plan(plan: Plan) -> None:
     from workbench.preflight.capacity import in_words
 
     def size(num_bytes: int | None) -> str:
-        return "not known yet" if num_bytes is None else in_words(num_bytes)
+        return "unknown" if num_bytes is None else in_words(num_bytes)
 
-    rows = "not known yet" if plan.rows is None else f"{plan.rows:,}"
+    rows = "unknown" if plan.rows is None else f"{plan.rows:,}"
     each = "" if plan.row_bytes is None else f" of {plan.row_bytes:,} bytes"
-    net = "not known yet"
+    net = "unknown"
     if plan.parameters is not None:
         net = f"{plan.parameters:,} parameters, {size(plan.weights_bytes)}"
     trials = "as many as the cluster has room for"

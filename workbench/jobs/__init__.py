@@ -6,7 +6,7 @@ another in a process of their own (`runner`). Clients (`client`) send requests t
 socket (`rpc`), in a folder that only this user may enter, and read a job's progress from the job's
 folder (`folder`).
 
-What a client needs loads neither Ray nor Spark, MLflow or torch.
+The client's modules load neither Ray nor Spark, MLflow or torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What commands and the UI do with the bench that is up. Loads nothing heavy."""
+"""The bench that is up, for commands and the UI. Loads nothing heavy."""
 
 from __future__ import annotations
 

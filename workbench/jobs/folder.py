@@ -102,7 +102,7 @@ class Jobs:
         return self.job(folder.name)
 
     def log(self, job_id: str, num_bytes: int = _LOG_BYTES) -> str:
-        """The end of what the job printed, without colours and overwritten lines."""
+        """The end of the job's output, without colours and overwritten lines."""
         path = self.job(job_id).folder / "log"
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - num_bytes))

@@ -132,7 +132,7 @@ class JobQueue:
             self._runner.renew()
 
     def _run(self, job: Job) -> dict[str, Any]:
-        if changed := self._code.changed_files():
+        if changed := self._code.find_changed_files():
             _events(job).note(
                 f"Changed since the bench started: {changed[0]}. The bench prepares data with the "
                 "old code; `workbench down` and `workbench up` load the new."

@@ -21,16 +21,16 @@ class LoadedCode:
         self._mtimes: dict[Path, int | None] = {}
         """None: changed before its first check."""
         self._last_check_ns = since_ns
-        self.changed_files()
+        self.find_changed_files()
 
-    def changed_files(self) -> list[str]:
+    def find_changed_files(self) -> list[str]:
         """The files that changed after they were loaded, as paths below the program's root.
 
         A file that was loaded and changed since the last call counts as changed: which of the two
         came first is not known.
         """
         now = time.time_ns()
-        for path in _loaded_files() - self._mtimes.keys():
+        for path in _list_loaded_files() - self._mtimes.keys():
             mtime = _mtime(path)
             is_older = mtime is not None and mtime <= self._last_check_ns
             self._mtimes[path] = mtime if is_older else None
@@ -39,7 +39,7 @@ class LoadedCode:
         return sorted(path.relative_to(_ROOT).as_posix() for path in changed)
 
 
-def _loaded_files() -> set[Path]:
+def _list_loaded_files() -> set[Path]:
     files = {
         Path(file)
         for name, module in sys.modules.copy().items()

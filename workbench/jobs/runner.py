@@ -111,9 +111,9 @@ class Runner:
             MlflowRecorder().close()  # closes the runs of a runner that was killed
         return os.getpid()
 
-    def changed_files(self) -> list[str]:
+    def find_changed_files(self) -> list[str]:
         """The program files that changed after this process loaded them."""
-        return self._code.changed_files()
+        return self._code.find_changed_files()
 
     def run(self, folder: str) -> dict[str, Any]:
         """Run the job of a folder; return how it ended, see `build_end`."""

@@ -69,7 +69,7 @@ class RunnerProcess:
     def is_old(self) -> bool:
         """Whether it is not ready or has died, or files that it loaded have changed."""
         try:
-            return self.pid == 0 or bool(ray.get(self._actor.changed_files.remote()))
+            return self.pid == 0 or bool(ray.get(self._actor.find_changed_files.remote()))
         except RayActorError:
             return True
 

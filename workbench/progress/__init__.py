@@ -1,4 +1,4 @@
-"""What a long job says while it runs, and the terminal that shows it."""
+"""Progress of long jobs: the events, the terminal that shows them, the file that keeps them."""
 
 from __future__ import annotations
 

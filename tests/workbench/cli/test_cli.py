@@ -93,7 +93,7 @@ def test_exit_codes_of_errors(error: Exception, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["train", "digits_cn"], "digits_cnn"),
         (["train", "missing.py:wide"], "missing.py"),
@@ -107,10 +107,10 @@ def test_exit_codes_of_errors(error: Exception, code: int) -> None:
         (["train"], "EXPERIMENT"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_starts(arguments: list[str], said: str) -> None:
+def test_a_wrong_command_is_refused_and_nothing_starts(arguments: list[str], message: str) -> None:
     reply = runner.invoke(app, arguments)
     assert reply.exit_code == 2
-    assert said in reply.stderr.replace("\n", " ")
+    assert message in reply.stderr.replace("\n", " ")
     assert "Traceback" not in reply.stderr
     assert reply.stdout == ""
 
@@ -187,8 +187,8 @@ def test_the_settings_of_an_experiment_are_explained() -> None:
 
 def test_experiments_as_json() -> None:
     reply = runner.invoke(app, ["experiments", "--json"])
-    found = json.loads(reply.stdout)
-    assert found["digits_rnn"]["net"]["kind"] == "rnn"
+    listed = json.loads(reply.stdout)
+    assert listed["digits_rnn"]["net"]["kind"] == "rnn"
 
 
 def test_doctor_as_json_and_its_exit_code() -> None:

@@ -35,7 +35,7 @@ def test_a_list_of_values(text: str, values: list[object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("net.activation", "KEY=VALUE"),
         ("=relu", "KEY=VALUE"),
@@ -44,24 +44,24 @@ def test_a_list_of_values(text: str, values: list[object]) -> None:
         ("k=[1,", "JSON list"),
     ],
 )
-def test_what_is_no_space_is_refused(text: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said.replace("[", r"\[").replace("..", r"\.\.")):
+def test_a_wrong_space_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message.replace("[", r"\[").replace("..", r"\.\.")):
         parse_space([text])
 
 
 def test_settings_reach_the_experiment() -> None:
-    made = build_experiment(
+    experiment = build_experiment(
         "digits_cnn",
         ["training.learning_rate=0.5", "net.activation=elu"],
         epochs=3,
         seed=7,
         extra={"sweep.space": parse_space(["training.batch_size=16,32"])},
     )
-    assert made.training.learning_rate == 0.5
-    assert made.net.activation == "elu"
-    assert made.training.epochs == 3
-    assert made.training.seed == made.sweep.seed == 7
-    assert list(made.sweep.space) == ["training.batch_size"]
+    assert experiment.training.learning_rate == 0.5
+    assert experiment.net.activation == "elu"
+    assert experiment.training.epochs == 3
+    assert experiment.training.seed == experiment.sweep.seed == 7
+    assert list(experiment.sweep.space) == ["training.batch_size"]
 
 
 def test_set_wins_over_the_short_forms() -> None:
@@ -69,8 +69,8 @@ def test_set_wins_over_the_short_forms() -> None:
 
 
 def test_the_home_folder_is_expanded() -> None:
-    made = build_experiment("cifar10_cnn", ["data.source.path=~/cifar"])
-    assert made.data.source.path == str(Path.home() / "cifar")  # type: ignore[union-attr]
+    experiment = build_experiment("cifar10_cnn", ["data.source.path=~/cifar"])
+    assert experiment.data.source.path == str(Path.home() / "cifar")  # type: ignore[union-attr]
 
 
 def test_the_nearest_setting_is_suggested() -> None:

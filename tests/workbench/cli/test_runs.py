@@ -57,7 +57,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return home, [*runs, sweep, failed]
 
 
-def said(store: tuple[Path, list[str]], *arguments: str, code: int = 0) -> str:
+def output_of(store: tuple[Path, list[str]], *arguments: str, code: int = 0) -> str:
     environment = {"MLFLOW_TRACKING_URI": f"sqlite:///{store[0] / 'mlflow.db'}"}
     reply = runner.invoke(app, list(arguments), env=environment, terminal_width=200)
     assert reply.exit_code == code, reply.output
@@ -65,36 +65,36 @@ def said(store: tuple[Path, list[str]], *arguments: str, code: int = 0) -> str:
 
 
 def test_runs_show_the_best_and_the_last_value(store: tuple[Path, list[str]]) -> None:
-    listed = said(store, "runs", "digits-small")
+    listed = output_of(store, "runs", "digits-small")
     (line,) = (line for line in listed.splitlines() if store[1][1][:8] in line)
     assert "0.85" in line and "0.75" in line and "finished" in line
     assert "no model" not in listed
-    assert "no model" in said(store, "runs")
+    assert "no model" in output_of(store, "runs")
 
 
 def test_runs_as_json_are_whole(store: tuple[Path, list[str]]) -> None:
-    runs = json.loads(said(store, "runs", "--json"))
+    runs = json.loads(output_of(store, "runs", "--json"))
     assert {run["run_id"] for run in runs} == set(store[1])
 
 
 def test_an_unknown_experiment_lists_the_known(store: tuple[Path, list[str]]) -> None:
-    assert "digits-small" in said(store, "runs", "digit-small", code=6)
+    assert "digits-small" in output_of(store, "runs", "digit-small", code=6)
 
 
 def test_a_comparison_shows_what_differs_and_nothing_else(store: tuple[Path, list[str]]) -> None:
     first, second, *_ = store[1]
-    text = said(store, "compare", first[:8], second)
+    text = output_of(store, "compare", first[:8], second)
     assert "training.learning_rate" in text and "0.001" in text and "0.01" in text
     assert "training.epochs" not in text
-    found = json.loads(said(store, "compare", first, second, "--json"))
-    assert list(found["settings"]) == ["training.learning_rate"]
-    assert found["metrics"]["validation/accuracy"] == [0.5, 0.75]
+    result = json.loads(output_of(store, "compare", first, second, "--json"))
+    assert list(result["settings"]) == ["training.learning_rate"]
+    assert result["metrics"]["validation/accuracy"] == [0.5, 0.75]
 
 
 def test_an_export_loads_without_ray_spark_and_mlflow(
     store: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
-    said(store, "export", store[1][0][:8], str(tmp_path / "out"), "--onnx")
+    output_of(store, "export", store[1][0][:8], str(tmp_path / "out"), "--onnx")
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"model.safetensors", "model.json", "experiment.json", "model.onnx"}
     code = (
@@ -111,7 +111,7 @@ def test_an_export_loads_without_ray_spark_and_mlflow(
 
 
 def test_a_sweep_exports_its_best_trial(store: tuple[Path, list[str]], tmp_path: Path) -> None:
-    shown = json.loads(said(store, "export", store[1][2], str(tmp_path / "out"), "--json"))
+    shown = json.loads(output_of(store, "export", store[1][2], str(tmp_path / "out"), "--json"))
     assert shown["run"] == store[1][1]
 
 
@@ -135,7 +135,7 @@ def test_what_cannot_be_exported_leaves_nothing_behind(
     (tmp_path / "kept.txt").write_text("mine")
     name = store[1][run] if isinstance(run, int) else run
     assert message in " ".join(
-        said(store, "export", name, str(tmp_path / directory), code=code).split()
+        output_of(store, "export", name, str(tmp_path / directory), code=code).split()
     )
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
 
@@ -148,6 +148,6 @@ def test_the_recorded_model_predicts_from_raw_input(store: tuple[Path, list[str]
     model = mlflow.pyfunc.load_model(f"runs:/{store[1][0]}/model")
     generator = torch.Generator().manual_seed(0)
     samples = torch.randint(0, 17, (4, 1, 8, 8), generator=generator, dtype=torch.uint8)
-    found = model.predict(pd.DataFrame({"features": [s.numpy().tobytes() for s in samples]}))
+    result = model.predict(pd.DataFrame({"features": [s.numpy().tobytes() for s in samples]}))
     net = nets.build(digits().net, SPEC, 10, seed=3).eval()
-    assert found["prediction"].tolist() == net(samples).argmax(1).tolist()
+    assert result["prediction"].tolist() == net(samples).argmax(1).tolist()

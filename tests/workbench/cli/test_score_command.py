@@ -36,7 +36,7 @@ def test_the_net_of_a_folder_and_of_a_run_are_the_same(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--stream"], "need each other"),
         (["--checkpoint", "state"], "need each other"),
@@ -44,7 +44,7 @@ def test_the_net_of_a_folder_and_of_a_run_are_the_same(
         (["--stream", "--checkpoint", "state", "--overwrite"], "adds to its output"),
     ],
 )
-def test_options_that_do_not_go_together(options: list[str], said: str, tmp_path: Path) -> None:
+def test_options_that_do_not_go_together(options: list[str], message: str, tmp_path: Path) -> None:
     arguments = ["score", str(tmp_path), "-i", "in", "-o", "out", *options]
     reply = runner.invoke(app, arguments, terminal_width=200)
-    assert reply.exit_code == 2 and said in reply.output
+    assert reply.exit_code == 2 and message in reply.output

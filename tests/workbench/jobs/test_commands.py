@@ -55,25 +55,25 @@ def test_jobs_are_listed_whoever_ran_them(base: Path) -> None:
     (first.folder / "log").write_text("epoch 1\x1b[0m\n")
     out = runner.invoke(app, ["jobs"]).stdout
     assert out.index("train b") < out.index("train a")
-    told = json.loads(runner.invoke(app, ["jobs", "--json"]).stdout)
-    assert [job["id"] for job in told] == [second.id, first.id]
-    assert told[1]["exit_code"] == 5
+    listed = json.loads(runner.invoke(app, ["jobs", "--json"]).stdout)
+    assert [job["id"] for job in listed] == [second.id, first.id]
+    assert listed[1]["exit_code"] == 5
     assert runner.invoke(app, ["jobs", first.id[-6:]]).stdout == "epoch 1\n\n"
     reply = runner.invoke(app, ["jobs", first.id, "--cancel"])
     assert (reply.exit_code, "has ended: failed" in reply.stderr) == (0, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["jobs", "123456"], "no job ends in '123456'"),
         (["jobs", "--cancel"], "Say which job"),
     ],
 )
-def test_a_job_that_is_not_there_is_refused(arguments: list[str], said: str) -> None:
+def test_a_job_that_is_not_there_is_refused(arguments: list[str], message: str) -> None:
     reply = runner.invoke(app, arguments)
     assert reply.exit_code == 2
-    assert said in reply.stderr
+    assert message in reply.stderr
 
 
 def test_a_job_whose_bench_died_is_lost(base: Path) -> None:

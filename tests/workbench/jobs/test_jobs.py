@@ -1,4 +1,4 @@
-"""One bench that stays up, and everything that is done on it, through the command line."""
+"""One bench, and everything that is done on it through the command line."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ class Bench:
 
     @property
     def client(self) -> Client:
-        found = find_bench(self.home)
-        assert found is not None
-        return found
+        client = find_bench(self.home)
+        assert client is not None
+        return client
 
-    def look(self) -> None:
+    def note_processes(self) -> None:
         """Note the processes of the bench."""
-        keeper = psutil.Process(self.client.state.pid)
-        self.seen |= {keeper, *keeper.children(recursive=True)}
+        supervisor = psutil.Process(self.client.state.pid)
+        self.seen |= {supervisor, *supervisor.children(recursive=True)}
 
     def job(self, ready: Callable[[Job], bool]) -> Job:
-        """The newest job, when it is as wanted."""
+        """The newest job, as soon as it is ready."""
         end = time.monotonic() + 60
         while True:
             jobs = self.client.jobs.jobs()
@@ -79,29 +79,29 @@ class Bench:
         """A training that never ends, after its first epoch."""
         before = {job.id for job in self.client.jobs.jobs()}
         process = self.start("train", "digits_cnn", *FOR_EVER, *more)
-        job = self.job(lambda job: job.id not in before and told(job, "epoch") != [])
+        job = self.job(lambda job: job.id not in before and read_events(job, "epoch") != [])
         return process, job
 
 
-def told(job: Job, what: str) -> list[dict[str, Any]]:
+def read_events(job: Job, what: str) -> list[dict[str, Any]]:
     path = job.folder / "events.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     events = [json.loads(line) for line in lines if line.endswith("}")]
     return [event for event in events if event["what"] == what]
 
 
-def left(bench: Bench) -> list[psutil.Process]:
-    """Processes of the bench that have not ended; who has only not been reaped has."""
+def find_survivors(bench: Bench) -> list[psutil.Process]:
+    """Processes of the bench that still run; a zombie does not."""
     alive = psutil.wait_procs(bench.seen, timeout=2)[1]
     return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    bench = Bench(tmp_path_factory.mktemp("resident"))
+    bench = Bench(tmp_path_factory.mktemp("bench"))
     try:
         bench.run("up", "--dashboards", "--json")
-        bench.look()
+        bench.note_processes()
         yield bench
     finally:
         bench.run("down")
@@ -136,12 +136,12 @@ def test_a_second_up_finds_the_first(bench: Bench) -> None:
 
 
 def test_trainings_join_it_and_the_second_begins_at_once(bench: Bench) -> None:
-    first, told_first = bench.run("train", "digits_cnn", "--epochs", "2", "--json")
-    assert "Copying the data to Ray" in told_first
-    assert "epoch 2/2" in told_first
+    first, first_progress = bench.run("train", "digits_cnn", "--epochs", "2", "--json")
+    assert "Copying the data to Ray" in first_progress
+    assert "epoch 2/2" in first_progress
     began = time.time()
-    second, told_second = bench.run("train", "digits_cnn", "--epochs", "2", "--json")
-    assert "Spark" not in told_second
+    second, second_progress = bench.run("train", "digits_cnn", "--epochs", "2", "--json")
+    assert "Spark" not in second_progress
     job = bench.client.jobs.jobs()[0]
     assert (job.state, job.exit_code, job.title) == ("finished", 0, "train digits_cnn, 1 changed")
     assert job.ended is not None and job.ended - began < 15  # 1 to 2 s on an idle machine
@@ -202,7 +202,9 @@ def test_ctrl_c_ends_a_training_in_order_and_twice_at_once(bench: Bench) -> None
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    bench.run("train", "digits_cnn", "--epochs", "1")  # the next one closes what was cut off
+    bench.run(
+        "train", "digits_cnn", "--epochs", "1"
+    )  # the next one closes the run that was cut off
     statuses = {run["run_id"]: run["status"] for run in json.loads(bench.run("runs", "--json")[0])}
     assert list(statuses.values()).count("KILLED") == 2, statuses
 
@@ -233,8 +235,10 @@ def test_a_sweep_joins_it(bench: Bench) -> None:
 
 def test_the_ui_runs_on_it_and_shows_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = Queue(bench.home / "jobs")
-    asked = Request(kind="train", experiment="digits_cnn", changes={"training.epochs": 1})
-    job = queue.submit([sys.executable, "-c", "raise SystemExit(9)"], asked.title, request=asked)
+    request = Request(kind="train", experiment="digits_cnn", changes={"training.epochs": 1})
+    job = queue.submit(
+        [sys.executable, "-c", "raise SystemExit(9)"], request.title, request=request
+    )
     assert job.resident
     assert bench.job(lambda newest: not newest.live).state == "finished"
     assert "epoch 1/1" in queue.log(job.id)
@@ -251,7 +255,7 @@ def test_the_ui_runs_on_it_and_shows_it(bench: Bench, monkeypatch: pytest.Monkey
 
 
 def test_a_killed_job_process_costs_its_job_only(bench: Bench) -> None:
-    # On two workers: what they held is not free by itself.
+    # On two workers: their resources are not free by themselves.
     workers = ("--set", "cluster.num_workers=2")
     process, _ = bench.training(*workers)
     os.kill(bench.client.describe()["pids"]["runner"], signal.SIGKILL)
@@ -277,22 +281,22 @@ def test_the_actor_does_not_grow_with_its_jobs(bench: Bench) -> None:
 def test_a_killed_bench_is_explained_and_nothing_of_it_is_left(bench: Bench) -> None:
     """The last but one: `up` works again after it, and `down` leaves no process either."""
     process, _ = bench.training()
-    bench.look()
+    bench.note_processes()
     os.kill(bench.client.state.actor_pid, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 4
     assert re.search(r"gone: its process \d+ ended unexpectedly.*`workbench up`", err, re.DOTALL)
-    assert left(bench) == []
+    assert find_survivors(bench) == []
     bench.run("up")
     assert bench.client.describe()["running"] is None
 
 
 def test_down_ends_what_runs_and_leaves_no_process(bench: Bench) -> None:
     process, job = bench.training()
-    bench.look()
+    bench.note_processes()
     bench.run("down")
     assert process.wait(timeout=60) in (130, 4)
-    assert left(bench) == []
+    assert find_survivors(bench) == []
     assert find_bench(bench.home) is None
     assert not (bench.home / "bench" / "socket").exists()
     assert load(job.folder / "status.json")["state"] == "stopped"

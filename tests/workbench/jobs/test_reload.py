@@ -41,21 +41,21 @@ def change(root: Path, name: str) -> None:
 def test_a_loaded_file_that_changes_is_noticed_whichever_package_it_is_in(root: Path) -> None:
     load(root, "nets.files", "workbench.bridge.arrays")
     code = LoadedCode(time.time_ns())
-    assert code.changed_files() == []
+    assert code.find_changed_files() == []
     change(root, "workbench/ui/app.py")  # nobody loaded it
-    assert code.changed_files() == []
+    assert code.find_changed_files() == []
     change(root, "workbench/bridge/arrays.py")
-    assert code.changed_files() == ["workbench/bridge/arrays.py"]
+    assert code.find_changed_files() == ["workbench/bridge/arrays.py"]
     (root / "nets/files.py").unlink()
-    assert code.changed_files() == ["nets/files.py", "workbench/bridge/arrays.py"]
+    assert code.find_changed_files() == ["nets/files.py", "workbench/bridge/arrays.py"]
 
 
 def test_a_file_that_is_loaded_later_is_watched_from_then(root: Path) -> None:
     code = LoadedCode(time.time_ns())
     load(root, "workbench.bridge.arrays")
-    assert code.changed_files() == []
+    assert code.find_changed_files() == []
     change(root, "workbench/bridge/arrays.py")
-    assert code.changed_files() == ["workbench/bridge/arrays.py"]
+    assert code.find_changed_files() == ["workbench/bridge/arrays.py"]
 
 
 def test_a_file_that_changed_while_the_process_loaded_counts_as_changed(root: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_file_that_changed_while_the_process_loaded_counts_as_changed(root: Pa
     load(root, "nets.files")
     change(root, "nets/files.py")
     code = LoadedCode(since_ns)
-    assert code.changed_files() == code.changed_files() == ["nets/files.py"]
+    assert code.find_changed_files() == code.find_changed_files() == ["nets/files.py"]
 
 
 def test_a_process_watches_what_it_has_loaded() -> None:

@@ -1,4 +1,4 @@
-"""What a client may ask of the bench."""
+"""Requests of clients to the bench."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from workbench.jobs.request import Request
 
 
 def test_a_request_is_the_same_after_json() -> None:
-    asked = Request(
+    request = Request(
         kind="sweep",
         experiment="digits_cnn",
         changes={"training.epochs": "2"},
         command=("workbench", "sweep"),
     )
-    assert Request.from_dict(json.loads(json.dumps(asked.as_dict()))) == asked
-    assert asked.load().training.epochs == 2
-    assert asked.title == "sweep digits_cnn, 1 changed"
+    assert Request.from_dict(json.loads(json.dumps(request.as_dict()))) == request
+    assert request.load().training.epochs == 2
+    assert request.title == "sweep digits_cnn, 1 changed"
 
 
 def test_a_whole_experiment_travels_as_data() -> None:
     tree = json.loads(json.dumps(to_dict(digits())))
-    asked = Request(kind="train", experiment="my.py:wide", tree=tree, changes={"training.seed": 7})
-    assert asked.load().net == digits().net
-    assert asked.load().training.seed == 7
+    request = Request(
+        kind="train", experiment="my.py:wide", tree=tree, changes={"training.seed": 7}
+    )
+    assert request.load().net == digits().net
+    assert request.load().training.seed == 7
 
 
 def test_no_file_is_run_for_a_client(tmp_path: Path) -> None:
@@ -40,7 +42,7 @@ def test_no_file_is_run_for_a_client(tmp_path: Path) -> None:
             Request(kind="train", experiment=name).load()
 
 
-def test_what_cannot_be_is_refused() -> None:
+def test_a_wrong_request_is_refused() -> None:
     with pytest.raises(WorkbenchError, match="train or sweep, got 'dance'"):
         Request.from_dict({"kind": "dance", "experiment": "digits_cnn"})
     with pytest.raises(ConfigError, match="digits_cnn"):

@@ -16,7 +16,7 @@ from workbench.jobs.rpc import SocketServer, call
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     if "fail" in request:
         raise ValueError(request["fail"])
-    return {"told": request}
+    return {"request": request}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_question_is_answered(folder: Path) -> None:
-    assert call(folder, {"do": "x", "text": "é" * 100_000})["told"]["do"] == "x"
+    assert call(folder, {"do": "x", "text": "é" * 100_000})["request"]["do"] == "x"
 
 
 def test_only_this_user_may_connect(folder: Path) -> None:
@@ -40,9 +40,9 @@ def test_only_this_user_may_connect(folder: Path) -> None:
 def test_a_refusal_is_an_error_with_its_message_and_ends_nothing(folder: Path) -> None:
     with pytest.raises(WorkbenchError, match="not so"):
         call(folder, {"fail": "not so"})
-    assert call(folder, {})["told"] == {}
+    assert call(folder, {})["request"] == {}
 
 
-def test_nobody_there_is_told(tmp_path: Path) -> None:
+def test_no_bench_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="does not answer"):
         call(tmp_path, {})

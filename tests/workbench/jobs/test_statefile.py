@@ -1,4 +1,4 @@
-"""The state file: for this user only, never half-written, and told from one that is stale."""
+"""The state file: for this user only, never half-written, and never mistaken when stale."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def test_only_this_user_may_read_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"address": "x"}', "null"])
-def test_a_file_that_is_none_is_no_bench(tmp_path: Path, text: str) -> None:
+def test_an_unreadable_file_is_no_bench(tmp_path: Path, text: str) -> None:
     (statefile.make_folder(tmp_path) / "state.json").write_text(text)
     assert statefile.read(tmp_path) is None
     assert find_bench(tmp_path) is None
 
 
-def test_what_a_later_version_adds_is_passed_over(tmp_path: Path) -> None:
+def test_fields_of_a_later_version_are_ignored(tmp_path: Path) -> None:
     statefile.write(STATE, tmp_path)
     path = tmp_path / "bench" / "state.json"
     path.write_text(path.read_text().replace("{", '{"colour": "red",', 1))
@@ -57,7 +57,7 @@ def test_a_bench_whose_process_is_gone_is_explained_once(tmp_path: Path) -> None
     assert find_bench(tmp_path) is None
 
 
-def test_what_the_keeper_saw_is_told(tmp_path: Path) -> None:
+def test_the_reason_that_the_supervisor_wrote_is_shown(tmp_path: Path) -> None:
     statefile.write(replace(STATE, ended="its process 2 was killed"), tmp_path)
     with pytest.raises(ClusterError, match=r"gone: its process 2 was killed.*`workbench up`"):
         find_bench(tmp_path)
@@ -80,7 +80,7 @@ def test_why_a_start_failed_is_kept(tmp_path: Path) -> None:
 def test_the_lock_says_who_lives_and_ends_with_its_process(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from workbench.jobs import statefile; "
-        "held = statefile.lock(pathlib.Path(sys.argv[1])); print('locked', flush=True); sys.stdin.read()"
+        "file = statefile.lock(pathlib.Path(sys.argv[1])); print('locked', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)],
@@ -98,9 +98,9 @@ def test_the_lock_says_who_lives_and_ends_with_its_process(tmp_path: Path) -> No
     assert not statefile.is_alive(tmp_path)
 
 
-def test_a_second_keeper_ends_at_once_and_disturbs_nothing(tmp_path: Path) -> None:
-    held = statefile.lock(tmp_path)
-    assert held is not None
+def test_a_second_supervisor_ends_at_once_and_disturbs_nothing(tmp_path: Path) -> None:
+    file = statefile.lock(tmp_path)
+    assert file is not None
     Events(tmp_path / "bench" / "start.jsonl").stage("Starting Ray")
     reply = subprocess.run(
         [sys.executable, "-m", "workbench.jobs.supervisor", "{}"],
@@ -111,7 +111,7 @@ def test_a_second_keeper_ends_at_once_and_disturbs_nothing(tmp_path: Path) -> No
     assert reply.returncode == 1
     assert "up or starting here" in reply.stderr
     assert check_bench(tmp_path) == BenchStatus(name="starting", text="Starting Ray")
-    held.close()
+    file.close()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_second_keeper_ends_at_once_and_disturbs_nothing(tmp_path: Path) -> No
         ("workbench.jobs.supervisor, workbench.jobs.server", {"torch", "pyspark", "mlflow"}),
     ],
 )
-def test_clients_and_keeper_stay_small(modules: str, heavy: set[str]) -> None:
+def test_clients_and_supervisor_stay_small(modules: str, heavy: set[str]) -> None:
     code = f"import sys, {modules}; print(*sys.modules)"
     reply = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not heavy & set(reply.stdout.split())

@@ -12,7 +12,7 @@ from PIL import Image
 
 from nets import PreparationConfig
 from nets.errors import ConfigError
-from workbench.cli.data import _experiment
+from workbench.cli.data import resolve_experiment
 from workbench.cluster import Session
 from workbench.data.config import DataConfig
 from workbench.data.guess import guess_source
@@ -106,17 +106,17 @@ def test_names_say_what_kind_of_data_lies_there(tmp_path: Path, real_data: Path)
 
 
 def test_a_source_is_named_by_experiment_path_or_settings(tmp_path: Path) -> None:
-    assert _experiment("digits_rnn", None, None).data.source.kind == "digits"
+    assert resolve_experiment("digits_rnn", None, None).data.source.kind == "digits"
     table = tmp_path / "t.csv"
     table.write_text("a,b\n1,2\n")
-    made = _experiment(str(table), ["data.source.label=b", "data.split.test=0.5"], None)
+    made = resolve_experiment(str(table), ["data.source.label=b", "data.split.test=0.5"], None)
     assert made.data.source == TableSource(path=str(table), format="csv", label="b")
     assert made.data.split.test == 0.5
     settings = json.dumps({"kind": "image_folder", "path": "x", "shape": [1, 8, 8]})
-    assert _experiment(settings, None, None).data.source == ImageFolderSource(
+    assert resolve_experiment(settings, None, None).data.source == ImageFolderSource(
         path="x", shape=(1, 8, 8)
     )
     with pytest.raises(ConfigError, match="SOURCE is not JSON"):
-        _experiment("{kind", None, None)
+        resolve_experiment("{kind", None, None)
     with pytest.raises(ConfigError, match="Unknown experiment 'nowhere'"):
-        _experiment("nowhere", None, None)
+        resolve_experiment("nowhere", None, None)

@@ -1,4 +1,4 @@
-"""`workbench`: the commands and what they have in common."""
+"""`workbench`: all commands."""
 
 from __future__ import annotations
 
