@@ -54,7 +54,7 @@ def _is(error: Exception, module: str, name: str) -> bool:
     return kind is not None and isinstance(error, kind)
 
 
-def died_too_often(
+def too_many_deaths(
     what: str, deaths: int, allowed: int, error: Exception, advice: str = ""
 ) -> TrainingError:
     """What a training ends with whose process died more often than it may.

@@ -12,7 +12,7 @@ import ctypes
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 
 
-def keep_freed(at_most: int = 2**31 - 1) -> None:
+def keep_freed_memory(at_most: int = 2**31 - 1) -> None:
     """Have this process keep what it frees, for its next step.
 
     Args:
@@ -24,7 +24,7 @@ def keep_freed(at_most: int = 2**31 - 1) -> None:
         libc.mallopt(_TRIM_THRESHOLD, at_most)
 
 
-def give_back() -> None:
+def release_freed_memory() -> None:
     """Give all that is freed back to the system."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):

@@ -47,12 +47,14 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
         raise NotImplementedError
 
     def _fit(self, dataset: DataFrame) -> NetModel:
-        from workbench.ml.fitting import fitted  # Ray, MLflow and torch: transforming needs neither
+        from workbench.ml.fitting import (
+            fit_net,  # Ray, MLflow and torch: transforming needs neither
+        )
 
         table = table_of(dataset, self, self._task, sequences=self._sequences)
         experiment = self._experiment(table.num_outputs, table.plan)
-        found = fitted(experiment, table, dataset.sparkSession)
-        return self._copyValues(self._model())._given(found.model, found.run_id, found.metrics)
+        found = fit_net(experiment, table, dataset.sparkSession)
+        return self._copyValues(self._model())._set_net(found.model, found.run_id, found.metrics)
 
     def _experiment(self, num_outputs: int, plan: int | None) -> Experiment:
         """What is trained and recorded.

@@ -26,7 +26,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class FittedNet:
     """What a training left."""
 
     run_id: str
@@ -36,7 +36,7 @@ class Fitted:
     model: Model
 
 
-def fitted(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSession) -> Fitted:
+def fit_net(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSession) -> FittedNet:
     """Train, record, and read back what was recorded.
 
     Raises:
@@ -56,4 +56,4 @@ def fitted(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSessio
             target = Path(folder) / "model"
             export(reader, reader.run(result.run_id), target)
             model = read_model(target)
-    return Fitted(run_id=result.run_id, metrics=result.metrics, model=model)
+    return FittedNet(run_id=result.run_id, metrics=result.metrics, model=model)

@@ -97,7 +97,7 @@ class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
     def _outputs(self) -> Outputs:
         raise NotImplementedError
 
-    def _given(self, model: Model, run_id: str | None, metrics: Mapping[str, float]) -> NetModel:
+    def _set_net(self, model: Model, run_id: str | None, metrics: Mapping[str, float]) -> NetModel:
         self._model, self.runId, self.metrics = model, run_id, dict(metrics)
         return self
 
@@ -179,4 +179,4 @@ class NetReader(MLReader[NetModel]):
         DefaultParamsReader.getAndSetParams(instance, metadata)
         rows = self.sparkSession.read.format("binaryFile").load(f"{path}/{_FOLDER}").collect()
         files = {row["path"].rsplit("/", 1)[-1]: bytes(row["content"]) for row in rows}
-        return instance._given(read_model(files), metadata["runId"], metadata["metrics"])
+        return instance._set_net(read_model(files), metadata["runId"], metadata["metrics"])

@@ -37,13 +37,13 @@ def table_of(
     """
     column = params.getFeaturesCol()
     label = None if task.reconstructs else params.getOrDefault("labelCol")
-    wanted = [column, label, *(_named(params, name) for name in ("weightCol", "keyCol"))]
-    for name in [*wanted, _named(params, "validationIndicatorCol")]:
+    wanted = [column, label, *(_value_of(params, name) for name in ("weightCol", "keyCol"))]
+    for name in [*wanted, _value_of(params, "validationIndicatorCol")]:
         if name is not None and name not in df.columns:
             raise DataError(f"There is no column {name!r}. The data has {', '.join(df.columns)}.")
-    df, part = _parted(df, params)
+    df, part = _mark_splits(df, params)
     kind = df.schema[column].dataType.simpleString()
-    shape = _named(params, "shape")
+    shape = _value_of(params, "shape")
     if isinstance(params, TextParams) and (
         kind == "array<string>" or (kind == "string" and shape is None)
     ):
@@ -56,22 +56,22 @@ def table_of(
         label=label,
         spec=_spec(df, column, shape, sequences=sequences),
         split=part,
-        weight=_named(params, "weightCol"),
-        length=_named(params, "lengthCol"),
+        weight=_value_of(params, "weightCol"),
+        length=_value_of(params, "lengthCol"),
         labels="fit" if task.has_classes else None,
-        key=_named(params, "keyCol"),
+        key=_value_of(params, "keyCol"),
     )
 
 
-def _named(params: TrainingParams, name: str) -> Any:
+def _value_of(params: TrainingParams, name: str) -> Any:
     return params.getOrDefault(name) if params.isDefined(name) else None
 
 
-def _parted(df: DataFrame, params: TrainingParams) -> tuple[DataFrame, str | None]:
+def _mark_splits(df: DataFrame, params: TrainingParams) -> tuple[DataFrame, str | None]:
     """With a column of "train" and "validation" where the user says which rows are which."""
     from pyspark.sql import functions as F
 
-    indicator = _named(params, "validationIndicatorCol")
+    indicator = _value_of(params, "validationIndicatorCol")
     if indicator is None:
         return df, None
     part = F.when(F.col(f"`{indicator}`"), "validation").otherwise("train")
@@ -106,21 +106,21 @@ def _spec(df: DataFrame, column: str, shape: Any, *, sequences: bool) -> TensorS
     cell = F.col(f"`{column}`")
     if depth == 1 and sequences and shape is None and inner.typeName() in ("integer", "long"):
         steps, ids = df.agg(F.max(F.size(cell)), F.max(F.array_max(cell))).head() or (0, 0)
-        _some(steps, column)
+        _check_size(steps, column)
         return TensorSpec(
             kind="tokens", shape=(steps,), dtype="int32", vocabulary_size=max(2, ids + 1)
         )
     if shape is None and depth == 2:
         shape = df.agg(F.max(F.size(cell)), F.max(F.size(F.element_at(cell, 1)))).head()
-        _some(shape and shape[0], column)
+        _check_size(shape and shape[0], column)
     elif shape is None and depth == 3:
         first = df.where(cell.isNotNull()).select(cell.alias("value")).head()
         value: Any = first and first["value"]
-        _some(value and len(value), column)
+        _check_size(value and len(value), column)
         shape = (len(value), len(value[0]), len(value[0][0]))
     elif shape is None and depth == 1 and sequences:
         steps = (df.agg(F.max(F.size(cell))).head() or [0])[0]
-        _some(steps, column)
+        _check_size(steps, column)
         shape = (steps, 1)
     elif shape is None:
         return None
@@ -139,7 +139,7 @@ def _picture(df: DataFrame, column: str) -> tuple[int, int, int]:
     from pyspark.sql import functions as F
 
     first = df.where(F.col(f"`{column}`").isNotNull()).select(f"`{column}`").head()
-    _some(first and len(first), column)
+    _check_size(first and len(first), column)
     assert first is not None
     try:
         return read_shape(bytes(first[0]))
@@ -150,7 +150,7 @@ def _picture(df: DataFrame, column: str) -> tuple[int, int, int]:
         ) from None
 
 
-def _some(size: Any, column: str) -> None:
+def _check_size(size: Any, column: str) -> None:
     if not size or size < 1:
         raise DataError(f"The column {column!r} holds no value to find a sample's shape from.")
 
@@ -164,7 +164,7 @@ def _text(
     assert label is not None, "an autoencoder reads no text"
     column = params.getFeaturesCol()
     tokens = df.schema[column].dataType.typeName() == "array"
-    cell, key = F.col(f"`{column}`"), _named(params, "keyCol")
+    cell, key = F.col(f"`{column}`"), _value_of(params, "keyCol")
     target = _values(df, label) if task is Task.VALUES else F.col(f"`{label}`")
     if task.has_classes and df.schema[label].dataType.typeName() in ("double", "float"):
         whole = F.when(target == F.floor(target), target.cast("long").cast("string"))
@@ -175,7 +175,7 @@ def _text(
         "key": F.col(f"`{key}`").cast("string") if key else hash_columns([column, label]),
         "split": F.col(part) if part else F.lit(None).cast("string"),
     }
-    if weight := _named(params, "weightCol"):
+    if weight := _value_of(params, "weightCol"):
         columns["weight"] = F.col(f"`{weight}`").cast("float")
     rows = df.select(*(value.alias(name) for name, value in columns.items())).withColumn(
         "reason",

@@ -90,7 +90,7 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
         DataError: the source's files are not there.
     """
     cluster, found = experiment.cluster, sources.size(experiment.data.source)
-    machine = machine or (named_nodes(cluster) if cluster.on_cluster else this_machine(cluster))
+    machine = machine or (spark_nodes(cluster) if cluster.on_cluster else this_machine(cluster))
     batch = largest_batch(experiment)
     data_bytes = None if found.rows is None or found.spec is None else found.num_bytes
     resident = data_bytes is None or data_bytes <= experiment.data.resident_bytes
@@ -133,7 +133,7 @@ def this_machine(cluster: ClusterConfig) -> Machine:
     )
 
 
-def named_nodes(cluster: ClusterConfig) -> Machine | None:
+def spark_nodes(cluster: ClusterConfig) -> Machine | None:
     """The Ray nodes that are asked of a Spark cluster, together; None where their size is not stated."""
     spark = cluster.spark
     if cluster.topology != "spark" or spark.cpus_per_node is None:

@@ -86,7 +86,7 @@ def describe(
             described, with `problem`.
     """
     began = time.perf_counter()
-    with _opened(config, spark) as canonical, limit_batches(canonical):
+    with _open(config, spark) as canonical, limit_batches(canonical):
         found = data.summarize(canonical, config)
         problem = None
         try:
@@ -94,7 +94,7 @@ def describe(
         except DataError as error:
             problem = str(error)
         figures = {name: found[name] for name in canonical.measures} | _figures(canonical)
-        chosen = _chosen(canonical) if found["rows"] else {}
+        chosen = _choose_samples(canonical) if found["rows"] else {}
         drawn = samples is not None and bool(chosen) and canonical.spec.kind != "tokens"
         if drawn and samples is not None:
             samples.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def describe(
 
 
 @contextmanager
-def _opened(config: DataConfig, spark: SparkSession) -> Iterator[CanonicalFrame]:
+def _open(config: DataConfig, spark: SparkSession) -> Iterator[CanonicalFrame]:
     """The table, stored in Spark while the block runs and no longer."""
     canonical = data.read(config.source, spark)
     held, files = [canonical.decoded], canonical.cache
@@ -174,7 +174,7 @@ def _is_list(canonical: CanonicalFrame) -> bool:
 # ---- samples
 
 
-def _chosen(canonical: CanonicalFrame) -> dict[str, list[tuple[np.ndarray, int | None]]]:
+def _choose_samples(canonical: CanonicalFrame) -> dict[str, list[tuple[np.ndarray, int | None]]]:
     """Some samples by class (or all under ""), the same at every call: array and length."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F

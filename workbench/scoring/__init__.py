@@ -1,4 +1,4 @@
-"""A trained net over a DataFrame, in batch or in a stream: torch on the executors, no Ray, no MLflow."""
+"""Scores a DataFrame with a trained net, in batch or as a stream: torch on the executors, no Ray, no MLflow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files in, files with the net's answers out: once, or as they come."""
+"""Scores files: all that are there, or new ones as they appear."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql.streaming import StreamingQuery
 
 FORMATS = ("parquet", "json", "csv", "orc", "text", "binaryFile")
-"""What can be read; other formats that the Spark session knows, too. binaryFile: a file is a row."""
+"""Formats of the input, besides others that the Spark session knows. binaryFile: one row per file."""
 
 _WRITTEN = ("parquet", "json", "csv", "orc")
 
@@ -34,19 +34,19 @@ class Paths:
     output_format: str | None = None
     """parquet, orc, json or csv; None: the input's where it is one of them, else parquet."""
     features: Sequence[str] = ()
-    """As `score`; none: as the net was trained, else features."""
+    """Feature columns as in `score`; (): those of the training, else `features`."""
     keep: Sequence[str] | None = None
-    """Columns of the input that are written, too; None: all that are not bytes."""
+    """Columns of the input to write as well; None: all except bytes."""
 
     @property
-    def written(self) -> str:
+    def result_format(self) -> str:
         """The format of the output."""
         return self.output_format or (self.format if self.format in _WRITTEN else "parquet")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """What was written."""
+    """Counts of a finished scoring."""
 
     rows: int
     without_prediction: int
@@ -56,24 +56,24 @@ class Scored:
 def score_files(
     spark: SparkSession, model: Model, paths: Paths, *, overwrite: bool = False
 ) -> Scored:
-    """Score all there is and write it.
+    """Score all files and write the answers.
 
     Raises:
-        DataError: nothing to read, a column is missing, or the output exists.
+        DataError: there is nothing to read, a column is missing, or the output exists.
     """
     from pyspark.errors import AnalysisException
     from pyspark.sql import Observation
     from pyspark.sql import functions as F
 
     frame = _read(spark, paths)
-    seen = Observation("scored")
-    counted = _answers(frame, model, paths).observe(
-        seen, F.count(F.lit(1)).alias("rows"), F.count("reason").alias("without")
+    observation = Observation("scored")
+    answers = _answers(frame, model, paths).observe(
+        observation, F.count(F.lit(1)).alias("rows"), F.count("reason").alias("without")
     )
     mode = "overwrite" if overwrite else "errorifexists"
     try:
-        _writable(counted, paths).write.mode(mode).options(**_options(paths.written)).format(
-            paths.written
+        _writable(answers, paths).write.mode(mode).options(**_options(paths.result_format)).format(
+            paths.result_format
         ).save(paths.output)
     except AnalysisException as error:
         if "ALREADY_EXISTS" not in str(error):
@@ -81,8 +81,8 @@ def score_files(
         raise DataError(
             f"{paths.output} exists already. Name a new folder, or say --overwrite."
         ) from error
-    found: dict[str, Any] = seen.get
-    return Scored(rows=found["rows"], without_prediction=found["without"])
+    counts: dict[str, Any] = observation.get
+    return Scored(rows=counts["rows"], without_prediction=counts["without"])
 
 
 def stream_files(
@@ -95,29 +95,29 @@ def stream_files(
     interval_s: float = 1.0,
     files_per_batch: int = 64,
 ) -> StreamingQuery:
-    """Score files as they appear in a folder; the query that does it, running.
+    """Start a query that scores files as they appear in a folder.
 
-    Each input row is written exactly once, however often the stream is stopped, killed and started
-    again with the same checkpoint: Spark notes which files a batch has before it begins, and the
-    output's `_spark_metadata` which batches are complete. Read the output with Spark, which keeps to
-    that list; a batch that was cut short leaves files that are not on it.
+    Each input row is written exactly once, even if the stream is stopped or killed and started again
+    with the same checkpoint. Spark notes the files of a batch before the batch begins, and lists
+    complete batches in the output's `_spark_metadata`. Read the output with Spark: it ignores files
+    of incomplete batches, which are not in that list.
 
     Args:
-        checkpoint: folder for the stream's state; the same for the same output.
-        once: stop when all files that are there now have been scored.
+        checkpoint: folder for the stream's state; use the same one for the same output.
+        once: stop when all files that exist now are scored.
         interval_s: seconds between batches.
-        files_per_batch: at most.
+        files_per_batch: the largest number of files in a batch.
 
     Raises:
-        DataError: there is no file yet to take the columns from, or a column is missing.
+        DataError: the folder has no file yet, so its columns are unknown; or a column is missing.
     """
     schema = _read(spark, paths).schema
     reader = spark.readStream.format(paths.format).options(**_options(paths.format))
     frame = reader.schema(schema).option("maxFilesPerTrigger", files_per_batch).load(paths.input)
     writer = (
         _writable(_answers(frame, model, paths), paths)
-        .writeStream.format(paths.written)
-        .options(**_options(paths.written))
+        .writeStream.format(paths.result_format)
+        .options(**_options(paths.result_format))
         .option("checkpointLocation", checkpoint)
         .outputMode("append")
     )
@@ -134,7 +134,7 @@ def _read(spark: SparkSession, paths: Paths) -> DataFrame:
     except AnalysisException as error:
         raise DataError(
             f"{paths.input} cannot be read as {paths.format}: {str(error).splitlines()[0]} The columns "
-            "are those of the files that are there: there has to be one."
+            "are taken from the files, so at least one must exist."
         ) from error
 
 
@@ -158,12 +158,12 @@ def _answers(frame: DataFrame, model: Model, paths: Paths) -> DataFrame:
 
 
 def _writable(frame: DataFrame, paths: Paths) -> DataFrame:
-    """Only the columns that are to be kept; arrays as JSON where the format has none."""
+    """The columns to write; arrays as JSON where the format has none."""
     from pyspark.sql import functions as F
 
-    added = frame.columns[_first_added(frame) :]
+    added = frame.columns[_first_answer(frame) :]
     kinds = {field.name: field.dataType.typeName() for field in frame.schema.fields}
-    before = frame.columns[: _first_added(frame)]
+    before = frame.columns[: _first_answer(frame)]
     if paths.keep is not None:
         missing = [name for name in paths.keep if name not in before]
         if missing:
@@ -174,12 +174,12 @@ def _writable(frame: DataFrame, paths: Paths) -> DataFrame:
     chosen = []
     for name in (*before, *added):
         column = F.col(f"`{name}`")
-        if paths.written == "csv" and kinds[name] in ("array", "struct", "map"):
+        if paths.result_format == "csv" and kinds[name] in ("array", "struct", "map"):
             column = F.to_json(column)
         chosen.append(column.alias(name))
     return frame.select(*chosen)
 
 
-def _first_added(frame: DataFrame) -> int:
+def _first_answer(frame: DataFrame) -> int:
     names = {"rawPrediction", "probability", "prediction", "code", "error", "predictedLabel"}
     return next(i for i, name in enumerate(frame.columns) if name in names)

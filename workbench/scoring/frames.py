@@ -1,4 +1,4 @@
-"""`score`: a DataFrame with a net's answers beside its rows."""
+"""`score` adds a net's answers to a DataFrame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbench.data.columns import select_features
 from workbench.errors import DataError
 from workbench.scoring.model import Model, read_model
 from workbench.scoring.outputs import Outputs, spark_fields
-from workbench.scoring.tasks import Job, scored
+from workbench.scoring.tasks import ScoringSettings, score_batches
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -19,7 +19,7 @@ BATCH = 256
 """Rows through the net at once: more do not fit a core's cache."""
 
 _FEATURES = "_features"
-"""Column made for the way to the net, where none of the user's can go as it is."""
+"""Temporary column with the encoded features, where the user's column needs a conversion."""
 
 
 def score(
@@ -33,11 +33,11 @@ def score(
     batch_size: int = BATCH,
     threads: int | None = None,
 ) -> DataFrame:
-    """All rows and columns of `df`, and the net's answers; lazy, for batches and streams alike.
+    """All rows and columns of `df`, and the net's answers. Lazy; for batches and streams.
 
-    A row that cannot be encoded (null, NaN, a picture that is cut short, a wrong size) has null
-    answers and the reason in a column of its own: no row is left out. Words that the training did
-    not have are the unknown token.
+    No row is left out. A row that cannot be encoded (null, NaN, a damaged picture, a wrong size)
+    gets null answers and a reason in its own column. Words that were not in the training data become
+    the unknown token.
 
     Args:
         model: the folder that `workbench export` or `nets.save` wrote, its files by name, or `Model`.
@@ -52,8 +52,8 @@ def score(
 
     Raises:
         ModelFileError: the model's files are not usable.
-        DataError: a column is missing, has a type that the net cannot read, or has the name of one
-            that would be added.
+        DataError: a column is missing, has a type that the net cannot read, or has the name of a
+            column that scoring adds.
     """
     from pyspark.sql.types import StructType
 
@@ -62,10 +62,10 @@ def score(
     columns = (outputs or Outputs()).of(model)
     _check(df, columns, length)
     value, encoding = _features(df, names, model)
-    given = df if value is None else df.withColumn(_FEATURES, value)
+    frame = df if value is None else df.withColumn(_FEATURES, value)
     session = df.sparkSession
     cpus = int(session.sparkContext.getConf().get("spark.task.cpus", "1"))
-    job = Job(
+    settings = ScoringSettings(
         key=model.key,
         files=session.sparkContext.broadcast(dict(model.files)),
         encoding=encoding,
@@ -78,7 +78,7 @@ def score(
         threads=threads or cpus,
     )
     schema = StructType([*df.schema.fields, *spark_fields(columns, vectors=vectors)])
-    return given.mapInArrow(lambda batches: scored(batches, job), schema)
+    return frame.mapInArrow(lambda batches: score_batches(batches, settings), schema)
 
 
 def _default(df: DataFrame, model: Model) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def _check(df: DataFrame, columns: Mapping[str, Any], length: str | None) -> Non
 
 
 def _features(df: DataFrame, names: list[str], model: Model) -> tuple[Column | None, Any]:
-    """The column for the net, None where the user's own will do; and how it is read."""
+    """The converted column (None: the user's own can be used), and its encoding."""
     if model.text is not None and len(names) == 1 and names[0] in df.columns:
         kind = df.schema[names[0]].dataType.simpleString()
         if kind == "array<string>":

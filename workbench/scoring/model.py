@@ -1,4 +1,4 @@
-"""A saved net as the driver sees it: its files, and what they say of themselves. No torch."""
+"""A saved net on the driver: its files and their description. Loads no torch."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ DESCRIPTION, WEIGHTS = "model.json", "model.safetensors"
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What `nets.save` wrote, in memory."""
+    """The files that `nets.save` wrote, in memory."""
 
     files: Mapping[str, bytes]
     """File name to content."""
     described: Mapping[str, Any]
     """`model.json`."""
     spec: TensorSpec
-    """What a sample is."""
+    """Kind, shape and dtype of a sample."""
     labels: tuple[str, ...] | None
     """Class names by index; None where the net gives values."""
     text: TextEncoding | None
-    """How raw text becomes its input."""
+    """Encoding of raw text; None: the net takes no text."""
     key: str
     """A hash of the files."""
 
@@ -48,7 +48,7 @@ class Model:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The feature columns that the net was trained on, as its experiment says; () if it does not."""
+        """The feature columns of the training, from the experiment; () where it does not name them."""
         source = (self.described.get("experiment") or {}).get("data", {}).get("source", {})
         named = source.get("image") or source.get("text_column") or source.get("features") or ()
         return (named,) if isinstance(named, str) else tuple(named)
@@ -68,7 +68,7 @@ def read_model(model: Path | str | Mapping[str, bytes]) -> Model:
         files = {name: bytes(model[name]) for name in (DESCRIPTION, WEIGHTS) if name in model}
     missing = [name for name in (DESCRIPTION, WEIGHTS) if name not in files]
     if missing:
-        where = str(model) if isinstance(model, (Path, str)) else "what was given"
+        where = str(model) if isinstance(model, (Path, str)) else "The model"
         raise ModelFileError(
             f"{where} holds no saved net: {' and '.join(missing)} is missing. Name the folder that "
             "`workbench export` or `nets.save` wrote."

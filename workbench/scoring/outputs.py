@@ -26,13 +26,13 @@ class Outputs:
     """classes: their softmax, a vector."""
     prediction: str | None = "prediction"
     """classes: a double, the class's index, or its own number where all classes are numbers. values:
-    a double, or a vector of several. Autoencoders: the prepared sample drawn again, a vector."""
+    a double, or a vector of several. Autoencoders: the reconstruction of the prepared sample, a vector."""
     label: str | None = "predictedLabel"
     """classes: the class's name."""
     code: str | None = None
-    """Autoencoders: what the sample is squeezed into, a vector."""
+    """Autoencoders: the code of the sample, a vector."""
     error: str | None = None
-    """Autoencoders: mean squared difference of the prepared sample and what is drawn of it, a double."""
+    """Autoencoders: mean squared difference of the prepared sample and its reconstruction, a double."""
     reason: str | None = "reason"
     """Why a row has no prediction; null where it has one."""
 
@@ -53,9 +53,9 @@ class Outputs:
 
 
 def class_numbers(labels: tuple[str, ...]) -> list[float]:
-    """What stands for each class as a double: its own number where all of them are, else its index.
+    """A number for each class: its name where all names are numbers, else its index.
 
-    Spark ML's evaluators compare it with the label column: classes 1, 2 and 5 stay 1, 2 and 5.
+    Spark ML's evaluators compare these with the label column: classes 1, 2 and 5 stay 1, 2 and 5.
     """
     try:
         numbers = [float(name) for name in labels]

@@ -1,6 +1,6 @@
 """What runs in Spark's Python workers: Arrow batches in, the same with the net's answers out.
 
-A worker process loads a net once, whatever number of partitions and batches it is given.
+A worker process loads a net once, however many partitions and batches it scores.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ _SLICE_BYTES = 8 * 2**20
 """Features held at once, however many rows Spark sends in one batch."""
 
 _FREED_BYTES = 512 * 2**20
-"""What a worker process keeps of the memory that it frees: it is Spark's, and works for others too."""
+"""Freed memory that a worker process keeps. Spark uses the process for other work, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """Everything a worker has to know."""
+class ScoringSettings:
+    """What a worker needs."""
 
     key: str
     """A hash of the net's files."""
     files: Any
     """Spark's broadcast of them: file name to content."""
     encoding: Encoding | Literal["text", "words"]
-    """How `features` is read; text: strings; words: lists of tokens."""
+    """How `features` is stored. text: strings; words: lists of tokens."""
     features: str
     """The column."""
     kept: tuple[str, ...]
-    """Columns that are handed on."""
+    """Columns of the input that stay."""
     columns: dict[str, tuple[str, str]]
     """Columns to add: name to (what, kind), as `Outputs.of` gives them."""
     length: str | None
     """Column of valid steps, where the rows are padded already."""
     vectors: bool
-    """Vectors as Spark ML has them; else arrays."""
+    """Vectors of Spark ML instead of arrays."""
     batch_size: int
     """Rows through the net at once."""
     threads: int
-    """Of torch, in each worker."""
+    """Threads of torch in each worker."""
 
 
 class Scorer:
-    """A net and how rows become its input."""
+    """Scores rows with one net."""
 
     def __init__(self, net: Net) -> None:
         self.net = net
@@ -71,7 +71,7 @@ class Scorer:
     def encode(
         self, column: pa.Array, encoding: Any
     ) -> tuple[np.ndarray, list[str | None], np.ndarray | None]:
-        """As `encode_features`; text that is null or blank has no prediction."""
+        """As `encode_features`. Text that is null or blank gets a reason, as other bad rows do."""
         if encoding not in ("text", "words"):
             return encode_features(column, encoding, self.net.spec)
         assert self.encoder is not None
@@ -93,7 +93,7 @@ class Scorer:
     def forward(
         self, samples: np.ndarray, lengths: np.ndarray | None, batch_size: int
     ) -> dict[str, np.ndarray]:
-        """(n, num_bytes) uint8 -> the net's answers, (n,) or (n, k), by what they are."""
+        """(n, num_bytes) uint8 -> the net's answers by name, each (n,) or (n, k)."""
         import torch
 
         spec = self.net.spec
@@ -130,59 +130,65 @@ class Scorer:
 _SCORERS: OrderedDict[str, Scorer] = OrderedDict()
 
 
-def scorer(job: Job) -> Scorer:
-    """The net of this process, loaded the first time it is asked for."""
+def load_scorer(settings: ScoringSettings) -> Scorer:
+    """The scorer of this process; the first call for a net loads it."""
     import torch
 
-    torch.set_num_threads(job.threads)
-    if job.key not in _SCORERS:
+    torch.set_num_threads(settings.threads)
+    if settings.key not in _SCORERS:
         from nets.files import load
 
         with tempfile.TemporaryDirectory() as folder:
-            for name, content in job.files.value.items():
+            for name, content in settings.files.value.items():
                 (Path(folder) / name).write_bytes(content)
-            _SCORERS[job.key] = Scorer(load(folder))
+            _SCORERS[settings.key] = Scorer(load(folder))
         while len(_SCORERS) > _KEPT:
             _SCORERS.popitem(last=False)
-    _SCORERS.move_to_end(job.key)
-    return _SCORERS[job.key]
+    _SCORERS.move_to_end(settings.key)
+    return _SCORERS[settings.key]
 
 
-def scored(batches: Iterator[pa.RecordBatch], job: Job) -> Iterator[pa.RecordBatch]:
-    """The batches' kept columns and the net's answers."""
-    found: Scorer | None = None
-    heap.keep_freed(_FREED_BYTES)
+def score_batches(
+    batches: Iterator[pa.RecordBatch], settings: ScoringSettings
+) -> Iterator[pa.RecordBatch]:
+    """For each batch, the columns that stay and the net's answers."""
+    scorer: Scorer | None = None
+    heap.keep_freed_memory(_FREED_BYTES)
     try:
         for batch in batches:
-            found = found or scorer(job)
-            step = max(job.batch_size, _SLICE_BYTES // found.net.spec.num_bytes)
+            scorer = scorer or load_scorer(settings)
+            step = max(settings.batch_size, _SLICE_BYTES // scorer.net.spec.num_bytes)
             for start in range(0, batch.num_rows, step):
-                yield _added(batch.slice(start, step), job, found)
+                yield _add_answers(batch.slice(start, step), settings, scorer)
     finally:
-        heap.give_back()  # Spark keeps this process for whatever comes next
+        heap.release_freed_memory()  # Spark keeps this process for whatever comes next
 
 
-def _added(batch: pa.RecordBatch, job: Job, found: Scorer) -> pa.RecordBatch:
+def _add_answers(
+    batch: pa.RecordBatch, settings: ScoringSettings, scorer: Scorer
+) -> pa.RecordBatch:
     import pyarrow as pa
 
     names = batch.schema.names
-    samples, reasons, lengths = found.encode(batch.column(names.index(job.features)), job.encoding)
-    if job.length is not None:
-        lengths = _lengths(batch.column(names.index(job.length)), found, reasons)
+    samples, reasons, lengths = scorer.encode(
+        batch.column(names.index(settings.features)), settings.encoding
+    )
+    if settings.length is not None:
+        lengths = _lengths(batch.column(names.index(settings.length)), scorer, reasons)
     good = np.array([reason is None for reason in reasons], bool)
     answers: dict[str, np.ndarray] = {}
     if good.all():
-        answers = found.forward(samples, lengths, job.batch_size)
+        answers = scorer.forward(samples, lengths, settings.batch_size)
     elif good.any():
         some = None if lengths is None else lengths[good]
-        answers = found.forward(samples[good], some, job.batch_size)
-    columns = [batch.column(names.index(name)) for name in job.kept]
-    for what, kind in job.columns.values():
+        answers = scorer.forward(samples[good], some, settings.batch_size)
+    columns = [batch.column(names.index(name)) for name in settings.kept]
+    for what, kind in settings.columns.values():
         if what == "reason":
             columns.append(pa.array(reasons, pa.string()))
         else:
-            columns.append(_column(what, kind, answers, good, found, job.vectors))
-    return pa.RecordBatch.from_arrays(columns, [*job.kept, *job.columns])
+            columns.append(_column(what, kind, answers, good, scorer, settings.vectors))
+    return pa.RecordBatch.from_arrays(columns, [*settings.kept, *settings.columns])
 
 
 def _column(
@@ -190,37 +196,37 @@ def _column(
     kind: str,
     answers: dict[str, np.ndarray],
     good: np.ndarray,
-    found: Scorer,
+    scorer: Scorer,
     vectors: bool,
 ) -> pa.Array:
-    """One answer of all rows; null for those that are not good."""
+    """One answer as a column; null for rows that are not good."""
     import pyarrow as pa
 
     best = answers.get("best")
     if what == "label":
-        names = np.array(found.net.labels, object)
+        names = np.array(scorer.net.labels, object)
         texts = np.full(len(good), None, object)
         if best is not None:
             texts[good] = names[best]
         return pa.array(texts, pa.string())
     if what == "prediction" and best is not None:
-        assert found.numbers is not None
-        given = found.numbers[best]
+        assert scorer.numbers is not None
+        answer = scorer.numbers[best]
     elif what in answers:
-        given = answers[what]
+        answer = answers[what]
     else:  # no row is good
-        given = np.empty((0, 0) if kind == "vector" else 0)
-    values = np.zeros((len(good), *given.shape[1:]), np.float64)
-    values[good] = given
+        answer = np.empty((0, 0) if kind == "vector" else 0)
+    values = np.zeros((len(good), *answer.shape[1:]), np.float64)
+    values[good] = answer
     if kind == "vector":
         return arrow_vectors(values, ~good, vectors=vectors)
     return pa.array(values, mask=~good)
 
 
-def _lengths(column: pa.Array, found: Scorer, reasons: list[str | None]) -> np.ndarray:
+def _lengths(column: pa.Array, scorer: Scorer, reasons: list[str | None]) -> np.ndarray:
     import pyarrow.compute as pc
 
-    most = found.net.spec.shape[0]
+    most = scorer.net.spec.shape[0]
     values = pc.fill_null(pc.cast(column, "int64"), 0).to_numpy(zero_copy_only=False)
     for row in np.flatnonzero((values < 1) | (values > most)):
         reasons[row] = reasons[row] or f"a length outside 1 to {most}"

@@ -20,7 +20,7 @@ from nets import DivergedError, best_epoch
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, RecoverableData, prepare
 from workbench.cluster.session import Session, open_session
-from workbench.errors import TrainingError, died_too_often
+from workbench.errors import TrainingError, too_many_deaths
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress, Silent
 from workbench.results import TrainResult
@@ -163,7 +163,7 @@ def _train_on_several(
         except RayActorError as error:
             deaths += 1
             if deaths > allowed:
-                raise died_too_often("Ray Train's controller", deaths, allowed, error) from error
+                raise too_many_deaths("Ray Train's controller", deaths, allowed, error) from error
             progress.note(
                 "Ray Train's controller died; another one goes on after the last checkpoint."
             )

@@ -21,7 +21,7 @@ from safetensors.torch import save
 from workbench import heap
 from workbench.bridge import Prepared, RecoverableData
 from workbench.cluster import ClusterConfig, Session
-from workbench.errors import died_too_often
+from workbench.errors import too_many_deaths
 from workbench.experiments.experiment import Experiment
 from workbench.training.checkpoints import HISTORY_BYTES
 from workbench.training.evaluation import Outcome, conclude
@@ -85,7 +85,7 @@ class WarmWorker:
         self.learner = None
         del self.experiment, self.prepared
         gc.collect()
-        heap.give_back()
+        heap.release_freed_memory()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -127,7 +127,7 @@ def train_on_one(
             deaths += 1
             if deaths > allowed:
                 advice = "Out of memory, perhaps: lower training.batch_size or the net's size. "
-                raise died_too_often(
+                raise too_many_deaths(
                     "The training's process", deaths, allowed, error, advice
                 ) from error
             where = "after its last complete epoch" if reached else "from its beginning"

@@ -21,6 +21,6 @@ def settle(experiment: Experiment) -> None:
     """Make this process one that trains: with as many threads as it holds CPUs, since more would
     take turns on the same cores, and with memory that stays its own."""
     torch.set_num_threads(max(1, round(experiment.cluster.cpus_per_worker)))
-    heap.keep_freed()
+    heap.keep_freed_memory()
     if not gc.get_freeze_count():  # once: what is here now stays, and need not be walked through
         gc.freeze()

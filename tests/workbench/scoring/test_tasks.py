@@ -17,7 +17,7 @@ from nets.pyfunc import Predictor
 from workbench.errors import WorkbenchError
 from workbench.scoring import Outputs, read_model
 from workbench.scoring.outputs import class_numbers
-from workbench.scoring.tasks import Job, scored
+from workbench.scoring.tasks import ScoringSettings, score_batches
 
 
 class Counted:
@@ -32,7 +32,7 @@ class Counted:
         return self.files
 
 
-def job(folder: Path, encoding: Any = "raw", **changed: Any) -> Job:
+def job(folder: Path, encoding: Any = "raw", **changed: Any) -> ScoringSettings:
     model = read_model(folder)
     settings: dict[str, Any] = {
         "key": model.key + str(id(changed)),
@@ -46,7 +46,7 @@ def job(folder: Path, encoding: Any = "raw", **changed: Any) -> Job:
         "batch_size": 64,
         "threads": torch.get_num_threads(),
     }
-    return Job(**(settings | changed))
+    return ScoringSettings(**(settings | changed))
 
 
 def batches(values: list[Any], kind: pa.DataType, size: int = 100) -> list[pa.RecordBatch]:
@@ -60,14 +60,14 @@ def test_a_net_is_loaded_once_for_all_batches_and_partitions(
     asked = job(picture_net)
     rows = [picture.tobytes() for picture in pictures]
     for _ in range(3):
-        out = pa.Table.from_batches(scored(iter(batches(rows, pa.binary())), asked))
+        out = pa.Table.from_batches(score_batches(iter(batches(rows, pa.binary())), asked))
     assert asked.files.asked == 1
     assert out["id"].to_pylist() == list(range(300))
 
 
 def test_answers_are_those_of_the_net(picture_net: Path, pictures: np.ndarray) -> None:
     rows = [picture.tobytes() for picture in pictures]
-    out = pa.Table.from_batches(scored(iter(batches(rows, pa.binary())), job(picture_net)))
+    out = pa.Table.from_batches(score_batches(iter(batches(rows, pa.binary())), job(picture_net)))
     net = nets.load(picture_net)
     with torch.inference_mode():
         logits = net(torch.from_numpy(pictures.copy()))
@@ -81,7 +81,7 @@ def test_answers_are_those_of_the_net(picture_net: Path, pictures: np.ndarray) -
 def test_rows_that_cannot_be_read_stay_and_say_why(picture_net: Path, pictures: np.ndarray) -> None:
     rows = [pictures[0].tobytes(), None, b"short", pictures[1].tobytes(), b"\x89PNG and no more"]
     out = pa.Table.from_batches(
-        scored(iter(batches(rows, pa.binary(), 2)), job(picture_net, "pictures"))
+        score_batches(iter(batches(rows, pa.binary(), 2)), job(picture_net, "pictures"))
     )
     assert [value is None for value in out["prediction"].to_pylist()] == [0, 1, 1, 0, 1]
     assert [value is None for value in out["probability"].to_pylist()] == [0, 1, 1, 0, 1]
@@ -92,7 +92,7 @@ def test_rows_that_cannot_be_read_stay_and_say_why(picture_net: Path, pictures: 
 
 def test_batches_without_a_good_row(picture_net: Path) -> None:
     out = pa.Table.from_batches(
-        scored(iter(batches([None, b"x"], pa.binary())), job(picture_net, vectors=True))
+        score_batches(iter(batches([None, b"x"], pa.binary())), job(picture_net, vectors=True))
     )
     assert out["probability"].null_count == out["prediction"].null_count == 2
     assert out["predictedLabel"].null_count == 2 and out["reason"].null_count == 0
@@ -100,7 +100,9 @@ def test_batches_without_a_good_row(picture_net: Path) -> None:
 
 def test_text_and_tokens_are_read_as_in_training(text_net: Path) -> None:
     texts = ["A good film", "a BAD film unheard of before", " ", None]
-    said = pa.Table.from_batches(scored(iter(batches(texts, pa.string())), job(text_net, "text")))
+    said = pa.Table.from_batches(
+        score_batches(iter(batches(texts, pa.string())), job(text_net, "text"))
+    )
     expected = Predictor(nets.load(text_net)).predict(
         __import__("pandas").DataFrame({"text": texts})
     )
@@ -111,7 +113,7 @@ def test_text_and_tokens_are_read_as_in_training(text_net: Path) -> None:
     assert said["reason"].to_pylist()[2:] == ["the text is blank", "the text is null"]
     tokens = [["a", "good", "film"], ["never", None], [], None]
     cut = pa.Table.from_batches(
-        scored(iter(batches(tokens, pa.list_(pa.string()))), job(text_net, "words"))
+        score_batches(iter(batches(tokens, pa.list_(pa.string()))), job(text_net, "words"))
     )
     assert np.allclose(cut["probability"][0].as_py(), said["probability"][0].as_py())
     assert cut["reason"].to_pylist() == [None, None, "there are no tokens", "the tokens are null"]

@@ -24,12 +24,12 @@ def resident():
     return psutil.Process().memory_info().rss
 
 if sys.argv[1] == "keep":
-    heap.keep_freed()
+    heap.keep_freed_memory()
 before = faults()
 for _ in range({STEPS}):
     b"x" * ({MEGABYTES} * 2**20)  # not NumPy, which asks for huge pages: few faults either way
 found = {{"faults": faults() - before, "kept": resident()}}
-heap.give_back()
+heap.release_freed_memory()
 print(json.dumps(found | {{"left": resident()}}))
 """
 
