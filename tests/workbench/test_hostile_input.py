@@ -75,7 +75,7 @@ def test_archives(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "archive"
     path.write_bytes(content)
     try:
-        members = cifar._archive(path)
+        members = cifar._read_archive(path)
     except DataError:
         return
     for name, body in members.items():
@@ -90,7 +90,7 @@ def test_batches(content: bytes) -> None:
 
 def batch_or_refused(name: str, content: bytes) -> None:
     try:
-        block = cifar._block(name, content, Path("archive"))
+        block = cifar._read_batch(name, content, Path("archive"))
     except DataError:
         return
     assert block["features"].shape == (len(block["label"]), 3, 32, 32)
@@ -116,7 +116,7 @@ def test_idx(tmp_path: Path, content: bytes, packed: bool, draw: Any) -> None:
     path = tmp_path / ("file.gz" if packed else "file")
     path.write_bytes(draw.draw(damaged(gzip.compress(content))) if packed else content)
     try:
-        values = idx._values(path, 1)
+        values = idx._read_values(path, 1)
     except DataError:
         return
     assert values.ndim == 1 and values.dtype == np.uint8
@@ -128,7 +128,7 @@ def test_ts_headers(tmp_path: Path, lines: list[str]) -> None:
     path = tmp_path / "x.ts"
     path.write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
     try:
-        assert ts_file._header(path).num_channels >= 1
+        assert ts_file._read_header(path).num_channels >= 1
     except DataError:
         return
 
@@ -178,7 +178,7 @@ def allocating() -> bytes:
 @pytest.mark.parametrize("content", [pickle.dumps(Malicious()), allocating()], ids=["code", "huge"])
 def test_a_malicious_batch_is_refused_and_not_run(content: bytes) -> None:
     with pytest.raises(DataError, match="cannot be read"):
-        cifar._block("data_batch_1", content, Path("archive"))
+        cifar._read_batch("data_batch_1", content, Path("archive"))
 
 
 def linked(kind: bytes, target: str) -> Callable[[tarfile.TarFile], None]:
@@ -204,7 +204,7 @@ def test_links_and_devices_in_an_archive_are_no_batches(add: Any, tmp_path: Path
     path = tmp_path / "cifar.tar"
     with tarfile.open(path, "w") as archive:
         add(archive)
-    assert cifar._archive(path) == {}
+    assert cifar._read_archive(path) == {}
 
 
 @pytest.mark.parametrize("name", ["../../outside", "/outside"])
@@ -214,7 +214,7 @@ def test_names_that_lead_out_write_nothing(name: str, tmp_path: Path) -> None:
     path = inner / "cifar.tar.gz"
     path.write_bytes(tar((f"{name}/data_batch_1", BATCH)))
     before = sorted(tmp_path.rglob("*"))
-    assert cifar._archive(path) == {"data_batch_1": BATCH}
+    assert cifar._read_archive(path) == {"data_batch_1": BATCH}
     assert sorted(tmp_path.rglob("*")) == before and not Path("/outside").exists()
 
 
@@ -225,7 +225,7 @@ def test_a_tar_bomb_is_refused_by_its_header(name: str, size: int, tmp_path: Pat
     path = tmp_path / "bomb.tar.gz"
     path.write_bytes(gzip.compress(info.tobuf() + bytes(1024)))
     with pytest.raises(DataError, match="is not CIFAR-10's"):
-        cifar._archive(path)
+        cifar._read_archive(path)
 
 
 def test_a_gzip_bomb_gives_no_more_than_its_header_states(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_a_gzip_bomb_gives_no_more_than_its_header_states(tmp_path: Path) -> Non
     path = tmp_path / "labels.gz"
     path.write_bytes(body + b"".join(packer.compress(zeros) for _ in range(64)) + packer.flush())
     with pytest.raises(DataError, match="it states 2147483649 values"):
-        idx._values(path, 1)
+        idx._read_values(path, 1)
 
 
 def test_a_picture_bomb_is_refused_before_it_is_decoded() -> None:

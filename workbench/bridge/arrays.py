@@ -81,7 +81,7 @@ def to_arrays(table: pa.Table, spec: TensorSpec) -> Arrays:
         if column not in table.column_names:
             continue
         if column == "features":
-            arrays[column] = _features(table[column], spec)
+            arrays[column] = _to_features(table[column], spec)
         elif pa.types.is_list(table.schema.field(column).type):
             values = table[column].combine_chunks()
             flat = values.flatten().to_numpy(zero_copy_only=False)
@@ -92,7 +92,7 @@ def to_arrays(table: pa.Table, spec: TensorSpec) -> Arrays:
     return arrays
 
 
-def _features(column: pa.ChunkedArray, spec: TensorSpec) -> np.ndarray:
+def _to_features(column: pa.ChunkedArray, spec: TensorSpec) -> np.ndarray:
     views = [_view(chunk, spec) for chunk in column.chunks if len(chunk)]
     if not views:
         return np.empty((0, *spec.shape), spec.dtype)

@@ -1,6 +1,6 @@
-"""Well-known data sets by name: fetched once, resumed where it broke off, checked, kept.
+"""Well-known data sets by name: downloaded once, resumed after a break, checked, and kept.
 
-Nothing that is fetched is unpacked: readers take what they need from the archive as it is.
+Archives are not unpacked: readers read them as they are.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from workbench.errors import DataError
 from workbench.home import data_folder
 
 Report = Callable[[int, int], None]
-"""Told the bytes that are here and the bytes there will be."""
+"""Called with the bytes that are here and the bytes of the whole set."""
 
 _TIMEOUT_S = 20.0
 _IDLE_ATTEMPTS = 3
-"""Attempts in a row that may bring nothing."""
+"""Attempts in a row without a new byte, after which a download ends."""
 _CHUNK = 2**20
 
 
@@ -37,7 +37,7 @@ class RemoteFile:
     size: int
     """In bytes."""
     checksum: str
-    """`md5:...` or `sha256:...`, as its authors (or the libraries that ship it) state it."""
+    """`md5:...` or `sha256:...`, published by its authors or by libraries that ship it."""
 
     @property
     def name(self) -> str:
@@ -107,9 +107,9 @@ DATA_SETS = {
 
 
 def locate(name: str) -> Path:
-    """Where a known set lies once it is fetched: its file, or the folder of its files.
+    """The path of a set after its download: its file, or the folder of its files.
 
-    Below WORKBENCH_DATA, else the folder `data` below WORKBENCH_HOME.
+    It lies below WORKBENCH_DATA, else in the folder `data` below WORKBENCH_HOME.
     """
     folder = data_folder() / name
     files = DATA_SETS[name].files
@@ -117,20 +117,20 @@ def locate(name: str) -> Path:
 
 
 def find_missing(name: str) -> list[RemoteFile]:
-    """The files of a known set that are not here yet; what is here under its name has been checked."""
+    """The files of a set that are not here yet. A file that has its name has been checked."""
     folder = _folder(name)
     return [remote for remote in DATA_SETS[name].files if not (folder / remote.name).is_file()]
 
 
 def fetch(name: str, report: Report | None = None) -> Path:
-    """`place(name)`, after whatever of it is missing was fetched.
+    """Download the missing files of a set, and return its path as `locate` does.
 
-    A file that broke off (`NAME.part`) is continued, also in a later process; two processes do not
-    fetch the same set at once. Only a file with the right checksum gets its name.
+    An incomplete file (`NAME.part`) is resumed, also by a later process. Two processes do not
+    download the same set at once. A file gets its name only when its checksum is right.
 
     Raises:
-        DataError: no such set; the server cannot be reached, breaks off again and again, or sends
-            something else.
+        DataError: there is no such set; the server cannot be reached, breaks off again and again, or
+            sends other bytes.
     """
     if name not in DATA_SETS:
         raise DataError(unknown("data set", name, sorted(DATA_SETS)))
@@ -147,10 +147,10 @@ def fetch(name: str, report: Report | None = None) -> Path:
 
 
 def check_server(name: str) -> None:
-    """Look whether a set is here or its server answers, so that nothing else is begun in vain.
+    """Check that a set is here or its server answers, before anything else is started.
 
     Raises:
-        DataError: it is not here and the server does not answer.
+        DataError: the set is not here, and the server does not answer.
     """
     for remote in find_missing(name)[:1]:
         try:
@@ -161,12 +161,12 @@ def check_server(name: str) -> None:
 
 
 def _folder(name: str) -> Path:
-    found = locate(name)
-    return found if len(DATA_SETS[name].files) > 1 else found.parent
+    path = locate(name)
+    return path if len(DATA_SETS[name].files) > 1 else path.parent
 
 
 def _report_from(here: int, size: int, report: Report | None) -> Callable[[int], None]:
-    """A file's progress as that of its set, `here` bytes of which came before."""
+    """Reports the progress of a file as progress of its set, `here` bytes of which are there already."""
 
     def report_set(done: int) -> None:
         if report is not None:
@@ -201,7 +201,7 @@ def _fetch(remote: RemoteFile, folder: Path, report: Callable[[int], None]) -> N
 
 
 def _continue(remote: RemoteFile, part: Path, before: int, report: Callable[[int], None]) -> None:
-    """Append what is missing; from the start where the server knows no ranges."""
+    """Append the missing bytes; start again where the server does not support ranges."""
     headers = {"Range": f"bytes={before}-"} if before else {}
     request = urllib.request.Request(remote.url, headers=headers)
     with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as reply:
@@ -219,7 +219,7 @@ def _starts_at(reply: Any, before: int) -> bool:
 
 
 def _chunks(reply: IO[bytes], most: int) -> Iterator[bytes]:
-    """The body; one byte more than there should be at most, which the check then refuses."""
+    """The reply's bytes, at most one more than expected: the check then refuses the file."""
     left = most + 1
     while left > 0 and (chunk := reply.read(min(_CHUNK, left))):
         left -= len(chunk)
@@ -227,19 +227,20 @@ def _chunks(reply: IO[bytes], most: int) -> Iterator[bytes]:
 
 
 def _check(remote: RemoteFile, part: Path) -> None:
-    """
+    """Compare size and checksum, and remove the file if they differ.
+
     Raises:
-        DataError: these are not the file's bytes; they are removed.
+        DataError: they differ.
     """
-    method, _, wanted = remote.checksum.partition(":")
+    method, _, expected = remote.checksum.partition(":")
     size = part.stat().st_size
     with part.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.new(method, usedforsecurity=False))
-    if size != remote.size or found.hexdigest() != wanted:
+        digest = hashlib.file_digest(file, lambda: hashlib.new(method, usedforsecurity=False))
+    if size != remote.size or digest.hexdigest() != expected:
         part.unlink()
         raise DataError(
-            f"{remote.url} gave {size:,} bytes with {method} {found.hexdigest()}, and {remote.name} has "
-            f"{remote.size:,} with {wanted}. A proxy or login page may stand between; get the file "
+            f"{remote.url} gave {size:,} bytes with {method} {digest.hexdigest()}, and {remote.name} has "
+            f"{remote.size:,} with {expected}. A proxy or login page may stand between; get the file "
             "another way and name its place with --set data.source.path=PATH."
         )
 
@@ -248,5 +249,5 @@ def _unreachable(remote: RemoteFile, folder: Path, error: Exception) -> DataErro
     return DataError(
         f"{remote.name} ({remote.size:,} bytes) is not here and {remote.url} cannot be read ({error}). "
         f"Without a network, put the file into {folder}, or name its place with "
-        "--set data.source.path=PATH. What has arrived is kept and continued."
+        "--set data.source.path=PATH. The part that has arrived is kept, and the download resumes there."
     )

@@ -263,9 +263,9 @@ def _encode_label(column: pa.Array, recipe: Recipe, reasons: list[str | None]) -
     values = np.zeros((len(column), recipe.num_outputs), np.uint32).view(np.float32)
     spec = TensorSpec(kind="vector", shape=(recipe.num_outputs,))
     label_reasons, _ = _encode_numbers(column, spec, values.view(np.uint8))
-    for row, reason in enumerate(label_reasons):
+    for i, reason in enumerate(label_reasons):
         if reason is not None:
-            reasons[row] = reasons[row] or f"the label: {reason}"
+            reasons[i] = reasons[i] or f"the label: {reason}"
     bounds = np.arange(len(column) + 1, dtype=np.int32) * recipe.num_outputs
     return pa.ListArray.from_arrays(bounds, values.reshape(-1))
 

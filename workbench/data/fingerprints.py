@@ -28,7 +28,7 @@ def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
         "version": _VERSION,
         "source": to_dict(config.source),
         "files": [
-            _files(getattr(config.source, name, None))
+            _list_files(getattr(config.source, name, None))
             for name in ("path", "test_path", "tokenizer")
         ],
         "split": to_dict(config.split),
@@ -56,7 +56,7 @@ def _hash(facts: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _files(path: str | None) -> list[tuple[str, int, int]]:
+def _list_files(path: str | None) -> list[tuple[str, int, int]]:
     if path is None or "://" in path:
         return []
     root = Path(path)

@@ -80,7 +80,7 @@ def from_dataframe(
     check_columns(df, several, {name: column for name, column in named.items() if column})
     spec = spec or find_spec(df, several)
     value, encoding = select_features(df, several, spec)
-    target, names = _label(df, label, labels)
+    target, names = _select_label(df, label, labels)
     columns: dict[str, Column] = {
         "features": value,
         "label": target,
@@ -105,7 +105,7 @@ def from_dataframe(
     official = "test" in parts
     if official and "validation" not in parts:
         chosen = chosen.withColumn("split", F.when(F.col("split") != "train", F.col("split")))
-    outputs = len(names) if names is not None else _num_outputs(chosen)
+    outputs = len(names) if names is not None else _count_outputs(chosen)
     recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
     canonical = encode_frame(chosen, recipe, num_rows=num_rows, official_test=official)
     return replace(canonical, plan=df.semanticHash(), row_bytes=row_bytes)
@@ -155,7 +155,7 @@ def _is_numeric(df: DataFrame, label: str | None) -> bool:
     return label is not None and isinstance(df.schema[label].dataType, NumericType)
 
 
-def _label(
+def _select_label(
     df: DataFrame, label: str | None, labels: Sequence[str] | Literal["fit"] | None
 ) -> tuple[Column, Any]:
     """The label as text or as double(s), and the class names: "fit" if not known yet, None for values."""
@@ -228,7 +228,7 @@ def _spread(frame: DataFrame, num_bytes: int) -> DataFrame:
     return frame.repartition(enough) if frame.rdd.getNumPartitions() < enough else frame
 
 
-def _num_outputs(chosen: DataFrame) -> int:
+def _count_outputs(chosen: DataFrame) -> int:
     from pyspark.sql import functions as F
 
     if chosen.schema["label"].dataType.typeName() != "array":

@@ -19,7 +19,7 @@ def guess_source(text: str) -> dict[str, Any]:
         DataError: nothing is there, or no kind of source has such file names.
     """
     path = find_path(text, "data")
-    settings = _file(path) if path.is_file() else _folder(path)
+    settings = _guess_file(path) if path.is_file() else _guess_folder(path)
     if settings is None:
         raise DataError(
             f"The file names in {path} are those of no known kind of data. Name the kind, as JSON: "
@@ -28,16 +28,16 @@ def guess_source(text: str) -> dict[str, Any]:
     return {**settings, "path": str(path)}
 
 
-def _file(path: Path) -> dict[str, Any] | None:
+def _guess_file(path: Path) -> dict[str, Any] | None:
     if path.name.endswith((".tar.gz", ".tgz", ".tar")):
         return {"kind": "cifar_archive"}
     if path.suffix == ".ts":
         return {"kind": "ts_file"}
     form = _TABLES.get(path.suffix)
-    return None if form is None else _table(path, form)
+    return None if form is None else _guess_table(path, form)
 
 
-def _folder(path: Path) -> dict[str, Any] | None:
+def _guess_folder(path: Path) -> dict[str, Any] | None:
     names = [child.name for child in sorted(path.iterdir())]
     if any(name.endswith("_TRAIN.ts") for name in names):
         return {"kind": "ts_file"}
@@ -47,10 +47,10 @@ def _folder(path: Path) -> dict[str, Any] | None:
         return {"kind": "cifar_archive"}
     endings = {Path(name).suffix for name in names}
     if "_delta_log" in names:
-        return _table(path, "delta")
+        return _guess_table(path, "delta")
     for ending, form in _TABLES.items():
         if ending in endings:
-            return _table(path, form)
+            return _guess_table(path, form)
     below = [p for p in path.rglob("*") if p.is_file()][:1000]
     if any(p.suffix.lower() in ENDINGS and p.parent != path for p in below):
         return {"kind": "image_folder"}
@@ -61,9 +61,9 @@ def _folder(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _table(path: Path, form: str) -> dict[str, Any]:
+def _guess_table(path: Path, form: str) -> dict[str, Any]:
     """A table; of pictures or text where a Parquet file has such a column."""
-    names = _columns(path) if form == "parquet" else {}
+    names = _read_columns(path) if form == "parquet" else {}
     if names.get("image", "").startswith(("binary", "large_binary", "struct")):
         return {"kind": "image_table", "format": form}
     if names.get("text", "").endswith("string"):
@@ -71,7 +71,7 @@ def _table(path: Path, form: str) -> dict[str, Any]:
     return {"kind": "table", "format": form}
 
 
-def _columns(path: Path) -> dict[str, str]:
+def _read_columns(path: Path) -> dict[str, str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""How many rows a source has and how large they are, as far as that shows without Spark."""
+"""Rows of a source and their size, as far as they are known without Spark."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 
 from nets.spec import TensorSpec
 
-ROWS_UNKNOWN = (
-    "The rows of this source are known once it is read: `workbench data describe` counts them."
-)
+ROWS_UNKNOWN = "The rows of this source are not known before it is read: `workbench data describe` counts them."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Rows of a source and the spec of a sample; None where only reading the source shows it."""
+    """Rows of a source and the spec of a sample; None where only Spark can find out."""
 
     rows: int | None = None
     spec: TensorSpec | None = None

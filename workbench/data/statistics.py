@@ -97,7 +97,7 @@ def sum_features(batches: Iterator[pa.RecordBatch], spec: TensorSpec, outer: boo
     """Sums over a partition for each feature, or for each channel where samples have lengths."""
     sums: Sums | None = None
     for batch in batches:
-        samples = _samples(batch, spec)
+        samples = _read_samples(batch, spec)
         varying = "length" in batch.schema.names
         if sums is None:
             sums = Sums(spec.shape[-1] if varying else math.prod(spec.shape), outer=outer)
@@ -126,11 +126,11 @@ def sum_targets(
         flat = column.flatten() if hasattr(column, "flatten") else column
         labels = flat.to_numpy(zero_copy_only=False).reshape(batch.num_rows, num_outputs)
         if channels is not None:
-            labels = labels - _samples(batch, spec)[:, -1, list(channels)]
+            labels = labels - _read_samples(batch, spec)[:, -1, list(channels)]
         sums.add(labels)
     return sums
 
 
-def _samples(batch: pa.RecordBatch, spec: TensorSpec) -> np.ndarray:
+def _read_samples(batch: pa.RecordBatch, spec: TensorSpec) -> np.ndarray:
     raw = b"".join(value.as_buffer() for value in batch.column("features"))
     return np.frombuffer(raw, spec.dtype).reshape(batch.num_rows, *spec.shape)

@@ -177,7 +177,7 @@ def _emit_windows(rows: _Rows, count: int, cut: Cut) -> Iterator[pa.RecordBatch]
         yield pa.RecordBatch.from_pydict(
             {
                 "features": binary(part[:, :, : cut.length].transpose(0, 2, 1)),
-                "label": _labels(part, rows, first, cut),
+                "label": _cut_labels(part, rows, first, cut),
                 "key": pa.array(keys, pa.string()),
                 "split": pa.array([rows.split] * len(part), pa.string()),
                 "group": pa.array([rows.group] * len(part), pa.string()),
@@ -186,7 +186,7 @@ def _emit_windows(rows: _Rows, count: int, cut: Cut) -> Iterator[pa.RecordBatch]
         )
 
 
-def _labels(part: NDArray[np.float32], rows: _Rows, first: slice, cut: Cut) -> pa.Array:
+def _cut_labels(part: NDArray[np.float32], rows: _Rows, first: slice, cut: Cut) -> pa.Array:
     import pyarrow as pa
 
     if rows.label is not None:

@@ -153,10 +153,10 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path: Path) -> 
 
 
 def refused_while_reading(path: Path) -> str:
-    members = cifar._archive(path)
+    members = cifar._read_archive(path)
     with pytest.raises(DataError) as caught:
         for name in cifar.TRAINING:
-            cifar._block(name, members[name], path)
+            cifar._read_batch(name, members[name], path)
     return str(caught.value)
 
 

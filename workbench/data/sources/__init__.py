@@ -1,9 +1,9 @@
-"""One module per kind of source: its configuration, and beside it the reader that turns it into rows.
+"""One module per kind of source: its settings and its reader.
 
-A new one: a module with a `@config` class (its own `kind`) and a `read(source, spark) -> CanonicalFrame`, then
-its class in `Source` and both in `_READERS`; where the size shows without Spark, also a
-`size(source) -> Size`, in `_SIZES`. Spark, pyarrow and Pillow are imported where they are
-used, so that settings can be read without them.
+To add a kind, write a module with a `@config` class (with a `kind` of its own) and a function
+`read(source, spark) -> CanonicalFrame`. Add the class to `Source`, and both to `_READERS`. If the
+size is known without Spark, add `size(source) -> Size` too, in `_SIZES`. Functions import Spark,
+pyarrow and Pillow themselves, so that settings can be read without these.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ _SIZES: dict[type, Callable[[Any], Size]] = {
 
 
 def read(source: Any, spark: SparkSession) -> CanonicalFrame:
-    """All rows of a source; `split` is "test" where the source itself says so, else null.
+    """All rows of a source; `split` is "test" for the source's own test rows, else null.
 
     Raises:
         DataError: the source is missing or cannot be read.
@@ -103,13 +103,13 @@ def read(source: Any, spark: SparkSession) -> CanonicalFrame:
 
 
 def size(source: Any) -> Size:
-    """Rows and spec of a source, as far as counted files and headers show them.
+    """Rows and spec of a source as far as file names and headers show them; Spark is not started.
 
     Raises:
-        DataError: its files are not there, or are of another kind.
+        DataError: its files are missing, or of another kind.
     """
     kind = type(source)
     if kind in _SIZES:
         return _SIZES[kind](source)
-    note = f"{ROWS_UNKNOWN} It also tells a sample's shape, which the net's size hangs on."
+    note = f"{ROWS_UNKNOWN} It also shows a sample's shape, which decides the net's size."
     return Size(notes=[note])

@@ -1,4 +1,4 @@
-"""Arrays of the driver as rows in Spark."""
+"""Arrays in the driver's memory as rows in Spark."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def from_blocks(
     *,
     official_test: bool = False,
 ) -> CanonicalFrame:
-    """A table of samples that the driver reads block by block, by way of Parquet files.
+    """Samples that the driver reads block by block and writes to Parquet files for the executors.
 
-    py4j would copy hundreds of megabytes through a socket; files are read by the executors. They
-    lie below WORKBENCH_HOME (on a cluster: a folder that all nodes reach).
+    py4j would copy hundreds of megabytes through a socket. The files lie below WORKBENCH_HOME (on a
+    cluster: a folder that all nodes reach).
 
     Args:
-        blocks: each features (n, *spec.shape), label (n,), key (n,) and one split ("test" or None).
-        official_test: whether one of the blocks is the test set.
+        blocks: in each, features (n, *spec.shape), label (n,), key (n,), and one split ("test" or None).
+        official_test: whether some block is the test set.
     """
     folder = home_folder() / "cache" / uuid.uuid4().hex
     folder.mkdir(parents=True)

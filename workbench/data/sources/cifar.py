@@ -1,7 +1,7 @@
-"""CIFAR-10 in its official python archive (Krizhevsky 2009): five training batches, one of test.
+"""CIFAR-10 in its official python archive (Krizhevsky 2009): five training batches, one test batch.
 
-The batches are pickles. They are read by an unpickler that knows arrays, lists, dictionaries, text
-and numbers, and nothing else: a pickle that names anything else is refused, not run.
+The batches are pickles. The unpickler here knows arrays, lists, dictionaries, text and numbers. A
+pickle that names anything else is refused, and its code does not run.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ TRAINING = tuple(f"data_batch_{i}" for i in range(1, 6))
 TEST, META = "test_batch", "batches.meta"
 _PACKERS = (zlib.error, lzma.LZMAError)
 _MAX_MEMBER = 256 * 2**20
-"""Bytes of one batch that are read at most; the official ones have 31 million."""
+"""Largest size of a batch in bytes; the official ones have 31 million."""
 _MAX_ARCHIVE = 4 * _MAX_MEMBER
-"""Bytes of all members together, the passed-over ones among them; the official ones have 186 million."""
+"""Largest size of all members together in bytes, including those not read; officially 186 million."""
 
 
 @config
@@ -50,20 +50,20 @@ def read(source: CifarArchiveSource, spark: SparkSession) -> CanonicalFrame:
     """60,000 pictures (3, 32, 32) uint8; those of `test_batch` are the test split.
 
     Raises:
-        DataError: the archive is missing, cut short, or not CIFAR-10's.
+        DataError: the archive is missing, cut short, or not that of CIFAR-10.
     """
     path = find_or_download(
         source.path, "CIFAR-10's cifar-10-python.tar.gz or the folder it unpacks to"
     )
-    members = _folder(path) if path.is_dir() else _archive(path)
+    members = _read_folder(path) if path.is_dir() else _read_archive(path)
     missing = [name for name in (*TRAINING, TEST, META) if name not in members]
     if missing:
         raise DataError(
             f"{path} has no {', '.join(missing)}: it is not CIFAR-10's python archive, or was cut "
             "short. Download cifar-10-python.tar.gz (170,498,071 bytes) again."
         )
-    names = _names(members[META], path)
-    blocks = (_block(name, members[name], path) for name in (*TRAINING, TEST))
+    names = _read_names(members[META], path)
+    blocks = (_read_batch(name, members[name], path) for name in (*TRAINING, TEST))
     return from_blocks(spark, blocks, SPEC, names, official_test=True)
 
 
@@ -72,7 +72,7 @@ def size(source: CifarArchiveSource) -> Size:
     return Size(rows=60_000, spec=SPEC, num_outputs=10)
 
 
-def _block(name: str, content: bytes, path: Path) -> dict[str, Any]:
+def _read_batch(name: str, content: bytes, path: Path) -> dict[str, Any]:
     """One batch: features, label, key, split."""
     batch = _unpickle(name, content, path)
     try:
@@ -88,41 +88,37 @@ def _block(name: str, content: bytes, path: Path) -> dict[str, Any]:
             raise ValueError(f"labels from {labels.min()} to {labels.max()}, not 0 to 9")
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise DataError(
-            f"{path}: batch {name} is not as CIFAR-10 has it ({error}). Download the archive again."
+            f"{path}: batch {name} is not one of CIFAR-10 ({error}). Download the archive again."
         ) from error
     split = "test" if name == TEST else None
     keys = [f"{name}/{i:05d}" for i in range(len(labels))]
     return {"features": data, "label": labels, "key": keys, "split": split}
 
 
-def _names(content: bytes, path: Path) -> tuple[str, ...]:
-    found = _unpickle(META, content, path).get(b"label_names", [])
-    if (
-        not isinstance(found, list)
-        or len(found) != 10
-        or not all(isinstance(n, (bytes, str)) for n in found)
-    ):
-        raise DataError(f"{path}: {META} must name 10 classes, got {str(found)[:80]}.")
-    names = tuple(n.decode(errors="replace") if isinstance(n, bytes) else n for n in found)
-    return names
+def _read_names(content: bytes, path: Path) -> tuple[str, ...]:
+    names = _unpickle(META, content, path).get(b"label_names", [])
+    is_names = isinstance(names, list) and all(isinstance(n, (bytes, str)) for n in names)
+    if not is_names or len(names) != 10:
+        raise DataError(f"{path}: {META} must name 10 classes, got {str(names)[:80]}.")
+    return tuple(n.decode(errors="replace") if isinstance(n, bytes) else n for n in names)
 
 
-def _folder(path: Path) -> dict[str, bytes]:
+def _read_folder(path: Path) -> dict[str, bytes]:
     inner = path / "cifar-10-batches-py"
     folder = inner if inner.is_dir() else path
-    wanted = (*TRAINING, TEST, META)
-    found = {name: folder / name for name in wanted if (folder / name).is_file()}
-    for file in found.values():
+    names = (*TRAINING, TEST, META)
+    files = {name: folder / name for name in names if (folder / name).is_file()}
+    for file in files.values():
         if file.stat().st_size > _MAX_MEMBER:
             raise DataError(
                 f"{file} has {file.stat().st_size} bytes; a batch of CIFAR-10 has less than "
                 f"{_MAX_MEMBER}. It is not CIFAR-10's."
             )
-    return {name: file.read_bytes() for name, file in found.items()}
+    return {name: file.read_bytes() for name, file in files.items()}
 
 
-def _archive(path: Path) -> dict[str, bytes]:
-    """The wanted members' bytes. Nothing is unpacked to disk, so no member can lead out of a folder."""
+def _read_archive(path: Path) -> dict[str, bytes]:
+    """The bytes of the batches. Nothing is written to disk, so no member's path can leave a folder."""
     members = {}
     try:
         with tarfile.open(path, "r:*") as archive:
@@ -143,7 +139,7 @@ def _archive(path: Path) -> dict[str, bytes]:
                 handle = archive.extractfile(member)
                 assert handle is not None
                 members[name] = handle.read()
-    # zlib, lzma and bz2 have errors of their own, and a damaged header can hold any number
+    # zlib, lzma and bz2 have errors of their own, and a damaged header can hold any number.
     except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError, *_PACKERS) as error:
         last = next(reversed(members), "its first member")
         raise DataError(
@@ -161,7 +157,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows what NumPy's arrays are rebuilt from, and nothing else."""
+    """Knows the names that pickled NumPy arrays need, and no others."""
 
     def find_class(self, module: str, name: str) -> Any:
         if name == "_reconstruct" and module in (
@@ -175,7 +171,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _empty_array(kind: None, shape: Any, dtype: Any) -> np.ndarray[Any, Any]:
-    if shape != (0,):  # what NumPy writes; the values come after, and are all there
+    if shape != (0,):  # NumPy always writes (0,); the values follow
         raise pickle.UnpicklingError(f"it has an array begin with the shape {shape}")
     return np.empty(0, np.uint8)
 

@@ -1,4 +1,4 @@
-"""A DataFrame of a person's own program: described here, but only that program can give it."""
+"""A DataFrame of a user's program. Its settings describe it; only that program can make it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @config
 class DataFrameSource:
-    """What a program handed over as a DataFrame, so that a run says so; it cannot be read from here."""
+    """A DataFrame of a program, for the run's record; it cannot be read from these settings."""
 
     kind: Literal["dataframe"] = "dataframe"
     features: tuple[str, ...]
@@ -22,16 +22,17 @@ class DataFrameSource:
     label: str | None = None
     """Its label column."""
     plan: int | None = None
-    """DataFrame.semanticHash, the same for the same reading within a Spark session."""
+    """DataFrame.semanticHash, the same for the same plan within a Spark session."""
 
 
 def read(source: DataFrameSource, spark: SparkSession) -> CanonicalFrame:
-    """
+    """Refuse to read it.
+
     Raises:
         DataError: always.
     """
     raise DataError(
         f"data.source.kind dataframe (columns {', '.join(source.features)}) stands for a DataFrame that "
-        "a program made: it cannot be read from its settings. Run that program again, or write the "
+        "a program made. It cannot be read from its settings. Run that program again, or write the "
         "DataFrame to Parquet and use data.source.kind table or image_table."
     )

@@ -1,7 +1,7 @@
-"""IDX files, as MNIST has them (LeCun 1998) and Fashion-MNIST (Xiao et al. 2017), gzipped or plain.
+"""IDX files, the format of MNIST (LeCun 1998) and Fashion-MNIST (Xiao et al. 2017), gzipped or plain.
 
-An IDX file: two zero bytes, the type of the values, the number of dimensions; the size of each
-dimension as four bytes, the highest first; then the values, the last dimension fastest.
+An IDX file has two zero bytes, the type of the values, and the number of dimensions; the size of each
+dimension as a big-endian number of four bytes; then the values, the last dimension fastest.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FASHION = (
     "Bag",
     "Ankle boot",
 )
-"""Fashion-MNIST's classes by index, as its authors name them."""
+"""Fashion-MNIST's classes by index, with the names of its authors."""
 
 _FASHION_SIZES = [70_000, 28, 28]
 """Pictures of Fashion-MNIST's two files together, height, width."""
@@ -52,7 +52,7 @@ _UNSIGNED_BYTE = 0x08
 _BLOCK = 10_000
 """Pictures read at once."""
 _MOST = 2**31
-"""Bytes of one file that are believed: a broken header can state any size."""
+"""Largest size in bytes that a header may state: a broken one can state any."""
 
 
 @config
@@ -71,43 +71,46 @@ class IdxSource:
 
 
 def read(source: IdxSource, spark: SparkSession) -> CanonicalFrame:
-    """Pictures (channels, height, width) uint8; those of `t10k`, if they are there, are the test split.
+    """Pictures (channels, height, width) uint8; those of `t10k`, if any, are the test split.
 
     Raises:
-        DataError: a file is missing, cut short or no IDX file, or pictures and labels differ.
+        DataError: a file is missing, cut short or no IDX file, or the numbers of pictures and labels
+            differ.
     """
     folder = find_or_download(source.path, _WHAT)
     parts = {}
     for split, prefix in _PREFIXES.items():
-        images = _file(folder, prefix, "images-idx3")
-        labels = _file(folder, prefix, "labels-idx1")
+        images = _find_file(folder, prefix, "images-idx3")
+        labels = _find_file(folder, prefix, "labels-idx1")
         if split == "train" or images or labels:
             parts[split] = (_require(images, folder, prefix), _require(labels, folder, prefix))
-    sizes = {split: _sizes(images) for split, (images, _) in parts.items()}
+    sizes = {split: _read_sizes(images) for split, (images, _) in parts.items()}
     shapes = {tuple(size[1:]) for size in sizes.values()}
     if len(shapes) != 1 or len(sizes["train"]) not in (3, 4):
         raise DataError(
             f"Pictures in {folder} must have one size, (count, height, width), got {sizes}."
         )
     spec = _spec(sizes["train"])
-    targets = {split: _values(labels, 1) for split, (_, labels) in parts.items()}
+    targets = {split: _read_values(labels, 1) for split, (_, labels) in parts.items()}
     for split, (images, labels) in parts.items():
         if len(targets[split]) != sizes[split][0]:
             raise DataError(
                 f"{images.name} has {sizes[split][0]} pictures and {labels.name} "
                 f"{len(targets[split])} labels. Download both again."
             )
-    names = _names(source, folder, max(int(labels.max(initial=0)) for labels in targets.values()))
+    names = _choose_names(
+        source, folder, max(int(labels.max(initial=0)) for labels in targets.values())
+    )
     blocks = (
         block
         for split, (images, _) in parts.items()
-        for block in _blocks(split, images, targets[split], spec)
+        for block in _read_blocks(split, images, targets[split], spec)
     )
     return from_blocks(spark, blocks, spec, names, official_test="test" in parts)
 
 
 def size(source: IdxSource) -> Size:
-    """Rows and spec from the headers of the pictures' files; of a known set also before its download.
+    """Rows and spec from the headers of the pictures' files; Fashion-MNIST's also before its download.
 
     Raises:
         DataError: a file is missing, or is no IDX file of pictures.
@@ -133,22 +136,22 @@ def _spec(sizes: list[int]) -> TensorSpec:
 
 
 def _dimensions(folder: Path, split: str) -> list[int] | None:
-    """(count, height, width) or with channels of a split's pictures; None: there is no test file.
+    """(count, height, width) of a split's pictures, maybe with channels; None: there is no test file.
 
     Raises:
-        DataError: those of train are missing, or it is no IDX file of pictures.
+        DataError: the training pictures are missing, or the file is no IDX file of pictures.
     """
     prefix = _PREFIXES[split]
-    images = _file(folder, prefix, "images-idx3")
+    images = _find_file(folder, prefix, "images-idx3")
     if images is None and split != "train":
         return None
-    sizes = _sizes(_require(images, folder, prefix))
+    sizes = _read_sizes(_require(images, folder, prefix))
     if len(sizes) not in (3, 4):
         raise DataError(f"{images} must hold pictures, (count, height, width), got {sizes}.")
     return sizes
 
 
-def _names(source: IdxSource, folder: Path, highest: int) -> tuple[str, ...]:
+def _choose_names(source: IdxSource, folder: Path, highest: int) -> tuple[str, ...]:
     names = source.classes
     if names is None:
         fashion = "fashion" in folder.name.lower() and highest < len(FASHION)
@@ -161,7 +164,7 @@ def _names(source: IdxSource, folder: Path, highest: int) -> tuple[str, ...]:
     return names
 
 
-def _file(folder: Path, prefix: str, kind: str) -> Path | None:
+def _find_file(folder: Path, prefix: str, kind: str) -> Path | None:
     """The file in its usual spellings: `train-images-idx3-ubyte`, `train-images.idx3-ubyte`, .gz."""
     plain = [f"{prefix}-{kind}-ubyte", f"{prefix}-{kind.replace('-', '.', 1)}-ubyte"]
     for name in [name + ending for name in plain for ending in ("", ".gz")]:
@@ -170,25 +173,25 @@ def _file(folder: Path, prefix: str, kind: str) -> Path | None:
     return None
 
 
-def _require(found: Path | None, folder: Path, prefix: str) -> Path:
-    if found is None:
-        held = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+def _require(file: Path | None, folder: Path, prefix: str) -> Path:
+    if file is None:
+        names = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
         raise DataError(
             f"{folder} must hold {prefix}-images-idx3-ubyte and {prefix}-labels-idx1-ubyte, plain or "
-            f".gz, got {held}."
+            f".gz, got {names}."
         )
-    return found
+    return file
 
 
 def _open(path: Path) -> Any:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
 
 
-def _header(path: Path, handle: Any) -> list[int]:
+def _read_header(path: Path, handle: Any) -> list[int]:
     """The size of each dimension.
 
     Raises:
-        DataError: not an IDX file of bytes.
+        DataError: it is no IDX file of bytes.
     """
     try:
         zeros, kind, dimensions = struct.unpack(">HBB", handle.read(4))
@@ -206,15 +209,16 @@ def _header(path: Path, handle: Any) -> list[int]:
     return sizes
 
 
-def _sizes(path: Path) -> list[int]:
+def _read_sizes(path: Path) -> list[int]:
     with _open(path) as handle:
-        return _header(path, handle)
+        return _read_header(path, handle)
 
 
-def _take(path: Path, handle: Any, num_bytes: int) -> np.ndarray:
-    """
+def _read_bytes(path: Path, handle: Any, num_bytes: int) -> np.ndarray:
+    """The next bytes of the file.
+
     Raises:
-        DataError: the file ends before.
+        DataError: it ends before.
     """
     try:
         content = handle.read(num_bytes)
@@ -228,22 +232,22 @@ def _take(path: Path, handle: Any, num_bytes: int) -> np.ndarray:
     return np.frombuffer(content, np.uint8)
 
 
-def _values(path: Path, dimensions: int) -> np.ndarray:
+def _read_values(path: Path, dimensions: int) -> np.ndarray:
     with _open(path) as handle:
-        sizes = _header(path, handle)
+        sizes = _read_header(path, handle)
         if len(sizes) != dimensions:
             raise DataError(f"{path} must have {dimensions} dimension(s), got {len(sizes)}.")
-        return _take(path, handle, math.prod(sizes)).reshape(sizes)
+        return _read_bytes(path, handle, math.prod(sizes)).reshape(sizes)
 
 
-def _blocks(
+def _read_blocks(
     split: str, images: Path, labels: np.ndarray, spec: TensorSpec
 ) -> Iterator[dict[str, Any]]:
     with _open(images) as handle:
-        _header(images, handle)
+        _read_header(images, handle)
         for start in range(0, len(labels), _BLOCK):
             target = labels[start : start + _BLOCK]
-            pixels = _take(images, handle, len(target) * spec.num_bytes)
+            pixels = _read_bytes(images, handle, len(target) * spec.num_bytes)
             channels, height, width = spec.shape
             if channels == 1:
                 samples = pixels.reshape(-1, 1, height, width)

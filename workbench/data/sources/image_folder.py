@@ -39,8 +39,8 @@ class ImageFolderSource:
 def read(source: ImageFolderSource, spark: SparkSession) -> CanonicalFrame:
     """Pictures of source.shape, uint8; classes are the folders' names in alphabetical order.
 
-    Below `train/` and `test/` folders, those of `test/` are the test split. Every file counts,
-    whatever its ending: one that is no picture becomes a bad row, never a silent gap.
+    Where there are `train/` and `test/` folders, pictures in `test/` are the test split. Every file
+    counts, whatever its ending: a file that is no picture becomes a bad row.
 
     Raises:
         DataError: there are no class folders or no files in them.
@@ -50,7 +50,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> CanonicalFrame:
     root = find_path(source.path, _WHAT)
     parts = [part for part in _PARTS if (root / part).is_dir()]
     tops = [root / part for part in parts] if parts == list(_PARTS) else [root]
-    # Spark passes over names with these beginnings, as Hadoop does.
+    # Spark skips folders and files whose names begin like this, as Hadoop does.
     names = sorted(
         {p.name for top in tops for p in top.iterdir() if p.is_dir() and p.name[0] not in "._"}
     )
@@ -60,7 +60,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> CanonicalFrame:
             f"{root} must hold one folder of pictures per class (or train/ and test/ with such "
             f"folders), got {len(names)} folders and {len(files)} files in them."
         )
-    # Spark passes over some files and says nothing.
+    # Spark skips some files without a message.
     unread = [(str(p.relative_to(root)), "an empty file") for p in files if not p.stat().st_size]
     unread += [
         (str(p.relative_to(root)), "a name that begins with . or _, which Spark hides")
@@ -110,5 +110,5 @@ def size(source: ImageFolderSource) -> Size:
 
 
 def _escape_sql(text: str) -> str:
-    """Text inside a SQL string."""
+    """Text to put between the quotes of a SQL string."""
     return text.replace("\\", "\\\\").replace("'", "\\'")

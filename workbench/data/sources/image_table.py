@@ -48,7 +48,7 @@ def read(source: ImageTableSource, spark: SparkSession) -> CanonicalFrame:
     """Pictures of source.shape, uint8; classes are the labels in order.
 
     Raises:
-        DataError: a table cannot be read, lacks a column, or the test table's differ.
+        DataError: a table cannot be read or lacks a column, or the test table has other columns.
     """
     columns = [source.image, source.label, source.split, source.key, source.group, source.time]
     frame, split = read_tables(spark, source, [name for name in columns if name])

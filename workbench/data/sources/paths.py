@@ -1,4 +1,4 @@
-"""Where a source's files are."""
+"""The paths of a source's files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from workbench.errors import DataError
 
 
 def find_path(text: str, what: str) -> Path:
-    """The path, if something is there, or where the known data set of that name lies or will lie.
+    """A path that exists, or the path of the downloadable data set of that name.
+
+    Args:
+        what: for the message: what the path should be.
 
     Raises:
-        DataError: nothing is; the nearest name beside it is suggested. Or it is the name of a data
-            set that has not been fetched, and its server does not answer.
+        DataError: nothing is there (the message suggests the nearest name), or a data set is not
+            downloaded yet and its server does not answer.
     """
     path = Path(text).expanduser()
     if path.exists():
@@ -34,10 +37,10 @@ def find_path(text: str, what: str) -> Path:
 
 
 def find_or_download(text: str, what: str, report: downloads.Report | None = None) -> Path:
-    """The same, and a known data set is fetched first.
+    """The same; a data set is downloaded first.
 
     Raises:
-        DataError: as `existing`, or the set cannot be fetched.
+        DataError: as `find_path` does, or the download fails.
     """
     if text in downloads.DATA_SETS and not Path(text).exists():
         return downloads.fetch(text, report)

@@ -1,4 +1,4 @@
-"""Series in a long table, a row per step, cut into windows that have a class or a future to forecast."""
+"""Series in a table with a row per step, cut into windows to classify or to forecast from."""
 
 from __future__ import annotations
 
@@ -74,35 +74,32 @@ class SeriesSource:
 
 
 def read(source: SeriesSource, spark: SparkSession) -> CanonicalFrame:
-    """Rows that are whole, each with its time; windows follow once they are split (`CanonicalFrame.encode`).
+    """Complete rows with their time; windows are cut once the rows are split (`CanonicalFrame.encode`).
 
-    Set aside, with the reason: rows without a time, an entity or a class; values that are missing,
-    no number, or not finite; a row that is there twice (all but one), and rows of one entity and
-    time that differ (all of them). What is set aside leaves a gap. So are stretches between gaps
-    that are shorter than a window and its horizon.
+    Bad rows, with the reason, are: rows without a time, an entity or a class; values that are missing,
+    no number, or not finite; copies of a row; all rows of one entity and time that differ. A bad row
+    leaves a gap. A stretch between gaps is bad if it is shorter than a window and its horizon.
 
     Raises:
-        DataError: the table or a column is missing, a channel is not.
+        DataError: the table or a column is missing, or no column is left for a channel.
     """
     from pyspark.sql import functions as F
 
     path = find_path(source.path, "a table of series, a row per step")
     rows, channels = _read(source, path, spark)
-    marked = _mark_bad_rows(
-        rows, channels
-    ).persist()  # looked at for steps, splits, windows and bad rows
+    # Persisted: steps, splits, windows and bad rows are all read from it.
+    marked = _mark_bad_rows(rows, channels).persist()
     good = marked.where("reason is null")
     names = None if source.label_column is None else class_names(good, "class")
     if names is not None:
         good = good.withColumn("label", index_of(F.col("class"), names))
     label = [] if names is None else ["label"]
     step = None if source.gaps == "ignore" else source.step or _usual_step(good, path)
-    wanted = source.targets or ()
     cut = Cut(
         channels=tuple(f"c{i}" for i in range(len(channels))),
-        targets=tuple(channels.index(name) for name in wanted),
+        targets=tuple(channels.index(name) for name in source.targets),
         length=source.length,
-        horizon=source.horizon if wanted else 0,
+        horizon=source.horizon if source.targets else 0,
         stride=source.stride,
         step=step,
     )
@@ -111,10 +108,10 @@ def read(source: SeriesSource, spark: SparkSession) -> CanonicalFrame:
         frame=good.select("group", "time", "clock", "key", "split", *label, *cut.channels),
         spec=TensorSpec(kind="series", shape=(source.length, len(channels))),
         labels=names,
-        num_outputs=len(names) if names is not None else source.horizon * len(wanted),
+        num_outputs=len(names) if names is not None else source.horizon * len(source.targets),
         bad=marked.where("reason is not null").select("key", "reason"),
         encode=lambda canonical: _encode(canonical, cut),
-        forecast=forecast if wanted else None,
+        forecast=forecast if source.targets else None,
         decoded=marked,
         official_test=False,
     )
@@ -133,9 +130,9 @@ def _read(
         others["label_column"] = source.label_column
     named = {f"channels.{i}": name for i, name in enumerate(source.channels)}
     named |= {f"targets.{i}": name for i, name in enumerate(source.targets)}
-    found = read_table(spark, path, source.format, others | named, "UTF-8", everything=True)
+    table = read_table(spark, path, source.format, others | named, "UTF-8", everything=True)
     channels = source.channels or tuple(
-        name for name in found.columns if name not in (*others.values(), "_broken")
+        name for name in table.columns if name not in (*others.values(), "_broken")
     )
     if not channels:
         raise DataError(
@@ -145,7 +142,7 @@ def _read(
     entity = F.col(f"`{source.entity_column}`") if source.entity_column else F.lit("series")
     label = F.col(f"`{source.label_column}`") if source.label_column else F.lit("")
     raw = [F.col(f"`{name}`") for name in channels]
-    time = _seconds(source.time_column, dict(found.dtypes)[source.time_column])
+    time = _seconds(source.time_column, dict(table.dtypes)[source.time_column])
     reason = F.coalesce(
         broken_reason(),
         F.when(entity.isNull(), "no entity"),
@@ -153,7 +150,7 @@ def _read(
         F.when(time.isNull(), _explain("no time", clock)),
         *(_not_a_number(name, value) for name, value in zip(channels, raw, strict=True)),
     )
-    rows = found.select(
+    rows = table.select(
         entity.cast("string").alias("group"),
         time.alias("time"),
         clock.cast("string").alias("clock"),
@@ -171,10 +168,10 @@ def _seconds(name: str, kind: str) -> Column:
 
     if kind == "timestamp":
         return F.unix_micros(F.col(f"`{name}`")) / 1e6
-    # As if all clocks were UTC: with a zone, summer time would make hours that are missing or there
-    # twice. (Spark's differences of times without a zone go by way of the session's.)
-    shown = F.col(f"`{name}`").cast("timestamp_ntz").cast("string")
-    micros = F.unix_micros(F.concat(shown, F.lit("Z")).cast("timestamp"))
+    # Every clock is read as UTC: in a zone with summer time, an hour would be missing and another one
+    # double. (Spark would subtract times without a zone in the session's zone.)
+    clock = F.col(f"`{name}`").cast("timestamp_ntz").cast("string")
+    micros = F.unix_micros(F.concat(clock, F.lit("Z")).cast("timestamp"))
     if kind in ("timestamp_ntz", "date"):
         return micros / 1e6
     number = F.col(f"`{name}`").cast("double")
@@ -185,9 +182,9 @@ def _not_a_number(name: str, value: Column) -> Column:
     from pyspark.sql import functions as F
 
     number = value.cast("float")
-    endless = F.isnan(number) | (F.abs(number) == float("inf"))
+    not_finite = F.isnan(number) | (F.abs(number) == float("inf"))
     return F.when(value.isNull(), F.lit(f"{name} is missing")).when(
-        number.isNull() | endless, _explain(f"{name} is no finite number", value)
+        number.isNull() | not_finite, _explain(f"{name} is no finite number", value)
     )
 
 
@@ -199,7 +196,7 @@ def _explain(what: str, value: Column) -> Column:
 
 
 def _mark_bad_rows(rows: DataFrame, channels: tuple[str, ...]) -> DataFrame:
-    """Rows with keys; of good rows with equal entity and time, one or none stays good."""
+    """Rows with keys and reasons. Of rows with one entity and time, at most one stays good."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
@@ -210,8 +207,8 @@ def _mark_bad_rows(rows: DataFrame, channels: tuple[str, ...]) -> DataFrame:
     values = [F.col(f"c{i}") for i in range(len(channels))]
     rows = add_keys(rows, F.lit("row"), *content, *values)
     same_time = Window.partitionBy("group", "time", F.col("reason").isNull())
-    said = F.xxhash64("class", *values)
-    differ = F.min(said).over(same_time) != F.max(said).over(same_time)
+    digest = F.xxhash64("class", *values)
+    differ = F.min(digest).over(same_time) != F.max(digest).over(same_time)
     first = F.min("key").over(same_time) == F.col("key")
     reason = (
         F.when(F.col("reason").isNotNull(), F.col("reason"))
@@ -223,7 +220,7 @@ def _mark_bad_rows(rows: DataFrame, channels: tuple[str, ...]) -> DataFrame:
 
 
 def _usual_step(good: DataFrame, path: Path) -> float:
-    """The most frequent time between rows that follow on one another."""
+    """The most frequent time from a row to the next one."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
@@ -234,14 +231,14 @@ def _usual_step(good: DataFrame, path: Path) -> float:
     usual = between.groupBy("step").count().orderBy(F.desc("count"), "step").first()
     if usual is None:
         raise DataError(
-            f"{path} must have at least two good rows of one series, got none. Is "
-            "data.source.entity_column another one for every row?"
+            f"{path} must have at least two good rows of one series, got none. Does "
+            "data.source.entity_column differ in every row?"
         )
     return float(usual["step"])
 
 
 def _encode(canonical: CanonicalFrame, cut: Cut) -> CanonicalFrame:
-    """Windows within each entity and split; stretches too short for one join the bad rows."""
+    """Windows within each entity and split; stretches that are too short become bad rows."""
     ordered = (
         canonical.frame.drop("key")
         .repartition("group", "split")

@@ -61,15 +61,15 @@ def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
 
     named = [source.label, source.split, source.weight, source.key, source.group, source.time]
     others = [name for name in named if name]
-    wanted = [*source.features, *others]
-    frame, split = read_tables(spark, source, wanted, others=not source.features)
+    columns = [*source.features, *others]
+    frame, split = read_tables(spark, source, columns, others=not source.features)
     label = frame.schema[source.label].dataType.typeName()
     if source.task == "values" and label != "array":
-        # Text and whole numbers as well: what is no number becomes null, and a bad row.
+        # Text and whole numbers too: text that is no number becomes null, and so a bad row.
         frame = frame.withColumn(source.label, F.col(f"`{source.label}`").cast("double"))
     return from_dataframe(
         frame,
-        features=source.features or _numeric(frame, [*others, *([split] if split else [])]),
+        features=source.features or _find_numeric(frame, [*others, *([split] if split else [])]),
         label=source.label,
         labels="fit" if source.task == "classes" else None,
         split=split,
@@ -80,7 +80,7 @@ def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
     )
 
 
-def _numeric(frame: DataFrame, others: list[str]) -> list[str]:
+def _find_numeric(frame: DataFrame, others: list[str]) -> list[str]:
     from pyspark.sql.types import BooleanType, NumericType
 
     names = [

@@ -1,4 +1,4 @@
-"""Tables that Spark reads by format and path, with a test table beside where there is one."""
+"""Tables that Spark reads by format and path, maybe with a second one for the test split."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 SPLIT = "__split"
-"""Column made here where rows come from two tables."""
+"""Column that is added where rows come from two tables."""
 
 
 class Tables(Protocol):
-    """What the settings of a source of tables have in common."""
+    """Settings that all sources of tables have."""
 
     @property
     def path(self) -> str: ...
@@ -31,10 +31,10 @@ class Tables(Protocol):
 def read_tables(
     spark: SparkSession, source: Tables, columns: list[str], *, others: bool = False
 ) -> tuple[DataFrame, str | None]:
-    """The wanted columns of one table or two, and the column that splits.
+    """Columns of one table or two, and the name of the column with the split.
 
     Args:
-        columns: that must be there.
+        columns: columns that must be there.
         others: keep the other columns too.
 
     Raises:
@@ -42,10 +42,10 @@ def read_tables(
     """
     from pyspark.sql import functions as F
 
-    frame = _table(spark, source.path, source.format, columns, others)
+    frame = _read_table(spark, source.path, source.format, columns, others)
     if source.test_path is None:
         return frame, source.split
-    test = _table(spark, source.test_path, source.format, columns, others)
+    test = _read_table(spark, source.test_path, source.format, columns, others)
     if differing := set(frame.columns) ^ set(test.columns):
         raise DataError(
             f"The tables data.source.path and test_path must have the same columns; only one of them "
@@ -57,7 +57,7 @@ def read_tables(
     return both, SPLIT
 
 
-def _table(
+def _read_table(
     spark: SparkSession, path: str, form: str, columns: list[str], others: bool
 ) -> DataFrame:
     from py4j.protocol import Py4JJavaError
@@ -70,9 +70,9 @@ def _table(
     try:
         frame = reader.load(place)
     except (PySparkException, Py4JJavaError) as error:
-        said = str(error).strip().splitlines()[0]
+        first = str(error).strip().splitlines()[0]
         raise DataError(
-            f"{path} cannot be read as {form}: {said}. Set data.source.format to the table's own."
+            f"{path} cannot be read as {form}: {first}. Set data.source.format to the table's own."
         ) from error
     missing = [name for name in columns if name not in frame.columns]
     if missing:

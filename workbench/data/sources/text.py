@@ -80,22 +80,22 @@ class TextSource:
 
 
 def read(source: TextSource, spark: SparkSession) -> CanonicalFrame:
-    """Texts with their classes; ids follow once the training rows are known (`CanonicalFrame.encode`).
+    """Texts with their classes; they get ids once the training rows are known (`CanonicalFrame.encode`).
 
-    Set aside, with the reason: texts that are null or blank, rows without a class, and bytes that
-    are not of the stated encoding.
+    Bad rows, with the reason, are: texts that are null or blank, rows without a class, and bytes that
+    are wrong in the stated encoding.
 
     Raises:
-        DataError: nothing to read, a column is missing, or there are no classes.
-        ConfigError: a tokenizer file that cannot be used.
+        DataError: there is nothing to read, a column is missing, or there are no classes.
+        ConfigError: the tokenizer file cannot be used.
     """
     encoding = _encoding(source)
-    tokenizer(encoding)  # what is missing is said before Spark reads anything
+    tokenizer(encoding)  # fails here if a file or package is missing, before Spark reads
     path = find_path(source.path, "a folder of texts, or a table of them")
     if source.format in ("csv", "json", "parquet"):
-        rows, names = _table(source, path, spark)
+        rows, names = _read_table(source, path, spark)
     else:
-        rows, names = _files(source, path, spark)
+        rows, names = _read_files(source, path, spark)
     rows = rows.withColumn("reason", _reason(source))
     good = rows.where("reason is null").withColumn("label", index_of(_column("class"), names))
     columns = ["text", "label", "key", "split"] + (["group"] if source.group_column else [])
@@ -153,7 +153,7 @@ def _column(name: str) -> Column:
     return F.col(name)
 
 
-def _table(
+def _read_table(
     source: TextSource, path: Path, spark: SparkSession
 ) -> tuple[DataFrame, tuple[str, ...]]:
     """Rows text, class, key, split (null), maybe group; and the class names."""
@@ -178,7 +178,7 @@ def _table(
     return add_keys(rows, F.lit(path.name), *content), names
 
 
-def _files(
+def _read_files(
     source: TextSource, path: Path, spark: SparkSession
 ) -> tuple[DataFrame, tuple[str, ...]]:
     """Rows text, class, key, split; from files named by class, or folders of files."""
@@ -186,7 +186,7 @@ def _files(
 
     parts = [path / name for name in ("train", "test") if (path / name).is_dir()]
     tops = parts if len(parts) == 2 else [path]
-    found = {top: _by_class(top, source) for top in tops}
+    found = {top: _group_by_class(top, source) for top in tops}
     names = tuple(sorted({name for classes in found.values() for name in classes}))
     if len(names) < 2:
         kind = "a file per class" if source.format == "lines" else "a folder of files per class"
@@ -198,7 +198,7 @@ def _files(
     for top, classes in found.items():
         split = "test" if len(tops) == 2 and top.name == "test" else None
         for name, files in classes.items():
-            raw = _raw(source, files, spark)
+            raw = _read_raw(source, files, spark)
             frames.append(
                 raw.select(
                     F.decode("content", _CHARSETS[source.encoding]).alias("text"),
@@ -212,30 +212,30 @@ def _files(
     return add_keys(rows, F.col("place"), F.col("text")), names
 
 
-def _by_class(top: Path, source: TextSource) -> dict[str, list[Path]]:
-    """Class name to its files, hidden ones left out; a class is its file's stem, or ending where
-    all stems are the same (`rt-polarity.neg`, `rt-polarity.pos`)."""
+def _group_by_class(top: Path, source: TextSource) -> dict[str, list[Path]]:
+    """Class name to its files, without hidden ones. A class is the stem of its file, or the ending
+    where all stems are equal (`rt-polarity.neg`, `rt-polarity.pos`)."""
 
     def visible(folder: Path, pattern: str) -> list[Path]:
         return sorted(p for p in folder.glob(pattern) if p.name[0] not in "._")
 
     if source.format == "files":
         folders = [folder for folder in visible(top, "*") if folder.is_dir()]
-        held = {f.name: [p for p in visible(f, source.files) if p.is_file()] for f in folders}
-        return {name: files for name, files in held.items() if files}
+        classes = {f.name: [p for p in visible(f, source.files) if p.is_file()] for f in folders}
+        return {name: files for name, files in classes.items() if files}
     files = [p for p in visible(top, source.files) if p.is_file()]
     by_ending = len({p.stem for p in files}) == 1
-    named: dict[str, list[Path]] = {}
+    classes = {}
     for file in files:
-        named.setdefault(file.suffix.lstrip(".") if by_ending else file.stem, []).append(file)
-    return named
+        classes.setdefault(file.suffix.lstrip(".") if by_ending else file.stem, []).append(file)
+    return classes
 
 
-def _raw(source: TextSource, files: list[Path], spark: SparkSession) -> DataFrame:
-    """One column `content` of bytes: a line, or a file, each."""
+def _read_raw(source: TextSource, files: list[Path], spark: SparkSession) -> DataFrame:
+    """One column `content` with the bytes of a line or of a file."""
     places = [location(file) for file in files]
     if source.format == "lines":
-        # Spark's lines are bytes that are only said to be UTF-8: cast back, they are untouched.
+        # Spark labels the bytes of a line as UTF-8 but does not change them: the cast gives them back.
         return spark.read.text(places).selectExpr("cast(value as binary) as content")
     return spark.read.format("binaryFile").load(places).select("content")
 
@@ -243,15 +243,15 @@ def _raw(source: TextSource, files: list[Path], spark: SparkSession) -> DataFram
 def _reason(source: TextSource) -> Column:
     from pyspark.sql import functions as F
 
-    # What Java puts where bytes are no characters.
+    # Java replaces bytes that are no characters by this one.
     wrong = F.col("text").contains("\ufffd")
-    shown = F.substring("text", 1, 40)
+    excerpt = F.substring("text", 1, 40)
     return (
         F.when(F.col("broken").isNotNull(), F.col("broken"))
         .when(F.col("text").isNull(), "the text is null")
         .when(F.col("text").rlike(r"^\s*$"), "the text is blank")
-        .when(wrong, F.concat(F.lit(f"not {source.encoding}, see data.source.encoding: "), shown))
-        .when(F.col("class").isNull(), F.concat(F.lit("no class: "), shown))
+        .when(wrong, F.concat(F.lit(f"not {source.encoding}, see data.source.encoding: "), excerpt))
+        .when(F.col("class").isNull(), F.concat(F.lit("no class: "), excerpt))
         .when(F.lit(source.group_column is not None) & _no_group(source), "no group")
     )
 

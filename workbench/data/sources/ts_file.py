@@ -1,4 +1,4 @@
-"""Series in sktime's .ts files: a sequence a line, channels between colons, the class or value last."""
+"""Series in sktime's .ts files: one sequence per line, channels between colons, the class or value last."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _ENDINGS = {"_TRAIN.ts": None, "_TEST.ts": "test"}
-"""The archives' names of their two files, and the split that each is."""
-
+"""Endings of an archive's two files, and the split of each."""
 
 _MAX_LINE = 2**20
-"""Characters of a header's line."""
+"""Characters that are read of a header's line."""
 _MOST = 100_000
-"""Channels that a header is believed to have."""
+"""More channels than this are taken for a broken header."""
 
 
 @config
 class TsFileSource:
-    """Sequences of equal or varying length from .ts files, as the UEA and UCR archives have them."""
+    """Sequences of equal or varying length from .ts files, the format of the UEA and UCR archives."""
 
     kind: Literal["ts_file"] = "ts_file"
     path: str
@@ -45,7 +44,7 @@ class TsFileSource:
 
 @dataclass(frozen=True)
 class Header:
-    """What a .ts file says of its lines."""
+    """Channels and classes of a .ts file's lines."""
 
     num_channels: int
     labels: tuple[str, ...] | None
@@ -55,24 +54,24 @@ class Header:
 def read(source: TsFileSource, spark: SparkSession) -> CanonicalFrame:
     """Sequences padded to the longest, with their length; the official test file is the test split.
 
-    Set aside, with the reason: lines with another number of channels, channels of different
+    Bad rows, with the reason, are: lines with another number of channels, channels of different
     lengths, values that are missing or no number, unknown classes.
 
     Raises:
-        DataError: no file, or a header without what is needed.
+        DataError: there is no file, or a header lacks channels or classes.
     """
     from pyspark.sql import functions as F
 
     path = find_path(source.path, "a folder with NAME_TRAIN.ts and NAME_TEST.ts, or one .ts file")
-    files = _files(path)
-    headers = {file: _header(file) for file in files}
+    files = _find_files(path)
+    headers = {file: _read_header(file) for file in files}
     header = next(iter(headers.values()))
     if any(other != header for other in headers.values()):
         raise DataError(
             f"{path}: the files must agree on channels and classes, got "
             + ", ".join(f"{f.name}: {h.num_channels}, {h.labels}" for f, h in headers.items())
         )
-    lines = [_lines(spark, file, split) for file, split in files.items()]
+    lines = [_read_lines(spark, file, split) for file, split in files.items()]
     rows = lines[0] if len(lines) == 1 else lines[0].union(lines[1])
     rows = add_keys(rows, F.col("place"), F.col("value"))
     label = "double" if header.labels is None else "long"
@@ -101,60 +100,59 @@ def read(source: TsFileSource, spark: SparkSession) -> CanonicalFrame:
     )
 
 
-def _files(path: Path) -> dict[Path, str | None]:
+def _find_files(path: Path) -> dict[Path, str | None]:
     """The files, and the split of each."""
     if path.is_file():
         return {path: None}
-    found = {
+    files = {
         file: split for end, split in _ENDINGS.items() for file in sorted(path.glob(f"*{end}"))
     }
-    if len(found) == 2 and list(found.values()) == [None, "test"]:
-        return found
+    if len(files) == 2 and list(files.values()) == [None, "test"]:
+        return files
     raise DataError(
         f"{path} must have one file NAME_TRAIN.ts and one NAME_TEST.ts, got "
-        f"{', '.join(p.name for p in found) or 'neither'}. Name a folder with both, or one file."
+        f"{', '.join(p.name for p in files) or 'neither'}. Name a folder with both, or one file."
     )
 
 
-def _header(file: Path) -> Header:
-    """The lines that begin with @, up to @data.
+def _read_header(file: Path) -> Header:
+    """Channels and classes, from the lines that begin with @, up to @data.
 
     Raises:
-        DataError: there is no @data, or what is needed is not stated.
+        DataError: there is no @data, or channels or classes are not stated.
     """
-    said: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     with file.open(encoding="utf-8", errors="replace") as lines:
         while line := lines.readline(_MAX_LINE):
             words = line.split()
             if words and words[0].lower() == "@data":
                 break
             if words and words[0].startswith("@"):
-                said[words[0].lower().lstrip("@")] = words[1:] or [""]
+                fields[words[0].lower().lstrip("@")] = words[1:] or [""]
         else:
             raise DataError(f"{file} is no .ts file: it has no line @data.")
-    if said.get("timestamps", ["false"])[0].lower() == "true":
+    if fields.get("timestamps", ["false"])[0].lower() == "true":
         raise DataError(
             f"{file} has time stamps at its values (@timeStamps true), which are not read."
         )
-    univariate = said.get("univariate", ["true"])[0].lower() == "true"
-    channels = said.get("dimensions") or said.get("dimension") or (["1"] if univariate else None)
-    classes = said.get("classlabel", ["false"])
-    values = said.get("targetlabel", ["false"])[0].lower() == "true"
+    univariate = fields.get("univariate", ["true"])[0].lower() == "true"
+    channels = (
+        fields.get("dimensions") or fields.get("dimension") or (["1"] if univariate else None)
+    )
+    classes = fields.get("classlabel", ["false"])
+    values = fields.get("targetlabel", ["false"])[0].lower() == "true"
     if channels is None or (classes[0].lower() != "true" and not values):
         raise DataError(
             f"{file} must state @dimensions, and @classLabel true with its classes or @targetLabel "
-            f"true, got {', '.join(f'@{name}' for name in said)}."
+            f"true, got {', '.join(f'@{name}' for name in fields)}."
         )
-    if (
-        not channels[0].isascii()
-        or not channels[0].isdigit()
-        or not 1 <= int(channels[0][:9]) <= _MOST
-    ):
+    is_number = channels[0].isascii() and channels[0].isdigit()
+    if not is_number or not 1 <= int(channels[0][:9]) <= _MOST:
         raise DataError(f"{file}: @dimensions must be from 1 to {_MOST}, got {channels[0][:20]!r}.")
     return Header(int(channels[0]), None if values else tuple(classes[1:]))
 
 
-def _lines(spark: SparkSession, file: Path, split: str | None) -> DataFrame:
+def _read_lines(spark: SparkSession, file: Path, split: str | None) -> DataFrame:
     """Columns value (the sequences' lines), place, split."""
     from pyspark.sql import functions as F
 
@@ -168,7 +166,7 @@ def _lines(spark: SparkSession, file: Path, split: str | None) -> DataFrame:
 
 
 def parse(batches: Iterator[pa.RecordBatch], header: Header) -> Iterator[pa.RecordBatch]:
-    """Lines as steps (the bytes of (length, channels) float32), label, length, or the reason why not."""
+    """Lines as steps (the bytes of (length, channels) float32), label, length; or a reason."""
     import pyarrow as pa
 
     index = {name: i for i, name in enumerate(header.labels or ())}
@@ -201,7 +199,7 @@ def parse_line(line: str, header: Header, index: dict[str, int]) -> tuple[np.nda
     """(length, channels) float32 and the label of one line.
 
     Raises:
-        ValueError: the line is not what the header says; the message says how.
+        ValueError: the line differs from the header; the message is the reason.
     """
     *channels, last = line.strip().split(":")
     if len(channels) != header.num_channels:
@@ -226,7 +224,7 @@ def parse_line(line: str, header: Header, index: dict[str, int]) -> tuple[np.nda
 
 
 def pad(batches: Iterator[pa.RecordBatch], spec: TensorSpec) -> Iterator[pa.RecordBatch]:
-    """Steps cut to the spec's, or padded with zeros; `found` is how many there were."""
+    """Steps cut or padded with zeros to the spec's number; `found` is the number before that."""
     import pyarrow as pa
 
     for batch in batches:
