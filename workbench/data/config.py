@@ -16,15 +16,15 @@ class SplitConfig:
     """Shares of the rows that are held out, stratified by label and reproducible from the seed."""
 
     by: Literal["rows", "group", "time"] = "rows"
-    """rows: each by itself; group: rows of a group (a column of the source, an entity of a series) stay together; time: the last rows are held out, the very last ones as test."""
+    """rows: each row by itself; group: rows of a group (a column of the source, an entity of a series) stay together; time: the last rows are held out, the very last ones for test."""
     validation: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the rows held out to choose epochs and settings by; of the training rows, where the source has a test set of its own."""
+    """Share of the rows that is held out for choosing epochs and settings. Where the source has its own test set: share of its training rows."""
     test: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the rows held out for the final figure; not used where the source has a test set of its own."""
+    """Share of the rows that is held out for the final figure. Not used where the source has its own test set."""
     seed: int = 0
-    """Decides, with each row's own key, which split the row is in."""
+    """Seed of the split, which follows from the seed and the keys of the rows."""
     folds: int | None = Field(default=None, ge=2)
-    """Cross-validation: cut what is not held out for test into this many folds; one of them, instead of the share `validation`, is the validation split. A sweep tries every configuration on each."""
+    """Cross-validation: the rows that are not held out for test are cut into this many folds. One fold is the validation split, in place of the share `validation`. A sweep tries every configuration on each fold."""
     fold: int = Field(default=0, ge=0)
     """Cross-validation: which fold is the validation split, from 0."""
 
@@ -51,13 +51,13 @@ class DataConfig:
     """A source, its split, and limits for its preparation."""
 
     source: Source = DigitsSource()
-    """Where rows come from."""
+    """The source of the rows."""
     split: SplitConfig = SplitConfig()
     """How rows are held out."""
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
     """Refuse the data when a larger share of its rows cannot be read."""
     resident_bytes: int = Field(default=4 * 2**30, ge=0)
-    """Keep a split as one array in Ray's object store when it is at most this large; stream it otherwise."""
+    """Data of up to this many bytes lies as arrays in Ray's object store; larger data is streamed."""
 
     def __post_init__(self) -> None:
         if isinstance(self.source, SeriesSource) and self.split.by == "rows":

@@ -48,7 +48,7 @@ def encode_text(canonical: CanonicalFrame, encoding: TextEncoding, size: int) ->
     kinds = {name: rows.schema[name].dataType.simpleString() for name in kept}
     frame = rows.select("text", *kept).mapInArrow(
         lambda batches: _ids(batches, encoding, kept),
-        "features binary, length int, found int, unknown int, "
+        "features binary, length int, num_tokens int, unknown int, "
         + ", ".join(f"`{name}` {kind}" for name, kind in kinds.items()),
     )
     return replace(
@@ -58,9 +58,9 @@ def encode_text(canonical: CanonicalFrame, encoding: TextEncoding, size: int) ->
         text=encoding,
         decoded=rows,
         measures={
-            "tokens": F.sum("found"),
+            "tokens": F.sum("num_tokens"),
             "unknown_tokens": F.sum("unknown"),
-            "shortened_rows": F.sum((F.col("found") > F.col("length")).cast("long")),
+            "shortened_rows": F.sum((F.col("num_tokens") > F.col("length")).cast("long")),
         },
     )
 
@@ -93,8 +93,10 @@ def _file_tokens(
 
     tokenize = tokenizer(encoding)
     for batch in batches:
-        found = [token for tokens in tokenize(batch.column("text").to_pylist()) for token in tokens]
-        yield pa.RecordBatch.from_pydict({"token": pa.array(found, pa.string())})
+        all_tokens = [
+            token for tokens in tokenize(batch.column("text").to_pylist()) for token in tokens
+        ]
+        yield pa.RecordBatch.from_pydict({"token": pa.array(all_tokens, pa.string())})
 
 
 def _ids(
@@ -104,12 +106,12 @@ def _ids(
 
     encoder = TextEncoder(encoding)
     for batch in batches:
-        ids, length, found = encoder.encode(batch.column("text").to_pylist())
+        ids, length, num_tokens = encoder.encode(batch.column("text").to_pylist())
         yield pa.RecordBatch.from_pydict(
             {
                 "features": binary(ids),
                 "length": pa.array(length, pa.int32()),
-                "found": pa.array(found, pa.int32()),
+                "num_tokens": pa.array(num_tokens, pa.int32()),
                 "unknown": pa.array((ids == 1).sum(axis=1), pa.int32()),
                 **{name: batch.column(name) for name in kept},
             }

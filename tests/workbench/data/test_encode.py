@@ -35,7 +35,7 @@ def rows(
 ) -> list[dict[str, Any]]:
     """The canonical rows of one batch; labels default to class a, keys count from k0."""
     size = len(features)
-    given = {
+    batch = {
         "features": features,
         "label": pa.array(["a"] * size),
         "key": pa.array([f"k{i}" for i in range(size)]),
@@ -43,8 +43,8 @@ def rows(
         **columns,
     }
     recipe = Recipe(encoding=encoding, spec=spec, labels=labels, num_outputs=len(labels or [0]))
-    made = canonical_rows(iter([pa.RecordBatch.from_pydict(given)]), recipe)
-    return [row for batch in made for row in batch.to_pylist()]
+    result = canonical_rows(iter([pa.RecordBatch.from_pydict(batch)]), recipe)
+    return [row for part in result for row in part.to_pylist()]
 
 
 def values(row: dict[str, Any], spec: TensorSpec) -> list[Any]:
@@ -52,19 +52,19 @@ def values(row: dict[str, Any], spec: TensorSpec) -> list[Any]:
 
 
 def test_pictures_and_pixels_of_the_right_size_are_both_taken() -> None:
-    made = rows("pictures", GREY, pa.array([png(), bytes(range(6)), None, b"\xff\xd8\xff", b""]))
-    assert [row["reason"] for row in made[:3]] == [None, None, "the picture is null"]
-    assert made[3]["reason"] and made[4]["reason"] == "an empty file"
-    assert made[0]["features"] == bytes([7] * 6)
-    assert made[1]["features"] == bytes(range(6))
+    result = rows("pictures", GREY, pa.array([png(), bytes(range(6)), None, b"\xff\xd8\xff", b""]))
+    assert [row["reason"] for row in result[:3]] == [None, None, "the picture is null"]
+    assert result[3]["reason"] and result[4]["reason"] == "an empty file"
+    assert result[0]["features"] == bytes([7] * 6)
+    assert result[1]["features"] == bytes(range(6))
 
 
 def test_pictures_in_base64() -> None:
     texts = [base64.b64encode(png()).decode(), "no base64 §", None]
-    made = rows("pictures", GREY, pa.array(texts))
-    assert made[0]["features"] == bytes([7] * 6)
-    assert made[1]["reason"] == "text that is no picture in base64"
-    assert made[2]["reason"] == "the picture is null"
+    result = rows("pictures", GREY, pa.array(texts))
+    assert result[0]["features"] == bytes([7] * 6)
+    assert result[1]["reason"] == "text that is no picture in base64"
+    assert result[2]["reason"] == "the picture is null"
 
 
 STRUCT = pa.struct(
@@ -93,10 +93,10 @@ def test_image_structs_are_blue_green_red_and_become_red_green_blue() -> None:
         ],
         STRUCT,
     )
-    made = rows("structs", spec, column)
-    assert values(made[0], spec) == [[[3, 7]], [[2, 6]], [[1, 5]], [[4, 8]]]
-    assert values(made[1], spec) == [[[3, 7]], [[2, 6]], [[1, 5]], [[255, 255]]]
-    assert values(made[2], spec) == [[[9, 10]], [[9, 10]], [[9, 10]], [[255, 255]]]
+    result = rows("structs", spec, column)
+    assert values(result[0], spec) == [[[3, 7]], [[2, 6]], [[1, 5]], [[4, 8]]]
+    assert values(result[1], spec) == [[[3, 7]], [[2, 6]], [[1, 5]], [[255, 255]]]
+    assert values(result[2], spec) == [[[9, 10]], [[9, 10]], [[9, 10]], [[255, 255]]]
 
 
 def test_image_structs_that_spark_could_not_decode_are_bad() -> None:
@@ -111,29 +111,29 @@ def test_image_structs_that_spark_could_not_decode_are_bad() -> None:
 
 def test_raw_samples_must_have_the_size_of_one() -> None:
     good = np.array([1, 2, 3], np.float32).tobytes()
-    made = rows("raw", VECTOR, pa.array([good, good[:-1], None, good]))
-    assert values(made[0], VECTOR) == values(made[3], VECTOR) == [1, 2, 3]
-    assert made[1]["reason"] == "11 bytes, 12 are a sample (3,) float32"
-    assert made[2]["reason"] == "the features are null"
+    result = rows("raw", VECTOR, pa.array([good, good[:-1], None, good]))
+    assert values(result[0], VECTOR) == values(result[3], VECTOR) == [1, 2, 3]
+    assert result[1]["reason"] == "11 bytes, 12 are a sample (3,) float32"
+    assert result[2]["reason"] == "the features are null"
 
 
 def test_raw_samples_with_values_no_net_takes() -> None:
     odd = np.array([1, np.nan, 3], np.float32).tobytes()
     fine = np.array([1, 2, 3], np.float32).tobytes()
-    made = rows("raw", VECTOR, pa.array([odd, fine]))
-    assert [row["reason"] for row in made] == ["a feature that is null, NaN or infinite", None]
+    result = rows("raw", VECTOR, pa.array([odd, fine]))
+    assert [row["reason"] for row in result] == ["a feature that is null, NaN or infinite", None]
 
 
 @pytest.mark.parametrize("odd", [None, math.nan, math.inf, 1e300])
 def test_numbers_that_are_not_finite_are_bad(odd: float | None) -> None:
-    made = rows("numbers", VECTOR, pa.array([[1.0, 2.0, 3.0], [1.0, odd, 3.0]]))
-    assert values(made[0], VECTOR) == [1, 2, 3]
-    assert made[1]["reason"] == "a feature that is null, NaN or infinite"
+    result = rows("numbers", VECTOR, pa.array([[1.0, 2.0, 3.0], [1.0, odd, 3.0]]))
+    assert values(result[0], VECTOR) == [1, 2, 3]
+    assert result[1]["reason"] == "a feature that is null, NaN or infinite"
 
 
 def test_vectors_of_another_size_are_bad() -> None:
-    made = rows("numbers", VECTOR, pa.array([[1.0], None, [1.0, 2.0, 3.0]]))
-    assert [row["reason"] for row in made] == [
+    result = rows("numbers", VECTOR, pa.array([[1.0], None, [1.0, 2.0, 3.0]]))
+    assert [row["reason"] for row in result] == [
         "1 numbers, 3 are a sample (3,)",
         "the features are null",
         None,
@@ -141,10 +141,10 @@ def test_vectors_of_another_size_are_bad() -> None:
 
 
 def test_short_token_lists_are_padded_and_keep_their_length() -> None:
-    made = rows("numbers", TOKENS, pa.array([[5, 6], [1, 2, 3, 4], [], [1] * 5, [3, 10]]))
-    assert values(made[0], TOKENS) == [5, 6, 0, 0]
-    assert [row["length"] for row in made[:2]] == [2, 4]
-    assert [row["reason"] for row in made[2:]] == [
+    result = rows("numbers", TOKENS, pa.array([[5, 6], [1, 2, 3, 4], [], [1] * 5, [3, 10]]))
+    assert values(result[0], TOKENS) == [5, 6, 0, 0]
+    assert [row["length"] for row in result[:2]] == [2, 4]
+    assert [row["reason"] for row in result[2:]] == [
         "0 numbers, at most 4 are a sample (4,)",
         "5 numbers, at most 4 are a sample (4,)",
         "a token id outside 0 to 10 - 1",
@@ -152,26 +152,26 @@ def test_short_token_lists_are_padded_and_keep_their_length() -> None:
 
 
 def test_series_are_padded_by_whole_steps() -> None:
-    made = rows("numbers", SERIES, pa.array([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0]]))
-    assert values(made[0], SERIES) == [[1, 2], [3, 4], [0, 0]]
-    assert made[0]["length"] == 2
-    assert made[1]["reason"] == "3 numbers, at most 6 are a sample (3, 2)"
+    result = rows("numbers", SERIES, pa.array([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0]]))
+    assert values(result[0], SERIES) == [[1, 2], [3, 4], [0, 0]]
+    assert result[0]["length"] == 2
+    assert result[1]["reason"] == "3 numbers, at most 6 are a sample (3, 2)"
 
 
 @pytest.mark.parametrize("odd", [-1.0, 256.0, 0.5, math.nan])
 def test_pixels_are_whole_numbers_of_a_byte(odd: float) -> None:
-    made = rows("numbers", GREY, pa.array([[0.0, 255.0, 1.0, 2.0, 3.0, 4.0], [odd] * 6]))
-    assert made[0]["features"] == bytes([0, 255, 1, 2, 3, 4])
-    assert made[1]["reason"] == "a value that is no whole number from 0 to 255"
+    result = rows("numbers", GREY, pa.array([[0.0, 255.0, 1.0, 2.0, 3.0, 4.0], [odd] * 6]))
+    assert result[0]["features"] == bytes([0, 255, 1, 2, 3, 4])
+    assert result[1]["reason"] == "a value that is no whole number from 0 to 255"
 
 
 VECTORS = pa.array([[1.0, 2.0, 3.0]] * 3)
 
 
 def test_labels_become_indices_and_unknown_ones_are_bad() -> None:
-    made = rows("numbers", VECTOR, VECTORS, label=pa.array(["b", "x", None]))
-    assert made[0]["label"] == 1
-    assert [row["reason"] for row in made] == [
+    result = rows("numbers", VECTOR, VECTORS, label=pa.array(["b", "x", None]))
+    assert result[0]["label"] == 1
+    assert [row["reason"] for row in result] == [
         None,
         "the label 'x' is none of 2",
         "the label is null or NaN",
@@ -179,9 +179,9 @@ def test_labels_become_indices_and_unknown_ones_are_bad() -> None:
 
 
 def test_measured_labels_must_be_finite() -> None:
-    made = rows("numbers", VECTOR, VECTORS, None, label=pa.array([0.5, math.inf, None]))
-    assert made[0]["label"] == 0.5
-    assert [row["reason"] for row in made[1:]] == [
+    result = rows("numbers", VECTOR, VECTORS, None, label=pa.array([0.5, math.inf, None]))
+    assert result[0]["label"] == 0.5
+    assert [row["reason"] for row in result[1:]] == [
         "the label is not a finite number",
         "the label is null or NaN",
     ]
@@ -189,9 +189,9 @@ def test_measured_labels_must_be_finite() -> None:
 
 def test_several_measured_labels() -> None:
     label = pa.array([[0.5], [1.0, 2.0], [math.nan]], pa.list_(pa.float32()))
-    made = rows("numbers", VECTOR, VECTORS, None, label=label)
-    assert made[0]["label"] == [0.5]
-    assert [row["reason"] for row in made[1:]] == [
+    result = rows("numbers", VECTOR, VECTORS, None, label=label)
+    assert result[0]["label"] == [0.5]
+    assert [row["reason"] for row in result[1:]] == [
         "the label: 2 numbers, 1 are a sample (1,)",
         "the label: a feature that is null, NaN or infinite",
     ]
@@ -210,8 +210,8 @@ def test_several_measured_labels() -> None:
     ],
 )
 def test_other_columns_are_checked(columns: dict[str, Any], reason: str) -> None:
-    made = rows("numbers", VECTOR, VECTORS, **columns)
-    assert [row["reason"] for row in made] == [None, reason, reason]
+    result = rows("numbers", VECTOR, VECTORS, **columns)
+    assert [row["reason"] for row in result] == [None, reason, reason]
 
 
 @given(
@@ -229,11 +229,11 @@ def test_slices_and_batches_change_nothing(
     before = encode._SLICE_BYTES
     try:
         encode._SLICE_BYTES = slice_bytes
-        made = rows("numbers", VECTOR, column)
+        result = rows("numbers", VECTOR, column)
     finally:
         encode._SLICE_BYTES = before
-    assert len(made) == len(column)
-    for row, numbers in zip(made, column.to_pylist(), strict=True):
+    assert len(result) == len(column)
+    for row, numbers in zip(result, column.to_pylist(), strict=True):
         good = numbers is not None and len(numbers) == 3
         assert (row["reason"] is None) == good
         if good:

@@ -36,12 +36,12 @@ def sample(row: dict[str, Any], spec: TensorSpec) -> Any:
     return np.frombuffer(row["features"], spec.dtype).reshape(spec.shape).tolist()
 
 
-def made(spark: SparkSession, rows: Iterable[Any], schema: str) -> DataFrame:
+def create_frame(spark: SparkSession, rows: Iterable[Any], schema: str) -> DataFrame:
     return spark.createDataFrame(list(rows), schema)
 
 
 def test_numeric_columns_become_a_vector_and_text_a_class(spark: SparkSession) -> None:
-    frame = made(
+    frame = create_frame(
         spark,
         [
             ("r1", 1, 0.5, "yes"),
@@ -56,9 +56,9 @@ def test_numeric_columns_become_a_vector_and_text_a_class(spark: SparkSession) -
     canonical = from_dataframe(frame, features=["a.b", "c"], label="answer", key="id")
     assert canonical.labels == ("no", "yes") and canonical.num_outputs == 2
     assert canonical.spec == VECTOR
-    found = good(canonical)
-    assert sample(found["r1"], VECTOR) == [1, 0.5] and found["r1"]["label"] == 1
-    assert found.keys() == {"r1", "r6"}
+    rows_by_key = good(canonical)
+    assert sample(rows_by_key["r1"], VECTOR) == [1, 0.5] and rows_by_key["r1"]["label"] == 1
+    assert rows_by_key.keys() == {"r1", "r6"}
     assert bad(canonical) == {
         "r2": "a feature that is null, NaN or infinite",
         "r3": "a feature that is null, NaN or infinite",
@@ -77,9 +77,9 @@ def test_vectors_dense_and_sparse_with_doubles_for_classes(spark: SparkSession) 
     frame = spark.createDataFrame(rows, ["id", "features", "label"])
     canonical = from_dataframe(frame, features="features", label="label", labels="fit", key="id")
     assert canonical.labels == ("2", "10")  # in the order of the numbers
-    found = good(canonical)
-    assert sample(found["sparse"], VECTOR) == [0, 3] and found["sparse"]["label"] == 0
-    assert found["dense"]["label"] == 1
+    rows_by_key = good(canonical)
+    assert sample(rows_by_key["sparse"], VECTOR) == [0, 3] and rows_by_key["sparse"]["label"] == 0
+    assert rows_by_key["dense"]["label"] == 1
     assert bad(canonical) == {
         "short": "1 numbers, 2 are a sample (2,)",
         "nan": "the label is null or NaN",
@@ -90,7 +90,7 @@ def test_vectors_dense_and_sparse_with_doubles_for_classes(spark: SparkSession) 
 
 
 def test_classes_that_are_given_decide_what_is_unknown(spark: SparkSession) -> None:
-    frame = made(
+    frame = create_frame(
         spark, [("a", [1.0, 2.0], 0), ("b", [3.0, 4.0], 7)], "k string, x array<float>, y int"
     )
     canonical = from_dataframe(frame, features="x", label="y", key="k", labels=["7", "8", "9"])
@@ -105,14 +105,14 @@ def test_raw_samples_weights_and_splits_of_their_own(spark: SparkSession) -> Non
         ("b", raw[1:], False, 1.0, None),
         ("c", raw, True, -1.0, None),
     ]
-    frame = made(spark, rows, "k string, x binary, y boolean, w double, s string")
+    frame = create_frame(spark, rows, "k string, x binary, y boolean, w double, s string")
     canonical = from_dataframe(
         frame, features="x", label="y", key="k", spec=VECTOR, weight="w", split="s"
     )
     assert canonical.official_test is True
     assert canonical.labels == ("false", "true")
-    found = good(canonical)
-    assert found["a"]["weight"] == 2.0 and found["a"]["split"] == "test"
+    rows_by_key = good(canonical)
+    assert rows_by_key["a"]["weight"] == 2.0 and rows_by_key["a"]["split"] == "test"
     assert bad(canonical) == {
         "b": "7 bytes, 8 are a sample (2,) float32",
         "c": "a weight that is no number >= 0",
@@ -124,7 +124,7 @@ def test_training_rows_are_drawn_from_where_no_validation_is_named(
     spark: SparkSession, third: str
 ) -> None:
     rows = [("a", 1.0, "train"), ("b", 2.0, "test"), ("c", 3.0, third)]
-    frame = made(spark, rows, "k string, x double, s string")
+    frame = create_frame(spark, rows, "k string, x double, s string")
     canonical = from_dataframe(frame, features="x", label="x", key="k", split="s")
     splits = {key: row["split"] for key, row in good(canonical).items()}
     open_row = None if third == "train" else "train"
@@ -134,7 +134,7 @@ def test_training_rows_are_drawn_from_where_no_validation_is_named(
 def test_series_of_nested_arrays_with_measured_targets(spark: SparkSession) -> None:
     spec = TensorSpec(kind="series", shape=(3, 2))
     rows = [("a", [[1.0, 2.0], [3.0, 4.0]], [0.5, 1.5]), ("b", [[1.0, 2.0]] * 4, [0.0, 0.0])]
-    frame = made(spark, rows, "k string, x array<array<double>>, y array<double>")
+    frame = create_frame(spark, rows, "k string, x array<array<double>>, y array<double>")
     canonical = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
     assert canonical.num_outputs == 2 and canonical.labels is None
     row = good(canonical)["a"]
@@ -147,7 +147,7 @@ def test_groups_stay_together_and_times_in_order(spark: SparkSession) -> None:
     rows = [
         (i, float(i), "ab"[i % 2], f"g{i // 5}", f"2024-01-{i % 28 + 1:02d}") for i in range(100)
     ]
-    frame = made(spark, rows, "id int, x double, y string, g string, t string")
+    frame = create_frame(spark, rows, "id int, x double, y string, g string, t string")
     frame = frame.withColumn("t", F.col("t").cast("date"))
     canonical = from_dataframe(frame, features="x", label="y", key="id", group="g", time="t")
     grouped = data.assign_splits(canonical, SplitConfig(by="group")).frame
@@ -165,7 +165,7 @@ def test_groups_stay_together_and_times_in_order(spark: SparkSession) -> None:
 
 
 def test_rows_without_a_key_or_label_are_named_by_their_content(spark: SparkSession) -> None:
-    frame = made(spark, [(1.0, 2.0), (1.0, 2.0), (3.0, 4.0)], "a double, b double")
+    frame = create_frame(spark, [(1.0, 2.0), (1.0, 2.0), (3.0, 4.0)], "a double, b double")
     canonical = from_dataframe(frame, features=["a", "b"], label=None)
     keys = sorted(row["key"] for row in canonical.frame.collect())
     again = sorted(
@@ -181,8 +181,8 @@ def test_rows_without_a_key_or_label_are_named_by_their_content(spark: SparkSess
 def test_sparks_own_image_format(spark: SparkSession, tmp_path: Any) -> None:
     Image.new("RGB", (3, 2), (10, 20, 30)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"not a picture")
-    loaded = spark.read.format("image").load(str(tmp_path))
-    frame = loaded.select("image", F.lit("x").alias("y"), F.col("image.origin").alias("k"))
+    images = spark.read.format("image").load(str(tmp_path))
+    frame = images.select("image", F.lit("x").alias("y"), F.col("image.origin").alias("k"))
     first = frame.where("image.nChannels > 0")
     assert from_dataframe(first, features="image", label="y").spec.shape == (3, 2, 3)
     spec = TensorSpec(kind="image", shape=(3, 2, 3), dtype="uint8")
@@ -201,7 +201,7 @@ def test_binary_files_are_pictures_and_say_their_shape(spark: SparkSession, tmp_
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"features": "xx"}, r"features must be a column .* got 'xx'\. Did you mean 'x'\?"),
         ({"features": []}, "features must name at least one column"),
@@ -216,12 +216,12 @@ def test_binary_files_are_pictures_and_say_their_shape(spark: SparkSession, tmp_
     ],
 )
 def test_columns_that_cannot_be_used_are_refused(
-    spark: SparkSession, changes: dict[str, Any], said: str
+    spark: SparkSession, changes: dict[str, Any], message: str
 ) -> None:
     frame = spark.sql(
         "select 1 x, 'a' s, date'2020-01-01' d, binary('abc') b, cast(null as string) n"
     )
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         from_dataframe(frame, **{"features": "x", "label": "x", **changes})
 
 
@@ -233,7 +233,9 @@ def test_no_rows_at_all_are_refused(spark: SparkSession) -> None:
 def test_batches_are_bounded_by_bytes_while_a_block_runs(spark: SparkSession) -> None:
     setting = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(setting)
-    frame = made(spark, [("a", bytes(100), 0), ("b", bytes(2**20), 1)], "k string, x binary, y int")
+    frame = create_frame(
+        spark, [("a", bytes(100), 0), ("b", bytes(2**20), 1)], "k string, x binary, y int"
+    )
     spec = TensorSpec(kind="image", shape=(1, 10, 10), dtype="uint8")
     canonical = from_dataframe(frame, features="x", label="y", key="k", spec=spec)
     assert canonical.row_bytes == 2**20  # the largest one as it comes, not as it is decoded

@@ -76,7 +76,7 @@ def test_fashion_mnist_as_it_is_published(spark: SparkSession, real_data: Path) 
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         ({"train_images": None}, "must hold train-images-idx3-ubyte and .* got t10k-images"),
         ({"t10k_labels": None}, "must hold t10k-images-idx3-ubyte and"),
@@ -92,9 +92,9 @@ def test_fashion_mnist_as_it_is_published(spark: SparkSession, real_data: Path) 
     ],
 )
 def test_broken_files_are_refused_by_name(
-    tmp_path: Path, files: dict[str, bytes | None], said: str
+    tmp_path: Path, files: dict[str, bytes | None], message: str
 ) -> None:
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         idx.read(IdxSource(path=str(folder(tmp_path / "set", **files))), None)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ import pytest
 @pytest.mark.timeout(600)
 def test_data_five_times_larger_than_the_executors_heap_is_prepared(tmp_path: Path) -> None:
     """Spark starts no executor with less than 450 MB."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "benchmarks.data", "--heap", "512m", "--times", "5", "--no-keep"],
         cwd=Path(__file__).parents[3],
         env={**os.environ, "WORKBENCH_HOME": str(tmp_path), "COLUMNS": "200"},
@@ -25,8 +25,8 @@ def test_data_five_times_larger_than_the_executors_heap_is_prepared(tmp_path: Pa
         text=True,
         timeout=580,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = re.search(r"([\d.]+) GiB of samples, heap of 512m", done.stdout)
-    assert found is not None, done.stdout
-    assert float(found[1]) >= 5 * 512 / 1024
-    assert "17,833 rows" in done.stdout  # every picture, once
+    assert process.returncode == 0, process.stderr[-3000:]
+    size = re.search(r"([\d.]+) GiB of samples, heap of 512m", process.stdout)
+    assert size is not None, process.stdout
+    assert float(size[1]) >= 5 * 512 / 1024
+    assert "17,833 rows" in process.stdout  # every picture, once

@@ -19,7 +19,7 @@ from workbench.data.sources.ts_file import Header, parse_line
 from workbench.errors import DataError
 
 
-def loaded(spark: SparkSession, source: Any, **split: Any) -> CanonicalFrame:
+def load_canonical(spark: SparkSession, source: Any, **split: Any) -> CanonicalFrame:
     config = DataConfig(source=source, split=SplitConfig(**split), max_bad_share=1)
     return load(config, spark)
 
@@ -44,10 +44,15 @@ def test_ett_windows_are_those_of_numpy_and_split_by_time(
     values = np.loadtxt(path, np.float32, delimiter=",", skiprows=1, usecols=range(1, 8))[:3000]
     head = "".join(path.open().readlines()[:3001])
     source = SeriesSource(
-        path=_written(spark, head), time_column="date", targets=("OT",), length=96, horizon=24,
-        stride=6, season=24,
-    )  # fmt: skip
-    canonical = loaded(spark, source, by="time", validation=0.1, test=0.2)
+        path=write_table(spark, head),
+        time_column="date",
+        targets=("OT",),
+        length=96,
+        horizon=24,
+        stride=6,
+        season=24,
+    )
+    canonical = load_canonical(spark, source, by="time", validation=0.1, test=0.2)
     assert (canonical.spec.shape, canonical.num_outputs, canonical.labels) == ((96, 7), 24, None)
     rows = rows_of(canonical)
     assert reasons(canonical) == {}
@@ -55,9 +60,9 @@ def test_ett_windows_are_those_of_numpy_and_split_by_time(
     place = {row["key"]: i for i, row in enumerate(rows)}
     for name, (low, high) in bounds.items():
         starts = range(low, high - 120 + 1, 6)
-        held = [row for row in rows if row["split"] == name]
-        assert len(held) == len(starts)
-        for row, start in zip(held, starts, strict=True):
+        of_split = [row for row in rows if row["split"] == name]
+        assert len(of_split) == len(starts)
+        for row, start in zip(of_split, starts, strict=True):
             np.testing.assert_array_equal(row["values"], values[start : start + 96])
             np.testing.assert_array_equal(row["label"], values[start + 96 : start + 120, 6])
     assert len(place) == len(rows)
@@ -70,7 +75,7 @@ def test_ett_windows_are_those_of_numpy_and_split_by_time(
     np.testing.assert_allclose(plain.variance, label.var(0), rtol=1e-4)
 
 
-def _written(spark: SparkSession, text: str, name: str = "table.csv") -> str:
+def write_table(spark: SparkSession, text: str, name: str = "table.csv") -> str:
     import os
     import tempfile
 
@@ -90,7 +95,7 @@ def messy(spark: SparkSession) -> str:
     lines += ["m2,9,999,up"]  # says otherwise
     lines += ["m1,12,oops,up", "m1,13,,up", "m1,14,inf,up", ",1,1,up", "m1,soon,1,up", "m1,15,1,"]
     order = np.random.default_rng(0).permutation(len(lines))
-    return _written(spark, "\n".join(["who,when,value,state", *(lines[i] for i in order)]))
+    return write_table(spark, "\n".join(["who,when,value,state", *(lines[i] for i in order)]))
 
 
 @pytest.mark.cluster
@@ -98,7 +103,7 @@ def test_gaps_duplicates_and_bad_values_are_set_aside(spark: SparkSession, messy
     source = SeriesSource(
         path=messy, time_column="when", entity_column="who", label_column="state", length=4
     )
-    canonical = loaded(spark, source, by="group", validation=0, test=0.5)
+    canonical = load_canonical(spark, source, by="group", validation=0, test=0.5)
     assert canonical.labels == ("down", "up")
     rows = rows_of(canonical)
     # m1: 0-3 | 5-11; m2: 0-8 | 10-11 (both rows of 9 are gone)
@@ -127,10 +132,16 @@ def test_gaps_duplicates_and_bad_values_are_set_aside(spark: SparkSession, messy
 @pytest.mark.cluster
 def test_with_gaps_ignored_rows_follow_on_one_another(spark: SparkSession, messy: str) -> None:
     source = SeriesSource(
-        path=messy, time_column="when", entity_column="who", channels=("value",),
-        targets=("value",), length=10, horizon=1, gaps="ignore",
-    )  # fmt: skip
-    canonical = loaded(spark, source, by="group", validation=0, test=0.5)
+        path=messy,
+        time_column="when",
+        entity_column="who",
+        channels=("value",),
+        targets=("value",),
+        length=10,
+        horizon=1,
+        gaps="ignore",
+    )
+    canonical = load_canonical(spark, source, by="group", validation=0, test=0.5)
     found = {row["key"]: row for row in rows_of(canonical)}
     assert set(found) == {"m1@0", "m1@1", "m2@0"}
     assert found["m1@0"]["values"][:, 0].tolist() == [
@@ -146,8 +157,8 @@ def test_clock_times_step_evenly_over_a_change_of_summer_time(spark: SparkSessio
     before = spark.conf.get("spark.sql.session.timeZone")
     spark.conf.set("spark.sql.session.timeZone", "Europe/Berlin")
     try:
-        source = SeriesSource(path=_written(spark, text), targets=("x",), length=12, horizon=2)
-        (row,) = rows_of(loaded(spark, source, by="time", validation=0, test=0))
+        source = SeriesSource(path=write_table(spark, text), targets=("x",), length=12, horizon=2)
+        (row,) = rows_of(load_canonical(spark, source, by="time", validation=0, test=0))
     finally:
         spark.conf.set("spark.sql.session.timeZone", before)
     assert row["label"] == [12.0, 13.0]
@@ -165,7 +176,9 @@ def test_a_series_is_not_split_row_by_row() -> None:
 def test_ts_files_keep_their_lengths_and_their_test_set(
     spark: SparkSession, real_data: Path
 ) -> None:
-    canonical = loaded(spark, TsFileSource(path=str(real_data / "japanese-vowels")), validation=0.1)
+    canonical = load_canonical(
+        spark, TsFileSource(path=str(real_data / "japanese-vowels")), validation=0.1
+    )
     assert (canonical.spec.shape, len(canonical.labels or ())) == ((29, 12), 9)
     rows = rows_of(canonical)
     assert Counter(row["split"] for row in rows) == {"train": 243, "validation": 27, "test": 370}
@@ -196,8 +209,8 @@ def test_bad_lines_of_a_ts_file_are_set_aside(spark: SparkSession) -> None:
     text = (
         "@dimensions 2\n@classLabel true a b\n@data\n1,2:3,4:a\n1,2:3:a\n1:2:c\n1,?:2,3:b\n5:6:b\n"
     )
-    canonical = loaded(
-        spark, TsFileSource(path=_written(spark, text, "x.ts")), validation=0, test=0
+    canonical = load_canonical(
+        spark, TsFileSource(path=write_table(spark, text, "x.ts")), validation=0, test=0
     )
     assert [row["values"].tolist() for row in rows_of(canonical) if row["label"] == 0] == [
         [[1, 3], [2, 4]]
@@ -208,17 +221,17 @@ def test_bad_lines_of_a_ts_file_are_set_aside(spark: SparkSession) -> None:
         "class 'c' is not in the header",
     ]
     with pytest.raises(DataError, match="no line @data"):
-        loaded(spark, TsFileSource(path=_written(spark, "1:2\n", "y.ts")))
+        load_canonical(spark, TsFileSource(path=write_table(spark, "1:2\n", "y.ts")))
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("1:2:3:a", "3 channels, the header says 2"),
         ("1,nan:2,3:a", "not finite"),
         (":", "1 channels"),
     ],
 )
-def test_a_line_that_is_none(line: str, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_a_line_that_is_none(line: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         parse_line(line, Header(2, ("a",)), {"a": 0})

@@ -18,13 +18,13 @@ LABELS = ("a", "b")
 
 
 def rows(sizes: dict[int, int], official: int = 0) -> list[tuple[str, int, str | None]]:
-    found: list[tuple[str, int, str | None]] = [
+    drawable: list[tuple[str, int, str | None]] = [
         (f"{label}-{i}", label, None) for label, size in sizes.items() for i in range(size)
     ]
-    return found + [(f"test-{i}", 0, "test") for i in range(official)]
+    return drawable + [(f"test-{i}", 0, "test") for i in range(official)]
 
 
-def done(
+def draw(
     spark: SparkSession, data: Any, config: SplitConfig, partitions: int = 2, **kwargs: Any
 ) -> dict[str, str]:
     frame = spark.createDataFrame(data, "key string, label long, split string")
@@ -34,7 +34,7 @@ def done(
 
 @pytest.mark.cluster
 def test_every_class_is_held_out_in_its_share(spark: SparkSession) -> None:
-    chosen = done(spark, rows({0: 100, 1: 40}), SplitConfig(validation=0.1, test=0.2))
+    chosen = draw(spark, rows({0: 100, 1: 40}), SplitConfig(validation=0.1, test=0.2))
     counted = Counter((key.split("-")[0], part) for key, part in chosen.items())
     assert counted == {
         ("0", "test"): 20,
@@ -49,14 +49,14 @@ def test_every_class_is_held_out_in_its_share(spark: SparkSession) -> None:
 @pytest.mark.cluster
 def test_the_split_follows_from_keys_and_seed_alone(spark: SparkSession) -> None:
     data = rows({0: 60, 1: 30})
-    first = done(spark, data, SplitConfig(), partitions=1)
-    assert done(spark, data[::-1], SplitConfig(), partitions=5) == first
-    assert done(spark, data, SplitConfig(seed=1)) != first
+    first = draw(spark, data, SplitConfig(), partitions=1)
+    assert draw(spark, data[::-1], SplitConfig(), partitions=5) == first
+    assert draw(spark, data, SplitConfig(seed=1)) != first
 
 
 @pytest.mark.cluster
 def test_an_official_test_set_is_kept_and_only_validation_is_drawn(spark: SparkSession) -> None:
-    chosen = done(spark, rows({0: 50, 1: 50}, official=30), SplitConfig(validation=0.1, test=0.5))
+    chosen = draw(spark, rows({0: 50, 1: 50}, official=30), SplitConfig(validation=0.1, test=0.5))
     assert {key for key, part in chosen.items() if part == "test"} == {
         f"test-{i}" for i in range(30)
     }
@@ -65,7 +65,7 @@ def test_an_official_test_set_is_kept_and_only_validation_is_drawn(spark: SparkS
 
 @pytest.mark.cluster
 def test_measured_labels_are_split_as_a_whole(spark: SparkSession) -> None:
-    chosen = done(spark, rows({i: 1 for i in range(50)}), SplitConfig(), stratified=False)
+    chosen = draw(spark, rows({i: 1 for i in range(50)}), SplitConfig(), stratified=False)
     assert Counter(chosen.values()) == {"train": 35, "validation": 5, "test": 10}
 
 
@@ -115,7 +115,7 @@ def test_any_split_is_exact_and_depends_on_its_own_class_only(
     validation, test = shares
     config = SplitConfig(validation=validation, test=test, seed=seed, folds=folds)
     data = [(key, int(key.endswith("a")), None) for key in keys]
-    chosen = done(spark, data, config, partitions)
+    chosen = draw(spark, data, config, partitions)
     assert chosen.keys() == set(keys)
     for label in (0, 1):
         own = [row for row in data if row[1] == label]
@@ -127,9 +127,9 @@ def test_any_split_is_exact_and_depends_on_its_own_class_only(
         if folds:
             assert counted["validation"] in (rest // folds, -(-rest // folds))
         elif size:
-            wanted = max(1, int(validation * size + 0.5)) if validation else 0
-            assert counted["validation"] == min(rest, wanted)
-    alone = done(spark, [row for row in data if row[1] == 1] or data, config, 1)
+            num_validation = max(1, int(validation * size + 0.5)) if validation else 0
+            assert counted["validation"] == min(rest, num_validation)
+    alone = draw(spark, [row for row in data if row[1] == 1] or data, config, 1)
     assert all(chosen[key] == part for key, part in alone.items())
 
 

@@ -111,7 +111,7 @@ def test_a_table_of_pictures_with_some_that_are_none(spark: SparkSession, tmp_pa
 
 @pytest.mark.cluster
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"path": "nothing"}, "must be a table in format csv, got .* where there is nothing"),
         ({"label": "colour"}, "has no column 'colour'. It has name, width, height, kind"),
@@ -121,7 +121,7 @@ def test_a_table_of_pictures_with_some_that_are_none(spark: SparkSession, tmp_pa
     ],
 )
 def test_tables_that_cannot_be_read(
-    spark: SparkSession, tmp_path: Path, settings: dict[str, Any], said: str
+    spark: SparkSession, tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
     (tmp_path / "t.csv").write_text(CSV)
     (tmp_path / "other.csv").write_text(CSV.replace("width", "colour"))
@@ -129,7 +129,7 @@ def test_tables_that_cannot_be_read(
         if name in settings:
             settings = {**settings, name: str(tmp_path / settings[name])}
     chosen = {"path": str(tmp_path / "t.csv"), "format": "csv", "label": "kind", **settings}
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         frame = data.read(TableSource(**chosen), spark).frame
         frame.count()
 

@@ -30,7 +30,9 @@ NASTY = (
 )
 
 
-def loaded(spark: SparkSession, split: SplitConfig | None = None, **source: Any) -> CanonicalFrame:
+def load_text(
+    spark: SparkSession, split: SplitConfig | None = None, **source: Any
+) -> CanonicalFrame:
     split = split or SplitConfig(validation=0.2, test=0.2)
     return load(DataConfig(source=TextSource(**source), split=split, max_bad_share=1), spark)
 
@@ -61,14 +63,15 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def canonical(spark: SparkSession, lines: Path) -> CanonicalFrame:
-    return loaded(spark, path=str(lines), files="*.txt", max_length=4, vocabulary_size=12)
+    return load_text(spark, path=str(lines), files="*.txt", max_length=4, vocabulary_size=12)
 
 
 @pytest.mark.cluster
 def test_a_file_is_a_class_and_a_line_a_text(canonical: CanonicalFrame) -> None:
     assert canonical.labels == ("good [1] a%20b", "so-so", "Übel+x")
     counts = Counter((row["label"], row["split"]) for row in rows_of(canonical))
-    assert counts == {(i, s): n for i in range(3) for s, n in (("train", 12), ("validation", 4), ("test", 4))}  # fmt: skip
+    sizes = {"train": 12, "validation": 4, "test": 4}
+    assert counts == {(i, split): size for i in range(3) for split, size in sizes.items()}
 
 
 @pytest.mark.cluster
@@ -97,7 +100,7 @@ def test_texts_are_cut_padded_and_counted(canonical: CanonicalFrame) -> None:
     rows = rows_of(canonical)
     bad = next(row for row in rows if row["label"] == 2)
     assert read_again(canonical, bad) == ["bad", "day", ",", "bad"]
-    assert (bad["length"], bad["found"]) == (4, 5)
+    assert (bad["length"], bad["num_tokens"]) == (4, 5)
     canonical.frame.persist()
     config = DataConfig(
         source=TextSource(path="x"), split=SplitConfig(validation=0.2, test=0.2), max_bad_share=1
@@ -106,7 +109,7 @@ def test_texts_are_cut_padded_and_counted(canonical: CanonicalFrame) -> None:
     canonical.frame.unpersist()
     assert recorded["bad"]["rows"] == 3
     assert recorded["shortened_rows"] == 19
-    assert recorded["tokens"] == sum(row["found"] for row in rows)
+    assert recorded["tokens"] == sum(row["num_tokens"] for row in rows)
 
 
 @pytest.mark.cluster
@@ -116,7 +119,7 @@ def test_a_word_of_the_test_rows_alone_is_unknown(spark: SparkSession, tmp_path:
             (tmp_path / part / name).mkdir(parents=True)
             for i in range(5):
                 (tmp_path / part / name / f"{i}.txt").write_text(f"{word}\n{name} {i}")
-    canonical = loaded(spark, path=str(tmp_path), format="files", max_length=3)
+    canonical = load_text(spark, path=str(tmp_path), format="files", max_length=3)
     assert canonical.text is not None
     assert "seen" in canonical.text.vocabulary and "unseen" not in canonical.text.vocabulary
     for row in rows_of(canonical):
@@ -159,7 +162,7 @@ def test_a_table_with_nulls_and_groups(spark: SparkSession, tmp_path: Path, form
     else:
         frame = spark.createDataFrame(data, "`review text` string, stars string, who string")
         frame.write.parquet(str(path))
-    canonical = loaded(
+    canonical = load_text(
         spark,
         SplitConfig(by="group", validation=0.2, test=0.2),
         path=str(path),
@@ -182,7 +185,7 @@ def test_a_table_with_nulls_and_groups(spark: SparkSession, tmp_path: Path, form
 @pytest.mark.cluster
 def test_keys_do_not_depend_on_how_files_are_read(spark: SparkSession, lines: Path) -> None:
     def keys() -> list[str]:
-        canonical = loaded(spark, path=str(lines), files="*.txt")
+        canonical = load_text(spark, path=str(lines), files="*.txt")
         return sorted(f"{row['key']} {row['split']}" for row in rows_of(canonical))
 
     first = keys()
@@ -199,9 +202,9 @@ def test_a_missing_column_and_a_folder_without_classes_are_explained(
 ) -> None:
     (tmp_path / "t.csv").write_text("txt,label\na,b\n")
     with pytest.raises(DataError, match=r"Unknown column 'text'.*'txt'.*data.source.text_column"):
-        loaded(spark, path=str(tmp_path / "t.csv"), format="csv")
+        load_text(spark, path=str(tmp_path / "t.csv"), format="csv")
     with pytest.raises(DataError, match=r"at least two classes.*got 1"):
-        loaded(spark, path=str(tmp_path))
+        load_text(spark, path=str(tmp_path))
 
 
 def test_settings_that_would_be_ignored_are_refused() -> None:
@@ -215,10 +218,10 @@ def test_nothing_known_and_nothing_there_have_ids_too() -> None:
     encoding = TextEncoding(
         tokenizer="words", lowercase=True, max_length=3, vocabulary=(PADDING, UNKNOWN, "a", "b")
     )
-    ids, length, found = TextEncoder(encoding).encode(["B a a b", "zebra", "", None])
+    ids, length, num_tokens = TextEncoder(encoding).encode(["B a a b", "zebra", "", None])
     assert ids.tolist() == [[3, 2, 2], [1, 0, 0], [0, 0, 0], [0, 0, 0]]
     assert length.tolist() == [3, 1, 0, 0]
-    assert found.tolist() == [4, 1, 0, 0]
+    assert num_tokens.tolist() == [4, 1, 0, 0]
 
 
 def test_a_tokenizer_file(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class CifarArchiveSource:
 
     kind: Literal["cifar_archive"] = "cifar_archive"
     path: str
-    """The archive, or the folder `cifar-10-batches-py`; cifar-10: downloaded once."""
+    """The archive, or the folder `cifar-10-batches-py`; the name cifar-10 stands for a set that is downloaded once."""
 
 
 def read(source: CifarArchiveSource, spark: SparkSession) -> CanonicalFrame:

@@ -61,7 +61,7 @@ class IdxSource:
 
     kind: Literal["idx"] = "idx"
     path: str
-    """The folder; fashion-mnist: downloaded once."""
+    """The folder; the name fashion-mnist stands for a set that is downloaded once."""
     classes: tuple[str, ...] | None = None
     """Class names by index; None: the digits of MNIST, or Fashion-MNIST's names where the folder's name has fashion in it."""
 

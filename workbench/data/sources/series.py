@@ -32,9 +32,9 @@ class SeriesSource:
     format: Literal["csv", "json", "parquet"] = "csv"
     """csv (with a header), json (an object a line) or parquet."""
     time_column: str = "time"
-    """When: numbers, dates or timestamps. Times as text are taken as the clock shows them, without a zone."""
+    """Column of the time: numbers, dates or timestamps. Times as text are read without a time zone."""
     entity_column: str | None = None
-    """Whose row it is (a patient, a machine); None: one series."""
+    """Column of the entity (a patient, a machine) whose row it is; None: one series."""
     channels: tuple[str, ...] = ()
     """Columns with measured values, in this order; (): all but time, entity and label."""
     label_column: str | None = None
@@ -48,11 +48,11 @@ class SeriesSource:
     horizon: int = Field(default=1, ge=1)
     """Forecast: steps after the window that are predicted."""
     gaps: Literal["break", "ignore"] = "break"
-    """break: no window reaches over rows that are not one step apart; ignore: rows follow on one another whatever their times."""
+    """break: a window never contains neighbouring rows that are not one step apart; ignore: rows count as consecutive whatever their times."""
     step: float | None = Field(default=None, gt=0)
     """Time between rows, in seconds where times are clock times; None: the most frequent one of the data."""
     season: int | None = Field(default=None, ge=1)
-    """Forecast: steps after which things repeat (24 for hours and days); a forecast that repeats the last season is recorded to compare with."""
+    """Forecast: steps after which values repeat (24 for hours and days). A forecast that repeats the last season is recorded for comparison."""
 
     def __post_init__(self) -> None:
         if (self.label_column is None) == (not self.targets):

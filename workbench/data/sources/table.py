@@ -27,7 +27,7 @@ class TableSource:
     format: str = "parquet"
     """Spark's name of the format: parquet, orc, json, csv (with a header), delta, ..."""
     features: tuple[str, ...] = ()
-    """Numeric columns, or one column of vectors or arrays; none: every numeric column that is nothing else."""
+    """Numeric columns, or one column of vectors or arrays; none: every numeric column that no other setting names."""
     label: str = "label"
     """Column to predict."""
     task: Literal["classes", "values"] = "classes"
@@ -35,7 +35,7 @@ class TableSource:
     split: str | None = None
     """Column of train, validation, test or null; None: there is none."""
     weight: str | None = None
-    """Column of how much a row counts; None: all the same."""
+    """Column with the weight of a row in the loss; None: all rows weigh the same."""
     key: str | None = None
     """Column that names the rows; None: a hash of each row."""
     group: str | None = None

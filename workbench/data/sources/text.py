@@ -51,7 +51,7 @@ class TextSource:
     group_column: str | None = None
     """csv, json, parquet: rows with the same value here stay together where data.split.by is group."""
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
-    """lines, files, csv: how the bytes stand for characters."""
+    """lines, files, csv: the character encoding."""
     tokenizer: str = Field(default="words", min_length=1)
     """words; characters; or the path of a HuggingFace tokenizer.json (needs the package tokenizers)."""
     lowercase: bool = True
@@ -89,6 +89,8 @@ def read(source: TextSource, spark: SparkSession) -> CanonicalFrame:
         DataError: there is nothing to read, a column is missing, or there are no classes.
         ConfigError: the tokenizer file cannot be used.
     """
+    from pyspark.sql import functions as F
+
     encoding = _encoding(source)
     tokenizer(encoding)  # fails here if a file or package is missing, before Spark reads
     path = find_path(source.path, "a folder of texts, or a table of them")
@@ -97,7 +99,7 @@ def read(source: TextSource, spark: SparkSession) -> CanonicalFrame:
     else:
         rows, names = _read_files(source, path, spark)
     rows = rows.withColumn("reason", _reason(source))
-    good = rows.where("reason is null").withColumn("label", index_of(_column("class"), names))
+    good = rows.where("reason is null").withColumn("label", index_of(F.col("class"), names))
     columns = ["text", "label", "key", "split"] + (["group"] if source.group_column else [])
     return CanonicalFrame(
         frame=good.select(*columns),
@@ -147,12 +149,6 @@ def _encoding(source: TextSource) -> TextEncoding:
     )
 
 
-def _column(name: str) -> Column:
-    from pyspark.sql import functions as F
-
-    return F.col(name)
-
-
 def _read_table(
     source: TextSource, path: Path, spark: SparkSession
 ) -> tuple[DataFrame, tuple[str, ...]]:
@@ -160,14 +156,14 @@ def _read_table(
     from pyspark.sql import functions as F
 
     assert source.format in ("csv", "json", "parquet")
-    wanted = {"text_column": source.text_column, "label_column": source.label_column}
+    columns = {"text_column": source.text_column, "label_column": source.label_column}
     if source.group_column is not None:
-        wanted["group_column"] = source.group_column
-    found = read_table(spark, path, source.format, wanted, _CHARSETS[source.encoding])
+        columns["group_column"] = source.group_column
+    table = read_table(spark, path, source.format, columns, _CHARSETS[source.encoding])
     values = {"text": source.text_column, "class": source.label_column}
     if source.group_column is not None:
         values["group"] = source.group_column
-    rows = found.select(
+    rows = table.select(
         *(F.col(f"`{column}`").cast("string").alias(name) for name, column in values.items()),
         broken_reason().alias("broken"),
         F.lit(None).cast("string").alias("split"),
@@ -186,8 +182,8 @@ def _read_files(
 
     parts = [path / name for name in ("train", "test") if (path / name).is_dir()]
     tops = parts if len(parts) == 2 else [path]
-    found = {top: _group_by_class(top, source) for top in tops}
-    names = tuple(sorted({name for classes in found.values() for name in classes}))
+    files_by_top = {top: _group_by_class(top, source) for top in tops}
+    names = tuple(sorted({name for classes in files_by_top.values() for name in classes}))
     if len(names) < 2:
         kind = "a file per class" if source.format == "lines" else "a folder of files per class"
         raise DataError(
@@ -195,7 +191,7 @@ def _read_files(
             f"got {len(names)}. Set data.source.path, files or format."
         )
     frames = []
-    for top, classes in found.items():
+    for top, classes in files_by_top.items():
         split = "test" if len(tops) == 2 and top.name == "test" else None
         for name, files in classes.items():
             raw = _read_raw(source, files, spark)

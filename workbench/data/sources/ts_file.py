@@ -86,7 +86,7 @@ def read(source: TsFileSource, spark: SparkSession) -> CanonicalFrame:
     spec = TensorSpec(kind="series", shape=(source.max_length or longest, header.num_channels))
     frame = good.drop("reason").mapInArrow(
         lambda batches: pad(batches, spec),
-        f"features binary, label {label}, length int, found int, key string, split string",
+        f"features binary, label {label}, length int, num_steps int, key string, split string",
     )
     return CanonicalFrame(
         frame=frame,
@@ -95,7 +95,7 @@ def read(source: TsFileSource, spark: SparkSession) -> CanonicalFrame:
         num_outputs=1 if header.labels is None else len(header.labels),
         bad=parsed.where("reason is not null").select("key", "reason"),
         decoded=parsed,
-        measures={"shortened_rows": F.sum((F.col("found") > F.col("length")).cast("long"))},
+        measures={"shortened_rows": F.sum((F.col("num_steps") > F.col("length")).cast("long"))},
         official_test=len(files) == 2,
     )
 
@@ -224,7 +224,7 @@ def parse_line(line: str, header: Header, index: dict[str, int]) -> tuple[np.nda
 
 
 def pad(batches: Iterator[pa.RecordBatch], spec: TensorSpec) -> Iterator[pa.RecordBatch]:
-    """Steps cut or padded with zeros to the spec's number; `found` is the number before that."""
+    """Steps cut or padded with zeros to the spec's number; `num_steps` is the number before that."""
     import pyarrow as pa
 
     for batch in batches:
@@ -238,7 +238,7 @@ def pad(batches: Iterator[pa.RecordBatch], spec: TensorSpec) -> Iterator[pa.Reco
                 "features": binary(samples),
                 "label": batch.column("label"),
                 "length": pa.array(lengths, pa.int32()),
-                "found": batch.column("length"),
+                "num_steps": batch.column("length"),
                 "key": batch.column("key"),
                 "split": batch.column("split"),
             }
