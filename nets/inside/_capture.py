@@ -82,12 +82,12 @@ def observe(
             handle.remove()
 
 
-def to_padded(output: Any) -> Tensor | None:
+def pad_output(output: Any) -> Tensor | None:
     """The tensor in a layer's output (its padded sequence, if recurrent); None without one."""
     if isinstance(output, PackedSequence):
         return pad_packed_sequence(output, batch_first=True)[0]
     if isinstance(output, tuple) and output:
-        return to_padded(output[0])
+        return pad_output(output[0])
     return output if isinstance(output, Tensor) else None
 
 
@@ -107,7 +107,7 @@ def outputs(
     twin, seen = copy_modules(net), {}
 
     def see(name: str, output: Any) -> None:
-        tensor = to_padded(output)
+        tensor = pad_output(output)
         if tensor is not None:
             seen[name] = tensor.detach().clone()
 

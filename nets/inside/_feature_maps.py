@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nets.errors import ConfigError
-from nets.inside._capture import copy_modules, observe, outputs, run, to_padded
+from nets.inside._capture import copy_modules, observe, outputs, pad_output, run
 
 Array = NDArray[np.float32]
 
@@ -77,7 +77,7 @@ def top_activating(
 
     def see(_name: str, output: Any) -> None:
         nonlocal width
-        tensor = to_padded(output)
+        tensor = pad_output(output)
         if tensor is None or tensor.ndim < 2:
             raise ConfigError(f"layer {layer!r} puts out no maps.")
         if tensor.ndim == 3:  # (B, steps, width): the position is the step
@@ -145,7 +145,7 @@ def receptive_field(
     reached: list[Tensor] = []
 
     def see(_name: str, output: Any) -> None:
-        tensor = to_padded(output)
+        tensor = pad_output(output)
         assert tensor is not None
         at = tensor[:, :, row, column] if tensor.ndim == 4 else tensor.reshape(len(tensor), -1)
         reached.append(at.isnan().any(dim=1))
@@ -198,7 +198,7 @@ def maximise(
     responses: list[Tensor] = []
 
     def see(_name: str, output: Any) -> None:
-        tensor = to_padded(output)
+        tensor = pad_output(output)
         if tensor is None or tensor.ndim < 2 or not 0 <= channel < tensor.shape[1]:
             raise ConfigError(f"{layer} has no channel {channel}.")
         responses.append(tensor[0, channel].clone().mean())

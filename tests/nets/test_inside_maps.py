@@ -23,9 +23,7 @@ def test_maps_equal_the_net_run_by_hand_despite_in_place_activations() -> None:
     assert maps["body.0"].min() < 0, "the in-place ReLU that follows must not have changed it"
     np.testing.assert_allclose(maps["body.1"], conv.clamp(min=0).numpy(), rtol=1e-6)
     np.testing.assert_allclose(maps["body.8"], last.numpy(), rtol=1e-6)
-    assert list(maps) == [
-        "prepare", "body.0", "body.1", "body.2", "body.3", "body.4", "body.5", "body.8"
-    ]  # fmt: skip
+    assert list(maps) == ["prepare", *(f"body.{layer}" for layer in (0, 1, 2, 3, 4, 5, 8))]
 
 
 def test_chosen_layers_only_and_an_unknown_one_is_refused_by_name() -> None:

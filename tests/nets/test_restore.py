@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,9 +55,8 @@ def test_a_regression_far_from_zero_is_learned_and_survives_saving(tmp_path: Pat
     label = 50_000 + 1_000 * features[:, -1, 0]
     sums = Sums(12)
     sums.add(features.flatten(1).numpy())
-    config = TrainingConfig(
-        epochs=15, batch_size=32, learning_rate=1e-2, loss="mse", monitor="validation/loss", mode="min"
-    )  # fmt: skip
+    measured: Any = {"loss": "mse", "monitor": "validation/loss", "mode": "min"}
+    config = TrainingConfig(epochs=15, batch_size=32, learning_rate=1e-2, **measured)
     net = nets.build(
         RNNConfig(cell="gru", hidden=16),
         SPEC,
@@ -93,9 +93,8 @@ def test_padding_stays_zero_and_shorter_series_have_figures_by_channel(method: s
 
 
 def test_a_net_of_text_takes_text_again_after_loading(tmp_path: Path) -> None:
-    text = TextEncoding(
-        tokenizer="words", lowercase=True, max_length=4, vocabulary=(PADDING, UNKNOWN, "good", "bad")
-    )  # fmt: skip
+    words = (PADDING, UNKNOWN, "good", "bad")
+    text = TextEncoding(tokenizer="words", lowercase=True, max_length=4, vocabulary=words)
     spec = TensorSpec(kind="tokens", shape=(4,), dtype="int32", vocabulary_size=4)
     net = nets.build(RNNConfig(hidden=8, embedding=4), spec, 2)
     net.text = text
