@@ -1,6 +1,6 @@
-"""Every benchmark in turn, each in a process of its own, or some: python -m benchmarks [training] [sweep]
+"""Runs all benchmarks, or those named, each in its own process: python -m benchmarks [training] [sweep]
 
-One alone, with its own options: python -m benchmarks.training --help
+One benchmark with its own options: python -m benchmarks.training --help
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-_FRAME = {"__main__", "cases", "machine", "noise", "report", "table"}
-NAMES = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - _FRAME)
+_NOT_BENCHMARKS = {"__main__", "cases", "machine", "noise", "report", "table"}
+NAMES = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - _NOT_BENCHMARKS)
 
 
 def main() -> None:

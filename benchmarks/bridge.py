@@ -1,11 +1,11 @@
-"""From a Spark DataFrame to tensors: the workbench, RayDP as it comes, Parquet, toPandas, the floor.
+"""From a Spark DataFrame to tensors: the workbench beside RayDP, Parquet, toPandas and the least possible.
 
     python -m benchmarks.bridge [--rounds 5] [--only pictures]
 
-Everything starts from the same DataFrame, cached in Spark, and ends with tensors of all rows that
-were read once (a sum over them). Every peer is given the same encoding, raw bytes of a fixed shape,
-and the same views of Arrow's buffers. The first line of a case is the first conversion in a session.
-Extra memory: by how much the machine's free memory fell at most, tensors included.
+Each way starts from the same DataFrame, cached in Spark, and ends when the tensors of all rows have been
+read once. All ways get the same encoding, raw bytes of a fixed shape, and the same views of Arrow's
+buffers. "First" is the first conversion in a session. Extra memory is the largest fall of the machine's
+free memory, with the tensors.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ FROM_SPARK = "ray.data.from_spark"
 COLUMNS = ("features", "label", "split", "key")
 
 
-def rows(path: Path, count: int, spec: TensorSpec) -> Path:
-    """Canonical rows of noise, all of one split."""
+def write_rows(path: Path, count: int, spec: TensorSpec) -> Path:
+    """Write canonical rows of noise, all in one split."""
     generator = np.random.default_rng(0)
     with pq.ParquetWriter(path, _schema(), compression="none") as writer:
         for start in range(0, count, 5000):
@@ -73,43 +73,43 @@ def _schema() -> pa.Schema:
     return pa.schema(list(zip(COLUMNS, kinds, strict=True)))
 
 
-def used(features: torch.Tensor) -> None:
-    """Read every byte, as whoever trains on it would."""
+def read_all(features: torch.Tensor) -> None:
+    """Read every byte, as a training does."""
     assert np.any(features.numpy().reshape(-1).view(np.uint8).view(np.uint64).max())
 
 
-def ways(frame: Any, count: int, spec: TensorSpec) -> dict[str, Callable[[], None]]:
+def make_ways(frame: Any, count: int, spec: TensorSpec) -> dict[str, Callable[[], None]]:
     def ours() -> None:
-        used(
+        read_all(
             convert(frame, spec, DataConfig(), counts={"train": count})["train"].tensors().features
         )
 
-    def collected(dataset: ray.data.Dataset) -> None:
+    def collect(dataset: ray.data.Dataset) -> None:
         tables = ray.get(dataset.to_arrow_refs())
-        used(torch.from_numpy(gather_split(spec, tables)["features"]))
+        read_all(torch.from_numpy(gather_split(spec, tables)["features"]))
 
     def from_spark() -> None:
         with contextlib.suppress(KeyError):
-            collected(ray.data.from_spark(frame).materialize())
+            collect(ray.data.from_spark(frame).materialize())
         release_spark_recoverable(frame)
 
     def read_parquet() -> None:
-        with written(frame) as folder:
-            collected(ray.data.read_parquet(str(folder)).materialize())
+        with write_parquet(frame) as folder:
+            collect(ray.data.read_parquet(str(folder)).materialize())
 
     def to_pandas() -> None:
         with limit_batch_bytes(frame.sparkSession, spec.num_bytes):
             features = b"".join(frame.toPandas()["features"])
-        used(torch.frombuffer(bytearray(features), dtype=torch.uint8))
+        read_all(torch.frombuffer(bytearray(features), dtype=torch.uint8))
 
     def floor() -> None:
-        with written(frame) as folder:
-            used(torch.from_numpy(gather_split(spec, [pq.read_table(folder)])["features"]))
+        with write_parquet(frame) as folder:
+            read_all(torch.from_numpy(gather_split(spec, [pq.read_table(folder)])["features"]))
 
     noise = np.random.default_rng(0).integers(0, 256, count * spec.num_bytes, np.uint8)
 
     def memcpy() -> None:
-        used(torch.from_numpy(noise.copy()))
+        read_all(torch.from_numpy(noise.copy()))
 
     return {
         "workbench": ours,
@@ -122,7 +122,7 @@ def ways(frame: Any, count: int, spec: TensorSpec) -> dict[str, Callable[[], Non
 
 
 @contextlib.contextmanager
-def written(frame: Any) -> Iterator[Path]:
+def write_parquet(frame: Any) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         place = Path(folder) / "rows"
         frame.write.option("compression", "none").parquet(place.as_uri())
@@ -130,34 +130,34 @@ def written(frame: Any) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def watched() -> Iterator[list[int]]:
-    """Bytes by which the machine's available memory fell at most, when the block has ended."""
-    before, lowest, found = psutil.virtual_memory().available, [2**62], [0]
+def measure_memory() -> Iterator[list[int]]:
+    """Yields a list; after the block it holds the largest fall of the machine's free memory, in bytes."""
+    before, lowest, fall = psutil.virtual_memory().available, [2**62], [0]
     done = threading.Event()
 
-    def look() -> None:
+    def watch() -> None:
         while not done.wait(0.01):
             lowest[0] = min(lowest[0], psutil.virtual_memory().available)
 
-    thread = threading.Thread(target=look)
+    thread = threading.Thread(target=watch)
     thread.start()
-    yield found
+    yield fall
     done.set()
     thread.join()
-    found[0] = max(0, before - lowest[0])
+    fall[0] = max(0, before - lowest[0])
 
 
-def measure(case: str, spark: Any, rounds: int, found: report.Report) -> None:
+def measure(case: str, spark: Any, rounds: int, results: report.Report) -> None:
     count, spec = CASES[case]
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        source = spark.read.parquet(rows(Path(folder) / "rows.parquet", count, spec).as_uri())
+        source = spark.read.parquet(write_rows(Path(folder) / "rows.parquet", count, spec).as_uri())
         frame = source.persist()
         assert frame.count() == count
         Path(folder, "rows.parquet").unlink()
         num_bytes = count * spec.num_bytes
         name = f"{case}, {num_bytes / 1e6:.0f} MB"
-        possible = ways(frame, count, spec)
-        # It leaves processes that fail at tasks which start actors, as read_parquet does: last.
+        possible = make_ways(frame, count, spec)
+        # from_spark comes last: in the processes it leaves, tasks that start actors fail (read_parquet).
         last = {FROM_SPARK: possible.pop(FROM_SPARK)}
         first: dict[str, float] = {}
         warm: dict[str, list[float]] = {}
@@ -166,36 +166,36 @@ def measure(case: str, spark: Any, rounds: int, found: report.Report) -> None:
                 began = time.perf_counter()
                 try:
                     group[way]()
-                except Exception as error:  # a peer that cannot do it is a finding
+                except Exception as error:  # that a peer fails is a result too
                     reason = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"
-                    found.skip(name, way, reason)
+                    results.skip(name, way, reason)
                     del group[way]
                     continue
                 first[way] = time.perf_counter() - began
-            warm |= report.interleaved(group, rounds, warm=0)
+            warm |= report.run_interleaved(group, rounds, warm=0)
         for way, values in warm.items():
             target = {FROM_SPARK: 2, "floor: Parquet in memory, no Ray": 0.25}.get(way)
-            found.add(name, way, values, target=target)
+            results.add(name, way, values, target=target)
         for way, seconds in first.items():
-            found.add(f"{name}, first", way, seconds)
+            results.add(f"{name}, first", way, seconds)
         for way in [way for way in (*possible, *last) if not way.endswith("read_parquet")]:
-            with watched() as extra:
+            with measure_memory() as extra:
                 (possible | last)[way]()
-            found.add(f"{name}, extra memory", way, extra[0] / num_bytes, "x bytes")
+            results.add(f"{name}, extra memory", way, extra[0] / num_bytes, "x bytes")
         frame.unpersist(blocking=True)
 
 
 def main() -> None:
-    parser = report.parser(__doc__, rounds=3)
+    parser = report.make_parser(__doc__, rounds=3)
     parser.add_argument("--only", choices=CASES, help="one case")
     options: argparse.Namespace = parser.parse_args()
-    found = report.Report("bridge", "From a Spark DataFrame to tensors", options)
+    results = report.Report("bridge", "From a Spark DataFrame to tensors", options)
     for case in [options.only] if options.only else CASES:
         with open_session(ClusterConfig()) as session:
-            measure(case, session.spark, options.rounds, found)
+            measure(case, session.spark, options.rounds, results)
     if importlib.util.find_spec("petastorm") is None:
-        found.skip("Petastorm", "its converter", "not installed beside this pyarrow")
-    found.finish()
+        results.skip("Petastorm", "its converter", "not installed beside this pyarrow")
+    results.finish()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The nets and rows of the training benchmarks, and the loop a person writes. Needs only torch and nets."""
+"""The nets and rows of the training benchmarks, and a training loop by hand. Needs only torch and nets."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Case:
         return build(self.net, self.spec, CLASSES)
 
     def data(self) -> Batch:
-        """Noise of the right shape: how long a step takes does not depend on what is in it."""
+        """Noise of the right shape: the time of a step does not depend on the values."""
         generator = torch.Generator().manual_seed(0)
         shape = (self.rows, *self.spec.shape)
         if self.spec.dtype == "uint8":
@@ -70,7 +70,7 @@ CASES = {case.name: case for case in (DIGITS, CIFAR, LSTM)}
 
 
 class Plain(nn.Module):
-    """The case's net as a person would hand it to another program: layout and precision inside."""
+    """The case's net for other programs, with memory layout and precision inside."""
 
     def __init__(self, case: Case) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class Plain(nn.Module):
 def make_optimizer(
     model: nn.Module, config: TrainingConfig, fused: bool = False
 ) -> torch.optim.Optimizer:
-    """As tutorials make it; fused as `Fit` does."""
+    """The optimizer as tutorials make it; `fused` as `Fit` makes it."""
     if config.optimizer == "sgd":
         return torch.optim.SGD(
             model.parameters(),
@@ -109,7 +109,7 @@ def make_optimizer(
 def train_on(
     batches: Iterable[tuple[Tensor, Tensor]], model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """One epoch of the loop of a tutorial: it keeps the loss, nothing else."""
+    """One epoch of a tutorial's loop, which records only the loss."""
     model.train()
     total = torch.zeros((), device=next(model.parameters()).device)
     for features, label in batches:
@@ -122,13 +122,13 @@ def train_on(
 
 
 def by_hand(case: Case, data: Batch, *, fused: bool = False) -> Callable[[], None]:
-    """An epoch over tensors that are on the device: the floor of what training costs."""
+    """An epoch over tensors on the device: the least that training can cost."""
     model = Plain(case).to(data.features.device)
     optimizer = make_optimizer(model, case.config, fused)
 
-    def shuffled() -> Iterator[tuple[Tensor, Tensor]]:
+    def shuffle() -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(data.label)).to(data.label.device)
         for rows in order.split(case.config.batch_size):
             yield data.features[rows], data.label[rows]
 
-    return lambda: train_on(shuffled(), model, optimizer)
+    return lambda: train_on(shuffle(), model, optimizer)

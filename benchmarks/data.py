@@ -1,12 +1,11 @@
-"""Preparing pictures: decoded and handed to Ray by Spark, beside plain Pillow in one process.
+"""Preparing pictures: Spark decodes them and hands them to Ray, beside Pillow alone in one process.
 
     python -m benchmarks.data --table cifar10/train.parquet   images/s, on real pictures
-    python -m benchmarks.data --heap 512m --times 5           data so many times larger than the heap
+    python -m benchmarks.data --heap 512m --times 5           data 5 times as large as the heap
 
-Without a table, pictures of noise are made. The table has columns `image` (bytes) and `label`.
-Plain Pillow: open, convert to RGB, to an array, one after another, with nothing kept. What Spark does
-beside decoding: reading, labels, the split, a hash of the content, sums for the mean and deviation,
-and the way into Ray's object store.
+The table has columns `image` (bytes) and `label`; without one, pictures of noise are made. Pillow alone
+opens each picture, converts it to RGB and to an array, and keeps nothing. Spark does more: it reads,
+encodes labels, splits, hashes the content, sums for mean and deviation, and writes to Ray's object store.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from workbench.data.pictures import decode_all, picture_spec
 from workbench.data.sources import ImageTableSource
 
 
-def noise(path: Path, rows: int, side: int, different: int = 1000) -> Path:
+def write_noise(path: Path, rows: int, side: int, different: int = 1000) -> Path:
     """A table of JPEG pictures of noise in ten classes; after `different` rows they repeat."""
     generator = np.random.default_rng(0)
     contents = []
@@ -52,7 +51,7 @@ def noise(path: Path, rows: int, side: int, different: int = 1000) -> Path:
     return path
 
 
-def plain(contents: list[bytes]) -> float:
+def rate_of_pillow(contents: list[bytes]) -> float:
     """Pictures per second of Pillow alone."""
     began = time.perf_counter()
     for content in contents:
@@ -60,7 +59,7 @@ def plain(contents: list[bytes]) -> float:
     return len(contents) / (time.perf_counter() - began)
 
 
-def ours(contents: list[bytes], shape: tuple[int, int, int]) -> float:
+def rate_of_workbench(contents: list[bytes], shape: tuple[int, int, int]) -> float:
     """Pictures per second of the function that Spark's workers call, in this process."""
     spec = picture_spec(shape)
     began = time.perf_counter()
@@ -70,10 +69,10 @@ def ours(contents: list[bytes], shape: tuple[int, int, int]) -> float:
     return len(contents) / (time.perf_counter() - began)
 
 
-def prepared(
+def measure_preparations(
     path: Path, shape: tuple[int, int, int], cluster: ClusterConfig, times: int, **data: Any
 ) -> Any:
-    """The record of each preparation of the same data; all but the first are in a session that has prepared data before."""
+    """Prepare the same data `times` times in one session; returns the record of each."""
     names = pq.read_schema(path).names
     key = next((name for name in ("key", "path") if name in names), None)
     source = ImageTableSource(path=str(path), key=key, shape=shape)
@@ -88,54 +87,56 @@ def prepared(
     return records
 
 
-def rates(found: report.Report, table: Path | None, rows: int, side: int) -> None:
+def measure_rates(results: report.Report, table: Path | None, rows: int, side: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = table or noise(Path(folder) / "noise.parquet", rows, side)
+        path = table or write_noise(Path(folder) / "noise.parquet", rows, side)
         contents = pq.read_table(path, columns=["image"])["image"].to_pylist()
         shape = (3, side, side)
         some = contents[:10_000]
         case = f"{len(contents):,} of {side}x{side}, {sum(map(len, contents)) / 1e6:.0f} MB"
-        found.add(case, "plain Pillow, one process", plain(some), "images/s")
-        found.add(case, "the workers' function, one process", ours(some, shape), "images/s")
-        first, second = prepared(path, shape, ClusterConfig(), 2)
+        results.add(case, "plain Pillow, one process", rate_of_pillow(some), "images/s")
+        results.add(
+            case, "the workers' function, one process", rate_of_workbench(some, shape), "images/s"
+        )
+        first, second = measure_preparations(path, shape, ClusterConfig(), 2)
         for name, record in (("first", first), ("second", second)):
             for what in ("read", "total"):
                 seconds = record["total"] if what == "total" else record["seconds"]["read"]
                 way = f"Spark, {name} data of a session: {what}"
-                found.add(case, way, len(contents) / seconds, "images/s")
+                results.add(case, way, len(contents) / seconds, "images/s")
 
 
-def memory(found: report.Report, heap: str, times: float) -> None:
-    """Fails where the preparation does."""
+def measure_memory(results: report.Report, heap: str, times: float) -> None:
+    """Prepare data larger than the executors' heap; raises what the preparation raises."""
     unit = {"k": 2**10, "m": 2**20, "g": 2**30}[heap[-1].lower()]
     side = 224
     rows = math.ceil(times * int(heap[:-1]) * unit / (3 * side * side))
     with tempfile.TemporaryDirectory() as folder:
-        # Small ones, enlarged: it is the bytes that count here, not their decoding.
-        path = noise(Path(folder) / "noise.parquet", rows, side // 8, different=100)
+        # Small pictures, enlarged: their bytes matter here, not the decoding.
+        path = write_noise(Path(folder) / "noise.parquet", rows, side // 8, different=100)
         cluster = ClusterConfig(executor_memory=heap)
-        for record in prepared(path, (3, side, side), cluster, 1, resident_bytes=0):
+        for record in measure_preparations(path, (3, side, side), cluster, 1, resident_bytes=0):
             case = f"{record['bytes'] / 2**30:.2f} GiB of samples, heap of {heap}"
             stages = ", ".join(f"{name} {s:.0f}" for name, s in record["seconds"].items())
             note = f"{sum(record['rows'].values()):,} rows; {stages}"
-            found.add(case, "prepared", record["total"], note=note)
+            results.add(case, "prepared", record["total"], note=note)
 
 
 def main() -> None:
-    parser = report.parser(__doc__, rounds=1)
+    parser = report.make_parser(__doc__, rounds=1)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--side", type=int, default=32)
-    parser.add_argument("--heap", help="instead: prepare data larger than this heap, as 512m")
+    parser.add_argument("--heap", help="only prepare data larger than this heap, such as 512m")
     parser.add_argument("--times", type=float, default=5)
     options = parser.parse_args()
     name = "data_memory" if options.heap else "data"
-    found = report.Report(name, "Preparing pictures", options)
+    results = report.Report(name, "Preparing pictures", options)
     if options.heap:
-        memory(found, options.heap, options.times)
+        measure_memory(results, options.heap, options.times)
     else:
-        rates(found, options.table, options.rows, options.side)
-    found.finish()
+        measure_rates(results, options.table, options.rows, options.side)
+    results.finish()
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python -m benchmarks.gpu --data ../shared/data/cifar10     train.parquet and test.parquet of `image`, `label`
     python -m benchmarks.gpu --data cifar10.npz                train_features (n, 3, 32, 32) uint8, train_label, test_...
-    python -m benchmarks.gpu --smoke                           everything in small, on any machine, nothing kept
+    python -m benchmarks.gpu --smoke                           tiny sizes, on any machine, results not saved
 
-The floor is measured in the same run: bfloat16 products of large matrices, and a wide 3x3 convolution.
-The share of it is the arithmetic of the net's forward and backward pass over the time of a step.
+The card's limit is measured in the same run: bfloat16 products of large matrices, and a wide 3x3
+convolution. A net's rate is the arithmetic of its forward and backward pass over the time of a step.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from nets.rnn import RNNConfig
 from nets.training import TrainingConfig
 
 GOAL_ERROR = 6.0
-"""Per cent of the test pictures."""
+"""Largest error, in per cent of the test pictures."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large everything is; small for `--smoke`."""
+    """Sizes of the nets and data."""
 
     matrix: int = 8192
     channels: int = 512
@@ -57,7 +57,7 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def seconds(call: Callable[[], object], device: str, repeats: int) -> float:
+def time_call(call: Callable[[], object], device: str, repeats: int) -> float:
     """Seconds of a call, after two to warm up."""
     for _ in range(2):
         call()
@@ -69,7 +69,7 @@ def seconds(call: Callable[[], object], device: str, repeats: int) -> float:
     return (time.perf_counter() - began) / repeats
 
 
-def floors(device: str, size: Size) -> dict[str, float]:
+def measure_floors(device: str, size: Size) -> dict[str, float]:
     """FLOP/s of a product of matrices and of a convolution, bfloat16."""
     kind = {"device": device, "dtype": torch.bfloat16}
     square = torch.randn(size.matrix, size.matrix, **kind)
@@ -82,14 +82,14 @@ def floors(device: str, size: Size) -> dict[str, float]:
         return {
             "product of matrices": 2
             * size.matrix**3
-            / seconds(lambda: square @ square, device, 20),
-            "convolution 3x3": flops / seconds(lambda: conv(picture), device, 20),
+            / time_call(lambda: square @ square, device, 20),
+            "convolution 3x3": flops / time_call(lambda: conv(picture), device, 20),
         }
 
 
-def step_flops(case: Case, data: Batch) -> float:
+def count_step_flops(case: Case, data: Batch) -> float:
     """Floating-point operations of one step, forward and backward (twice the forward pass)."""
-    if isinstance(case.net, RNNConfig):  # which the counter does not know: four gates a step
+    if isinstance(case.net, RNNConfig):  # the counter does not know RNNs: four gates a step
         steps, channels = case.spec.shape
         return (
             3
@@ -102,12 +102,14 @@ def step_flops(case: Case, data: Batch) -> float:
         )
     model = cases.Plain(case).to(data.features.device)
     size = case.config.batch_size
-    with FlopCounterMode(display=False) as counted:
+    with FlopCounterMode(display=False) as counter:
         model(data.features[:size]).sum().backward()
-    return float(counted.get_total_flops())
+    return float(counter.get_total_flops())
 
 
-def throughput(found: report.Report, case: Case, device: str, size: Size, rounds: int) -> None:
+def measure_throughput(
+    results: report.Report, case: Case, device: str, size: Size, rounds: int
+) -> None:
     """`Fit` beside the loop by hand, and its share of the floor."""
     rows = case.data()
     data = Batch(rows.features.to(device), rows.label.to(device))
@@ -119,19 +121,19 @@ def throughput(found: report.Report, case: Case, device: str, size: Size, rounds
         ),
         "by hand, fused optimizer": cases.by_hand(case, data, fused=True),
     }
-    flops = step_flops(case, data)
-    for way, taken in report.interleaved(ways, rounds).items():
+    flops = count_step_flops(case, data)
+    for way, taken in report.run_interleaved(ways, rounds).items():
         target = 0.95 if way.startswith("by hand") else None
         rates = [case.rows / s for s in taken]
         done = flops * steps / min(taken) / 1e12
-        found.add(case.name, way, rates, "rows/s", target=target, note=f"{done:.3g} TFLOP/s")
+        results.add(case.name, way, rates, "rows/s", target=target, note=f"{done:.3g} TFLOP/s")
 
 
-def read(data: Path) -> dict[str, Batch]:
-    """The splits train and test.
+def read_splits(data: Path) -> dict[str, Batch]:
+    """Read the splits train and test.
 
     Raises:
-        ImportError: Parquet files, and PyArrow or Pillow is missing.
+        ImportError: PyArrow or Pillow is missing, for Parquet files.
     """
     if data.suffix == ".npz":
         arrays = np.load(data, allow_pickle=False)
@@ -145,17 +147,19 @@ def read(data: Path) -> dict[str, Batch]:
     import pyarrow.parquet as pq
     from PIL import Image
 
-    found = {}
+    splits = {}
     for name in ("train", "test"):
         table = pq.read_table(data / f"{name}.parquet", columns=["image", "label"])
         opened = (Image.open(io.BytesIO(x.as_py())).convert("RGB") for x in table["image"])
         pictures = np.stack([np.asarray(picture) for picture in opened]).transpose(0, 3, 1, 2)
         _, label = np.unique(table["label"].to_numpy(), return_inverse=True)
-        found[name] = Batch(torch.from_numpy(pictures.copy()), torch.from_numpy(label).long())
-    return found
+        splits[name] = Batch(torch.from_numpy(pictures.copy()), torch.from_numpy(label).long())
+    return splits
 
 
-def to_goal(splits: dict[str, Batch], device: str, size: Size, seed: int) -> tuple[float, float]:
+def train_to_goal(
+    splits: dict[str, Batch], device: str, size: Size, seed: int
+) -> tuple[float, float]:
     """Seconds of the training loop, and the error on the test pictures in per cent."""
     train, test = (
         Batch(splits[name].features.to(device), splits[name].label.to(device))
@@ -190,9 +194,9 @@ def to_goal(splits: dict[str, Batch], device: str, size: Size, seed: int) -> tup
     return taken, 100 * (1 - float(right))
 
 
-def measure(found: report.Report, options: argparse.Namespace, device: str, size: Size) -> None:
-    for name, flops in floors(device, size).items():
-        found.add("floor of the card", name, flops / 1e12, "TFLOP/s")
+def measure(results: report.Report, options: argparse.Namespace, device: str, size: Size) -> None:
+    for name, flops in measure_floors(device, size).items():
+        results.add("floor of the card", name, flops / 1e12, "TFLOP/s")
     resnet = replace(
         CIFAR,
         net=fast_resnet(size.width),
@@ -206,22 +210,22 @@ def measure(found: report.Report, options: argparse.Namespace, device: str, size
         config=replace(LSTM.config, batch_size=size.batch, health=False),
     )
     for case in (resnet, lstm):
-        throughput(found, case, device, size, options.rounds)
+        measure_throughput(results, case, device, size, options.rounds)
     case = f"CIFAR-10, {size.epochs} epochs"
     if options.smoke:
         splits = {name: replace(CIFAR, rows=size.rows).data() for name in ("train", "test")}
     elif options.data is None:
-        return found.skip(case, "fast_resnet", "no --data given")
+        return results.skip(case, "fast_resnet", "no --data given")
     else:
-        splits = read(options.data)
-    runs = [to_goal(splits, device, size, seed) for seed in range(options.rounds)]
-    found.add(case, "seconds of training", [taken for taken, _ in runs])
+        splits = read_splits(options.data)
+    runs = [train_to_goal(splits, device, size, seed) for seed in range(options.rounds)]
+    results.add(case, "seconds of training", [taken for taken, _ in runs])
     goal = None if options.smoke else GOAL_ERROR
-    found.add(f"{case}, test", "error", [error for _, error in runs], "%", limit=goal)
+    results.add(f"{case}, test", "error", [error for _, error in runs], "%", limit=goal)
 
 
 def main() -> None:
-    parser = report.parser(__doc__, rounds=3)
+    parser = report.make_parser(__doc__, rounds=3)
     parser.add_argument("--data", type=Path, help="CIFAR-10: a folder of Parquet files, or .npz")
     parser.add_argument("--smoke", action="store_true", help="tiny, on any machine")
     options = parser.parse_args()
@@ -231,9 +235,9 @@ def main() -> None:
         return
     device = "cuda" if torch.cuda.is_available() else "cpu"
     card = torch.cuda.get_device_name() if device == "cuda" else "no GPU, sizes of --smoke"
-    found = report.Report("gpu", f"On {card}", options)
-    measure(found, options, device, SMOKE if options.smoke else Size())
-    found.finish()
+    results = report.Report("gpu", f"On {card}", options)
+    measure(results, options, device, SMOKE if options.smoke else Size())
+    results.finish()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""How the cost grows at 1x, 4x and 16x the data, trials or runs, and from where faster than they do.
+"""How the cost grows at 1x, 4x and 16x the data, trials or runs, and where it grows faster than they do.
 
     python -m benchmarks.growth [--rounds 3] [--only bridge]
 
-Each part is a small measurement of its own in one warm session. What an item costs from 1x to 4x is the
-difference of the two times over the items between: a fixed cost does not count. Linear: from 4x to
-16x one more item costs at most 1.25 times the average of one at 4x. The plot (benchmarks/results/growth.svg) has the time per
-item, so a fixed cost falls and what is linear lies flat.
+The parts are measured one after another in one warm session. The cost of one more item from 1x to 4x is
+the difference of the two times, divided by the difference of the items, so a fixed cost does not count.
+A part is linear if, from 4x to 16x, one more item costs at most 1.25 times the average item at 4x. The
+plot (benchmarks/results/growth.svg) shows the time per item: a fixed cost falls, a linear cost is flat.
 """
 
 from __future__ import annotations
@@ -34,19 +34,21 @@ from workbench.training import train
 FACTORS = (1, 4, 16)
 LINEAR = 1.25
 Make = Callable[[int, Session, Path], Callable[[], object]]
-"""(items, session, an empty folder) -> the work on that many items."""
+"""(number of items, session, an empty folder) -> a call that works on that many items."""
 
 
-def of_bridge(count: int, session: Session, folder: Path) -> Callable[[], object]:
+def make_bridge(count: int, session: Session, folder: Path) -> Callable[[], object]:
     """Pictures from a DataFrame in Spark's cache to tensors."""
     spec = bridge.CASES["pictures"][1]
-    frame = session.spark.read.parquet(bridge.rows(folder / "rows", count, spec).as_uri()).persist()
+    frame = session.spark.read.parquet(
+        bridge.write_rows(folder / "rows", count, spec).as_uri()
+    ).persist()
     frame.count()
-    return bridge.ways(frame, count, spec)["workbench"]
+    return bridge.make_ways(frame, count, spec)["workbench"]
 
 
-def of_training(count: int, session: Session, folder: Path) -> Callable[[], object]:
-    """One epoch over so many digits, with everything around it."""
+def make_training(count: int, session: Session, folder: Path) -> Callable[[], object]:
+    """One epoch over `count` digits, with everything around it."""
     case = replace(DIGITS, rows=count)
     prepared = noise_data(case)
     experiment = Experiment(
@@ -58,36 +60,38 @@ def of_training(count: int, session: Session, folder: Path) -> Callable[[], obje
     return lambda: train(experiment, session=session, prepared=prepared)
 
 
-def of_sweep(count: int, session: Session, folder: Path) -> Callable[[], object]:
-    """So many trials of digits_cnn, an epoch each."""
-    return partial(sweep.ours(session, f"sqlite:///{folder}/mlflow.db", epochs=1), count)
+def make_sweep(count: int, session: Session, folder: Path) -> Callable[[], object]:
+    """`count` trials of digits_cnn, an epoch each."""
+    return partial(
+        sweep.make_workbench_sweep(session, f"sqlite:///{folder}/mlflow.db", epochs=1), count
+    )
 
 
-def of_scoring(count: int, session: Session, folder: Path) -> Callable[[], object]:
-    """A small CNN over so many pictures in Spark's cache."""
+def make_scoring(count: int, session: Session, folder: Path) -> Callable[[], object]:
+    """A small CNN over `count` pictures in Spark's cache."""
     net = nets.build(scoring.NETS["small CNN"], scoring.SPEC, 10)
     nets.save(net, folder / "net", labels=list("0123456789"))
     pictures = np.random.default_rng(0).integers(0, 256, (count, *scoring.SPEC.shape), np.uint8)
-    frame = scoring.cached(session.spark, pictures, folder / "rows", 2)
-    return scoring.noop(score(frame, folder / "net"))
+    frame = scoring.cache_pictures(session.spark, pictures, folder / "rows", 2)
+    return scoring.make_noop(score(frame, folder / "net"))
 
 
-def of_recording(count: int, session: Session, folder: Path) -> Callable[[], object]:
-    """So many runs of ten steps into a store that has those of the rounds before."""
+def make_recording(count: int, session: Session, folder: Path) -> Callable[[], object]:
+    """`count` runs of ten steps, into a store that has the runs of the rounds before."""
     return lambda: recording.ours(f"sqlite:///{folder}/mlflow.db", count, 10)
 
 
 PARTS: dict[str, tuple[str, int, Make]] = {
-    "bridge": ("rows", 6_000, of_bridge),
-    "training": ("rows", 1_437, of_training),
-    "sweep": ("trials", 4, of_sweep),
-    "scoring": ("rows", 2_500, of_scoring),
-    "recording": ("runs", 10, of_recording),
+    "bridge": ("rows", 6_000, make_bridge),
+    "training": ("rows", 1_437, make_training),
+    "sweep": ("trials", 4, make_sweep),
+    "scoring": ("rows", 2_500, make_scoring),
+    "recording": ("runs", 10, make_recording),
 }
 
 
 def measure(part: str, session: Session, rounds: int) -> dict[int, list[float]]:
-    """Seconds of each round, by number of items."""
+    """Seconds of each round, by the number of items."""
     _, base, make = PARTS[part]
     with tempfile.TemporaryDirectory() as name:
         ways = {}
@@ -95,14 +99,14 @@ def measure(part: str, session: Session, rounds: int) -> dict[int, list[float]]:
             folder = Path(name) / str(factor)
             folder.mkdir()
             ways[str(factor * base)] = make(factor * base, session, folder)
-        times = report.interleaved(ways, rounds)
+        times = report.run_interleaved(ways, rounds)
         session.spark.catalog.clearCache()
         session.end_idle_workers()
     return {int(count): seconds for count, seconds in times.items()}
 
 
-def steps(times: dict[int, list[float]]) -> list[float]:
-    """What an item costs between each size and the next, in seconds."""
+def step_costs(times: dict[int, list[float]]) -> list[float]:
+    """Cost of one more item between each size and the next, in seconds."""
     medians = {count: statistics.median(seconds) for count, seconds in times.items()}
     return [
         (medians[more] - medians[less]) / (more - less)
@@ -110,8 +114,8 @@ def steps(times: dict[int, list[float]]) -> list[float]:
     ]
 
 
-def plot(found: dict[str, dict[int, list[float]]], path: Path) -> None:
-    """Time per item against that at 1x; both axes by magnitude."""
+def plot(times_by_part: dict[str, dict[int, list[float]]], path: Path) -> None:
+    """Plot the time per item relative to that at 1x; both axes are logarithmic."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -119,7 +123,7 @@ def plot(found: dict[str, dict[int, list[float]]], path: Path) -> None:
     from matplotlib import pyplot, ticker
 
     figure, axes = pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")
-    for (part, times), mark in zip(found.items(), "osD^v", strict=False):
+    for (part, times), mark in zip(times_by_part.items(), "osD^v", strict=False):
         each = [statistics.median(seconds) / count for count, seconds in times.items()]
         axes.plot(FACTORS, [value / each[0] for value in each], marker=mark, label=part)
     axes.set(xscale="log", yscale="log", xlabel="data, trials or runs", ylabel="time per item")
@@ -132,31 +136,31 @@ def plot(found: dict[str, dict[int, list[float]]], path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def tell(found: report.Report, part: str, times: dict[int, list[float]]) -> None:
+def add_rows(results: report.Report, part: str, times: dict[int, list[float]]) -> None:
     for count, seconds in times.items():
-        found.add(part, f"{count:,} {PARTS[part][0]}", seconds)
-    first, second = steps(times)
-    found.add(f"{part}, one more", "from 1x to 4x", 1e3 * first, "ms")
-    each = list(times)[1]  # the average cost at 4x: the step before it may be lost in a fixed cost
+        results.add(part, f"{count:,} {PARTS[part][0]}", seconds)
+    first, second = step_costs(times)
+    results.add(f"{part}, one more", "from 1x to 4x", 1e3 * first, "ms")
+    each = list(times)[1]  # the average at 4x: a fixed cost may hide the step before
     average = statistics.median(times[each]) / each
     note = "linear" if second <= LINEAR * average else "not linear any more"
-    found.add(f"{part}, one more", "from 4x to 16x", 1e3 * second, "ms", note=note)
+    results.add(f"{part}, one more", "from 4x to 16x", 1e3 * second, "ms", note=note)
 
 
 def main() -> None:
-    parser = report.parser(__doc__, rounds=3)
+    parser = report.make_parser(__doc__, rounds=3)
     parser.add_argument("--only", choices=PARTS, help="one part")
     options = parser.parse_args()
-    found = report.Report("growth", "How the cost grows", options)
+    results = report.Report("growth", "How the cost grows", options)
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         with open_session(ClusterConfig(), home=Path(folder)) as session:
             for part in [options.only] if options.only else PARTS:
                 measured[part] = measure(part, session, options.rounds)
-                tell(found, part, measured[part])
-    found.finish()
-    if found.keep and not options.only:
+                add_rows(results, part, measured[part])
+    results.finish()
+    if results.keep and not options.only:
         plot(measured, table.RESULTS / "growth.svg")
 
 

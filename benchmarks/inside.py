@@ -1,9 +1,9 @@
-"""How quick the UI is: feature maps, the epoch slider, and a table of ten thousand runs.
+"""How fast the UI is: feature maps, the epoch slider, and a table of ten thousand runs.
 
     python -m benchmarks.inside [--runs 10000]
 
-Medians of several rounds, beside the limits that the UI is held to. The table's store is filled by
-SQL in the layout MLflow writes, and MLflow's own `search_runs` is timed on it for comparison.
+Medians of several rounds, and the limits that the UI must meet. The store of the table is filled by SQL in
+MLflow's layout; MLflow's own `search_runs` is timed on it as a peer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROUNDS = 7
 Row = tuple[str, float, float | None, str]
 
 
-def median_s(call: Callable[[], object], rounds: int = ROUNDS) -> float:
+def time_median(call: Callable[[], object], rounds: int = ROUNDS) -> float:
     """Median seconds of a call, after one to warm up."""
     call()
     times = []
@@ -43,8 +43,8 @@ def median_s(call: Callable[[], object], rounds: int = ROUNDS) -> float:
     return statistics.median(times)
 
 
-def drawn(net: Net, picture: torch.Tensor) -> int:
-    """Feature maps of every layer as PNG files; their bytes together."""
+def draw_maps(net: Net, picture: torch.Tensor) -> int:
+    """Draw the feature maps of all layers as PNG files; returns their bytes in all."""
     total = 0
     for maps in inside.feature_maps(net, picture).values():
         array = maps[0] if maps.ndim == 4 else maps[0][:, None, None]
@@ -52,7 +52,7 @@ def drawn(net: Net, picture: torch.Tensor) -> int:
     return total
 
 
-def nets() -> list[Row]:
+def measure_nets() -> list[Row]:
     spec = TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8")
     generator = torch.Generator().manual_seed(0)
     picture = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8, generator=generator)
@@ -62,7 +62,7 @@ def nets() -> list[Row]:
         rows.append(
             (
                 f"{name}: maps of all layers, drawn",
-                median_s(lambda n=net: drawn(n, picture)),
+                time_median(lambda n=net: draw_maps(n, picture)),
                 1.0,
                 "",
             )
@@ -70,17 +70,17 @@ def nets() -> list[Row]:
     return rows
 
 
-def page_moves() -> list[Row]:
-    """The whole page's script, as a move of the epoch slider or another sample runs it."""
+def measure_page_moves() -> list[Row]:
+    """The whole page's script, which runs at each move of the epoch slider."""
     from streamlit.testing.v1 import AppTest
 
     import workbench.ui
-    from tests.workbench.ui.fill import Store, base, train
+    from tests.workbench.ui.fill import base, open_recorder, train
 
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
-        run_id = train(store, base(**{"training.epochs": 8}), "slider")
-        os.environ |= {"MLFLOW_TRACKING_URI": store.uri, "WORKBENCH_HOME": folder}
+        recorder = open_recorder(Path(folder))
+        run_id = train(recorder, base(**{"training.epochs": 8}), "slider")
+        os.environ |= {"MLFLOW_TRACKING_URI": recorder.uri, "WORKBENCH_HOME": folder}
         app = AppTest.from_file(
             str(Path(workbench.ui.__file__).parent / "app.py"), default_timeout=60
         )
@@ -110,8 +110,8 @@ def page_moves() -> list[Row]:
     ]
 
 
-def filled(folder: Path, num_runs: int) -> str:
-    """A store of `num_runs` runs, written by SQL in the layout MLflow uses."""
+def fill_store(folder: Path, num_runs: int) -> str:
+    """Make a store of `num_runs` runs by SQL, in MLflow's layout; returns its address."""
     uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri)
     experiments = [client.create_experiment(f"experiment {i}", folder.as_uri()) for i in range(5)]
@@ -120,23 +120,17 @@ def filled(folder: Path, num_runs: int) -> str:
     for i in range(num_runs):
         run_id = f"{i:032x}"
         start = 1_700_000_000_000 + 1000 * i
-        runs.append(
-            {
-                "run_uuid": run_id, "name": f"run {i}", "source_type": "LOCAL", "user_id": "u",
-                "status": "FINISHED", "start_time": start, "end_time": start + 900,
-                "lifecycle_stage": "active", "experiment_id": int(experiments[i % 5]),
-                "artifact_uri": f"{folder.as_uri()}/{run_id}",
-            }
-        )  # fmt: skip
+        run = {"run_uuid": run_id, "name": f"run {i}", "source_type": "LOCAL", "user_id": "u"}
+        run |= {"status": "FINISHED", "lifecycle_stage": "active"}
+        run |= {"start_time": start, "end_time": start + 900}
+        run |= {"experiment_id": int(experiments[i % 5])}
+        runs.append(run | {"artifact_uri": f"{folder.as_uri()}/{run_id}"})
         for m in range(NUM_METRICS):
             name = "validation/accuracy" if m == 0 else f"metric/{m:02d}"
             for step in range(1, 4):
-                row = {
-                    "key": name, "value": draw.random(), "timestamp": start + step, "step": step,
-                    "is_nan": False, "run_uuid": run_id,
-                }  # fmt: skip
-                points.append(row)
-            latest.append(row)
+                point = {"key": name, "value": draw.random(), "is_nan": False, "run_uuid": run_id}
+                points.append(point | {"timestamp": start + step, "step": step})
+            latest.append(points[-1])
         params += [
             {"key": f"p.{j:02d}", "value": str(draw.randint(0, 9)), "run_uuid": run_id}
             for j in range(NUM_PARAMS)
@@ -146,17 +140,16 @@ def filled(folder: Path, num_runs: int) -> str:
     meta = sa.MetaData()
     meta.reflect(engine, only=["runs", "latest_metrics", "metrics", "params", "tags"])
     with engine.begin() as connection:
-        for name, rows in (
-            ("runs", runs), ("latest_metrics", latest), ("metrics", points), ("params", params), ("tags", tags)
-        ):  # fmt: skip
+        tables = {"runs": runs, "latest_metrics": latest, "metrics": points}
+        for name, rows in (tables | {"params": params, "tags": tags}).items():
             connection.execute(meta.tables[name].insert(), rows)
     engine.dispose()
     return uri
 
 
-def table(num_runs: int) -> list[Row]:
+def measure_table(num_runs: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        uri = filled(Path(folder), num_runs)
+        uri = fill_store(Path(folder), num_runs)
         runs = DatabaseTable(uri)
         client = MlflowClient(uri)
         ids = [e.experiment_id for e in client.search_experiments()]
@@ -172,7 +165,7 @@ def table(num_runs: int) -> list[Row]:
         rows: list[Row] = [
             (
                 f"{num_runs:,} runs: {name}",
-                median_s(lambda q=query, o=offset: runs.page(q, o, 50)),
+                time_median(lambda q=query, o=offset: runs.page(q, o, 50)),
                 limit,
                 "with total",
             )  # type: ignore[misc]
@@ -180,10 +173,15 @@ def table(num_runs: int) -> list[Row]:
         ]
         latest = [run.run_id for run in runs.page(Query(), 0, 50).rows]
         rows += [
-            (f"{num_runs:,} runs: names to choose from", median_s(runs.names), None, "cached 30 s"),
+            (
+                f"{num_runs:,} runs: names to choose from",
+                time_median(runs.names),
+                None,
+                "cached 30 s",
+            ),
             (
                 f"{num_runs:,} runs: 50 sparklines",
-                median_s(lambda: runs.curves(latest, "validation/accuracy")),
+                time_median(lambda: runs.curves(latest, "validation/accuracy")),
                 None,
                 "",
             ),
@@ -192,17 +190,17 @@ def table(num_runs: int) -> list[Row]:
             ("50 latest", "attributes.start_time DESC"),
             ("50 by a metric", "metrics.`validation/accuracy` DESC"),
         ):
-            seconds = median_s(
+            seconds = time_median(
                 lambda o=order: client.search_runs(ids, max_results=50, order_by=[o]), 1
             )  # type: ignore[misc]
             rows.append(
                 (f"{num_runs:,} runs, MLflow search_runs: {name}", seconds, None, "peer, no total")
             )
-        rows.append(_first_page(uri, num_runs))
+        rows.append(_measure_first_page(uri, num_runs))
         return rows
 
 
-def _first_page(uri: str, num_runs: int) -> Row:
+def _measure_first_page(uri: str, num_runs: int) -> Row:
     import streamlit as st
     from streamlit.testing.v1 import AppTest
 
@@ -220,20 +218,22 @@ def _first_page(uri: str, num_runs: int) -> Row:
 
     return (
         f"{num_runs:,} runs: Runs page sorted by a metric, nothing cached",
-        median_s(open_page, 3),
+        time_median(open_page, 3),
         1.0,
         "page script",
     )
 
 
 def main() -> None:
-    parser = report.parser(__doc__, rounds=ROUNDS)
+    parser = report.make_parser(__doc__, rounds=ROUNDS)
     parser.add_argument("--runs", type=int, default=10_000, help="runs in the table's store")
     options = parser.parse_args()
-    found = report.Report("inside", "The UI's waits", options)
-    for what, seconds, limit, note in nets() + page_moves() + table(options.runs):
-        found.add(what, "workbench", seconds, limit=limit, note=note)
-    found.finish()
+    results = report.Report("inside", "The UI's waits", options)
+    for what, seconds, limit, note in (
+        measure_nets() + measure_page_moves() + measure_table(options.runs)
+    ):
+        results.add(what, "workbench", seconds, limit=limit, note=note)
+    results.finish()
 
 
 if __name__ == "__main__":

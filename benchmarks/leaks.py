@@ -3,7 +3,7 @@
     python -m benchmarks.leaks                 5 rounds of 4 trainings and a sweep of 40 trials
     python -m benchmarks.leaks --rounds 10
 
-The first row is a session that has done a round already: libraries are loaded, processes warm.
+The first row is taken after one round: libraries are loaded and processes are warm.
 """
 
 from __future__ import annotations
@@ -33,27 +33,26 @@ TRAININGS, TRIALS = 4, 40
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a session holds while nothing runs in it."""
+    """What a session holds while it is idle."""
 
     driver_mb: float
-    """Memory of this process that is its own, in MB."""
+    """Memory of this process alone (unique set size), in MB."""
     others_mb: float
-    """The same of all processes that it has started, together."""
+    """The same for all its child processes together."""
     handles: int
-    """Files, sockets and pipes that all of them have open."""
+    """Open files, sockets and pipes of all processes."""
     threads: int
     """Of this process."""
     processes: int
-    """That it has started."""
+    """Child processes."""
     objects_mb: float
     """In Ray's object store."""
     files: int
     """Below the home folder, without logs and the tracking store."""
 
 
-def look(session: Session, home: Path, wait_s: float = 30) -> Footprint:
-    """The footprint when as few processes are left as get by: Ray ends idle ones after a while."""
-    # `processes` is settled when it has not changed for some seconds.
+def measure_footprint(session: Session, home: Path, wait_s: float = 30) -> Footprint:
+    """Measure after the number of processes has settled: Ray ends idle ones after a while."""
     me, end = psutil.Process(), time.monotonic() + wait_s
     count, since = -1, time.monotonic()
     while time.monotonic() < end and time.monotonic() - since < 4:
@@ -62,9 +61,8 @@ def look(session: Session, home: Path, wait_s: float = 30) -> Footprint:
             count, since = now, time.monotonic()
         time.sleep(0.2)
     family = me.children(recursive=True)
-    found = re.search(
-        r"Plasma memory usage (\d+) MiB", memory_summary(session.ray_address, stats_only=True)
-    )
+    summary = memory_summary(session.ray_address, stats_only=True)
+    plasma = re.search(r"Plasma memory usage (\d+) MiB", summary)
     handles, others = me.num_fds(), 0.0
     for process in family:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
@@ -76,18 +74,18 @@ def look(session: Session, home: Path, wait_s: float = 30) -> Footprint:
         handles=handles,
         threads=me.num_threads(),
         processes=len(family),
-        objects_mb=float(found[1]) if found else float("nan"),
-        files=sum(path.is_file() for path in _kept(home)),
+        objects_mb=float(plasma[1]) if plasma else float("nan"),
+        files=sum(path.is_file() for path in _list_files(home)),
     )
 
 
-def _kept(home: Path) -> Iterator[Path]:
+def _list_files(home: Path) -> Iterator[Path]:
     for part in ("checkpoints", "spark", "spark-warehouse"):
         yield from (home / part).rglob("*")
 
 
 def work(session: Session, recorder: Recorder, trainings: int, trials: int, seed: int) -> None:
-    """Trainings of an epoch each, then a sweep; every other training on rows of another split."""
+    """Run trainings of one epoch each, then a sweep."""
     digits = load_experiment("digits_cnn")
     digits = replace(digits, training=replace(digits.training, epochs=1))
     for number in range(trainings):
@@ -107,21 +105,21 @@ def work(session: Session, recorder: Recorder, trainings: int, trials: int, seed
 
 
 def main() -> None:
-    options = report.parser(__doc__).parse_args()
-    found = report.Report("leaks", "What a session holds after trainings and trials", options)
+    options = report.make_parser(__doc__).parse_args()
+    results = report.Report("leaks", "What a session holds after trainings and trials", options)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         recorder = MlflowRecorder(f"sqlite:///{home / 'mlflow.db'}")
         with open_session(ClusterConfig(), home=home) as session:
             for done in range(options.rounds + 1):
                 work(session, recorder, TRAININGS, TRIALS, seed=100 * done)
-                held = look(session, home_folder())
+                footprint = measure_footprint(session, home_folder())
                 way = f"{done * TRAININGS} trainings, {done * TRIALS} trials later"
-                for name, value in asdict(held).items():
-                    found.add(name, way, value, "MB" if name.endswith("_mb") else "")
-                print(way, held, flush=True)
+                for name, value in asdict(footprint).items():
+                    results.add(name, way, value, "MB" if name.endswith("_mb") else "")
+                print(way, footprint, flush=True)
         recorder.close()
-    found.finish()
+    results.finish()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a figure depends on: the machine, the versions, the commit."""
+"""What a result depends on: the machine, the versions, the commit."""
 
 from __future__ import annotations
 

@@ -16,15 +16,15 @@ class Here(Split):
     """A split whose arrays are in this process."""
 
     def read(self) -> Arrays:
-        held: Any = self.arrays
-        return held
+        arrays: Any = self.arrays
+        return arrays
 
 
 def noise_data(case: Case, *, shared: bool = True) -> Prepared:
-    """A tenth of the rows again for validation and test.
+    """All rows for training; the first tenth of them again for validation and for test.
 
     Args:
-        shared: put the arrays in the store of the Ray that runs; otherwise no Ray is needed.
+        shared: put the arrays into Ray's object store; without it no Ray is needed.
     """
     data = case.data()
     everything = {"features": data.features.numpy(), "label": data.label.numpy()}

@@ -1,11 +1,10 @@
-"""What recording costs: the share of an epoch, by task; and a run's way into MLflow, beside its own calls.
+"""What recording costs: its share of an epoch, and writing runs and models beside MLflow's own calls.
 
     python -m benchmarks.recording [--runs 30] [--steps 10] [--rounds 5]
 
-An epoch is trained and evaluated with health (what the UI says of each layer) and without, in turn;
-its checkpoint, and its metrics and weights on their way to MLflow, are timed by themselves. In a session
-they are recorded by another process while the next epoch is trained. Thirty runs of ten steps: every
-way gets a new SQLite store each round, in turn.
+Epochs with health (what the UI shows of each layer) and without are measured in turn. The checkpoint,
+and recording metrics and weights, are timed alone; in a session, another process records them while the
+next epoch is trained. For the runs, each way gets a new SQLite store in each round.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ from workbench.training.recording import record_bytes
 PARAMS = {f"part.setting_{i}": i for i in range(50)}
 TAGS = {f"workbench.tag_{i}": "x" * 40 for i in range(8)}
 SHARE = 0.05
-"""The most that health may add to an epoch."""
+"""The largest share that health may add to an epoch."""
 Way = Callable[[str, int, int], None]
 
 
-def tasks() -> list[Case]:
-    """Nets and settings as shipped; the pictures' epoch is a thirtieth of the real one."""
+def make_cases() -> list[Case]:
+    """Nets and settings of the experiments that ship; the epoch of pictures is a thirtieth of the real one."""
     digits, pictures = load_experiment("digits_cnn"), load_experiment("cifar10_cnn")
     return [
         replace(DIGITS, name="digits_cnn", net=digits.net, config=digits.training),
@@ -52,7 +51,7 @@ def tasks() -> list[Case]:
     ]
 
 
-def learner(case: Case, health: bool) -> Learner:
+def make_learner(case: Case, health: bool) -> Learner:
     training = replace(case.config, epochs=10_000, health=health)
     experiment = Experiment(
         name="benchmark",
@@ -63,16 +62,16 @@ def learner(case: Case, health: bool) -> Learner:
     return Learner(experiment, noise_data(case, shared=False))
 
 
-def of_an_epoch(found: report.Report, case: Case, rounds: int, folder: Path) -> None:
-    """Rows for one task."""
-    plain, watched = learner(case, False), learner(case, True)
+def measure_epoch(results: report.Report, case: Case, rounds: int, folder: Path) -> None:
+    """Add the rows of one case."""
+    plain, watched = make_learner(case, False), make_learner(case, True)
     ways = {"plain": plain.train_epoch, "health": watched.train_epoch}
-    lasting = {name: report.lasting(way) for name, way in ways.items()}
-    times = report.interleaved(lasting, rounds)
+    lasting = {name: report.repeat_for(way) for name, way in ways.items()}
+    times = report.run_interleaved(lasting, rounds)
     epoch = statistics.median(times["plain"])
-    found.add(case.name, "an epoch by itself", times["plain"])
+    results.add(case.name, "an epoch by itself", times["plain"])
     health = statistics.median(times["health"]) / epoch - 1
-    found.add(
+    results.add(
         case.name,
         "with health",
         times["health"],
@@ -82,36 +81,38 @@ def of_an_epoch(found: report.Report, case: Case, rounds: int, folder: Path) -> 
     metrics = watched.train_epoch()
     recorder = MlflowRecorder(f"sqlite:///{folder}/mlflow.db")
     run_id = recorder.start("benchmark", case.name, params=PARAMS, tags=TAGS)
-    weights = _saved(watched, folder)
+    weights = _save_state(watched, folder)
     step = iter(range(1, 10**6))
     parts = {
-        "its checkpoint": lambda: _saved(watched, folder),
+        "its checkpoint": lambda: _save_state(watched, folder),
         "its metrics, handed over": lambda: recorder.metrics(run_id, metrics, next(step)),
         "its weights in the run": lambda: record_bytes(
             recorder, run_id, f"checkpoints/epoch_{next(step)}.safetensors", weights
         ),
     }
-    for name, seconds in report.interleaved(parts, rounds).items():
+    for name, seconds in report.run_interleaved(parts, rounds).items():
         share = statistics.median(seconds) / epoch
-        found.add(case.name, name, [1000 * s for s in seconds], "ms", note=f"{share:.1%} of it")
+        results.add(case.name, name, [1000 * s for s in seconds], "ms", note=f"{share:.1%} of it")
     recorder.finish(run_id)
     recorder.close()
 
 
-def _saved(learner: Learner, folder: Path) -> bytes:
-    """What a worker does after each epoch: everything to files and back."""
+def _save_state(learner: Learner, folder: Path) -> bytes:
+    """What a worker does after each epoch: write its state to files and read it."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         learner.save(Path(name))
         state = {path.name: path.read_bytes() for path in Path(name).iterdir()}
     return state["last.safetensors"]
 
 
-def values(step: int) -> dict[str, float]:
+def make_metrics(step: int) -> dict[str, float]:
     """What a small training reports per epoch."""
-    usual = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy",
-             "learning_rate", "gradient_norm", "samples_per_s")  # fmt: skip
-    layers = [f"health/conv{i}/{what}" for i in range(2) for what in ("dead_share", "weight_norm")]
-    return {name: 1 / step for name in (*usual, *layers)}
+    names = [
+        f"{split}/{what}" for split in ("train", "validation") for what in ("loss", "accuracy")
+    ]
+    names += ["learning_rate", "gradient_norm", "samples_per_s"]
+    names += [f"health/conv{i}/{what}" for i in range(2) for what in ("dead_share", "weight_norm")]
+    return {name: 1 / step for name in names}
 
 
 def one_by_one(uri: str, num_runs: int, num_steps: int) -> None:
@@ -121,7 +122,7 @@ def one_by_one(uri: str, num_runs: int, num_steps: int) -> None:
             for name, value in PARAMS.items():
                 mlflow.log_param(name, value)
             for step in range(1, num_steps + 1):
-                for name, number in values(step).items():
+                for name, number in make_metrics(step).items():
                     mlflow.log_metric(name, number, step=step)
 
 
@@ -131,7 +132,7 @@ def fluent(uri: str, num_runs: int, num_steps: int) -> None:
         with mlflow.start_run(run_name=f"run {i}", tags=TAGS):
             mlflow.log_params(PARAMS)
             for step in range(1, num_steps + 1):
-                mlflow.log_metrics(values(step), step=step)
+                mlflow.log_metrics(make_metrics(step), step=step)
 
 
 def ours(uri: str, num_runs: int, num_steps: int) -> None:
@@ -139,7 +140,7 @@ def ours(uri: str, num_runs: int, num_steps: int) -> None:
     for i in range(num_runs):
         run_id = recorder.start("benchmark", f"run {i}", params=PARAMS, tags=TAGS)
         for step in range(1, num_steps + 1):
-            recorder.metrics(run_id, values(step), step)
+            recorder.metrics(run_id, make_metrics(step), step)
         recorder.finish(run_id)
     recorder.close()
 
@@ -151,8 +152,8 @@ WAYS: dict[str, Way] = {
 }
 
 
-def timed(way: Way, empty: Path, num_runs: int, num_steps: int) -> float:
-    """Seconds until all is in a store of its own."""
+def time_way(way: Way, empty: Path, num_runs: int, num_steps: int) -> float:
+    """Seconds until all runs are in a new store."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(empty, Path(folder) / "mlflow.db")
         uri = f"sqlite:///{folder}/mlflow.db"
@@ -168,25 +169,25 @@ def timed(way: Way, empty: Path, num_runs: int, num_steps: int) -> float:
         return seconds
 
 
-def of_runs(found: report.Report, options: argparse.Namespace, folder: Path) -> None:
+def measure_runs(results: report.Report, options: argparse.Namespace, folder: Path) -> None:
     began = time.perf_counter()
     connect(f"sqlite:///{folder}/empty.db")
     created = time.perf_counter() - began
     runs, steps = options.runs, options.steps
     case = f"{runs} runs x {steps} steps"
     ways = {
-        name: lambda way=way: timed(way, folder / "empty.db", runs, steps)
+        name: lambda way=way: time_way(way, folder / "empty.db", runs, steps)
         for name, way in WAYS.items()
     }
-    for way, seconds in report.interleaved(ways, min(3, options.rounds), warm=0).items():
-        found.add(
+    for way, seconds in report.run_interleaved(ways, min(3, options.rounds), warm=0).items():
+        results.add(
             case, way, seconds, note=f"{1000 * statistics.median(seconds) / runs:.0f} ms a run"
         )
-    found.add("a new store, once", "SQLite", created)
+    results.add("a new store, once", "SQLite", created)
 
 
-def of_models(found: report.Report, rounds: int, folder: Path) -> None:
-    """Writing a model: ours, and MLflow's pyfunc, which finds out the requirements."""
+def measure_models(results: report.Report, rounds: int, folder: Path) -> None:
+    """Writing a model: ours beside MLflow's pyfunc, which inspects its requirements."""
     spec = nets.TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
     nets.save(nets.build(nets.CNNConfig(), spec, 10), folder / "net", labels=list("0123456789"))
     example = {"features": [bytes(64), bytes(64)]}
@@ -202,25 +203,25 @@ def of_models(found: report.Report, rounds: int, folder: Path) -> None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found.add("a model", "workbench", report.interleaved({"": ours}, rounds)[""])
-        once = report.interleaved({"": by_mlflow}, 1, warm=0)[""]
-        found.add("a model", "mlflow.pyfunc.save_model", once, note="finds out its requirements")
+        results.add("a model", "workbench", report.run_interleaved({"": ours}, rounds)[""])
+        once = report.run_interleaved({"": by_mlflow}, 1, warm=0)[""]
+        results.add("a model", "mlflow.pyfunc.save_model", once, note="inspects its requirements")
 
 
 def main() -> None:
-    parser = report.parser(__doc__)
+    parser = report.make_parser(__doc__)
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--steps", type=int, default=10)
     options = parser.parse_args()
     torch.manual_seed(0)
-    found = report.Report("recording", "Recording", options)
+    results = report.Report("recording", "Recording", options)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for case in tasks():
-            of_an_epoch(found, case, options.rounds, folder)
-        of_runs(found, options, folder)
-        of_models(found, options.rounds, folder)
-    found.finish()
+        for case in make_cases():
+            measure_epoch(results, case, options.rounds, folder)
+        measure_runs(results, options, folder)
+        measure_models(results, options.rounds, folder)
+    results.finish()
 
 
 if __name__ == "__main__":

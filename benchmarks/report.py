@@ -1,13 +1,13 @@
-"""The frame of every benchmark: interleaved runs, a table with ratios, the machine, a JSON file.
+"""What all benchmarks share: runs in turn, a table with ratios, the machine, a JSON file.
 
-    options = report.parser(__doc__).parse_args()        # --rounds, --no-keep
-    found = report.Report("bridge", "Spark DataFrame to tensors", options)
-    times = report.interleaved({"ours": ours, "from_spark": theirs}, options.rounds)
-    found.add("184 MB of pictures", "ours", times["ours"])
-    found.add("184 MB of pictures", "from_spark", times["from_spark"], target=2)
-    found.finish()                                       # prints, writes benchmarks/results/bridge.json
+    options = report.make_parser(__doc__).parse_args()   # --rounds, --no-keep
+    results = report.Report("bridge", "Spark DataFrame to tensors", options)
+    times = report.run_interleaved({"ours": ours, "from_spark": theirs}, options.rounds)
+    results.add("184 MB of pictures", "ours", times["ours"])
+    results.add("184 MB of pictures", "from_spark", times["from_spark"], target=2)
+    results.finish()   # prints the table, writes benchmarks/results/bridge.json
 
-The first row of a case is the one that the others of that case are compared with.
+The other rows of a case are compared with its first row.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from typing import Any
 from benchmarks import machine, table
 
 
-def parser(doc: str | None, rounds: int = 5) -> argparse.ArgumentParser:
-    """The options of every benchmark; the first line of its docstring is what `--help` says."""
-    made = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
-    made.add_argument("--rounds", type=int, default=rounds, help="of which the median counts")
-    made.add_argument("--no-keep", action="store_true", help="leave benchmarks/results as it is")
-    return made
+def make_parser(doc: str | None, rounds: int = 5) -> argparse.ArgumentParser:
+    """The options that all benchmarks have; `--help` shows the first line of `doc`."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=rounds, help="the median of them counts")
+    parser.add_argument("--no-keep", action="store_true", help="leave benchmarks/results as it is")
+    return parser
 
 
-def interleaved(
+def run_interleaved(
     ways: Mapping[str, Callable[[], object]], rounds: int, *, warm: int = 1
 ) -> dict[str, list[float]]:
-    """Seconds of each way, in turn and every other round backwards: all meet the same noise.
+    """Seconds of each way in each round; every other round runs backwards, so all meet the same noise.
 
-    A way that returns a float is taken at its word: it timed itself, or measured something else.
+    Where a way returns a float, that is its value instead: it timed itself, or measured something else.
     """
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    values: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(-warm, rounds):
         for name in list(ways) if number % 2 == 0 else list(ways)[::-1]:
             began = time.perf_counter()
-            said = ways[name]()
-            took = said if isinstance(said, float) else time.perf_counter() - began
+            value = ways[name]()
+            took = value if isinstance(value, float) else time.perf_counter() - began
             if number >= 0:
-                found[name].append(took)
-    return found
+                values[name].append(took)
+    return values
 
 
-def lasting(call: Callable[[], object], seconds: float = 0.7) -> Callable[[], float]:
-    """A way that takes long enough to be timed: seconds per call over as many as fill `seconds`."""
+def repeat_for(call: Callable[[], object], seconds: float = 0.7) -> Callable[[], float]:
+    """A way that repeats `call` for `seconds` and returns the seconds per call."""
 
     def run() -> float:
         began, done = time.perf_counter(), 0
@@ -63,7 +63,7 @@ def lasting(call: Callable[[], object], seconds: float = 0.7) -> Callable[[], fl
 
 
 class Report:
-    """Rows as they are measured; then a table and a file."""
+    """Collects rows; prints them as a table and writes them to a file."""
 
     def __init__(self, name: str, what: str, options: argparse.Namespace) -> None:
         self.keep = not options.no_keep
@@ -88,12 +88,12 @@ class Report:
         limit: float | None = None,
         note: str = "",
     ) -> None:
-        """A row of a case.
+        """Add a row to a case.
 
         Args:
             unit: of the values; more is better where it ends in "/s", otherwise less.
-            target: how many times as good as this row the first row of the case has to be, at least.
-            limit: the most that this row may be (the least, where more is better).
+            target: the first row of the case must be at least this many times as good as this row.
+            limit: the largest value allowed (the smallest, where more is better).
         """
         values = list(values) if isinstance(values, Sequence) else [values]
         row: dict[str, Any] = {"case": case, "way": way, "median": statistics.median(values)}
@@ -110,14 +110,14 @@ class Report:
         print(f"{case}: {way}: {table.figure(median)} {unit}", file=sys.stderr, flush=True)
 
     def skip(self, case: str, way: str, reason: str) -> None:
-        """A way that cannot be measured here."""
+        """Add a way that cannot be measured here."""
         self.rows.append({"case": case, "way": way, "median": None, "unit": "", "note": reason})
 
     def finish(self) -> None:
-        """Print the table; write the file, unless `--no-keep`."""
-        kept = self.head | {"rows": self.rows}
-        table.show(kept)
+        """Print the table and write the file, unless `--no-keep`."""
+        report = self.head | {"rows": self.rows}
+        table.show(report)
         if self.keep:
             table.RESULTS.mkdir(exist_ok=True)
-            text = json.dumps(kept, indent=1, default=str)
+            text = json.dumps(report, indent=1, default=str)
             (table.RESULTS / f"{self.head['name']}.json").write_text(text + "\n")

@@ -3,10 +3,12 @@
     python -m benchmarks.scoring                 pictures of 3x32x32
     python -m benchmarks.scoring --rows 40000 --cores 4
 
-Ours: rows of bytes from Spark's cache through `workbench.scoring.score`, all answers computed and
-dropped (`noop`). spark_udf: the same rows through the MLflow model of the same net. predict_batch_udf:
-PySpark's own, the same net on a quarter of the rows, as arrays of floats, which is what it takes;
-logits only. Bare: the net over one array in memory, batch by batch, with as many threads as cores.
+- workbench: rows of bytes from Spark's cache through `workbench.scoring.score`; all results are computed
+  and dropped (`noop`).
+- spark_udf: the same rows through the MLflow model of the same net.
+- predict_batch_udf: PySpark's own, with the same net, on a quarter of the rows as arrays of floats (its
+  input); it returns logits only.
+- bare: the net over one array in memory, batch by batch, with as many threads as cores.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ Way = Callable[[], Any]
 
 
 @contextmanager
-def session(cores: int) -> Iterator[Any]:
-    """Spark in this process, with so many task slots."""
+def start_local_spark(cores: int) -> Iterator[Any]:
+    """A Spark session in this process, with `cores` task slots."""
     find_java().use()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     from pyspark.sql import SparkSession
@@ -65,7 +67,7 @@ def session(cores: int) -> Iterator[Any]:
         spark.stop()
 
 
-def bare(folder: Path, pictures: np.ndarray, cores: int) -> Way:
+def make_bare(folder: Path, pictures: np.ndarray, cores: int) -> Way:
     net = nets.load(folder)
 
     def run() -> None:
@@ -77,8 +79,8 @@ def bare(folder: Path, pictures: np.ndarray, cores: int) -> Way:
     return run
 
 
-def mlflow_udf(spark: Any, folder: Path) -> Any:
-    """MLflow's function over the model as a run records it."""
+def make_mlflow_udf(spark: Any, folder: Path) -> Any:
+    """MLflow's function over the model, recorded as in a run."""
     import mlflow.pyfunc
 
     from tracking.models import save_model
@@ -94,7 +96,7 @@ def mlflow_udf(spark: Any, folder: Path) -> Any:
     )
 
 
-def batch_udf(folder: Path) -> Any:
+def make_batch_udf(folder: Path) -> Any:
     """PySpark's predict_batch_udf over the same net."""
     from pyspark.ml.functions import predict_batch_udf
     from pyspark.sql.types import ArrayType, FloatType
@@ -119,11 +121,11 @@ def batch_udf(folder: Path) -> Any:
     )
 
 
-def noop(made: Any) -> Way:
-    return lambda: made.write.format("noop").mode("overwrite").save()
+def make_noop(frame: Any) -> Way:
+    return lambda: frame.write.format("noop").mode("overwrite").save()
 
 
-def cached(spark: Any, pictures: np.ndarray, path: Path, cores: int) -> Any:
+def cache_pictures(spark: Any, pictures: np.ndarray, path: Path, cores: int) -> Any:
     """The pictures as rows of bytes in Spark's cache."""
     content = pa.array([picture.tobytes() for picture in pictures], pa.binary())
     pq.write_table(pa.table({"features": content}), path)
@@ -132,61 +134,61 @@ def cached(spark: Any, pictures: np.ndarray, path: Path, cores: int) -> Any:
     return frame
 
 
-def as_floats(frame: Any, rows: int, cores: int) -> Any:
-    """So many rows as arrays of floats, in the cache too."""
-    made = frame.limit(rows).selectExpr(
+def convert_to_floats(frame: Any, rows: int, cores: int) -> Any:
+    """The first `rows` rows as arrays of floats, in Spark's cache."""
+    floats = frame.limit(rows).selectExpr(
         "transform(sequence(1, length(features)), "
         "i -> cast(conv(hex(substring(features, i, 1)), 16, 10) as float)) as features"
     )
-    made = made.repartition(2 * cores).cache()
-    made.count()
-    return made
+    floats = floats.repartition(2 * cores).cache()
+    floats.count()
+    return floats
 
 
 def compare(
-    found: report.Report, spark: Any, name: str, rows: int, cores: int, rounds: int
+    results: report.Report, spark: Any, name: str, rows: int, cores: int, rounds: int
 ) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (rows, *SPEC.shape), np.uint8)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "net"
         nets.save(nets.build(NETS[name], SPEC, 10), folder, labels=list("0123456789"))
-        frame = cached(spark, pictures, Path(temporary) / "rows.parquet", cores)
-        floats = as_floats(frame, rows // 4, cores)
+        frame = cache_pictures(spark, pictures, Path(temporary) / "rows.parquet", cores)
+        floats = convert_to_floats(frame, rows // 4, cores)
         makers: dict[str, tuple[int, Callable[[], Way]]] = {
-            "workbench.scoring.score": (rows, lambda: noop(score(frame, folder))),
+            "workbench.scoring.score": (rows, lambda: make_noop(score(frame, folder))),
             "mlflow.pyfunc.spark_udf": (
                 rows,
-                lambda: noop(frame.select(mlflow_udf(spark, folder)("features"))),
+                lambda: make_noop(frame.select(make_mlflow_udf(spark, folder)("features"))),
             ),
             "predict_batch_udf": (
                 rows // 4,
-                lambda: noop(floats.select(batch_udf(folder)("features"))),
+                lambda: make_noop(floats.select(make_batch_udf(folder)("features"))),
             ),
-            f"the bare net, {cores} threads": (rows, lambda: bare(folder, pictures, cores)),
+            f"the bare net, {cores} threads": (rows, lambda: make_bare(folder, pictures, cores)),
         }
         ways: dict[str, tuple[int, Way]] = {}
         for way, (number, make) in makers.items():
-            # Spark keeps Python workers by their environment: each way has its own, so that none
+            # Spark keeps Python workers by their environment. Each way has its own variable, so no way
             # runs in a process that another one has set up.
             spark.sparkContext.environment["BENCH_WAY"] = way
             ways[way] = number, make()
-        times = report.interleaved({way: run for way, (_, run) in ways.items()}, rounds)
+        times = report.run_interleaved({way: run for way, (_, run) in ways.items()}, rounds)
         frame.unpersist()
         floats.unpersist()
     for way, seconds in times.items():
-        found.add(name, way, [ways[way][0] / s for s in seconds], "rows/s")
+        results.add(name, way, [ways[way][0] / s for s in seconds], "rows/s")
 
 
 def main() -> None:
-    parser = report.parser(__doc__, rounds=3)
+    parser = report.make_parser(__doc__, rounds=3)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()
-    found = report.Report("scoring", f"Scoring in Spark, {options.cores} task slots", options)
-    with session(options.cores) as spark:
+    results = report.Report("scoring", f"Scoring in Spark, {options.cores} task slots", options)
+    with start_local_spark(options.cores) as spark:
         for name in NETS:
-            compare(found, spark, name, options.rows, options.cores, options.rounds)
-    found.finish()
+            compare(results, spark, name, options.rows, options.cores, options.rounds)
+    results.finish()
 
 
 if __name__ == "__main__":

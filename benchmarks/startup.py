@@ -1,10 +1,10 @@
-"""From the command to the first epoch, by stage: without a bench, on a fresh one, with data prepared.
+"""From the command to the first epoch, by stage: no bench, a new bench, a bench with the data prepared.
 
     python -m benchmarks.startup [--rounds 5] [--experiment digits_cnn]
 
-Each is a `workbench train ... --epochs 1` as a person starts it, in a folder of its own; what the
-command prints is timed as it comes. On prepared data: the median of the rounds. And what a training on
-two workers costs beside its epochs, which goes through Ray Train.
+Each is a `workbench train ... --epochs 1` in its own folder; the lines it prints are timed. With data
+prepared it is the median of the rounds. Last, the time that a training on two workers (by Ray Train)
+takes beside its epochs.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _STAGE = re.compile(r"^(?P<name>.+): done in (?P<seconds>[\d.]+) s$")
 _EPOCH = re.compile(r"\bepoch 1/1\b")
 
 Stages = dict[str, float]
-"""Stage to seconds; `first epoch` and `done` count from the start of the process."""
+"""Seconds of each stage; `first epoch` and `done` are counted from the start of the process."""
 
 
-def command(arguments: Sequence[str], home: str) -> Stages:
-    """Run a command of the workbench and time what it prints."""
+def run_command(arguments: Sequence[str], home: str) -> Stages:
+    """Run a command of the workbench and time the lines it prints."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "workbench", *arguments],
@@ -45,41 +45,43 @@ def command(arguments: Sequence[str], home: str) -> Stages:
         stderr=subprocess.PIPE,
         text=True,
     )
-    found: Stages = {}
-    said = []
+    stages: Stages = {}
+    lines = []
     assert process.stderr is not None
     for line in process.stderr:
-        said.append(line)
+        lines.append(line)
         if stage := _STAGE.match(line.strip()):
-            found[stage["name"]] = float(stage["seconds"])
+            stages[stage["name"]] = float(stage["seconds"])
         elif _EPOCH.search(line):
-            found.setdefault("first epoch", time.perf_counter() - began)
+            stages.setdefault("first epoch", time.perf_counter() - began)
     if process.wait():
-        sys.exit(f"workbench {' '.join(arguments)} failed:\n{''.join(said)}")
-    return found | {"done": time.perf_counter() - began}
+        sys.exit(f"workbench {' '.join(arguments)} failed:\n{''.join(lines)}")
+    return stages | {"done": time.perf_counter() - began}
 
 
-def imports() -> float:
-    """Seconds that Python takes to load what a client of the bench needs."""
+def time_imports() -> float:
+    """Seconds to start Python and import what a client of the bench needs."""
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import workbench.cli"], check=True)
     return time.perf_counter() - began
 
 
-def measured(experiment: str, rounds: int) -> dict[str, Stages]:
-    """Rows of the table: what was done, and its stages."""
+def measure(experiment: str, rounds: int) -> dict[str, Stages]:
+    """The stages of each command, by its name in the table."""
     train = ["train", experiment, "--epochs", "1"]
     rows: dict[str, Stages] = {}
     with tempfile.TemporaryDirectory() as home:
-        rows["train, no bench"] = command(train, home)
+        rows["train, no bench"] = run_command(train, home)
     with tempfile.TemporaryDirectory() as home:
-        rows["up"] = command(["up"], home)
+        rows["up"] = run_command(["up"], home)
         try:
-            rows["train, first on the bench"] = command(train, home)
-            again = [command(train, home) for _ in range(rounds)]
+            rows["train, first on the bench"] = run_command(train, home)
+            again = [run_command(train, home) for _ in range(rounds)]
         finally:
-            rows["down"] = command(["down"], home)
-    rows["import workbench.cli"] = {"done": statistics.median(imports() for _ in range(rounds))}
+            rows["down"] = run_command(["down"], home)
+    rows["import workbench.cli"] = {
+        "done": statistics.median(time_imports() for _ in range(rounds))
+    }
     names = {name for stages in again for name in stages}
     rows["train, data prepared"] = {
         name: statistics.median(stages.get(name, 0.0) for stages in again) for name in names
@@ -87,8 +89,8 @@ def measured(experiment: str, rounds: int) -> dict[str, Stages]:
     return rows
 
 
-def by_ray_train(rounds: int) -> tuple[list[float], list[float]]:
-    """Seconds of a training on two workers that is one epoch, and of a TorchTrainer that is none."""
+def measure_ray_train(rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of trainings of one epoch on two workers, and of TorchTrainers that do nothing."""
     from workbench.training import train
 
     theirs = subprocess.run(
@@ -121,26 +123,26 @@ def by_ray_train(rounds: int) -> tuple[list[float], list[float]]:
 
 
 def main() -> None:
-    parser = report.parser(__doc__, rounds=5)
+    parser = report.make_parser(__doc__, rounds=5)
     parser.add_argument("--experiment", default="digits_cnn")
     options = parser.parse_args()
-    found = report.Report("startup", "From Enter to the first epoch", options)
-    for name, stages in measured(options.experiment, options.rounds).items():
+    results = report.Report("startup", "Start to first epoch", options)
+    for name, stages in measure(options.experiment, options.rounds).items():
         warm = name == "train, data prepared"
         if "first epoch" in stages:
             limit = 3 if warm else 30
-            found.add("to the first epoch", name, stages["first epoch"], limit=limit)
-        found.add("to the end", name, stages["done"], limit=2 if warm else None)
+            results.add("to the first epoch", name, stages["first epoch"], limit=limit)
+        results.add("to the end", name, stages["done"], limit=2 if warm else None)
         for stage, seconds in stages.items():
             if stage not in ("first epoch", "done"):
-                found.add(f"stages: {name}", stage, seconds)
-    ours, theirs = by_ray_train(2)
+                results.add(f"stages: {name}", stage, seconds)
+    ours, theirs = measure_ray_train(2)
     case = "Ray Train on two workers, everything that is not an epoch"
-    found.add(case, "workbench, with its epoch, first", ours[0])
-    found.add(case, "TorchTrainer as it comes, first", theirs[0], target=2)
-    found.add(f"{case}, again", "workbench, with its epoch", ours[1])
-    found.add(f"{case}, again", "TorchTrainer as it comes", theirs[1], target=2)
-    found.finish()
+    results.add(case, "workbench, with its epoch, first", ours[0])
+    results.add(case, "TorchTrainer as it comes, first", theirs[0], target=2)
+    results.add(f"{case}, again", "workbench, with its epoch", ours[1])
+    results.add(f"{case}, again", "TorchTrainer as it comes", theirs[1], target=2)
+    results.finish()
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""A sweep of digits_cnn: ours beside Ray Tune's documented ways, Optuna in processes, a Spark loop.
+"""A sweep of digits_cnn: ours beside Ray Tune as documented, Optuna in processes, and a loop in Spark.
 
     python -m benchmarks.sweep [--trials 64] [--epochs 5] [--rounds 1]
 
-Learning rate x batch size x activation, the same net, rows and epochs everywhere, nothing stopped
-early, as many trials at once as there are cores, a thread each. The whole search, from a running Ray
-(ours and Tune's) or from nothing (processes), and what one more trial costs: the time of all trials
-less that of a quarter of them. Overhead: that, less the epochs themselves, timed in as many processes
-at once that do nothing else.
+Learning rate x batch size x activation; the same net, rows and epochs everywhere; no trial is stopped
+early; as many trials at once as cores, with one thread each. Measured is the whole search: ours and
+Tune's on a Ray that runs, the others from nothing. The cost of one more trial is the time of all trials
+less that of a quarter of them. The overhead of a trial is its cost less the pure training, which is timed
+in as many processes at once as cores.
 
-Ray's ways are those of its guide: a function that reports, and a function that starts a
+Ray Tune's ways are those of its guide: a function that reports, and a function that starts a
 TorchTrainer (https://docs.ray.io/en/latest/train/user-guides/hyperparameter-optimization.html).
-Slow ones run fewer trials, and a trial of theirs is compared.
+Slow ways run fewer trials and are compared per trial.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ AT_ONCE = os.cpu_count() or 1
 ROOT = Path(__file__).parents[1]
 
 
-def some(trials: int) -> dict[str, list[Any]]:
+def make_grid(trials: int) -> dict[str, list[Any]]:
     """A grid of that many trials: fewer learning rates, then fewer batch sizes."""
     grid, left = dict(GRID), trials
     for name in reversed(GRID):
@@ -57,9 +57,9 @@ def some(trials: int) -> dict[str, list[Any]]:
     return grid
 
 
-def ours(session: Session, store: str, epochs: int) -> Callable[[int], None]:
+def make_workbench_sweep(session: Session, store: str, epochs: int) -> Callable[[int], None]:
     def run(trials: int) -> None:
-        space = {name: Choice(values=tuple(values)) for name, values in some(trials).items()}
+        space = {name: Choice(values=tuple(values)) for name, values in make_grid(trials).items()}
         experiment = load_experiment("digits_cnn")
         experiment = replace(
             experiment,
@@ -78,7 +78,7 @@ def tune_function(epochs: int) -> Callable[[int], None]:
         for accuracy in train(config, epochs, loader=True):
             tune.report({"accuracy": accuracy})
 
-    return lambda trials: _tuned(tune.with_resources(objective, {"CPU": 1}), trials)
+    return lambda trials: _run_tuner(tune.with_resources(objective, {"CPU": 1}), trials)
 
 
 def tune_over_trainer(epochs: int) -> Callable[[int], None]:
@@ -98,19 +98,19 @@ def tune_over_trainer(epochs: int) -> Callable[[int], None]:
             ),
         ).fit()
 
-    return lambda trials: _tuned(tune.with_resources(driver, {"CPU": 0.01}), trials)
+    return lambda trials: _run_tuner(tune.with_resources(driver, {"CPU": 0.01}), trials)
 
 
-def _tuned(trainable: Any, trials: int) -> None:
+def _run_tuner(trainable: Any, trials: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        space = {name: tune.grid_search(values) for name, values in some(trials).items()}
-        found = tune.Tuner(
+        space = {name: tune.grid_search(values) for name, values in make_grid(trials).items()}
+        grid = tune.Tuner(
             trainable,
             param_space=space | {"storage": folder},
             tune_config=tune.TuneConfig(max_concurrent_trials=AT_ONCE),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         ).fit()
-        assert len(found) == trials and not found.errors
+        assert len(grid) == trials and not grid.errors
 
 
 def optuna_processes(epochs: int, loader: bool) -> Callable[[int], None]:
@@ -118,7 +118,7 @@ def optuna_processes(epochs: int, loader: bool) -> Callable[[int], None]:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "benchmarks/peers/digits_trial.py", "--epochs", str(epochs)]
             command += ["--storage", f"{folder}/journal", "--trials", str(trials // AT_ONCE)]
-            started = [
+            processes = [
                 subprocess.Popen(
                     command + ["--loader"] * loader,
                     cwd=ROOT,
@@ -126,13 +126,13 @@ def optuna_processes(epochs: int, loader: bool) -> Callable[[int], None]:
                 )
                 for _ in range(AT_ONCE)
             ]
-            assert not any(process.wait() for process in started)
+            assert not any(process.wait() for process in processes)
 
     return run
 
 
 def spark_loop(epochs: int) -> Callable[[int], None]:
-    """One fit after another, each by Spark's distributor, as CrossValidator goes through its grid."""
+    """One fit after another, each by Spark's distributor, as CrossValidator does."""
 
     def run(trials: int) -> None:
         subprocess.run(
@@ -145,18 +145,18 @@ def spark_loop(epochs: int) -> Callable[[int], None]:
     return run
 
 
-def pure(epochs: int) -> float:
-    """Seconds that one trial trains while as many processes train as there are cores."""
+def time_pure_training(epochs: int) -> float:
+    """Seconds that one trial trains while as many processes as cores train."""
     command = [sys.executable, "-m", "benchmarks.sweep", "--pure", "--epochs", str(epochs)]
-    started = [
+    processes = [
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for _ in range(AT_ONCE)
     ]
-    return statistics.mean(float(process.communicate()[0]) for process in started)
+    return statistics.mean(float(process.communicate()[0]) for process in processes)
 
 
-def _pure(epochs: int) -> float:
-    """By the workbench's loop, in this process: the mean over the grid's batch sizes."""
+def _train_alone(epochs: int) -> float:
+    """Train with the workbench's loop in this process; mean seconds over the grid's batch sizes."""
     torch.set_num_threads(1)
     experiment = load_experiment("digits_cnn")
     x, y, vx, vy = digits()
@@ -175,23 +175,25 @@ def _pure(epochs: int) -> float:
 
 
 def main() -> None:
-    parser = report.parser(__doc__, rounds=1)
+    parser = report.make_parser(__doc__, rounds=1)
     parser.add_argument("--trials", type=int, default=64, help="a multiple of 16")
-    parser.add_argument("--slow", type=int, default=4, help="trials of what takes seconds each")
+    parser.add_argument("--slow", type=int, default=4, help="trials of the slow ways")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--only", help="ways whose name has this")
-    parser.add_argument("--pure", action="store_true", help="only what one trial trains, here")
+    parser.add_argument("--only", help="only ways with this in their name")
+    parser.add_argument(
+        "--pure", action="store_true", help="only time the training of one trial, in this process"
+    )
     options = parser.parse_args()
     if options.pure:
-        return print(_pure(options.epochs))
-    found = report.Report("sweep", "A sweep of digits_cnn", options)
+        return print(_train_alone(options.epochs))
+    results = report.Report("sweep", "A sweep of digits_cnn", options)
     many, few, epochs = options.trials, options.slow, options.epochs
     with (
         tempfile.TemporaryDirectory() as folder,
         open_session(ClusterConfig(), home=Path(folder)) as session,
     ):
-        mine = ours(session, f"sqlite:///{folder}/mlflow.db", epochs)
-        mine(2)  # data prepared, store made: once per data set, not per trial
+        mine = make_workbench_sweep(session, f"sqlite:///{folder}/mlflow.db", epochs)
+        mine(2)  # prepares the data and makes the store: once per data set, not per trial
         ways = [
             ("workbench sweep, with MLflow", mine, many),
             ("Ray Tune, a function", tune_function(epochs), many // 4),
@@ -202,13 +204,13 @@ def main() -> None:
         ]
         for name, run, trials in ways:
             if not options.only or options.only in name:
-                _add(found, name, run, trials, options.rounds)
-    training = pure(epochs)
-    for name, cost in [(row["way"], row["median"]) for row in found.rows if row["case"] == COST]:
-        found.add(
+                _add(results, name, run, trials, options.rounds)
+    training = time_pure_training(epochs)
+    for name, cost in [(row["way"], row["median"]) for row in results.rows if row["case"] == COST]:
+        results.add(
             "overhead of a trial", name, cost - training, limit=0.2 if "work" in name else None
         )
-    found.finish()
+    results.finish()
 
 
 ALL, COST = "whole search, start included", "core seconds of one more trial"
@@ -220,7 +222,7 @@ TARGETS = {
 
 
 def _add(
-    found: report.Report, name: str, run: Callable[[int], None], trials: int, rounds: int
+    results: report.Report, name: str, run: Callable[[int], None], trials: int, rounds: int
 ) -> None:
     walls = []
     for _ in range(rounds):
@@ -231,9 +233,9 @@ def _add(
     run(trials // 4)
     less = time.perf_counter() - began
     rates = [trials / wall for wall in walls]
-    found.add(ALL, name, rates, "trials/s", target=TARGETS.get(name))
+    results.add(ALL, name, rates, "trials/s", target=TARGETS.get(name))
     more = [(wall - less) / (trials - trials // 4) * AT_ONCE for wall in walls]
-    found.add(COST, name, more, note=f"{trials} trials")
+    results.add(COST, name, more, note=f"{trials} trials")
 
 
 if __name__ == "__main__":

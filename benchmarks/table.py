@@ -1,4 +1,4 @@
-"""A benchmark's rows as a table; those that were kept: python -m benchmarks.table [training] [sweep]"""
+"""Prints saved results of benchmarks as tables: python -m benchmarks.table [training] [sweep]"""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 
 
-def show(kept: Mapping[str, Any]) -> None:
-    """Print a report as it was kept."""
+def show(report: Mapping[str, Any]) -> None:
+    """Print a report, as `Report.finish` makes it."""
     try:
         from rich.console import Console
         from rich.table import Table
-    except ModuleNotFoundError:  # a machine with torch alone; every row was printed as it came
+    except (
+        ModuleNotFoundError
+    ):  # a machine with torch alone; each row was printed when it was measured
         return
 
-    about = kept["machine"]
-    caption = f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB; {kept['commit']}"
-    table = Table(title=kept["what"], caption=caption)
+    about = report["machine"]
+    caption = f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB; {report['commit']}"
+    table = Table(title=report["what"], caption=caption)
     for name in ("case", "way", "median", "lowest..highest", "first is", "aim", ""):
         table.add_column(name, justify="left" if name in ("case", "way", "") else "right")
     last = ""
-    for row in kept["rows"]:
+    for row in report["rows"]:
         if last and row["case"] != last:
             table.add_section()
         table.add_row("" if row["case"] == last else row["case"], *_cells(row))
@@ -54,7 +56,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def figure(value: float) -> str:
-    """Three digits that count, thousands grouped."""
+    """Three significant digits, with thousands separated."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

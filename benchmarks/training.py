@@ -2,8 +2,8 @@
 
     python -m benchmarks.training [--rounds 5]
 
-Same net, rows, batch size and precision everywhere; epochs, measured in turn. Noise for data: how
-long a step takes does not depend on it. Through Ray and Spark: python -m benchmarks.workers
+The same net, rows, batch size and precision everywhere; epochs are measured in turn. The data is noise:
+the time of a step does not depend on it. Through Ray and Spark: python -m benchmarks.workers
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def by_fit(case: Case, data: Batch) -> Callable[[], None]:
 
 
 def by_loader(case: Case, data: Batch, processes: int) -> Callable[[], None]:
-    """PyTorch's DataLoader over a TensorDataset, as its tutorials have it."""
+    """PyTorch's DataLoader over a TensorDataset, as in its tutorials."""
     rows = DataLoader(
         TensorDataset(data.features.cpu(), data.label.cpu()),
         case.config.batch_size,
@@ -48,8 +48,8 @@ def by_loader(case: Case, data: Batch, processes: int) -> Callable[[], None]:
     )
 
 
-def loops(found: report.Report, rounds: int) -> None:
-    """What needs no cluster, in this process with all cores."""
+def loops(results: report.Report, rounds: int) -> None:
+    """Measure all loops in this process, with all cores."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for case in CASES.values():
         rows = case.data()
@@ -61,19 +61,21 @@ def loops(found: report.Report, rounds: int) -> None:
             "DataLoader": by_loader(case, data, 0),
             "DataLoader, 2 processes": by_loader(case, data, 2),
         }
-        times = report.interleaved({way: report.lasting(run) for way, run in ways.items()}, rounds)
+        times = report.run_interleaved(
+            {way: report.repeat_for(run) for way, run in ways.items()}, rounds
+        )
         for way, seconds in times.items():
             rates = [case.rows / s for s in seconds]
             target = 0.95 if way.startswith("by hand, rows") else None
-            found.add(f"{case.name}, one process", way, rates, "rows/s", target=target)
+            results.add(f"{case.name}, one process", way, rates, "rows/s", target=target)
 
 
 def main() -> None:
-    options = report.parser(__doc__).parse_args()
+    options = report.make_parser(__doc__).parse_args()
     what = f"Training in one process, {CLASSES} classes, {os.cpu_count()} cores"
-    found = report.Report("training", what, options)
-    loops(found, options.rounds)
-    found.finish()
+    results = report.Report("training", what, options)
+    loops(results, options.rounds)
+    results.finish()
 
 
 if __name__ == "__main__":

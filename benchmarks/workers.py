@@ -2,8 +2,9 @@
 
     python -m benchmarks.workers          six minutes on two cores
 
-Same net, rows, batch size and precision everywhere (benchmarks/cases.py); rows/s of the training loop
-alone in each epoch but the first. One worker has all cores, two share them; a batch is a worker's.
+The same net, rows, batch size and precision everywhere (benchmarks/cases.py). Measured are the rows/s of
+the training loop alone, in each epoch but the first. One worker has all cores, two share them; the batch
+size is that of one worker.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ EPOCHS = 5
 CHOSEN = (CIFAR, LSTM)
 WORKERS = (1, 2)
 PATIENCE_S = 300
-"""How long a peer may take for all its fits."""
+"""Seconds that a peer may take for all its fits."""
 ENVIRONMENT = dict(os.environ)
-"""As it was: a session sets variables of Ray's, and a peer has to run without them."""
+"""The environment at the start: a session sets variables for Ray, and peers must run without them."""
 Rates = dict[tuple[str, int], list[float]]
 """Rows per second of each epoch but the first, by case and workers."""
 
 
-def on_ray() -> tuple[Rates, Rates]:
+def measure_on_ray() -> tuple[Rates, Rates]:
     """`workbench.training.train` and Ray Train's documented pattern, on the same Ray."""
     from workbench.cluster import ClusterConfig, open_session
 
@@ -49,13 +50,13 @@ def on_ray() -> tuple[Rates, Rates]:
         folder = Path(name)
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         with open_session(ClusterConfig(), home=folder) as session:
-            ours = workbench(session, folder)
+            ours = measure_workbench(session, folder)
             session.end_idle_workers()
-            return ours, ray_train(folder)
+            return ours, measure_ray_train(folder)
 
 
-def workbench(session: Any, folder: Path) -> Rates:
-    """`train(...)`, with the rows in Ray's store."""
+def measure_workbench(session: Any, folder: Path) -> Rates:
+    """`train(...)`, with the rows in Ray's object store."""
     from benchmarks.noise import noise_data
     from workbench.cluster import ClusterConfig
     from workbench.experiments.experiment import Experiment
@@ -85,14 +86,14 @@ def workbench(session: Any, folder: Path) -> Rates:
     return rates
 
 
-def ray_train(folder: Path) -> Rates:
-    """`iter_torch_batches` of a Dataset that Ray has in its store."""
+def measure_ray_train(folder: Path) -> Rates:
+    """`iter_torch_batches` of a Dataset in Ray's object store."""
     import ray
     import ray.train
     from ray.train.torch import TorchTrainer
 
     logging.getLogger("ray.data").setLevel(logging.WARNING)
-    datasets = {case.name: _dataset(case) for case in CHOSEN}
+    datasets = {case.name: _make_dataset(case) for case in CHOSEN}
     rates: Rates = {}
     for number in WORKERS:
         out = folder / f"epochs_{number}.json"
@@ -106,15 +107,15 @@ def ray_train(folder: Path) -> Rates:
             run_config=ray.train.RunConfig(storage_path=str(folder)),
         ).fit()
         for name, seconds in json.loads(out.read_text()).items():
-            rates[name, number] = _rates(name, seconds)
+            rates[name, number] = _to_rates(name, seconds)
     return rates
 
 
-def _rates(name: str, seconds: Sequence[float]) -> list[float]:
+def _to_rates(name: str, seconds: Sequence[float]) -> list[float]:
     return [CASES[name].rows / s for s in seconds[1:]]
 
 
-def _dataset(case: Case) -> Any:
+def _make_dataset(case: Case) -> Any:
     import ray
 
     data = case.data()
@@ -130,33 +131,33 @@ def _ray_worker(config: dict[str, Any]) -> None:
     import ray.train.torch
 
     context = ray.train.get_context()
-    workers, found = context.get_world_size(), {}
+    workers, seconds = context.get_world_size(), {}
     torch.set_num_threads(max(1, CORES // workers))
     for case in CHOSEN:
         model = ray.train.torch.prepare_model(cases.Plain(case))
         optimizer = cases.make_optimizer(model, case.config)
         shard = ray.train.get_dataset_shard(case.name)
-        found[case.name] = []
+        seconds[case.name] = []
         for _ in range(EPOCHS):
             began = time.perf_counter()
             rows = shard.iter_torch_batches(batch_size=case.config.batch_size)
             cases.train_on(((part["features"], part["label"]) for part in rows), model, optimizer)
-            found[case.name].append(time.perf_counter() - began)
+            seconds[case.name].append(time.perf_counter() - began)
     if context.get_world_rank() == 0:
-        Path(config["out"]).write_text(json.dumps(found))
+        Path(config["out"]).write_text(json.dumps(seconds))
 
 
-def by_peer(script: str) -> Rates:
-    """A program of `benchmarks/peers`, in a process of its own: it has a Spark, and perhaps a Ray."""
+def run_peer(script: str) -> Rates:
+    """Run a program of `benchmarks/peers` in its own process, because it starts Spark and perhaps Ray."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(ROOT / "benchmarks/peers" / script), "--epochs", str(EPOCHS)]
         for case in CHOSEN:
-            command += ["--case", case.name, "--rows", str(_written(case, Path(folder)))]
+            command += ["--case", case.name, "--rows", str(_write_rows(case, Path(folder)))]
         for number in WORKERS:
             command += ["--workers", str(number)]
         environment = ENVIRONMENT | {"PYTHONPATH": str(ROOT), "HOME": folder}
         try:
-            done = subprocess.run(
+            reply = subprocess.run(
                 command,
                 capture_output=True,
                 text=True,
@@ -171,12 +172,12 @@ def by_peer(script: str) -> Rates:
         except subprocess.TimeoutExpired as error:
             print(f"{script}: {error}", file=sys.stderr)
             return {}
-    made = json.loads(done.stdout.strip().splitlines()[-1])
-    return {(one["case"], one["workers"]): _rates(one["case"], one["epochs"]) for one in made}
+    fits = json.loads(reply.stdout.strip().splitlines()[-1])
+    return {(one["case"], one["workers"]): _to_rates(one["case"], one["epochs"]) for one in fits}
 
 
-def _written(case: Case, folder: Path) -> Path:
-    """The rows as a Parquet file of `features` (a list of floats) and `label`."""
+def _write_rows(case: Case, folder: Path) -> Path:
+    """Write the rows as a Parquet file of `features` (a list of floats) and `label`."""
     data = case.data()
     flat = data.features.flatten(1).float().numpy()
     values = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), flat.shape[1])
@@ -186,10 +187,10 @@ def _written(case: Case, folder: Path) -> Path:
     return path
 
 
-def compare(found: report.Report) -> None:
-    distributor = by_peer("torch_distributor.py")
-    estimator = by_peer("raydp_estimator.py")
-    ours, documented = on_ray()
+def compare(results: report.Report) -> None:
+    distributor = run_peer("torch_distributor.py")
+    estimator = run_peer("raydp_estimator.py")
+    ours, documented = measure_on_ray()
     peers = {
         "Ray Train, iter_torch_batches": documented,
         "TorchDistributor, local mode": distributor,
@@ -198,23 +199,23 @@ def compare(found: report.Report) -> None:
     for case in CHOSEN:
         for number in WORKERS:
             name = f"{case.name}, {number} worker{'s' * (number > 1)}"
-            found.add(name, "workbench", ours[case.name, number], "rows/s")
+            results.add(name, "workbench", ours[case.name, number], "rows/s")
             if number > 1:
                 one = ours[case.name, 1]
-                found.add(name, "workbench, 1 worker", one, "rows/s", target=1)
+                results.add(name, "workbench, 1 worker", one, "rows/s", target=1)
             for way, rates in peers.items():
                 if (case.name, number) in rates:
                     target = 3 if rates is estimator else None
-                    found.add(name, way, rates[case.name, number], "rows/s", target=target)
+                    results.add(name, way, rates[case.name, number], "rows/s", target=target)
                 else:
-                    found.skip(name, way, "failed here, or took too long")
+                    results.skip(name, way, "failed here, or took too long")
 
 
 def main() -> None:
-    options = report.parser(__doc__).parse_args()
-    found = report.Report("workers", f"Training through a cluster, {CORES} cores", options)
-    compare(found)
-    found.finish()
+    options = report.make_parser(__doc__).parse_args()
+    results = report.Report("workers", f"Training through a cluster, {CORES} cores", options)
+    compare(results)
+    results.finish()
 
 
 if __name__ == "__main__":

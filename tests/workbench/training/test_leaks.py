@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.leaks import Footprint, look, work
+from benchmarks.leaks import Footprint, measure_footprint, work
 from tracking import MlflowRecorder
 from workbench.cluster import Session
 
@@ -22,9 +22,9 @@ def footprints(
     folder = tmp_path_factory.mktemp("leaks")
     recorder = MlflowRecorder(f"sqlite:///{folder / 'mlflow.db'}")
     work(session, recorder, 2, 4, seed=0)
-    before = look(session, home)
+    before = measure_footprint(session, home)
     work(session, recorder, 5, 20, seed=100)
-    after = look(session, home)
+    after = measure_footprint(session, home)
     recorder.close()
     print(f"\n{before}\n{after}")
     yield before, after
