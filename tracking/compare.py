@@ -1,4 +1,4 @@
-"""Runs side by side: what differs, their metrics, mean and spread over seeds."""
+"""Compares runs: settings that differ, metrics, mean and spread over seeds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def summarize_seeds(runs: Sequence[Run], metric: str, *, seed: str = SEED) -> pd
     """Mean and spread of a metric over runs that differ in their seed only, most seeds first.
 
     Args:
-        seed: the parameter that tells repetitions apart; parameters that end in `.seed` with it.
+        seed: the parameter that differs between repetitions, as do parameters that end in `.seed`.
 
     Returns:
         A row per setting: the parameters that differ between the settings, then `runs`, `mean`,

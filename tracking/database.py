@@ -1,8 +1,8 @@
-"""The table of runs by SQL on the store's own database.
+"""The table of runs, read with SQL from the store's own database.
 
 MLflow's `search_runs` joins every run to a metric to sort by it and loads whole runs: 4.5 s for 50
-of 10,000 runs. Here the database sorts an index and only the rows shown are loaded. Filters are
-read by MLflow's own parser, so they mean the same.
+of 10,000 runs. Here the database sorts by an index and only the rows of the page are loaded.
+MLflow's own parser reads the filters, so they mean the same.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class DatabaseTable:
     """Runs of an SQLite, PostgreSQL or MySQL store."""
 
     def __init__(self, uri: str) -> None:
-        connect(uri)  # makes or checks the tables
+        connect(uri)  # creates or checks the tables
         self.engine = sa.create_engine(uri, pool_pre_ping=True)
         if self.engine.dialect.name == "sqlite":
-            # LIKE minds the case, as in MLflow
+            # LIKE distinguishes upper and lower case, as in MLflow
             sa.event.listen(
                 self.engine,
                 "connect",
@@ -70,8 +70,8 @@ class DatabaseTable:
         ordered = self._sort(ids, query).offset(offset).limit(limit)
         with self.engine.connect() as connection:
             count = connection.execute(total).scalar_one()
-            wanted = list(connection.execute(ordered).scalars())
-            return Page(rows=self._load(connection, wanted), total=int(count))
+            run_ids = list(connection.execute(ordered).scalars())
+            return Page(rows=self._load(connection, run_ids), total=int(count))
 
     def names(self) -> Names:
         living = sa.select(SqlRun.experiment_id).where(SqlRun.lifecycle_stage == "active")
@@ -96,11 +96,11 @@ class DatabaseTable:
         return self._points(statement)
 
     def _points(self, statement: sa.Select[Any]) -> Curves:
-        found: Curves = defaultdict(list)
+        points: Curves = defaultdict(list)
         with self.engine.connect() as connection:
             for name, step, value in connection.execute(statement):
-                found[name].append((int(step), float(value)))
-        return sort_points(found)
+                points[name].append((int(step), float(value)))
+        return sort_points(points)
 
     def _where(self, query: Query) -> list[sa.ColumnElement[bool]]:
         stage = "deleted" if query.deleted else "active"
@@ -136,7 +136,7 @@ class DatabaseTable:
         return ids.order_by(key.is_(None), in_direction(key), *by_start)
 
     def _key(self, name: str) -> Any:
-        """What to sort by: the value each run has of a metric, else of a parameter, else of a tag."""
+        """The value to sort by: a metric's, else a parameter's, else a tag's."""
         if self._has_key(SqlLatestMetric, name):
             return _value_of(SqlLatestMetric, name, SqlLatestMetric.value)
         if not self._has_key(SqlParam, name):
@@ -152,7 +152,7 @@ class DatabaseTable:
             return connection.execute(statement).first() is not None
 
     def _numeric(self, name: str) -> bool:
-        """Whether all values of a parameter are numbers: databases differ in what a cast does."""
+        """Whether all values of a parameter are numbers. Databases cast other texts differently."""
         statement = sa.select(SqlParam.value).where(SqlParam.key == name).distinct()
         with self.engine.connect() as connection:
             values = list(connection.execute(statement).scalars())
@@ -176,7 +176,7 @@ class DatabaseTable:
         params = _by_run(connection, SqlParam, run_ids)
         metrics = _by_run(connection, SqlLatestMetric, run_ids)
         tags = _by_run(connection, SqlTag, run_ids)
-        found = {
+        runs = {
             row[0]: Run(
                 run_id=row[0],
                 name=row[1] or "",
@@ -191,17 +191,17 @@ class DatabaseTable:
             )
             for row in connection.execute(statement)
         }
-        return [found[run_id] for run_id in run_ids if run_id in found]
+        return [runs[run_id] for run_id in run_ids if run_id in runs]
 
 
 def _by_run(connection: sa.Connection, table: Any, run_ids: list[str]) -> dict[str, dict[str, Any]]:
     statement = sa.select(table.run_uuid, table.key, table.value).where(table.run_uuid.in_(run_ids))
     if table is SqlLatestMetric:
         statement = statement.where(~SqlLatestMetric.is_nan)
-    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    values: dict[str, dict[str, Any]] = defaultdict(dict)
     for run_id, key, value in connection.execute(statement):
-        found[run_id][key] = value
-    return found
+        values[run_id][key] = value
+    return values
 
 
 def _distinct(connection: sa.Connection, column: Any) -> list[str]:
@@ -209,17 +209,17 @@ def _distinct(connection: sa.Connection, column: Any) -> list[str]:
 
 
 def _value_of(table: Any, key: str, value: Any) -> Any:
-    """The value that a run has for a key, as a scalar subquery."""
-    found = sa.select(value).where(table.run_uuid == SqlRun.run_uuid, table.key == key)
+    """A run's value for a key, as a scalar subquery."""
+    statement = sa.select(value).where(table.run_uuid == SqlRun.run_uuid, table.key == key)
     if table is SqlLatestMetric:
-        found = found.where(~SqlLatestMetric.is_nan)
-    return found.limit(1).correlate(SqlRun).scalar_subquery()
+        statement = statement.where(~SqlLatestMetric.is_nan)
+    return statement.limit(1).correlate(SqlRun).scalar_subquery()
 
 
 def _has(table: Any, key: str, condition: Any) -> sa.ColumnElement[bool]:
     keyed = sa.select(table.run_uuid).where(table.key == key, condition)
-    found: sa.ColumnElement[bool] = SqlRun.run_uuid.in_(keyed)
-    return found
+    has_row: sa.ColumnElement[bool] = SqlRun.run_uuid.in_(keyed)
+    return has_row
 
 
 def _condition(part: dict[str, Any]) -> sa.ColumnElement[bool]:
@@ -249,5 +249,5 @@ def _texts(value: Any) -> Any:
 
 
 def _is_number(text: str) -> bool:
-    """Whether a database takes a text for a number: it refuses some that Python takes (1_000)."""
+    """Whether a database reads a text as a number. Python also reads others, such as 1_000."""
     return _NUMBER.fullmatch(text) is not None

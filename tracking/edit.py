@@ -1,4 +1,4 @@
-"""What people change about finished runs: tags, a note, deleted and restored."""
+"""Changes that people make to finished runs: tags, a note, delete, restore, archive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OWN = ("mlflow.", "workbench.")
 
 
 def set_deleted(run_ids: Sequence[str], deleted: bool, uri: str | None = None) -> None:
-    """Delete runs, or restore deleted ones. A deleted run keeps everything it has."""
+    """Delete runs, or restore deleted ones. A deleted run keeps all its data."""
     client = MlflowClient(store_uri(uri))
     change: Callable[[str], None] = client.delete_run if deleted else client.restore_run
     for run_id in run_ids:
@@ -24,7 +24,7 @@ def set_deleted(run_ids: Sequence[str], deleted: bool, uri: str | None = None) -
 
 
 def set_archived(run_ids: Sequence[str], archived: bool, uri: str | None = None) -> None:
-    """Put runs out of the way, or take them back. Nothing of them is changed but a tag."""
+    """Archive runs, or take them out of the archive. Only a tag changes."""
     client = MlflowClient(store_uri(uri))
 
     def change(run_id: str) -> None:
@@ -41,7 +41,7 @@ def set_tag(run_ids: Sequence[str], name: str, value: str, uri: str | None = Non
     """Tag runs.
 
     Raises:
-        TrackingError: the name is empty, too long, or one that programs write.
+        TrackingError: the name is empty, too long, or reserved for programs.
     """
     if not name or len(name) > MAX_NAME or name.startswith(_OWN):
         raise TrackingError(
@@ -52,7 +52,7 @@ def set_tag(run_ids: Sequence[str], name: str, value: str, uri: str | None = Non
 
 
 def set_note(run_ids: Sequence[str], text: str, uri: str | None = None) -> None:
-    """A note in Markdown, where MLflow's own UI shows and edits it."""
+    """Write a note in Markdown. MLflow's own UI shows and edits it too."""
     _tag(run_ids, NOTE, text, uri)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with the tracking store."""
+"""Errors of the tracking store."""
 
 from __future__ import annotations
 

@@ -29,17 +29,17 @@ MAX_VALUE = 6000
 """Characters of a parameter's value: MLflow's MAX_PARAM_VAL_LENGTH."""
 _MAX_TAG = 8000
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""MLflow's pages then open on runs and charts, not on traces of language models."""
+"""With this, MLflow's pages open on runs and charts, not on traces of language models."""
 _PARAMS = 100
-"""Parameters that one call takes."""
+"""Parameters in one call."""
 
 
 class MlflowRecorder:
     """Writes to the store at `uri`, else MLFLOW_TRACKING_URI, else the embedded SQLite file.
 
-    Metrics and tags are sent within `interval_s` by a thread of its own, so a training never waits
-    for the store. While the store is away they wait in memory; starting and finishing a run wait
-    for it, for `patience_s`.
+    A thread sends metrics and tags within `interval_s`, so a training never waits for the store.
+    While the store does not answer, they stay in memory. Starting and finishing a run wait for the
+    store, at most `patience_s`.
 
     Raises:
         TrackingError: the store cannot be reached.
@@ -142,7 +142,7 @@ class MlflowRecorder:
         self.flush()
         parent = self._call(lambda: self.client.get_run(check_id(run_id)))
         experiment = self.client.get_experiment(parent.info.experiment_id)
-        found: list[Run] = []
+        runs: list[Run] = []
         token = None
         while True:
             page = self._call(
@@ -156,28 +156,28 @@ class MlflowRecorder:
                     page_token=token,
                 )
             )
-            found += [from_mlflow(child, experiment.name) for child in page]
+            runs += [from_mlflow(child, experiment.name) for child in page]
             token = page.token
             if not token:
-                return found
+                return runs
 
     def flush(self) -> None:
         self._outbox.flush()
 
     def close(self) -> None:
-        """Store what waits and end the thread. Nothing can be recorded after it."""
+        """Send what is left and end the thread. Nothing can be recorded afterwards."""
         self._outbox.close()
 
     def _experiment(self, name: str) -> str:
-        """The id of an experiment, which is made, or restored, where needed."""
+        """The id of an experiment, which is created or restored where needed."""
         if name not in self._experiments:
-            found = self._call(lambda: self.client.get_experiment_by_name(name))
-            if found is None:
+            experiment = self._call(lambda: self.client.get_experiment_by_name(name))
+            if experiment is None:
                 self._experiments[name] = self._call(lambda: self._create(name))
             else:
-                if found.lifecycle_stage == "deleted":
-                    self._call(lambda: self.client.restore_experiment(found.experiment_id))
-                self._experiments[name] = found.experiment_id
+                if experiment.lifecycle_stage == "deleted":
+                    self._call(lambda: self.client.restore_experiment(experiment.experiment_id))
+                self._experiments[name] = experiment.experiment_id
         return self._experiments[name]
 
     def _create(self, name: str) -> str:
@@ -190,7 +190,7 @@ class MlflowRecorder:
             return str(self.client.get_experiment_by_name(name).experiment_id)
 
     def _adopt(self, run_id: str) -> None:
-        """Go on with a run that was not begun here, or that ended."""
+        """Continue a run that another recorder began, or that ended."""
         self._call(lambda: self.client.get_run(check_id(run_id)))
         with self._lock:
             if run_id not in self._series:
@@ -198,7 +198,7 @@ class MlflowRecorder:
                 self._adopted.add(run_id)
 
     def _look_up(self, run_id: str, series: Series, names: Mapping[str, float]) -> None:
-        """Learn which steps an adopted run has, metric by metric as they are written."""
+        """Read which steps an adopted run has, for each metric when it is first written."""
         for name in names:
             if name not in series:
                 history = self._call(partial(self.client.get_metric_history, run_id, name))
@@ -209,10 +209,10 @@ class MlflowRecorder:
 
 
 def _usual(tags: Mapping[str, str]) -> dict[str, str]:
-    """What MLflow's own pages show in the columns User, Source and Version."""
+    """Tags for the columns User, Source and Version of MLflow's own pages."""
     try:
         user = getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
+    except (OSError, KeyError):  # a user without a name, as in some containers
         user = ""
     commit = tags.get("workbench.commit", "").removesuffix("-dirty")
     return {

@@ -1,7 +1,7 @@
 """A saved net as an MLflow model: `mlflow.pyfunc.load_model` predicts from raw input.
 
-MLflow imports the net's loader by name when somebody loads the model; nothing is pickled, and
-recording a model loads neither nets nor torch.
+MLflow imports the net's loader by name when it loads the model. Nothing is pickled. Recording a
+model loads neither nets nor torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from tracking import mlflow_private
 
 LOADER = "nets.pyfunc"
-"""Its `_load_pyfunc(folder)` gives an object with `predict(DataFrame) -> DataFrame`."""
+"""`_load_pyfunc(folder)` in it returns an object with `predict(DataFrame) -> DataFrame`."""
 
 _REQUIRED = ("torch", "numpy", "pandas", "pydantic", "safetensors", "torchmetrics")
 _EXAMPLE, _SERVED = "input_example.json", "serving_input_example.json"
@@ -38,13 +38,13 @@ def save_model(
         directory: what `nets.save` wrote.
         example: some rows as the model takes them: `features` (bytes) and, for sequences, `length`;
             of a net that reads text also `text`.
-        labels: names of the classes; the signature then has what a classifier answers.
+        labels: names of the classes; the signature then has the outputs of a classifier.
         loader: module that loads the folder.
     """
     mlflow_private.quiet()
     with warnings.catch_warnings():
-        # MLflow's own: about its type hints when it is first imported, and about an example that it
-        # is not handed, because it would load the model to try it.
+        # MLflow warns about its own type hints, and about the missing example. With an example it
+        # would load the model to try it; it is written below instead.
         warnings.simplefilter("ignore")
         import mlflow.pyfunc
         from mlflow.models import Model
@@ -59,7 +59,7 @@ def save_model(
                 mlflow_model=Model(saved_input_example_info=_example_info() if example else None),
                 signature=_signature(example or {}, labels),
                 metadata={"labels": list(labels)} if labels else None,
-                # Given, because finding them out loads the model in a process of its own.
+                # Stated, because MLflow would load the model in another process to find them.
                 pip_requirements=[f"{name}=={_version(name)}" for name in _REQUIRED],
             )
     if example:
@@ -71,14 +71,14 @@ def _signature(example: Mapping[str, Sequence[Any]], labels: Sequence[str] | Non
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array
 
-    # A net that reads text takes it raw, too: one of the two columns has to be there.
+    # A net for text takes features or raw text: one of the two columns is needed.
     reads_text = "text" in example
     inputs = [ColSpec("binary", "features", required=not reads_text)]
     if reads_text:
         inputs.append(ColSpec("string", "text", required=False))
     if "length" in example:
         inputs.append(ColSpec("long", "length", required=False))
-    if not labels:  # a value or a vector of them: only the net knows
+    if not labels:  # a value or a vector: only the net knows which
         return ModelSignature(Schema(inputs))
     outputs = [
         ColSpec("long", "prediction"),
@@ -89,7 +89,7 @@ def _signature(example: Mapping[str, Sequence[Any]], labels: Sequence[str] | Non
 
 
 def _example_info() -> dict[str, str]:
-    """What MLmodel says of the example, so that MLflow finds it."""
+    """The entry in the file MLmodel by which MLflow finds the example."""
     return {
         "artifact_path": _EXAMPLE,
         "serving_input_path": _SERVED,
@@ -106,7 +106,7 @@ def _write_example(target: Path, example: Mapping[str, Sequence[Any]]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Bytes as base64, as MLflow's scoring server takes them."""
+    """Bytes as base64, which MLflow's scoring server expects."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
 

@@ -1,4 +1,4 @@
-"""Metrics and tags on their way to the store: in order for each run, each once, in batches."""
+"""Sends metrics and tags to the store in batches: each once, and in order for each run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tracking.store import hide_passwords
 
 log = logging.getLogger("tracking")
 
-# A call takes 1,000 things, 100 of them tags, and a megabyte; a tag may have 8,000 characters.
+# MLflow takes 1,000 entries, 100 tags and a megabyte in a call; a tag may have 8,000 characters.
 _METRICS, _TAGS = 900, 50
 _AT_EXIT_S = 5.0
 
@@ -30,10 +30,10 @@ class _Waiting:
 
 
 class Outbox:
-    """Collects for `interval_s`, then sends from a thread of its own.
+    """Collects entries for `interval_s`, then sends them from its own thread.
 
-    While the store is away everything waits and is sent later. A batch whose answer was lost is
-    sent again as it was, and MLflow drops the values it has: the same metric, step and time.
+    While the store does not answer, entries wait and are sent later. A batch whose answer was lost
+    is sent again unchanged, and MLflow drops values that it has: same metric, step and time.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Outbox:
     ) -> None:
         """
         Args:
-            patience_s: how long the store may be away before that is an error.
+            patience_s: how long the store may fail to answer before that is an error.
         """
         self._client, self._uri = client, uri
         self._interval_s, self._patience_s = interval_s, patience_s
@@ -56,10 +56,11 @@ class Outbox:
     def put(
         self, run_id: str, metrics: Sequence[Metric] = (), tags: Mapping[str, str] | None = None
     ) -> None:
-        """Take something to send.
+        """Add metrics and tags to send.
 
         Raises:
-            TrackingError: the store refused this run's earlier values, or has been away too long.
+            TrackingError: the store refused earlier values of this run, or has not answered for too
+                long.
         """
         with self._changed:
             self._raise(run_id)
@@ -73,23 +74,23 @@ class Outbox:
             self._changed.notify()
 
     def flush(self, run_id: str | None = None) -> None:
-        """Return when everything (of a run) is stored; wait for the store if it is away.
+        """Return when everything (of a run) is stored; wait for the store if it does not answer.
 
         Raises:
-            TrackingError: the store refused, or stayed away for `patience_s`.
+            TrackingError: the store refused, or did not answer for `patience_s`.
         """
         call_patiently(lambda: self._send(run_id), self._uri, self._patience_s)
         with self._changed:
             self._raise(run_id)
 
     def close(self) -> None:
-        """Send what waits and end the thread."""
+        """Send what is left and end the thread."""
         self._end()
         atexit.unregister(self._at_exit)
         self.flush()
 
     def _raise(self, run_id: str | None) -> None:
-        """The errors met in the background, each once."""
+        """Raise errors from the background thread, each once."""
         if run_id is None and self._refused:
             run_id = next(iter(self._refused))
         if run_id in self._refused:
@@ -120,7 +121,7 @@ class Outbox:
                 pause, since = 0.0, 0.0
 
     def _send(self, run_id: str | None = None) -> None:
-        """Send everything (of a run). Raises what MLflow raises when the store is away."""
+        """Send everything (of a run). Raises MLflow's own error when the store does not answer."""
         with self._sending:
             while batch := self._next(run_id):
                 sent, metrics, tags = batch
@@ -152,7 +153,7 @@ class Outbox:
             waiting = self._waiting[run_id]
             del waiting.metrics[: len(metrics)]
             for name, value in tags.items():
-                if waiting.tags.get(name) == value:  # else set anew meanwhile
+                if waiting.tags.get(name) == value:  # else it was set again meanwhile
                     del waiting.tags[name]
             if not waiting.metrics and not waiting.tags:
                 del self._waiting[run_id]

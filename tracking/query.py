@@ -11,12 +11,12 @@ from tracking.run import Run
 START = "start"
 """The order by start time."""
 ATTRIBUTES = {"start": "start_time", "end": "end_time", "name": "run_name", "status": "status"}
-"""What every run has: our name to MLflow's."""
+"""Attributes that every run has: our name to MLflow's."""
 KINDS = ("train", "sweep", "trial")
 """Values of the tag `workbench.kind`."""
 
 Curves = dict[str, list[tuple[int, float]]]
-"""Name, or run id, to (step, value) points in the order of the steps."""
+"""Metric name or run id to (step, value) points, sorted by step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,24 +26,24 @@ class Query:
     text: str = ""
     """MLflow's filter syntax."""
     kinds: tuple[str, ...] = ()
-    """Of `KINDS`; () for all runs, also those of other programs."""
+    """Some of `KINDS`; (): all runs, including those of other programs."""
     experiments: tuple[str, ...] = ()
-    """Names; () for all."""
+    """Names of experiments; (): all."""
     parent: str = ""
     """Only the trials of this sweep."""
     order: str = START
-    """One of `ATTRIBUTES`, or the name of a metric, else of a parameter, else of a tag; runs without
-    it come last."""
+    """One of `ATTRIBUTES`, or the name of a metric, else a parameter, else a tag. Runs without it
+    come last."""
     descending: bool = True
     archived: bool | None = None
-    """True: only archived runs; False: none of them; None: whether or not."""
+    """True: only archived runs; False: no archived runs; None: all."""
     deleted: bool = False
     """The deleted runs instead of the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Some rows, and how many there are in all."""
+    """Some rows, and the number of all rows."""
 
     rows: list[Run]
     total: int
@@ -51,7 +51,7 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """What runs can be filtered and sorted by."""
+    """Names to filter and sort by."""
 
     experiments: list[str]
     metrics: list[str]
@@ -62,7 +62,7 @@ class Table(Protocol):
     """Read access to the runs of one store."""
 
     def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
-        """Rows `offset` to `offset + limit` of what a query finds.
+        """Rows `offset` to `offset + limit` of a query.
 
         Raises:
             QueryError: the store does not understand the filter.
@@ -70,7 +70,7 @@ class Table(Protocol):
         ...
 
     def names(self) -> Names:
-        """What there is to choose from, sorted."""
+        """All names to choose from, sorted."""
         ...
 
     def curves(self, run_ids: Sequence[str], metric: str) -> Curves:
@@ -78,10 +78,10 @@ class Table(Protocol):
         ...
 
     def history(self, run_id: str) -> Curves:
-        """Every metric of one run, by name."""
+        """All metrics of one run, by name."""
         ...
 
 
 def sort_points(points: Mapping[str, list[tuple[int, float]]]) -> Curves:
     """Points in the order of their steps."""
-    return {name: sorted(found) for name, found in points.items()}
+    return {name: sorted(values) for name, values in points.items()}

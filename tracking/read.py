@@ -56,7 +56,7 @@ class Reader:
         descending: bool = True,
         limit: int = 50,
     ) -> list[Run]:
-        """The first runs that a filter finds, over all experiments or one.
+        """The first runs that match a filter, in all experiments or one.
 
         Args:
             kinds: of train, sweep, trial; () for all.
@@ -70,21 +70,21 @@ class Reader:
         query = Query(
             text=text, kinds=tuple(kinds), experiments=named, order=order, descending=descending
         )
-        found = self.table.page(query, 0, limit).rows
-        if not found and experiment is not None:
-            known = self.table.names().experiments
-            if experiment not in known:
+        runs = self.table.page(query, 0, limit).rows
+        if not runs and experiment is not None:
+            experiments = self.table.names().experiments
+            if experiment not in experiments:
                 raise QueryError(
                     f"No runs of an experiment {experiment!r}. "
-                    f"Known: {', '.join(known) or 'none yet'}."
+                    f"Known: {', '.join(experiments) or 'none yet'}."
                 )
-        return found
+        return runs
 
     def run(self, name: str) -> Run:
         """A run, deleted ones too, by its id, by the first letters of it (4 or more), or `latest`.
 
         Raises:
-            RunNotFoundError: none, or several, are called so.
+            RunNotFoundError: no run, or several runs, match.
         """
         if name == "latest":
             latest = self.runs(limit=1, kinds=("train", "sweep"))
@@ -99,41 +99,41 @@ class Reader:
             )
         if len(name) == 32:
             return self._whole(name)
-        found = self.runs(text=f"attributes.run_id LIKE '{name}%'", limit=2)
-        if not found:
+        runs = self.runs(text=f"attributes.run_id LIKE '{name}%'", limit=2)
+        if not runs:
             raise _no_run(name)
-        if len(found) > 1:
+        if len(runs) > 1:
             raise RunNotFoundError(f"Several runs begin with {name!r}. Give more letters.")
-        return found[0]
+        return runs[0]
 
     def history(self, run_id: str) -> Curves:
-        """Every metric of a run: its (step, value) points in the order of the steps."""
+        """All metrics of a run: (step, value) points, sorted by step."""
         return self.table.history(check_id(run_id))
 
     def children(self, run_id: str) -> list[Run]:
-        """The trials of a sweep, in the order of their starts."""
+        """The trials of a sweep, in the order they started."""
         query = Query(parent=check_id(run_id), descending=False)
-        found: list[Run] = []
-        while page := self.table.page(query, len(found), 1000).rows:
-            found += page
-        return found
+        runs: list[Run] = []
+        while page := self.table.page(query, len(runs), 1000).rows:
+            runs += page
+        return runs
 
     def artifacts(self, run_id: str, folder: str = "") -> list[str]:
         """Paths of the run's files below a folder."""
-        found: list[str] = []
+        files: list[str] = []
         waiting = [check_path(folder) if folder else ""]
         try:
             while waiting:
                 for item in self.client.list_artifacts(check_id(run_id), waiting.pop() or None):
-                    (waiting if item.is_dir else found).append(item.path)
+                    (waiting if item.is_dir else files).append(item.path)
         except MlflowException as error:
             raise refusal(error, self.uri) from error
         except OSError as error:
             raise ArtifactError(f"The files of run {run_id} cannot be listed: {error}.") from error
-        return sorted(found)
+        return sorted(files)
 
     def download(self, run_id: str, path: str, folder: Path) -> Path:
-        """Copy one listed file of a run into a folder of this disk.
+        """Copy one listed file of a run into a local folder.
 
         Raises:
             ArtifactError: the run lists no such file, or it cannot be read.

@@ -1,4 +1,4 @@
-"""Writing runs: what a training says, and a recorder that keeps it in memory."""
+"""The interface for writing runs, and a recorder that keeps them in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 class Recorder(Protocol):
-    """Writes runs. Calls may come from several threads; those for one run take effect in order."""
+    """Writes runs. Several threads may call it; calls for one run take effect in order."""
 
     def start(
         self,
@@ -32,23 +32,23 @@ class Recorder(Protocol):
         parent: str | None = None,
         best: Mapping[str, Mode] | None = None,
     ) -> str:
-        """Begin a run; its id.
+        """Begin a run and return its id.
 
         Args:
             params: dotted path to value; written as text.
             parent: id of the sweep's run that it belongs to.
-            best: metric to `max` or `min`: which value `best/<metric>` follows. Accuracies and
-                losses are known by name (`series.direction`).
+            best: metric to `max` or `min`: which value is recorded as `best/<metric>`. Not needed
+                for accuracies and losses (`series.direction`).
         """
         ...
 
     def reopen(self, run_id: str) -> None:
-        """Go on with a run that ended: RUNNING again, the steps it has are kept."""
+        """Continue a run that ended: its status is RUNNING again, its steps are kept."""
         ...
 
     def metrics(self, run_id: str, values: Mapping[str, float], step: int) -> None:
-        """Values at a step. A metric's second value for the same step is dropped: it comes from a
-        worker that was restarted."""
+        """Record values at a step. A second value of a metric for the same step is dropped: it comes
+        from a worker that was restarted."""
         ...
 
     def tags(self, run_id: str, values: Mapping[str, str]) -> None:
@@ -84,7 +84,7 @@ class Recorder(Protocol):
         ...
 
     def children(self, run_id: str) -> list[Run]:
-        """The runs that have this one as parent, in the order of their starts."""
+        """The runs whose parent is this run, in the order they started."""
         ...
 
     def flush(self) -> None:
@@ -105,7 +105,7 @@ class MemoryRun:
 
 
 class MemoryRecorder:
-    """Keeps runs in a dictionary: for tests, and for trainings nobody needs to find again."""
+    """Keeps runs in a dictionary: for tests, and for trainings that need no record."""
 
     def __init__(self) -> None:
         self.runs: dict[str, MemoryRun] = {}
@@ -146,8 +146,8 @@ class MemoryRecorder:
             for name, value in recorded.series.add(values, step).items():
                 recorded.history.setdefault(name, {})[step] = value
             latest = {name: steps[max(steps)] for name, steps in recorded.history.items()}
-            known = {name: value for name, value in latest.items() if not math.isnan(value)}
-            self._replace(run_id, metrics=known)
+            numbers = {name: value for name, value in latest.items() if not math.isnan(value)}
+            self._replace(run_id, metrics=numbers)
 
     def tags(self, run_id: str, values: Mapping[str, str]) -> None:
         with self._lock:
@@ -197,7 +197,7 @@ class MemoryRecorder:
 
 
 def as_text(params: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters as MLflow keeps them: text, lists and mappings as JSON."""
+    """Parameters as text; lists and mappings as JSON."""
     return {
         name: json.dumps(value) if isinstance(value, list | tuple | dict) else str(value)
         for name, value in params.items()
@@ -205,7 +205,7 @@ def as_text(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def as_json(data: Mapping[str, Any]) -> bytes:
-    """Indented JSON; what JSON does not know (paths, numpy's numbers) as plain values or text."""
+    """Indented JSON; paths, numpy's numbers and the like become text or plain values."""
     return json.dumps(data, indent=2, default=_plain).encode()
 
 
@@ -214,10 +214,10 @@ def _plain(value: Any) -> Any:
 
 
 def check_path(path: str) -> str:
-    """A relative path that stays in the run's folder, in one spelling.
+    """A path in the run's folder, normalised.
 
     Raises:
-        TrackingError: it is absolute, empty or leads out.
+        TrackingError: the path is absolute, empty, or leads out of the folder.
     """
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:

@@ -1,4 +1,4 @@
-"""Calls to a store that may be away for a while."""
+"""Retries calls to a store that does not answer for a while."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ log = logging.getLogger("tracking")
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
-# What MLflow says of a server that is not there, restarts or is overloaded, and of a locked
-# database; everything else is an answer, and the same question would get it again.
+# MLflow's error codes for a server that is down, restarts or is overloaded, and for a locked
+# database. Any other error is an answer: a retry would get it again.
 _AWAY = {
     "INTERNAL_ERROR",
     "TEMPORARILY_UNAVAILABLE",
@@ -41,9 +41,9 @@ def is_away(error: Exception) -> bool:
 
 
 def disk_is_full(error: BaseException | None) -> bool:
-    """Whether a store or artifact could not be written for want of space.
+    """Whether a store or artifact could not be written because a disk is full.
 
-    SQLite says so in words of its own, and MLflow hands only those on.
+    For SQLite, MLflow passes on only the text of the error.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -55,11 +55,11 @@ def disk_is_full(error: BaseException | None) -> bool:
 
 
 def call_patiently(call: Callable[[], T], uri: str, patience_s: float) -> T:
-    """The result of a call, made again while the store is away.
+    """The result of a call, which is repeated while the store does not answer.
 
     Raises:
         RunNotFoundError: the store has no such run.
-        TrackingError: the store refuses, or was away for `patience_s`.
+        TrackingError: the store refuses, or did not answer for `patience_s`.
     """
     deadline = time.monotonic() + patience_s
     pause = FIRST_PAUSE_S
@@ -82,21 +82,21 @@ def call_patiently(call: Callable[[], T], uri: str, patience_s: float) -> T:
 
 
 def refusal(error: Exception, uri: str) -> TrackingError:
-    """What to raise for a store's own no."""
+    """The error for a call that the store refused."""
     if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
         return RunNotFoundError(reason(error))
     if disk_is_full(error):
         return TrackingError(
             f"The disk of the tracking store {hide_passwords(uri)} is full: {reason(error)}. What was "
-            "stored until then is kept. Free some, or set WORKBENCH_HOME (or MLFLOW_TRACKING_URI) "
+            "stored so far is kept. Free some space, or set WORKBENCH_HOME (or MLFLOW_TRACKING_URI) "
             "to another disk."
         )
     return TrackingError(f"The tracking store {hide_passwords(uri)} refused: {reason(error)}")
 
 
 def outage(error: Exception, uri: str, patience_s: float) -> TrackingError:
-    """What to raise for a store that did not come back."""
+    """The error for a store that did not answer in time."""
     return TrackingError(
         f"The tracking store {hide_passwords(uri)} did not answer for {patience_s:g} s: {reason(error)}. "
-        "Start it again; what was stored until then is kept."
+        "Start it again; what was stored so far is kept."
     )

@@ -1,4 +1,4 @@
-"""One run as the store last saw it."""
+"""One run as the store has it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PARENT = "mlflow.parentRunId"
 NAME = "mlflow.runName"
 NOTE = "mlflow.note.content"
 ARCHIVED = "workbench.archived"
-"""The tag of runs that are kept out of the way."""
+"""The tag of archived runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run. Metrics hold the last value of each, unless that is NaN; `best/...` ones the best so
+    """One run. `metrics` has the last value of each metric, without NaN; `best/...` is the best so
     far."""
 
     run_id: str
@@ -32,7 +32,7 @@ class Run:
     """Seconds since the epoch, as `end`."""
     end: float | None = None
     deleted: bool = False
-    """Hidden until it is restored."""
+    """Deleted runs are hidden until they are restored."""
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -49,12 +49,12 @@ class Run:
 
     @property
     def note(self) -> str:
-        """What a person wrote about it; Markdown, as MLflow's own UI shows it."""
+        """A person's note in Markdown, which MLflow's own UI shows too."""
         return self.tags.get(NOTE, "")
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, or has been running."""
+        """Duration, so far if it still runs."""
         return None if self.start is None else (self.end or time.time()) - self.start
 
 
@@ -76,10 +76,10 @@ def from_mlflow(run: Any, experiment: str) -> Run:
 
 
 def check_id(run_id: str) -> str:
-    """The id, which is fit for a filter or a path.
+    """The id, if it is safe in a filter and a path.
 
     Raises:
-        RunNotFoundError: it is no id.
+        RunNotFoundError: it is not an id.
     """
     if not re.fullmatch(r"[0-9a-zA-Z][\w-]{0,63}", run_id, re.ASCII):
         raise RunNotFoundError(f"There is no run {run_id!r}.")

@@ -1,4 +1,4 @@
-"""The metrics of one run over its steps: each step once, and the best value so far."""
+"""The metrics of one run by step: each step once, and the best value so far."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _HIGHER = {"accuracy", "f1", "precision", "recall", "auc", "auroc", "r2"}
 
 
 def direction(name: str) -> Mode | None:
-    """Which value of a metric is the best, by its name; None where neither is, and for the test
-    split, which is measured once."""
+    """Whether a metric's largest or smallest value is the best, judged by its name. None: unknown, or
+    of the test split, which is measured once."""
     if name.startswith("test/"):
         return None
     words = set(re.split(r"[_\W]+", name.rpartition("/")[2].lower()))
@@ -33,7 +33,7 @@ def direction(name: str) -> Mode | None:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse names that MLflow would refuse, before anything is sent.
+    """Check names by MLflow's rules before anything is sent.
 
     Raises:
         TrackingError: a name is empty or too long, has other characters, or is no plain path.
@@ -52,7 +52,7 @@ def check_names(names: Iterable[str]) -> None:
 
 
 class Series:
-    """Which steps of each metric are recorded, and the best value of those that have one."""
+    """The recorded steps of each metric, and its best value where it has one."""
 
     def __init__(self, best: Mapping[str, Mode] | None = None) -> None:
         self._modes = dict(best or {})
@@ -63,21 +63,21 @@ class Series:
         return name in self._steps
 
     def add(self, values: Mapping[str, float], step: int) -> dict[str, float]:
-        """Those of `values` that are new at this step, and `best/<metric>` where one is the best
+        """Add a step. Returns the values that are new at it, and `best/<metric>` for each best value
         so far."""
-        found: dict[str, float] = {}
+        new: dict[str, float] = {}
         for name, value in values.items():
             if step in self._steps.setdefault(name, set()):
                 continue
             self._steps[name].add(step)
-            found[name] = float(value)
-        for name, value in list(found.items()):
-            if self._is_best(name, value) and BEST + name not in found:
-                self._best[name] = found[BEST + name] = value
-        return found
+            new[name] = float(value)
+        for name, value in list(new.items()):
+            if self._is_best(name, value) and BEST + name not in new:
+                self._best[name] = new[BEST + name] = value
+        return new
 
     def add_stored(self, name: str, values: Mapping[int, float]) -> None:
-        """Take over what is stored already: step to value."""
+        """Add values that the store has already: step to value."""
         self._steps.setdefault(name, set()).update(values)
         for value in values.values():
             if self._is_best(name, value):

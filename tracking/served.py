@@ -1,4 +1,4 @@
-"""The table of runs through MLflow's API, for stores behind a server."""
+"""The table of runs, read through MLflow's API from a tracking server."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ from tracking.store import connect
 
 _NAMES_FROM = 200
 _CALL = 1000
-"""Runs in one answer."""
+"""Runs in one answer of the server."""
 
 
 class ServedTable:
-    """Runs of a tracking server. Its total counts only as far as was looked: one more page."""
+    """Runs of a tracking server. `Page.total` counts rows read, plus a page if more follow."""
 
     def __init__(self, uri: str) -> None:
         self.client = connect(uri)
 
     def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
-        known = {e.experiment_id: e.name for e in self.client.search_experiments()}
-        ids = [i for i, name in known.items() if not query.experiments or name in query.experiments]
+        experiments = {e.experiment_id: e.name for e in self.client.search_experiments()}
+        ids = [
+            i
+            for i, name in experiments.items()
+            if not query.experiments or name in query.experiments
+        ]
         direction = "DESC" if query.descending else "ASC"
         order = self._key(query.order)
         view = ViewType.DELETED_ONLY if query.deleted else ViewType.ACTIVE_ONLY
-        found: list[Any] = []
+        runs: list[Any] = []
         token: str | None = None
-        while len(found) < offset + limit:
+        while len(runs) < offset + limit:
             try:
-                some = self.client.search_runs(
+                batch = self.client.search_runs(
                     ids,
                     _filter(query),
                     view,
-                    max_results=min(_CALL, offset + limit - len(found)),
+                    max_results=min(_CALL, offset + limit - len(runs)),
                     order_by=[f"{order} {direction}"],
                     page_token=token,
                 )
@@ -46,12 +50,12 @@ class ServedTable:
                 raise QueryError(
                     f"The store does not understand this filter: {error.message}"
                 ) from error
-            found += some
-            token = some.token
+            runs += batch
+            token = batch.token
             if not token:
                 break
-        rows = [from_mlflow(run, known[run.info.experiment_id]) for run in found[offset:]]
-        return Page(rows=rows, total=len(found) + (limit if token else 0))
+        rows = [from_mlflow(run, experiments[run.info.experiment_id]) for run in runs[offset:]]
+        return Page(rows=rows, total=len(runs) + (limit if token else 0))
 
     def names(self) -> Names:
         latest = self.page(Query(), 0, _NAMES_FROM).rows
@@ -62,8 +66,8 @@ class ServedTable:
         )
 
     def curves(self, run_ids: Sequence[str], metric: str) -> Curves:
-        found = {run_id: self._curve(run_id, metric) for run_id in run_ids}
-        return {run_id: points for run_id, points in found.items() if points}
+        curves = {run_id: self._curve(run_id, metric) for run_id in run_ids}
+        return {run_id: points for run_id, points in curves.items() if points}
 
     def history(self, run_id: str) -> Curves:
         names = self.client.get_run(run_id).data.metrics
@@ -82,7 +86,7 @@ class ServedTable:
 
 
 def _filter(query: Query) -> str:
-    """One filter for all of it. The store has no IN for tags: one of them is none of the others."""
+    """The whole query as one filter. MLflow has no IN for tags, so other kinds are excluded."""
     parts = [query.text] if query.text.strip() else []
     if query.kinds:
         parts += [f"tags.`workbench.kind` != '{kind}'" for kind in KINDS if kind not in query.kinds]

@@ -1,4 +1,4 @@
-"""Runs whose process is gone are killed runs, whatever the store says."""
+"""Marks runs as killed whose process has ended."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tracking.series import BEST
 HOST, PID, STARTED = "workbench.host", "workbench.pid", "workbench.started"
 
 _CREATED_S = 1.0
-"""Two processes with the same number were not created within this of one another."""
+"""Two processes with the same id were created further apart than this."""
 
 
 def close(client: MlflowClient) -> list[str]:
-    """Mark RUNNING runs of this host whose process ended as KILLED; their ids.
+    """Mark RUNNING runs of this host whose process ended as KILLED, and return their ids.
 
     Runs of other hosts, of living processes and of other programs are left alone.
     """
@@ -47,7 +47,7 @@ def _running_here(client: MlflowClient) -> list[Any]:
 
 
 def _last_sign(client: MlflowClient, run: Any) -> int:
-    """When it last recorded a metric, else when it started; milliseconds since the epoch."""
+    """Time of its last metric, else of its start; milliseconds since the epoch."""
     name = next((name for name in run.data.metrics if not name.startswith(BEST)), None)
     if name is None:
         return int(run.info.start_time)
@@ -55,12 +55,12 @@ def _last_sign(client: MlflowClient, run: Any) -> int:
 
 
 def alive(tags: Mapping[str, str]) -> bool:
-    """Whether the process that a run names still runs, and is no other with the same number."""
+    """Whether the process that a run names still runs, and is not another one with the same id."""
     try:
         process = psutil.Process(int(tags[PID]))
         same = abs(process.create_time() - float(tags[STARTED])) < _CREATED_S
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (KeyError, ValueError):
-        return True  # not one of ours: nothing is known
+        return True  # a run of another program: it may be alive
     except psutil.NoSuchProcess:
         return False

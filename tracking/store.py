@@ -1,5 +1,4 @@
-"""Which tracking store, and the way into it: an MLflow server, a database, or the embedded SQLite
-file."""
+"""Finds and opens the tracking store: an MLflow server, a database, or the embedded SQLite file."""
 
 from __future__ import annotations
 
@@ -24,10 +23,10 @@ _SQLITE = "sqlite:///"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433, "http": 80, "https": 443}
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _DRIVERS = {"psycopg": "'psycopg[binary]'", "MySQLdb": "mysqlclient"}
-"""What to install where that is not called as what is imported."""
+"""Packages to install whose name differs from the module's."""
 _REACH_S = 5.0
 _creating = threading.Lock()
-"""Alembic, which makes the tables, keeps its state in the module."""
+"""Alembic, which creates the tables, has global state: one thread at a time."""
 _WAY_OUT = "Start it, correct MLFLOW_TRACKING_URI, or unset it for the embedded store."
 
 
@@ -48,12 +47,12 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def is_database(uri: str) -> bool:
-    """Whether the store is a database that can be asked in SQL."""
+    """Whether the store is a database that SQL can query."""
     return _scheme(uri) in _DATABASES
 
 
 def artifact_root(uri: str, experiment: str) -> str | None:
-    """Where a new experiment's files go. None: where the server says.
+    """Where a new experiment's files go. None: the server decides.
 
     With a database: below MLFLOW_DEFAULT_ARTIFACT_ROOT, which may be `s3://bucket/folder`; else
     beside an SQLite store, and in `home_folder()` for another.
@@ -86,10 +85,10 @@ def reason(error: BaseException) -> str:
 
 
 def connect(uri: str | None = None) -> MlflowClient:
-    """A client of the store, which answers; an SQLite store is made if it is not there.
+    """A client of the store, after a test call. A missing SQLite store is created.
 
     Raises:
-        TrackingError: it cannot be reached or read. That takes seconds, not MLflow's minutes.
+        TrackingError: it cannot be reached or read; after seconds, not MLflow's minutes.
     """
     uri = store_uri(uri)
     mlflow_private.quiet()
@@ -114,7 +113,7 @@ def connect(uri: str | None = None) -> MlflowClient:
             f"The tracking store {hide_passwords(uri)} needs the Python package {error.name!r}. Install it "
             f"beside the workbench: pip install {_DRIVERS.get(error.name or '', error.name)}."
         ) from error
-    except Exception as error:  # MLflow, SQLAlchemy, a database's driver, requests: all have own
+    except Exception as error:  # MLflow, SQLAlchemy, drivers and requests have their own
         raise TrackingError(
             f"The tracking store {hide_passwords(uri)} cannot be used: {reason(error)}. {_WAY_OUT}"
         ) from error
@@ -122,7 +121,7 @@ def connect(uri: str | None = None) -> MlflowClient:
 
 
 def check(uri: str | None = None) -> str:
-    """One line on the store, for people. Makes no store that is not there yet.
+    """One line about the store, for people. Does not create a missing store.
 
     Raises:
         TrackingError: it cannot be used.
@@ -133,10 +132,10 @@ def check(uri: str | None = None) -> str:
         folder = next(p for p in file.parents if p.exists())
         if not os.access(folder, os.W_OK):
             raise TrackingError(
-                f"The tracking store {uri} cannot be made: {folder} is not writable. Set "
+                f"The tracking store {uri} cannot be created: {folder} is not writable. Set "
                 "WORKBENCH_HOME to a folder that is."
             )
-        return f"{uri} (made by the first run)"
+        return f"{uri} (the first run creates it)"
     count = len(connect(uri).search_experiments(max_results=1000))
     return f"{hide_passwords(uri)} ({count} experiment{'s' * (count != 1)})"
 
@@ -158,7 +157,7 @@ def _check_scheme(uri: str) -> None:
 
 
 def _reach(uri: str) -> None:
-    """Refuse an address where nobody listens: MLflow would go on trying for minutes."""
+    """Refuse an address that nobody listens on; MLflow would retry for minutes."""
     parts = urlsplit(uri)
     scheme = _scheme(uri)
     proxied = scheme in ("http", "https") and (
@@ -182,13 +181,13 @@ def _check_file(file: Path) -> None:
 
 
 def _create(file: Path) -> None:
-    """Make an SQLite store; it appears whole or not at all, whoever else makes it too."""
+    """Create an SQLite store, complete or not at all, even if several processes do so at once."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         mlflow_private.create_database(f"{_SQLITE}{draft}", (file.parent / "artifacts").as_uri())
         with closing(sqlite3.connect(draft)) as database:
-            # Readers and the writer do not wait for one another; a commit is one sync, not several.
+            # Readers and writer do not wait for each other, and a commit needs one sync only.
             database.execute("PRAGMA journal_mode = WAL")
         try:
             os.link(draft, file)

@@ -39,8 +39,8 @@ def export(reader: Reader, run: Run, directory: Path, *, onnx: bool = False) -> 
     if best := run.tags.get("workbench.best_run"):
         run = reader.run(best)
     names = reader.artifacts(run.run_id, "model")
-    wanted = [n for n in names if PurePosixPath(n).name in (WEIGHTS, DESCRIPTION)]
-    if len(wanted) != 2:
+    model_files = [n for n in names if PurePosixPath(n).name in (WEIGHTS, DESCRIPTION)]
+    if len(model_files) != 2:
         raise ArtifactError(
             f"Run {run.run_id[:8]} ({run.status.lower()}) has kept no model. Of a sweep, the best "
             "trials have one (sweep.keep); of a training, one that finished."
@@ -49,9 +49,9 @@ def export(reader: Reader, run: Run, directory: Path, *, onnx: bool = False) -> 
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".export-") as folder:
         target = Path(folder) / "model"
         target.mkdir()
-        for name in (*wanted, "experiment.json"):
-            found = reader.download(run.run_id, name, Path(folder))
-            shutil.move(found, target / PurePosixPath(name).name)
+        for name in (*model_files, "experiment.json"):
+            file = reader.download(run.run_id, name, Path(folder))
+            shutil.move(file, target / PurePosixPath(name).name)
         net = nets.load(target)  # what is handed out has been read back
         if onnx:
             nets.to_onnx(net, target / "model.onnx")

@@ -90,19 +90,19 @@ class SweepResult:
         return self.trials[0]
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> SweepResult:
+    def from_dict(cls, data: Mapping[str, Any]) -> SweepResult:
         """The inverse of `dataclasses.asdict`, also after JSON; without the trials' checkpoints."""
         configurations = [
             Configuration(**{**each, "trials": _trials(each["trials"])})
-            for each in told.get("configurations", ())
+            for each in data.get("configurations", ())
         ]
         return cls(
-            run_id=told["run_id"],
-            trials=_trials(told["trials"]),
-            interrupted=told["interrupted"],
+            run_id=data["run_id"],
+            trials=_trials(data["trials"]),
+            interrupted=data["interrupted"],
             configurations=configurations,
         )
 
 
-def _trials(told: Sequence[Mapping[str, Any]]) -> list[TrialResult]:
-    return [TrialResult(**{**each, "checkpoint": None}) for each in told]
+def _trials(data: Sequence[Mapping[str, Any]]) -> list[TrialResult]:
+    return [TrialResult(**{**each, "checkpoint": None}) for each in data]

@@ -50,7 +50,7 @@ def test_a_folder_with_spaces_and_percents(empty_store: Path, tmp_path: Path) ->
 
 def test_a_store_is_made_whole_by_whoever_is_first(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/new/mlflow.db"
-    assert check(uri) == f"{uri} (made by the first run)" and not (tmp_path / "new").exists()
+    assert check(uri) == f"{uri} (the first run creates it)" and not (tmp_path / "new").exists()
     failed: list[BaseException] = []
 
     def work(number: int) -> None:

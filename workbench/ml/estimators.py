@@ -53,8 +53,10 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
 
         table = table_of(dataset, self, self._task, sequences=self._sequences)
         experiment = self._experiment(table.num_outputs, table.plan)
-        found = fit_net(experiment, table, dataset.sparkSession)
-        return self._copyValues(self._model())._set_net(found.model, found.run_id, found.metrics)
+        trained = fit_net(experiment, table, dataset.sparkSession)
+        return self._copyValues(self._model())._set_net(
+            trained.model, trained.run_id, trained.metrics
+        )
 
     def _experiment(self, num_outputs: int, plan: int | None) -> Experiment:
         """What is trained and recorded.
@@ -65,7 +67,7 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
         task = self._task
         label = None if task.reconstructs else self.getOrDefault("labelCol")
         learned: Any = {"loss": task.losses[0], "monitor": task.monitor, "mode": task.mode}
-        made = Experiment(
+        experiment = Experiment(
             name=self.getOrDefault("experiment")
             if self.isDefined("experiment")
             else type(self).__name__,
@@ -88,7 +90,7 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
                 **learned,
             ),
         )
-        return override(made, self.getOrDefault("settings"))
+        return override(experiment, self.getOrDefault("settings"))
 
     def _widths(self, num_outputs: int) -> tuple[int, ...]:
         """`layers` without the last, where that is the number of outputs.

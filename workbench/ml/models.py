@@ -77,7 +77,7 @@ class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
         if invalid not in ("keep", "skip", "error"):
             raise ConfigError(f"handleInvalid must be keep, skip or error, got {invalid!r}.")
         length = self.getOrDefault("lengthCol") if self.isDefined("lengthCol") else None
-        found = score(
+        answers = score(
             dataset,
             self.model,
             features=self.getFeaturesCol(),
@@ -86,13 +86,13 @@ class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
         )
         reason = F.col(f"`{self.getOrDefault('reasonCol')}`")
         if invalid == "skip":
-            return found.where(reason.isNull())
+            return answers.where(reason.isNull())
         if invalid == "error":
-            said = F.concat(F.lit("A row cannot be read (handleInvalid is error): "), reason)
+            message = F.concat(F.lit("A row cannot be read (handleInvalid is error): "), reason)
             # A filter, which is evaluated whichever columns are asked for.
-            fails = F.raise_error(said).cast("boolean")
-            return found.where(F.when(reason.isNull(), True).otherwise(fails))
-        return found
+            fails = F.raise_error(message).cast("boolean")
+            return answers.where(F.when(reason.isNull(), True).otherwise(fails))
+        return answers
 
     def _outputs(self) -> Outputs:
         raise NotImplementedError

@@ -66,11 +66,11 @@ class Keywords(Params):
         Raises:
             ConfigError: there is no such parameter, or a value has the wrong type.
         """
-        known = [p.name for p in self.params]
+        names = [p.name for p in self.params]
         for name, value in params.items():
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(names)}."
                 raise ConfigError(f"{type(self).__name__} has no parameter {name!r}.{hint}")
             try:
                 self._set(**{name: value})

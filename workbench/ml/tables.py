@@ -37,8 +37,8 @@ def table_of(
     """
     column = params.getFeaturesCol()
     label = None if task.reconstructs else params.getOrDefault("labelCol")
-    wanted = [column, label, *(_value_of(params, name) for name in ("weightCol", "keyCol"))]
-    for name in [*wanted, _value_of(params, "validationIndicatorCol")]:
+    columns = [column, label, *(_value_of(params, name) for name in ("weightCol", "keyCol"))]
+    for name in [*columns, _value_of(params, "validationIndicatorCol")]:
         if name is not None and name not in df.columns:
             raise DataError(f"There is no column {name!r}. The data has {', '.join(df.columns)}.")
     df, part = _mark_splits(df, params)
@@ -130,8 +130,8 @@ def _spec(df: DataFrame, column: str, shape: Any, *, sequences: bool) -> TensorS
             "shape must be [channels, height, width], [steps, channels] or [features], got "
             f"{list(shape)}."
         )
-    made: Any = kinds[len(shape)]
-    return TensorSpec(kind=made, shape=tuple(int(size) for size in shape))
+    sample_kind: Any = kinds[len(shape)]
+    return TensorSpec(kind=sample_kind, shape=tuple(int(size) for size in shape))
 
 
 def _picture(df: DataFrame, column: str) -> tuple[int, int, int]:

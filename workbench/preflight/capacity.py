@@ -89,14 +89,14 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
         ConfigError: the net does not fit the data's shape.
         DataError: the source's files are not there.
     """
-    cluster, found = experiment.cluster, sources.size(experiment.data.source)
+    cluster, size = experiment.cluster, sources.size(experiment.data.source)
     machine = machine or (spark_nodes(cluster) if cluster.on_cluster else this_machine(cluster))
     batch = largest_batch(experiment)
-    data_bytes = None if found.rows is None or found.spec is None else found.num_bytes
+    data_bytes = None if size.rows is None or size.spec is None else size.num_bytes
     resident = data_bytes is None or data_bytes <= experiment.data.resident_bytes
-    net = _net(experiment, found, batch)
+    net = _net(experiment, size, batch)
     on_gpu = cluster.gpus_per_worker > 0
-    samples = 0 if found.spec is None else 2 * batch * math.prod(found.spec.shape) * _FLOAT
+    samples = 0 if size.spec is None else 2 * batch * math.prod(size.spec.shape) * _FLOAT
     kept = data_bytes if on_gpu and resident and data_bytes else 0
     device_bytes = sum(net[name] or 0 for name in ("weights", "optimizer", "activations"))
     device_bytes += samples + kept
@@ -107,17 +107,17 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
     trials = None if machine is None else _trials(experiment, machine, worker, executor, shared)
     at_once = max(1, trials or 1) * cluster.num_workers
     total = _SERVICES + cluster.num_executors * executor + shared + at_once * worker
-    problems = _heap_problems(cluster, found)
+    problems = _heap_problems(cluster, size)
     if machine is not None:
         problems += _problems(experiment, machine, total, device_bytes if on_gpu else 0, shared)
     return Plan(
-        experiment=experiment.name, where=cluster.location, rows=found.rows,
-        row_bytes=None if found.spec is None else found.spec.num_bytes, data_bytes=data_bytes,
+        experiment=experiment.name, where=cluster.location, rows=size.rows,
+        row_bytes=None if size.spec is None else size.spec.num_bytes, data_bytes=data_bytes,
         data=_residence(data_bytes, resident, on_gpu), parameters=net["parameters"],
         weights_bytes=net["weights"], optimizer_bytes=net["optimizer"],
         activations_bytes=net["activations"], batch_size=batch, worker_bytes=worker + (device_bytes if on_gpu else 0),
         executor_bytes=executor, workers=cluster.num_workers, executors=cluster.num_executors,
-        trials_at_once=trials, total_bytes=total, problems=problems, notes=found.notes,
+        trials_at_once=trials, total_bytes=total, problems=problems, notes=size.notes,
     )  # fmt: skip
 
 
@@ -156,13 +156,13 @@ def largest_batch(experiment: Experiment) -> int:
     return int(max(v for v in values if isinstance(v, (int, float))))
 
 
-def _net(experiment: Experiment, found: Size, batch: int) -> dict[str, int | None]:
+def _net(experiment: Experiment, size: Size, batch: int) -> dict[str, int | None]:
     """Parameters, and bytes of what a training keeps of the net."""
-    if found.spec is None:
+    if size.spec is None:
         return dict.fromkeys(("parameters", "weights", "optimizer", "activations"))
-    made = nets.build(experiment.net, found.spec, found.num_outputs)
-    parameters = sum(p.numel() for p in made.parameters())
-    outputs = sum(math.prod(layer.output_shape) for layer in made.layers())
+    net = nets.build(experiment.net, size.spec, size.num_outputs)
+    parameters = sum(p.numel() for p in net.parameters())
+    outputs = sum(math.prod(layer.output_shape) for layer in net.layers())
     states = _STATES[experiment.training.optimizer]
     return {
         "parameters": parameters,
@@ -199,32 +199,32 @@ def _trials(
 def _problems(
     experiment: Experiment, machine: Machine, total: int, device_bytes: int, shared: int
 ) -> list[str]:
-    cluster, found = experiment.cluster, []
+    cluster, problems = experiment.cluster, []
     free = {"CPU": machine.cpus, "GPU": machine.gpus} | machine.resources
     try:
         check_resources(cluster, free)
     except ClusterError as error:
-        found.append(str(error))
+        problems.append(str(error))
     if total > machine.memory:
         ways = ["cluster.num_workers", "cluster.executor_memory", "training.batch_size"]
         if shared:
             ways.append("data.resident_bytes (what is larger is streamed)")
-        found.append(
+        problems.append(
             f"It takes {in_words(total)} of memory and {in_words(machine.memory)} are free. Lower "
             f"{', '.join(ways)}, or free some memory."
         )
     if device_bytes and machine.gpus and device_bytes > machine.gpu_memory:
-        found.append(
+        problems.append(
             f"A worker takes {in_words(device_bytes)} of GPU memory and the GPU has "
             f"{in_words(machine.gpu_memory)}. Lower training.batch_size, or data.resident_bytes so "
             "that the data is streamed."
         )
-    return found
+    return problems
 
 
-def _heap_problems(cluster: ClusterConfig, found: Size) -> list[str]:
+def _heap_problems(cluster: ClusterConfig, size: Size) -> list[str]:
     """Executors hold a piece of the data for each task, at least one sample."""
-    sample = 0 if found.spec is None else 4 * found.spec.num_bytes
+    sample = 0 if size.spec is None else 4 * size.spec.num_bytes
     needed = cluster.executor_cores * max(_HEAP_PER_TASK, sample)
     heap = parse_size(cluster.executor_memory)
     if needed <= heap:

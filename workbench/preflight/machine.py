@@ -102,8 +102,8 @@ def check_disk(folders: tuple[Path, ...] | None = None) -> Check:
         full = 1 - usage.free / usage.total
         # Ray stops making objects on a disk that is 95 % full.
         level = 2 if usage.free < GIB or full > 0.95 else 1 if usage.free < 5 * GIB else 0
-        found = (level, show_size(usage.free), folder, full)
-        worst = max(worst or found, found, key=lambda item: (item[0], item[3]))
+        state = (level, show_size(usage.free), folder, full)
+        worst = max(worst or state, state, key=lambda item: (item[0], item[3]))
     assert worst is not None
     level, free, folder, full = worst
     return Check(
@@ -182,8 +182,8 @@ def check_gpus() -> Check:
     import torch
 
     if torch.cuda.is_available():
-        found = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-        seen = ", ".join(f"{device.name} ({show_size(device.total_memory)})" for device in found)
+        devices = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+        seen = ", ".join(f"{device.name} ({show_size(device.total_memory)})" for device in devices)
         torch.ones(8, device="cuda").sum().item()  # a driver that is too old fails here
         return Check(
             name="GPUs", verdict="ok", seen=f"{seen}; use with --set cluster.gpus_per_worker=1"

@@ -28,13 +28,11 @@ def check_java() -> Check:
     from workbench.cluster.java import find_java
 
     try:
-        found = find_java()
+        java = find_java()
     except ClusterError as error:
         seen, _, advice = str(error).partition(". ")
         return Check(name="Java", verdict="fail", seen=seen, advice=advice)
-    return Check(
-        name="Java", verdict="ok", seen=f"{found.version} from {found.source} ({found.home})"
-    )
+    return Check(name="Java", verdict="ok", seen=f"{java.version} from {java.source} ({java.home})")
 
 
 def check_packages() -> Check:
@@ -89,18 +87,18 @@ def check_cluster(name: str) -> Check:
 
     title = f"cluster {name}"
     try:
-        found = load_cluster(name)
-        found.use()
-        config = found.config()
+        cluster = load_cluster(name)
+        cluster.use()
+        config = cluster.config()
         if config.topology == "spark":
             check_master(str(config.spark.master))
         elif config.on_cluster:
             check_reachable(config.address)
     except (ConfigError, ClusterError) as error:
         return Check(name=title, verdict="fail", seen=str(error))
-    asked = config.topology == "ray" or str(config.spark.master).startswith("spark://")
-    seen = "answers" if asked else "is asked with --start only"
-    return Check(name=title, verdict="ok", seen=f"{config.location}: {seen} ({found.file})")
+    can_answer = config.topology == "ray" or str(config.spark.master).startswith("spark://")
+    seen = "answers" if can_answer else "is asked with --start only"
+    return Check(name=title, verdict="ok", seen=f"{config.location}: {seen} ({cluster.file})")
 
 
 def check_start(cluster: str | None = None) -> Check:

@@ -87,35 +87,35 @@ def describe(
     """
     began = time.perf_counter()
     with _open(config, spark) as canonical, limit_batches(canonical):
-        found = data.summarize(canonical, config)
+        counts = data.summarize(canonical, config)
         problem = None
         try:
-            data.refuse(found, canonical.labels, config)
+            data.refuse(counts, canonical.labels, config)
         except DataError as error:
             problem = str(error)
-        figures = {name: found[name] for name in canonical.measures} | _figures(canonical)
-        chosen = _choose_samples(canonical) if found["rows"] else {}
+        figures = {name: counts[name] for name in canonical.measures} | _figures(canonical)
+        chosen = _choose_samples(canonical) if counts["rows"] else {}
         drawn = samples is not None and bool(chosen) and canonical.spec.kind != "tokens"
         if drawn and samples is not None:
             samples.parent.mkdir(parents=True, exist_ok=True)
             _draw(chosen, canonical, samples)
-        num_rows = sum(found["rows"].values())
+        num_rows = sum(counts["rows"].values())
         return Description(
             source=to_dict(config.source),
             spec=to_dict(canonical.spec),
             labels=canonical.labels,
-            rows=found["rows"],
-            class_counts=found["class_counts"],
-            missing_classes=found["missing_classes"],
-            balance=_balance(found["class_counts"].get("train")),
+            rows=counts["rows"],
+            class_counts=counts["class_counts"],
+            missing_classes=counts["missing_classes"],
+            balance=_balance(counts["class_counts"].get("train")),
             sample_bytes=canonical.spec.num_bytes,
             num_bytes=num_rows * canonical.spec.num_bytes,
-            bad=found["bad"],
+            bad=counts["bad"],
             figures=figures,
-            split=found["split"],
-            partitions=found["partitions"],
+            split=counts["split"],
+            partitions=counts["partitions"],
             fingerprint=data.fingerprint(config, preparation),
-            content=found["content"],
+            content=counts["content"],
             problem=problem,
             seconds=time.perf_counter() - began,
             samples=str(samples) if drawn else None,
@@ -127,14 +127,14 @@ def describe(
 def _open(config: DataConfig, spark: SparkSession) -> Iterator[CanonicalFrame]:
     """The table, stored in Spark while the block runs and no longer."""
     canonical = data.read(config.source, spark)
-    held, files = [canonical.decoded], canonical.cache
+    frames, files = [canonical.decoded], canonical.cache
     try:
         with limit_batches(canonical):
             canonical = data.assign_splits(canonical, config.split)
-        held += [canonical.decoded, canonical.frame.persist()]
+        frames += [canonical.decoded, canonical.frame.persist()]
         yield canonical
     finally:
-        for frame in held:
+        for frame in frames:
             if frame is not None:
                 frame.unpersist()
         if files is not None:
@@ -185,20 +185,20 @@ def _choose_samples(canonical: CanonicalFrame) -> dict[str, list[tuple[np.ndarra
     if classes:
         keys = keys.where(F.col("label") < _CLASSES)
     rank = F.row_number().over(Window.partitionBy("group").orderBy(F.xxhash64("key"), "key"))
-    named = [
+    chosen_keys = [
         row["key"] for row in keys.withColumn("rank", rank).where(F.col("rank") <= most).collect()
     ]
-    wanted = [
+    columns = [
         name for name in ("features", "label", "key", "length") if name in canonical.frame.columns
     ]
-    found = canonical.frame.where(F.col("key").isin(named)).select(*wanted).collect()
-    chosen: dict[str, list[tuple[np.ndarray, int | None]]] = {}
-    for row in sorted(found, key=lambda row: (row["label"] if classes else 0, row["key"])):
+    rows = canonical.frame.where(F.col("key").isin(chosen_keys)).select(*columns).collect()
+    samples: dict[str, list[tuple[np.ndarray, int | None]]] = {}
+    for row in sorted(rows, key=lambda row: (row["label"] if classes else 0, row["key"])):
         sample = np.frombuffer(row["features"], canonical.spec.dtype).reshape(canonical.spec.shape)
         name = canonical.labels[row["label"]] if canonical.labels is not None else ""
-        if len(chosen.setdefault(name, [])) < most:  # keys of equal rows are equal
-            chosen[name].append((sample, row["length"] if "length" in wanted else None))
-    return chosen
+        if len(samples.setdefault(name, [])) < most:  # keys of equal rows are equal
+            samples[name].append((sample, row["length"] if "length" in columns else None))
+    return samples
 
 
 def _texts(chosen: dict[str, list[Any]], canonical: CanonicalFrame) -> dict[str, list[str]]:

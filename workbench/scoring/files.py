@@ -139,9 +139,9 @@ def _read(spark: SparkSession, paths: Paths) -> DataFrame:
 
 
 def _options(form: str) -> dict[str, str]:
-    found = {"csv": {"header": "true", "inferSchema": "true", "escape": '"', "multiLine": "true"}}
-    found["binaryFile"] = {"recursiveFileLookup": "true"}
-    return found.get(form, {})
+    options = {"csv": {"header": "true", "inferSchema": "true", "escape": '"', "multiLine": "true"}}
+    options["binaryFile"] = {"recursiveFileLookup": "true"}
+    return options.get(form, {})
 
 
 def _answers(frame: DataFrame, model: Model, paths: Paths) -> DataFrame:

@@ -62,8 +62,8 @@ def read_model(model: Path | str | Mapping[str, bytes]) -> Model:
     """
     if isinstance(model, (Path, str)):
         folder = Path(model)
-        found = {n: folder / n for n in (DESCRIPTION, WEIGHTS) if (folder / n).is_file()}
-        files: Mapping[str, bytes] = {name: path.read_bytes() for name, path in found.items()}
+        paths = {n: folder / n for n in (DESCRIPTION, WEIGHTS) if (folder / n).is_file()}
+        files: Mapping[str, bytes] = {name: path.read_bytes() for name, path in paths.items()}
     else:
         files = {name: bytes(model[name]) for name in (DESCRIPTION, WEIGHTS) if name in model}
     missing = [name for name in (DESCRIPTION, WEIGHTS) if name not in files]
