@@ -25,8 +25,8 @@ def queue(tmp_path: Path) -> Queue:
 
 def wait(queue: Queue, job: Job, until: Callable[[Job], bool], seconds: float = 20) -> Job:
     end = time.monotonic() + seconds
-    while not until(now := queue.job(job.id)):
-        assert time.monotonic() < end, f"still {now.state}: {queue.log(job.id)}"
+    while not until(now := queue.read(job.id)):
+        assert time.monotonic() < end, f"still {now.state}: {queue.read_log(job.id)}"
         time.sleep(0.05)
     return now
 
@@ -40,8 +40,8 @@ def test_a_command_runs_and_its_output_and_exit_code_are_kept(queue: Queue) -> N
     assert job.title == "greet" and job.live
     job = wait(queue, job, ended)
     assert (job.state, job.exit_code) == ("failed", 3)
-    assert queue.log(job.id).strip() == "hello"
-    again = Queue(queue.folder).jobs()  # as after a restart of the UI
+    assert queue.read_log(job.id).strip() == "hello"
+    again = Queue(queue.folder).read_all()  # as after a restart of the UI
     assert [j.id for j in again] == [job.id] and again[0].seconds > 0
 
 
@@ -61,16 +61,16 @@ def test_stop_interrupts_a_running_job_as_ctrl_c_does(queue: Queue) -> None:
         "except KeyboardInterrupt:\n  print('cleaned up')"
     )
     job = queue.submit([PYTHON, "-c", code], "long")
-    wait(queue, job, lambda j: "up" in queue.log(j.id))
+    wait(queue, job, lambda j: "up" in queue.read_log(j.id))
     queue.stop(job.id)
     assert wait(queue, job, ended).state == "stopped"
-    assert "cleaned up" in queue.log(job.id)
+    assert "cleaned up" in queue.read_log(job.id)
 
 
 def test_force_ends_a_job_that_ignores_ctrl_c(queue: Queue) -> None:
     code = "import signal, time; signal.signal(2, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     job = queue.submit([PYTHON, "-c", code], "stubborn")
-    wait(queue, job, lambda j: "up" in queue.log(j.id))
+    wait(queue, job, lambda j: "up" in queue.read_log(j.id))
     queue.stop(job.id, force=True)
     assert wait(queue, job, ended).state == "stopped"
 
@@ -83,7 +83,7 @@ def test_a_queued_job_can_be_stopped_before_it_runs(queue: Queue) -> None:
     time.sleep(0.3)
     queue.stop(second.id)
     assert wait(queue, second, ended).state == "stopped"
-    assert "ran" not in queue.log(second.id) and queue.job(first.id).state == "running"
+    assert "ran" not in queue.read_log(second.id) and queue.read(first.id).state == "running"
     queue.stop(first.id, force=True)
     wait(queue, first, ended)
 
@@ -97,7 +97,7 @@ def test_a_job_whose_process_died_is_lost_and_holds_nobody_up(queue: Queue) -> N
     second = queue.submit([PYTHON, "-c", "print('ran')"], "next")
     assert wait(queue, second, ended).state == "finished"
     queue.remove(first.id)
-    assert [job.id for job in queue.jobs()] == [second.id]
+    assert [job.id for job in queue.read_all()] == [second.id]
 
 
 def test_a_job_outlives_the_ui_that_was_killed(queue: Queue, tmp_path: Path) -> None:
@@ -113,25 +113,25 @@ def test_a_job_outlives_the_ui_that_was_killed(queue: Queue, tmp_path: Path) -> 
         [PYTHON, "-c", ui], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout
-    started = queue.job(process.stdout.readline().strip())
+    started = queue.read(process.stdout.readline().strip())
     wait(queue, started, lambda j: j.state == "running")
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert queue.job(started.id).state == "running"
+    assert queue.read(started.id).state == "running"
     go.touch()
     assert wait(queue, started, ended).state == "finished"
-    assert queue.log(started.id).strip() == "done"
+    assert queue.read_log(started.id).strip() == "done"
 
 
 def test_a_command_that_does_not_exist_fails_and_says_so(queue: Queue) -> None:
     job = wait(queue, queue.submit(["/no/such/program"], "typo"), ended)
-    assert job.exit_code == 127 and "cannot be started" in queue.log(job.id)
+    assert job.exit_code == 127 and "cannot be started" in queue.read_log(job.id)
 
 
 @pytest.mark.parametrize("name", ["../../etc", "", "20260101-000000-000000"])
 def test_an_id_that_is_no_job_is_refused(queue: Queue, name: str) -> None:
     with pytest.raises(WorkbenchError, match="No job"):
-        queue.job(name)
+        queue.read(name)
 
 
 def test_terminal_output_becomes_text() -> None:

@@ -69,7 +69,8 @@ class TestRuns:
         assert len(by_name.loc["relu", "curve"]) == 4
 
     def test_filter_in_mlflows_syntax(self, runs: Runs) -> None:
-        at = open_page("runs", q="params.`net.activation` = 'tanh' and metrics.`test/accuracy` > 0")
+        tests = "params.`net.activation` = 'tanh' and metrics.`test/accuracy` > 0"
+        at = open_page("runs", q=f"{tests} and tags.`workbench.kind` = 'train'")
         assert set(at.dataframe[0].value["run"]) == {"tanh", "lstm"}
 
     def test_a_filter_that_cannot_be_read_is_explained(self, runs: Runs) -> None:
