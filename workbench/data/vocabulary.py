@@ -34,7 +34,7 @@ def encode_text(canonical: CanonicalFrame, encoding: TextEncoding, size: int) ->
     from pyspark.sql import functions as F
 
     rows = canonical.frame.persist()  # read for the vocabulary, and again for the ids
-    tokens = _tokens(rows.where("split = 'train'").select("text"), encoding)
+    tokens = _split_tokens(rows.where("split = 'train'").select("text"), encoding)
     common = (
         tokens.where(~F.col("token").isin(PADDING, UNKNOWN))
         .groupBy("token")
@@ -44,10 +44,10 @@ def encode_text(canonical: CanonicalFrame, encoding: TextEncoding, size: int) ->
     )
     vocabulary = (PADDING, UNKNOWN, *(row["token"] for row in common.collect()))
     encoding = replace(encoding, vocabulary=vocabulary)
-    kept = [name for name in _COLUMNS if name in rows.columns]
-    kinds = {name: rows.schema[name].dataType.simpleString() for name in kept}
-    frame = rows.select("text", *kept).mapInArrow(
-        lambda batches: _ids(batches, encoding, kept),
+    columns = [name for name in _COLUMNS if name in rows.columns]
+    kinds = {name: rows.schema[name].dataType.simpleString() for name in columns}
+    frame = rows.select("text", *columns).mapInArrow(
+        lambda batches: _encode_batches(batches, encoding, columns),
         "features binary, length int, num_tokens int, unknown int, "
         + ", ".join(f"`{name}` {kind}" for name, kind in kinds.items()),
     )
@@ -65,7 +65,7 @@ def encode_text(canonical: CanonicalFrame, encoding: TextEncoding, size: int) ->
     )
 
 
-def _tokens(rows: DataFrame, encoding: TextEncoding) -> DataFrame:
+def _split_tokens(rows: DataFrame, encoding: TextEncoding) -> DataFrame:
     """One row per token of the column `text`."""
     from pyspark.ml.feature import RegexTokenizer
     from pyspark.sql import functions as F
@@ -83,10 +83,10 @@ def _tokens(rows: DataFrame, encoding: TextEncoding) -> DataFrame:
         text = F.lower("text") if encoding.lowercase else F.col("text")
         between = "" if encoding.tokenizer == "characters" else SEPARATOR
         return rows.select(F.explode(F.split(text, between)).alias("token"))
-    return rows.mapInArrow(lambda batches: _file_tokens(batches, encoding), "token string")
+    return rows.mapInArrow(lambda batches: _tokenize(batches, encoding), "token string")
 
 
-def _file_tokens(
+def _tokenize(
     batches: Iterator[pa.RecordBatch], encoding: TextEncoding
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
@@ -99,8 +99,8 @@ def _file_tokens(
         yield pa.RecordBatch.from_pydict({"token": pa.array(all_tokens, pa.string())})
 
 
-def _ids(
-    batches: Iterator[pa.RecordBatch], encoding: TextEncoding, kept: list[str]
+def _encode_batches(
+    batches: Iterator[pa.RecordBatch], encoding: TextEncoding, columns: list[str]
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
@@ -113,6 +113,6 @@ def _ids(
                 "length": pa.array(length, pa.int32()),
                 "num_tokens": pa.array(num_tokens, pa.int32()),
                 "unknown": pa.array((ids == 1).sum(axis=1), pa.int32()),
-                **{name: batch.column(name) for name in kept},
+                **{name: batch.column(name) for name in columns},
             }
         )

@@ -45,8 +45,8 @@ def test_every_split_has_its_file_and_every_row_is_in_one(name: str) -> None:
 
 
 def test_only_the_owner_may_look(name: str) -> None:
-    (shards,) = write(name, batch(("train", b"a")))
-    assert Path(str(shards["path"])).parent.stat().st_mode & 0o077 == 0
+    (shard,) = write(name, batch(("train", b"a")))
+    assert Path(str(shard["path"])).parent.stat().st_mode & 0o077 == 0
 
 
 def test_a_task_without_rows_says_nothing(name: str) -> None:
@@ -61,8 +61,8 @@ def test_a_large_split_is_cut_into_files(name: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_folder_that_all_see_belongs_to_no_host(tmp_path: Path) -> None:
-    (shards,) = write(str(tmp_path / "rows"), batch(("train", b"a")), shared=True)
-    assert shards["host"] == "" and str(shards["path"]).startswith(str(tmp_path))
+    (shard,) = write(str(tmp_path / "rows"), batch(("train", b"a")), shared=True)
+    assert shard["host"] == "" and str(shard["path"]).startswith(str(tmp_path))
 
 
 def test_more_than_a_part_of_the_free_memory_goes_to_disk(name: str) -> None:

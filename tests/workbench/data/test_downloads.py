@@ -96,7 +96,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_files_arrive_whole_once_and_are_told_of(name: str, server: Server) -> None:
+def test_files_arrive_whole_and_once_and_are_reported(name: str, server: Server) -> None:
     reports: list[tuple[int, int]] = []
     folder = downloads.fetch(name, lambda done, size: reports.append((done, size)))
     assert (folder / "images").read_bytes() == BODY
@@ -177,7 +177,7 @@ def test_the_name_of_a_set_is_a_path(name: str, server: Server, tmp_path: Path) 
         find_path("smal", "a folder")
 
 
-def test_progress_is_told_in_tenths(name: str, server: Server) -> None:
+def test_progress_is_reported_in_tenths(name: str, server: Server) -> None:
     class Watching(Progress):
         def __init__(self) -> None:
             self.lines: list[str] = []

@@ -130,7 +130,7 @@ def test_a_word_of_the_test_rows_alone_is_unknown(spark: SparkSession, tmp_path:
 @pytest.mark.cluster
 def test_what_spark_counts_is_what_the_encoder_reads(spark: SparkSession) -> None:
     """Java's tokenizer and Python's, on what they could disagree about."""
-    from workbench.data.vocabulary import _tokens
+    from workbench.data.vocabulary import _split_tokens
 
     frame = spark.createDataFrame([(text,) for text in NASTY], "text string")
     for kind in ("words", "characters"):
@@ -139,7 +139,7 @@ def test_what_spark_counts_is_what_the_encoder_reads(spark: SparkSession) -> Non
                 tokenizer=kind, lowercase=lowercase, max_length=9, vocabulary=(PADDING, UNKNOWN)
             )
             ours = Counter(t for tokens in tokenizer(encoding)(NASTY) for t in tokens)
-            theirs = Counter(row["token"] for row in _tokens(frame, encoding).collect())
+            theirs = Counter(row["token"] for row in _split_tokens(frame, encoding).collect())
             assert theirs == ours, kind
 
 
