@@ -1,18 +1,18 @@
-"""What can go wrong, as one tree: catch `WorkbenchError` for all of it."""
+"""All errors of the workbench, below `WorkbenchError`."""
 
 from __future__ import annotations
 
 import sys
 
 INTERRUPTED = 130
-"""Exit code of what Ctrl-C has ended."""
+"""Exit code after Ctrl-C."""
 
 
 class WorkbenchError(Exception):
-    """Something a person can act on. The message names the value, the rule and the way out."""
+    """An error that a person can act on. The message names the value, the rule and the way out."""
 
     exit_code = 1
-    """What the command line exits with."""
+    """Exit code of the command line."""
 
 
 class DataError(WorkbenchError):
@@ -22,7 +22,7 @@ class DataError(WorkbenchError):
 
 
 class ClusterError(WorkbenchError):
-    """Java, Ray or Spark cannot be started, reached, or has too little to give."""
+    """Java, Ray or Spark cannot be started or reached, or has too few resources."""
 
     exit_code = 4
 
@@ -34,10 +34,10 @@ class TrainingError(WorkbenchError):
 
 
 def exit_code(error: Exception) -> int:
-    """The exit code of an error; 1 for one that nobody foresaw."""
+    """The exit code of an error; 1 for an unexpected one."""
     if isinstance(error, WorkbenchError):
         return error.exit_code
-    # Looked up, not imported: a class that was never loaded has raised nothing.
+    # Looked up, not imported: a class that is not loaded cannot have been raised.
     if _is(error, "nets.errors", "ConfigError"):
         return 2
     if _is(error, "nets.errors", "DivergedError"):
@@ -57,10 +57,10 @@ def _is(error: Exception, module: str, name: str) -> bool:
 def too_many_deaths(
     what: str, deaths: int, allowed: int, error: Exception, advice: str = ""
 ) -> TrainingError:
-    """What a training ends with whose process died more often than it may.
+    """The error of a training whose process died more often than `allowed`.
 
     Args:
-        advice: whole sentences, each with a blank behind it.
+        advice: whole sentences, each followed by a space.
     """
     times = f"{deaths} time{'s' * (deaths > 1)}"
     return TrainingError(

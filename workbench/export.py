@@ -1,4 +1,4 @@
-"""A run's model as plain files: they load with no Ray, Spark or MLflow."""
+"""Writes a run's model as plain files, which load without Ray, Spark or MLflow."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from workbench.errors import WorkbenchError
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What was written."""
+    """The files of an export."""
 
     run_id: str
-    """The run whose model it is: of a sweep, its best trial."""
+    """The run that the model is from; of a sweep, its best trial."""
     files: list[str]
     """Names below the folder."""
 
@@ -26,11 +26,11 @@ class Exported:
 def export(reader: Reader, run: Run, directory: Path, *, onnx: bool = False) -> Exported:
     """Write model.safetensors, model.json, experiment.json and, on demand, model.onnx.
 
-    The folder appears whole or not at all.
+    The folder appears complete or not at all.
 
     Raises:
         WorkbenchError: the folder has files already.
-        ArtifactError: the run has kept no model.
+        ArtifactError: the run has no model.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise WorkbenchError(
@@ -52,7 +52,7 @@ def export(reader: Reader, run: Run, directory: Path, *, onnx: bool = False) -> 
         for name in (*model_files, "experiment.json"):
             file = reader.download(run.run_id, name, Path(folder))
             shutil.move(file, target / PurePosixPath(name).name)
-        net = nets.load(target)  # what is handed out has been read back
+        net = nets.load(target)  # a model that cannot be read is not handed out
         if onnx:
             nets.to_onnx(net, target / "model.onnx")
         if directory.exists():

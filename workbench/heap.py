@@ -1,8 +1,8 @@
-"""What the C library does with memory that is freed.
+"""Settings for memory that the C library frees.
 
-As it comes, glibc gives large blocks back to the system at once, and every step of a training faults
-the same pages in again: half of the time in which a CNN scores pictures (docs/PERFORMANCE.md).
-Other C libraries are left alone.
+By default glibc returns large blocks to the system at once, and every step of a training has to get
+the same pages again: half of the time in which a CNN scores pictures (docs/PERFORMANCE.md). Other C
+libraries are not changed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt(3)
 
 
 def keep_freed_memory(at_most: int = 2**31 - 1) -> None:
-    """Have this process keep what it frees, for its next step.
+    """Make this process keep memory that it frees, for its next step.
 
     Args:
         at_most: bytes at the end of the heap, and of a block that comes from it.
@@ -25,7 +25,7 @@ def keep_freed_memory(at_most: int = 2**31 - 1) -> None:
 
 
 def release_freed_memory() -> None:
-    """Give all that is freed back to the system."""
+    """Return all freed memory to the system."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)

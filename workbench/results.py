@@ -1,4 +1,4 @@
-"""What a training and a sweep come to: plain values that any process can hold or pass on as JSON."""
+"""Results of trainings and sweeps: plain values that can be sent to any process as JSON."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class TrainResult:
     best_epoch: int
     """The epoch whose weights were kept."""
     metrics: dict[str, float]
-    """Those of the best epoch, and test/... of its weights."""
+    """Metrics of the best epoch; test/... was measured with its weights."""
 
 
 @dataclass(kw_only=True)
 class TrialResult:
-    """One trial, as far as it got."""
+    """One trial, finished or not."""
 
     number: int
-    """From 1, in the order of their starts."""
+    """From 1, in the order of the starts."""
     run_id: str
     """Its run in MLflow."""
     settings: Settings
@@ -51,7 +51,7 @@ class TrialResult:
     that `cluster.storage` lies in."""
 
     def news(self, total: int, metric: str) -> TrialNews:
-        """As a `Progress` is told of it: one of `total`, ranked by the sweep's `metric`."""
+        """The event for a `Progress`: one of `total` trials, ranked by the sweep's `metric`."""
         best = {} if self.value is None else {metric: self.value}
         metrics = best | {"epoch": float(self.epochs)}
         return TrialNews(self.number, total, self.status, self.settings, metrics)
@@ -66,14 +66,14 @@ class Configuration:
     trials: list[TrialResult]
     """One for each fold."""
     mean: float | None
-    """Of the sweep's metric over the folds; None: a fold came to no result."""
+    """Mean of the sweep's metric over the folds; None: a fold has no result."""
     deviation: float | None
     """Standard deviation over the folds (divided by folds - 1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """A sweep that ended, or was ended."""
+    """A sweep that finished or was stopped."""
 
     run_id: str
     """The sweep's run in MLflow; the trials' runs are its children."""
@@ -86,7 +86,7 @@ class SweepResult:
 
     @property
     def best(self) -> TrialResult:
-        """The winner."""
+        """The best trial."""
         return self.trials[0]
 
     @classmethod

@@ -44,19 +44,43 @@ class Postgres:
         if self._user:
             shutil.chown(folder, self._user["user"])
         subprocess.run(
-            [found / "initdb", "--pgdata", folder / "data", "--auth=trust", "--username=workbench",
-             "--locale=C.UTF-8", "--encoding=UTF8", "--no-sync"],
-            check=True, cwd=folder, stdout=subprocess.DEVNULL, **self._user,
-        )  # fmt: skip
+            [
+                found / "initdb",
+                "--pgdata",
+                folder / "data",
+                "--auth=trust",
+                "--username=workbench",
+                "--locale=C.UTF-8",
+                "--encoding=UTF8",
+                "--no-sync",
+            ],
+            check=True,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            **self._user,
+        )
 
     def start(self) -> None:
         """Start it and return when it answers."""
         with (self.folder / "postgres.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder,
-                 "-h", "127.0.0.1", "-p", str(self.port), "-F"],
-                cwd=self.folder, stdout=log, stderr=log, **self._user,
-            )  # fmt: skip
+                [
+                    self._programs / "postgres",
+                    "-D",
+                    self.folder / "data",
+                    "-k",
+                    self.folder,
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                    "-F",
+                ],
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                **self._user,
+            )
         deadline = time.monotonic() + _START_S
         while not self._answers():
             assert self._process.poll() is None, (self.folder / "postgres.log").read_text()[-3000:]

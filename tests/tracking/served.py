@@ -29,9 +29,13 @@ class Server:
         """Start it and return when it answers."""
         arguments = ["--host", "127.0.0.1", "--port", str(self.port)]
         stores = [
-            "--workers", str(self.workers), "--backend-store-uri", self.store,
-            "--artifacts-destination", str(self.folder / "artifacts"),
-        ]  # fmt: skip
+            "--workers",
+            str(self.workers),
+            "--backend-store-uri",
+            self.store,
+            "--artifacts-destination",
+            str(self.folder / "artifacts"),
+        ]
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mlflow", "server", *arguments, *stores],

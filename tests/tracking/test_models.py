@@ -92,8 +92,11 @@ def test_recording_loads_no_torch_and_writes_only_where_it_should(tmp_path: Path
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
-        cwd=tmp_path / "here", capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path / "here",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.stdout, done.stderr) == ("[]\n", "")
     assert list((tmp_path / "here").iterdir()) == []
     assert not list((tmp_path / "model").rglob("*.pkl"))

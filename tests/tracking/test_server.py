@@ -80,9 +80,14 @@ def outage(server: Server) -> Outage:
     impatient.finish(impatient_run)
     impatient.close()
     return Outage(
-        run_id, recording_s, impatient_run,
-        too_long.value, at_start.value, at_start_s, checked.value,
-    )  # fmt: skip
+        run_id,
+        recording_s,
+        impatient_run,
+        too_long.value,
+        at_start.value,
+        at_start_s,
+        checked.value,
+    )
 
 
 def test_everything_arrives_once_and_in_order(server: Server, outage: Outage) -> None:

@@ -70,8 +70,10 @@ def test_a_store_is_made_whole_by_whoever_is_first(tmp_path: Path) -> None:
     assert len(Reader(uri).runs()) == 3
     assert check(uri) == f"{uri} (3 experiments)"  # MLflow's own Default is one
     assert {p.name for p in (tmp_path / "new").iterdir()} <= {
-        "mlflow.db", "mlflow.db-wal", "mlflow.db-shm",
-    }  # fmt: skip
+        "mlflow.db",
+        "mlflow.db-wal",
+        "mlflow.db-shm",
+    }
 
 
 def test_reading_goes_on_while_a_writer_holds_the_database(uri: str, tmp_path: Path) -> None:

@@ -17,12 +17,27 @@ from tracking.served import ServedTable
 
 RUNS: dict[str, tuple[str, dict[str, list[float]], dict[str, str], dict[str, str]]] = {
     # name: experiment, metric to values by step, parameters, tags
-    "a": ("one", {"acc": [0.1, 0.9], "loss": [2.0]}, {"net.act": "relu", "lr": "0.01"}, {"workbench.kind": "train"}),
-    "b": ("one", {"acc": [0.5, 0.7]}, {"net.act": "tanh", "lr": "0.1"}, {"workbench.kind": "train"}),
-    "c": ("two", {"acc": [math.nan]}, {"net.act": "Relu", "lr": "9e-4"}, {"workbench.kind": "sweep"}),
+    "a": (
+        "one",
+        {"acc": [0.1, 0.9], "loss": [2.0]},
+        {"net.act": "relu", "lr": "0.01"},
+        {"workbench.kind": "train"},
+    ),
+    "b": (
+        "one",
+        {"acc": [0.5, 0.7]},
+        {"net.act": "tanh", "lr": "0.1"},
+        {"workbench.kind": "train"},
+    ),
+    "c": (
+        "two",
+        {"acc": [math.nan]},
+        {"net.act": "Relu", "lr": "9e-4"},
+        {"workbench.kind": "sweep"},
+    ),
     "d": ("two", {}, {"odd": "1_000"}, {"workbench.kind": "trial", "note": "50% off_"}),
     "e": ("two", {"acc": [0.8]}, {"net.act": "elu", "lr": "1.0", "odd": "2"}, {}),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(
@@ -123,7 +138,7 @@ def test_a_row_is_the_whole_run(table: Table, store: tuple[str, dict[str, str]])
         (Query(text="params.lr = '0.1' and metrics.acc > 0", kinds=("train",)), "b"),
         (Query(deleted=True), ""),
     ],
-)  # fmt: skip
+)
 def test_order_and_filters(table: Table, query: Query, found: str) -> None:
     listed = names(table, query)
     if query.order == "acc":  # those without a value come last, in any order
@@ -154,8 +169,15 @@ def test_deleted_runs_are_a_table_of_their_own(
 
 @pytest.mark.parametrize(
     "text",
-    ["acc above 1", "metrics.acc > 'x'", "params.lr > 3", "nonsense.x = 1", "metrics.acc", "'; drop table runs; --"],
-)  # fmt: skip
+    [
+        "acc above 1",
+        "metrics.acc > 'x'",
+        "params.lr > 3",
+        "nonsense.x = 1",
+        "metrics.acc",
+        "'; drop table runs; --",
+    ],
+)
 def test_a_filter_that_means_nothing_is_refused(table: Table, text: str) -> None:
     with pytest.raises(QueryError, match="does not understand"):
         table.page(Query(text=text))

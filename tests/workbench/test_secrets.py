@@ -1,4 +1,4 @@
-"""Nothing of a run is executed, and no password is shown or recorded."""
+"""No file of a run is executed, and no password is shown or recorded."""
 
 from __future__ import annotations
 
@@ -53,32 +53,35 @@ def test_a_malicious_checkpoint_is_refused_and_not_run(which: str, tmp_path: Pat
 
 
 def test_a_run_records_no_password(tmp_path: Path) -> None:
-    told = override(
+    experiment = override(
         digits(), {"data.source": {"kind": "text", "path": "https://me:s3cret@host/x.csv"}}
     )
-    assert "s3cret" in json.dumps(to_dict(told))
+    assert "s3cret" in json.dumps(to_dict(experiment))
     recorder = MlflowRecorder(f"sqlite:///{tmp_path}/mlflow.db")
     run_id = recorder.start(
-        told.name, "run", params=provenance.params(told), tags=provenance.tags(told, "train", "0")
+        experiment.name,
+        "run",
+        params=provenance.params(experiment),
+        tags=provenance.tags(experiment, "train", "0"),
     )
-    recorder.artifact_dict(run_id, "experiment.json", provenance.without_passwords(to_dict(told)))
+    recorder.artifact_dict(
+        run_id, "experiment.json", provenance.without_passwords(to_dict(experiment))
+    )
     recorder.finish(run_id)
     recorder.close()
     run = Reader(f"sqlite:///{tmp_path}/mlflow.db").run(run_id)
     assert run.params["data.source.path"] == "https://me:***@host/x.csv"
-    held = [p for p in tmp_path.rglob("*") if p.is_file() and b"s3cret" in p.read_bytes()]
-    assert not held
+    leaks = [p for p in tmp_path.rglob("*") if p.is_file() and b"s3cret" in p.read_bytes()]
+    assert not leaks
 
 
 @pytest.mark.parametrize(
     "command", [["doctor"], ["runs"], ["runs", "--debug"], ["train", "--help"]]
 )
 def test_a_command_shows_no_password(command: list[str], tmp_path: Path) -> None:
-    reply = subprocess.run(
-        [sys.executable, "-m", "workbench", *command],
-        env=os.environ | {"MLFLOW_TRACKING_URI": STORE, "WORKBENCH_HOME": str(tmp_path)},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    arguments = [sys.executable, "-m", "workbench", *command]
+    env = os.environ | {"MLFLOW_TRACKING_URI": STORE, "WORKBENCH_HOME": str(tmp_path)}
+    reply = subprocess.run(arguments, env=env, capture_output=True, text=True, timeout=120)
     assert reply.stdout or reply.stderr
     assert "s3cret" not in reply.stdout + reply.stderr
     if command[0] == "runs":
@@ -86,7 +89,7 @@ def test_a_command_shows_no_password(command: list[str], tmp_path: Path) -> None
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and "s3cret" in p.read_text()]
 
 
-def test_an_unforeseen_error_is_logged_without_its_password(
+def test_an_unexpected_error_is_logged_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Convolutional and recurrent nets and autoencoders as Spark ML's estimators.
+"""Convolutional and recurrent nets and autoencoders as estimators of Spark ML.
 
 CNNClassifier(layers=[32, 64, 10], featuresCol="image").fit(train).transform(test)
 """

@@ -1,4 +1,4 @@
-"""The estimators: each says which net its parameters mean; everything else they share."""
+"""The estimators. Each one builds its net from the parameters; the rest is shared."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nets.training import TrainingConfig
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import DataFrameSource
 from workbench.experiments.experiment import Experiment
+from workbench.ml.canonical import to_canonical
 from workbench.ml.models import AutoencoderModel, ClassificationModel, NetModel, RegressionModel
 from workbench.ml.params import (
     ClassParams,
@@ -27,7 +28,6 @@ from workbench.ml.params import (
     RecurrentParams,
     TrainingParams,
 )
-from workbench.ml.tables import table_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -47,19 +47,17 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
         raise NotImplementedError
 
     def _fit(self, dataset: DataFrame) -> NetModel:
-        from workbench.ml.fitting import (
-            fit_net,  # Ray, MLflow and torch: transforming needs neither
-        )
+        # Loads Ray, MLflow and torch, which transform does not need.
+        from workbench.ml.fitting import fit_net
 
-        table = table_of(dataset, self, self._task, sequences=self._sequences)
-        experiment = self._experiment(table.num_outputs, table.plan)
-        trained = fit_net(experiment, table, dataset.sparkSession)
-        return self._copyValues(self._model())._set_net(
-            trained.model, trained.run_id, trained.metrics
-        )
+        canonical = to_canonical(dataset, self, self._task, sequences=self._sequences)
+        experiment = self._experiment(canonical.num_outputs, canonical.plan)
+        trained = fit_net(experiment, canonical, dataset.sparkSession)
+        model = self._copyValues(self._model())
+        return model._set_net(trained.model, trained.run_id, trained.metrics)
 
     def _experiment(self, num_outputs: int, plan: int | None) -> Experiment:
-        """What is trained and recorded.
+        """The experiment to train and record.
 
         Raises:
             ConfigError: a parameter breaks a rule.
@@ -93,10 +91,10 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
         return override(experiment, self.getOrDefault("settings"))
 
     def _widths(self, num_outputs: int) -> tuple[int, ...]:
-        """`layers` without the last, where that is the number of outputs.
+        """`layers` without the last one if that is the number of outputs.
 
         Raises:
-            ConfigError: there is none.
+            ConfigError: no layer is left.
         """
         widths = tuple(self.getOrDefault("layers"))
         if len(widths) > 1 and widths[-1] == num_outputs:
@@ -107,7 +105,7 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
 
 
 class Convolutional(NetEstimator, ConvolutionParams):
-    """What CNNClassifier and CNNRegressor share: `layers` are the channels of the blocks."""
+    """Base of CNNClassifier and CNNRegressor: `layers` are the channels of the blocks."""
 
     def _net(self, num_outputs: int) -> CNNConfig:
         return CNNConfig(
@@ -120,7 +118,7 @@ class Convolutional(NetEstimator, ConvolutionParams):
 
 
 class Recurrent(NetEstimator, RecurrentParams):
-    """What RNNClassifier and RNNRegressor share: `layers` are the units of the recurrent layers."""
+    """Base of RNNClassifier and RNNRegressor: `layers` are the units of the recurrent layers."""
 
     _sequences = True
 
@@ -128,7 +126,7 @@ class Recurrent(NetEstimator, RecurrentParams):
         widths = self._widths(num_outputs)
         if len(set(widths)) > 1:
             raise ConfigError(
-                f"recurrent layers all have as many units, got layers {list(widths)} for "
+                f"all recurrent layers must have the same number of units, got layers {list(widths)} for "
                 f"{num_outputs} outputs. Repeat one width, such as {[widths[0]] * len(widths)}; hidden "
                 "dense layers go to denseLayers."
             )
@@ -150,8 +148,8 @@ class CNNClassifier(Convolutional, ClassParams, LabelParams):
 
     `CNNClassifier(layers=[32, 64, 10], featuresCol="image").fit(train).transform(test)`
 
-    Text, booleans and numbers are classes. Where all classes are numbers, predictions are these
-    numbers; else they are the class's index in alphabetical order, as `StringIndexer`'s alphabetAsc.
+    Labels can be text, booleans or numbers. If all classes are numbers, predictions are these
+    numbers; else the index of the class in alphabetical order, as `StringIndexer`'s alphabetAsc.
     """
 
     _task = Task.CLASSES
@@ -174,7 +172,7 @@ class RNNClassifier(Recurrent, ClassParams, LabelParams):
 
     `RNNClassifier(layers=[64, 2], cell="gru", featuresCol="text").fit(train).transform(test)`
 
-    Predictions are as `CNNClassifier`'s.
+    Predictions are the same as for `CNNClassifier`.
     """
 
     _task = Task.CLASSES

@@ -1,4 +1,4 @@
-"""From an experiment and a table to a trained net, by the way that every training goes."""
+"""Trains a net for an estimator, in the same way as `workbench train`."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class FittedNet:
-    """What a training left."""
+    """The result of a fit."""
 
     run_id: str
-    """Its run in MLflow."""
+    """The run in MLflow."""
     metrics: Mapping[str, float]
-    """Of the best epoch."""
+    """Metrics of the best epoch."""
     model: Model
 
 
 def fit_net(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSession) -> FittedNet:
-    """Train, record, and read back what was recorded.
+    """Train and record a net, then read the recorded net.
 
     Raises:
         DataError, ClusterError, TrainingError, ConfigError: as `workbench.training.train`.
@@ -50,7 +50,7 @@ def fit_net(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSessi
             result = train(experiment, session=session, prepared=prepared)
         finally:
             for fingerprint in set(session.prepared) - before:
-                del session.prepared[fingerprint]  # a fit's data is not asked for again
+                del session.prepared[fingerprint]  # nobody uses the data of a fit again
         reader = Reader()
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "model"

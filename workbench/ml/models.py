@@ -1,4 +1,4 @@
-"""Trained nets as Spark ML's models: they transform, are saved and loaded; no Ray, no MLflow."""
+"""Trained nets as models of Spark ML: transform, save, load. Needs no Ray and no MLflow."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nets.net import Net
 
 _FOLDER = "net"
-"""Of a saved model: the net's files, as `nets.save` writes them."""
+"""Folder in a saved model with the files that `nets.save` writes."""
 
 
 class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
@@ -40,14 +40,14 @@ class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
         self.runId: str | None = None
         """The run in MLflow that trained it."""
         self.metrics: dict[str, float] = {}
-        """Of the best epoch."""
+        """Metrics of the best epoch."""
 
     @property
     def model(self) -> Model:
-        """The net's files and what they say.
+        """The net's files and description.
 
         Raises:
-            ModelFileError: it was made by hand: only `fit` and `load` give one with a net.
+            ModelFileError: this object was constructed directly; only `fit` and `load` set a net.
         """
         if self._model is None:
             raise ModelFileError(
@@ -58,7 +58,7 @@ class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """Class names, in the order of the probabilities; None where the net gives values."""
+        """Class names, in the order of the probabilities; None where the net predicts values."""
         return self.model.labels
 
     def net(self) -> Net:
@@ -89,7 +89,7 @@ class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
             return answers.where(reason.isNull())
         if invalid == "error":
             message = F.concat(F.lit("A row cannot be read (handleInvalid is error): "), reason)
-            # A filter, which is evaluated whichever columns are asked for.
+            # As a filter, because Spark evaluates it even if the reason is not selected.
             fails = F.raise_error(message).cast("boolean")
             return answers.where(F.when(reason.isNull(), True).otherwise(fails))
         return answers
@@ -147,7 +147,7 @@ class AutoencoderModel(NetModel, CodeParams):
 
 
 class NetWriter(MLWriter):
-    """Spark's metadata, and the net's two files beside it; safetensors and JSON, nothing pickled."""
+    """Writes Spark's metadata and the net's two files: safetensors and JSON, no pickle."""
 
     def __init__(self, instance: NetModel) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class NetWriter(MLWriter):
 
 
 class NetReader(MLReader[NetModel]):
-    """Reads what NetWriter wrote."""
+    """Reads the files of NetWriter."""
 
     def __init__(self, cls: type[NetModel]) -> None:
         super().__init__()

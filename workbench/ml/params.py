@@ -1,4 +1,4 @@
-"""The parameters of the estimators and their models, by Spark ML's names where it has one."""
+"""Parameters of the estimators and models, with Spark ML's names where it has them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from workbench import spark_private
 
 
 def param(name: str, doc: str, converter: Any = None) -> Any:
-    """A parameter of the class it is assigned in."""
+    """A parameter, to be assigned to a name in a class's body."""
     return Param(spark_private.no_owner(), name, doc, typeConverter=converter)
 
 
@@ -43,7 +43,7 @@ class Keywords(Params):
     """Parameters as keyword arguments, of the constructor and of `setParams`."""
 
     DEFAULTS: ClassVar[dict[str, Any]] = {}
-    """Values of a class's own parameters; those of subclasses win."""
+    """Default values; those of subclasses take precedence."""
 
     def __init__(self, **params: Any) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Keywords(Params):
         self.setParams(**params)
 
     def __init_subclass__(cls) -> None:
-        """A setter and a getter for each parameter, as Spark ML's own classes have them."""
+        """Add a setter and a getter for each parameter, as in Spark ML's own classes."""
         super().__init_subclass__()
         for name in [n for n in dir(cls) if isinstance(getattr(cls, n, None), Param)]:
             title = name[0].upper() + name[1:]
@@ -61,10 +61,10 @@ class Keywords(Params):
                     setattr(cls, verb + title, method)
 
     def setParams(self, **params: Any) -> Any:
-        """Set several at once; None leaves one as it is.
+        """Set several parameters; None changes nothing.
 
         Raises:
-            ConfigError: there is no such parameter, or a value has the wrong type.
+            ConfigError: a parameter does not exist, or a value has the wrong type.
         """
         names = [p.name for p in self.params]
         for name, value in params.items():
@@ -80,7 +80,7 @@ class Keywords(Params):
 
 
 class ScoringParams(Keywords, HasFeaturesCol, HasPredictionCol, HasHandleInvalid):
-    """What a model needs to transform."""
+    """Parameters that all models have."""
 
     lengthCol = param(
         "lengthCol",
@@ -103,7 +103,7 @@ class ScoringParams(Keywords, HasFeaturesCol, HasPredictionCol, HasHandleInvalid
 
 
 class ClassParams(ScoringParams, HasProbabilityCol, HasRawPredictionCol):
-    """What a model that tells classes apart adds."""
+    """More parameters of models for classes."""
 
     predictedLabelCol = param(
         "predictedLabelCol", "column for the class's name", TypeConverters.toString
@@ -117,14 +117,12 @@ class ClassParams(ScoringParams, HasProbabilityCol, HasRawPredictionCol):
 
 
 class CodeParams(ScoringParams):
-    """What an autoencoder's model adds."""
+    """More parameters of autoencoders."""
 
-    codeCol = param(
-        "codeCol", "column for what a sample is squeezed into, a vector", TypeConverters.toString
-    )
+    codeCol = param("codeCol", "column for the code of a sample, a vector", TypeConverters.toString)
     errorCol = param(
         "errorCol",
-        "column for the mean squared difference of the prepared sample and what is drawn of it",
+        "column for the mean squared difference of the prepared sample and its reconstruction",
         TypeConverters.toString,
     )
 
@@ -144,12 +142,12 @@ class TrainingParams(
     HasWeightCol,
     HasValidationIndicatorCol,
 ):
-    """What every estimator has."""
+    """Parameters that all estimators have."""
 
     layers = param(
         "layers",
         "convolution: channels of the blocks; recurrent: units of the layers; either may end with the "
-        "number of classes (values), which is no layer of its own; autoencoder: widths of the hidden "
+        "number of classes (values), which is not an extra layer; autoencoder: widths of the hidden "
         "layers, then the size of the code",
         TypeConverters.toListInt,
     )
@@ -172,22 +170,22 @@ class TrainingParams(
     )
     validationFraction = param(
         "validationFraction",
-        "share of the rows held out to choose the best epoch by; not used with validationIndicatorCol",
+        "share of the rows that is held out to find the best epoch; ignored with validationIndicatorCol",
         TypeConverters.toFloat,
     )
     keyCol = param(
         "keyCol",
-        "column that names rows and decides which are held out; not set: a hash of the row",
+        "column that identifies rows and decides which are held out; not set: a hash of the row",
         TypeConverters.toString,
     )
     experiment = param(
         "experiment",
-        "name of the MLflow experiment it is recorded under; not set: the estimator's class",
+        "name of the MLflow experiment of the runs; not set: the name of the estimator's class",
         TypeConverters.toString,
     )
     settings = param(
         "settings",
-        "any other setting by its path, as {'net.batch_norm': False, 'cluster.num_workers': 2}",
+        "any other setting by its path, such as {'net.batch_norm': False, 'cluster.num_workers': 2}",
     )
 
     DEFAULTS: ClassVar[dict[str, Any]] = {
@@ -205,7 +203,7 @@ class TrainingParams(
 
 
 class LabelParams(TrainingParams, HasLabelCol):
-    """What estimators have that learn a label."""
+    """More parameters of estimators that learn a label."""
 
     DEFAULTS: ClassVar[dict[str, Any]] = {
         "labelCol": "label",
@@ -221,13 +219,15 @@ class TextParams(TrainingParams):
         TypeConverters.toString,
     )
     lowercase = param("lowercase", "put text in lower case first", TypeConverters.toBoolean)
-    maxLength = param("maxLength", "tokens kept of a text, its first ones", TypeConverters.toInt)
+    maxLength = param(
+        "maxLength", "tokens of a text that are used: the first ones", TypeConverters.toInt
+    )
     vocabularySize = param(
         "vocabularySize",
-        "ids at most: padding, unknown and the most frequent tokens of the training rows",
+        "largest number of ids: padding, unknown and the most frequent tokens of the training rows",
         TypeConverters.toInt,
     )
-    embedding = param("embedding", "numbers that stand for a token", TypeConverters.toInt)
+    embedding = param("embedding", "size of a token's embedding", TypeConverters.toInt)
 
     DEFAULTS: ClassVar[dict[str, Any]] = {
         "tokenizer": "words",
@@ -239,7 +239,7 @@ class TextParams(TrainingParams):
 
 
 class ConvolutionParams(TextParams):
-    """What the convolutional estimators have of their own."""
+    """Defaults of the convolutional estimators."""
 
     DEFAULTS: ClassVar[dict[str, Any]] = {
         "layers": [16, 32],
@@ -248,7 +248,7 @@ class ConvolutionParams(TextParams):
 
 
 class RecurrentParams(TextParams):
-    """What the recurrent estimators have of their own."""
+    """More parameters of the recurrent estimators."""
 
     cell = param("cell", "rnn, lstm or gru", TypeConverters.toString)
     bidirectional = param(

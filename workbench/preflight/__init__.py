@@ -1,4 +1,4 @@
-"""What can be known before anything starts: the machine, the memory an experiment takes, the source."""
+"""Checks before anything starts: the machine, the memory of an experiment, the source."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What an experiment takes of memory and of the cluster, reckoned before anything starts.
+"""Estimates the memory and cluster resources of an experiment before anything starts.
 
-Bytes of samples and parameters are exact where the source says how many rows it has without Spark.
-Activations are the outputs of all layers and their gradients, which is what a framework keeps for
-the backward pass and no more; what processes take besides is a round figure.
+Bytes of samples and parameters are exact where the source can count its rows without Spark.
+Activations are the outputs of all layers and their gradients: the least that the backward pass
+needs. The memory of the processes themselves is a rounded figure.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from workbench.experiments.experiment import Experiment
 
 _FLOAT = 4
 _STATES = {"sgd": 1, "adam": 2, "adamw": 2, "adagrad": 1, "rmsprop": 2}
-"""Values an optimizer keeps for each parameter."""
+"""Values that an optimizer keeps per parameter."""
 _PROCESS = 500 * 2**20
-"""A training process before it has data: Python, torch, Ray."""
+"""Bytes of a training process without data: Python, torch, Ray."""
 _SERVICES = 2 * 2**30
-"""The driver, its JVM and Ray's own processes."""
+"""Bytes of the driver, its JVM and Ray's own processes."""
 _HEAP_PER_TASK = 64 * 2**20
 """A piece of at most 16 MB on its way from Spark to Ray, and its copies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What there is: of a cluster that is joined only what its settings say."""
+    """Resources of this machine, or of a cluster as far as its settings state them."""
 
     cpus: float
     gpus: float
@@ -50,7 +50,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Bytes by part; None: not known before the data is read."""
+    """Bytes by part. None: unknown until the data is read."""
 
     experiment: str
     where: str
@@ -58,32 +58,32 @@ class Plan:
     row_bytes: int | None
     data_bytes: int | None
     data: str
-    """resident, or streamed, and where; or why that is not known."""
+    """Whether the data is resident or streamed, and where; or why that is unknown."""
     parameters: int | None
     weights_bytes: int | None
     optimizer_bytes: int | None
     """The optimizer's own values, the gradients and the copy of the best weights."""
     activations_bytes: int | None
-    """Of one batch on one worker, the largest batch of a sweep."""
+    """For one batch on one worker; of a sweep the largest batch."""
     batch_size: int
     worker_bytes: int
     executor_bytes: int
     workers: int
     executors: int
     trials_at_once: int | None
-    """None: the cluster's size is not known here."""
+    """None: the size of the cluster is unknown."""
     total_bytes: int
-    """Of everything at once, on this machine."""
+    """Everything together, on this machine."""
     problems: list[str]
-    """What will not fit, each with the way out."""
+    """What does not fit, each with a way out."""
     notes: list[str]
 
 
 def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
-    """Reckon what an experiment takes; starts and reads nothing large.
+    """Estimate what an experiment needs. Starts nothing and reads nothing large.
 
     Args:
-        machine: what there is; None: this machine, or of a cluster what its settings say.
+        machine: its resources; None: those of this machine or, with a cluster, of its settings.
 
     Raises:
         ConfigError: the net does not fit the data's shape.
@@ -111,18 +111,30 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
     if machine is not None:
         problems += _problems(experiment, machine, total, device_bytes if on_gpu else 0, shared)
     return Plan(
-        experiment=experiment.name, where=cluster.location, rows=size.rows,
-        row_bytes=None if size.spec is None else size.spec.num_bytes, data_bytes=data_bytes,
-        data=_residence(data_bytes, resident, on_gpu), parameters=net["parameters"],
-        weights_bytes=net["weights"], optimizer_bytes=net["optimizer"],
-        activations_bytes=net["activations"], batch_size=batch, worker_bytes=worker + (device_bytes if on_gpu else 0),
-        executor_bytes=executor, workers=cluster.num_workers, executors=cluster.num_executors,
-        trials_at_once=trials, total_bytes=total, problems=problems, notes=size.notes,
-    )  # fmt: skip
+        experiment=experiment.name,
+        where=cluster.location,
+        rows=size.rows,
+        row_bytes=None if size.spec is None else size.spec.num_bytes,
+        data_bytes=data_bytes,
+        data=_residence(data_bytes, resident, on_gpu),
+        parameters=net["parameters"],
+        weights_bytes=net["weights"],
+        optimizer_bytes=net["optimizer"],
+        activations_bytes=net["activations"],
+        batch_size=batch,
+        worker_bytes=worker + (device_bytes if on_gpu else 0),
+        executor_bytes=executor,
+        workers=cluster.num_workers,
+        executors=cluster.num_executors,
+        trials_at_once=trials,
+        total_bytes=total,
+        problems=problems,
+        notes=size.notes,
+    )
 
 
 def this_machine(cluster: ClusterConfig) -> Machine:
-    """CPUs, GPUs and memory as they are now; Ray is told of CPUs for idle executors besides."""
+    """CPUs, GPUs and free memory now. Ray gets extra CPUs for the idle executors."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     sizes = [torch.cuda.get_device_properties(i).total_memory for i in range(gpus)]
     return Machine(
@@ -134,7 +146,7 @@ def this_machine(cluster: ClusterConfig) -> Machine:
 
 
 def spark_nodes(cluster: ClusterConfig) -> Machine | None:
-    """The Ray nodes that are asked of a Spark cluster, together; None where their size is not stated."""
+    """All Ray nodes requested from a Spark cluster together; None: their size is not stated."""
     spark = cluster.spark
     if cluster.topology != "spark" or spark.cpus_per_node is None:
         return None
@@ -148,7 +160,7 @@ def spark_nodes(cluster: ClusterConfig) -> Machine | None:
 
 
 def largest_batch(experiment: Experiment) -> int:
-    """The batch size, or the largest that a sweep tries."""
+    """The batch size; of a sweep the largest one."""
     searched = experiment.sweep.space.get("training.batch_size")
     values: list[Any] = [experiment.training.batch_size]
     if searched is not None:
@@ -157,7 +169,7 @@ def largest_batch(experiment: Experiment) -> int:
 
 
 def _net(experiment: Experiment, size: Size, batch: int) -> dict[str, int | None]:
-    """Parameters, and bytes of what a training keeps of the net."""
+    """Number of parameters; bytes of weights, optimizer and activations."""
     if size.spec is None:
         return dict.fromkeys(("parameters", "weights", "optimizer", "activations"))
     net = nets.build(experiment.net, size.spec, size.num_outputs)
@@ -174,7 +186,7 @@ def _net(experiment: Experiment, size: Size, batch: int) -> dict[str, int | None
 
 def _residence(data_bytes: int | None, resident: bool, on_gpu: bool) -> str:
     if data_bytes is None:
-        return "not known before it is read"
+        return "unknown until it is read"
     if not resident:
         return "streamed from Ray's object store, a batch at a time"
     return "resident on each GPU" if on_gpu else "resident, shared by all workers of a machine"
@@ -183,7 +195,7 @@ def _residence(data_bytes: int | None, resident: bool, on_gpu: bool) -> str:
 def _trials(
     experiment: Experiment, machine: Machine, worker: int, executor: int, shared: int
 ) -> int:
-    """How many trainings the CPUs, GPUs, custom resources and memory hold at once."""
+    """How many trainings fit into the CPUs, GPUs, custom resources and memory at once."""
     cluster = experiment.cluster
     each = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
     free = {"CPU": machine.cpus - cluster.spark_cpus, "GPU": machine.gpus} | machine.resources
@@ -208,9 +220,9 @@ def _problems(
     if total > machine.memory:
         ways = ["cluster.num_workers", "cluster.executor_memory", "training.batch_size"]
         if shared:
-            ways.append("data.resident_bytes (what is larger is streamed)")
+            ways.append("data.resident_bytes (larger data is streamed)")
         problems.append(
-            f"It takes {in_words(total)} of memory and {in_words(machine.memory)} are free. Lower "
+            f"The experiment takes {in_words(total)} of memory, and {in_words(machine.memory)} are free. Lower "
             f"{', '.join(ways)}, or free some memory."
         )
     if device_bytes and machine.gpus and device_bytes > machine.gpu_memory:

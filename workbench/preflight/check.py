@@ -1,4 +1,4 @@
-"""One thing that was looked at on this machine."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Verdict = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check of the machine or its software."""
 
     name: str
     verdict: Verdict
     """warn: it will work, more slowly or not in full; fail: an experiment cannot run."""
     seen: str
-    """What was found."""
+    """What the check saw."""
     advice: str = ""
-    """What to do about it; empty where nothing has to be done."""
+    """What to do; empty where nothing has to be done."""
 
 
 def show_size(num_bytes: float) -> str:

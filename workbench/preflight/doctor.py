@@ -1,4 +1,4 @@
-"""What could stop an experiment on this machine, looked at before one is started."""
+"""Checks for everything that could stop an experiment on this machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from workbench.preflight.check import Check
 
 
 def diagnose(*, start: bool = False, cluster: str | None = None) -> Iterator[Check]:
-    """Every check in turn, each as soon as it is made.
+    """Run the checks one by one and yield each result at once.
 
     Args:
         start: also start Ray and Spark and count some rows (half a minute).
-        cluster: name of a cluster to look at, and to start them on.
+        cluster: name of a cluster to check, and to start Ray and Spark on.
     """
     checks: dict[str, Callable[[], Check]] = {
         "Python": software.check_python,

@@ -33,7 +33,7 @@ def check_processors() -> Check:
 def check_memory(available: int | None = None) -> Check:
     """
     Args:
-        available: bytes; None: what this process may still take.
+        available: free bytes; None: as the system reports.
     """
     free = available if available is not None else _available_memory()
     verdict: Verdict = "ok" if free >= 4 * GIB else "warn" if free >= 2 * GIB else "fail"
@@ -49,7 +49,7 @@ def check_memory(available: int | None = None) -> Check:
 
 
 def _available_memory() -> int:
-    """Free memory, of the machine or of the container this process is confined to."""
+    """Free memory of the machine, or of the container that this process runs in."""
     free = int(psutil.virtual_memory().available)
     for path in _CGROUP_LIMITS:
         limit = _read_number(Path(path))
@@ -70,7 +70,7 @@ def _read_number(path: Path) -> int | None:
 
 
 def check_shared_memory(path: str = "/dev/shm") -> Check:
-    """Ray keeps its objects there; where it is small it falls back to the disk."""
+    """Ray keeps its objects in this folder; if it is small, Ray uses the disk."""
     if not Path(path).is_dir():
         return Check(name="shared memory", verdict="ok", seen=f"no {path} on this system")
     free = shutil.disk_usage(path).free
@@ -85,7 +85,7 @@ def check_shared_memory(path: str = "/dev/shm") -> Check:
 
 
 def check_disk(folders: tuple[Path, ...] | None = None) -> Check:
-    """The folder of runs and logs, and the one Ray and Spark spill to."""
+    """The folder of runs and logs, and the folder that Ray and Spark spill to."""
     worst: tuple[int, str, Path, float] | None = None
     for folder in folders or (home_folder(), Path(tempfile.gettempdir())):
         existing = next(p for p in (folder, *folder.resolve().parents) if p.exists())
@@ -96,7 +96,7 @@ def check_disk(folders: tuple[Path, ...] | None = None) -> Check:
                 name="disk",
                 verdict="fail",
                 seen=f"{existing} cannot be written to ({error.strerror})",
-                advice="Set WORKBENCH_HOME (runs and logs) or TMPDIR to a folder that can",
+                advice="Set WORKBENCH_HOME (runs and logs) or TMPDIR to a folder that can be written to",
             )
         usage = shutil.disk_usage(existing)
         full = 1 - usage.free / usage.total
@@ -110,7 +110,7 @@ def check_disk(folders: tuple[Path, ...] | None = None) -> Check:
         name="disk",
         verdict=("ok", "warn", "fail")[level],
         seen=f"{free} free for {folder}, {full:.0%} full",
-        advice="Free some, or set WORKBENCH_HOME or TMPDIR to another disk" if level else "",
+        advice="Free some space, or set WORKBENCH_HOME or TMPDIR to another disk" if level else "",
     )
 
 
@@ -127,7 +127,7 @@ def check_open_files() -> Check:
 
 
 def check_loopback() -> Check:
-    """Ray and Spark talk through ports of 127.0.0.1 that the system picks."""
+    """Ray and Spark communicate through ports of 127.0.0.1 that the system chooses."""
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
@@ -157,7 +157,7 @@ def check_host_name() -> Check:
 
 
 def check_ports() -> Check:
-    """Those of the two servers a person opens in the browser."""
+    """The ports of the two servers that people open in a browser."""
     taken = [f"{port} ({name})" for name, port in _PORTS.items() if _answers(port)]
     if not taken:
         free = " and ".join(map(str, _PORTS.values()))

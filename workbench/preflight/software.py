@@ -79,7 +79,7 @@ def check_tracking_store() -> Check:
 
 
 def check_cluster(name: str) -> Check:
-    """Whether it is in the file, its settings keep the rules, and it answers."""
+    """Whether the file names the cluster, its settings are valid, and it answers."""
     from nets.errors import ConfigError
     from workbench.cluster.clusters_file import load_cluster
     from workbench.cluster.launcher import check_master
@@ -97,7 +97,7 @@ def check_cluster(name: str) -> Check:
     except (ConfigError, ClusterError) as error:
         return Check(name=title, verdict="fail", seen=str(error))
     can_answer = config.topology == "ray" or str(config.spark.master).startswith("spark://")
-    seen = "answers" if can_answer else "is asked with --start only"
+    seen = "answers" if can_answer else "is tried with --start only"
     return Check(name=title, verdict="ok", seen=f"{config.location}: {seen} ({cluster.file})")
 
 

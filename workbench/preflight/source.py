@@ -1,4 +1,4 @@
-"""What a source holds, looked at without training: rows, classes, sizes, bad rows, a contact sheet."""
+"""Describes a source without training: rows, classes, sizes, bad rows, a contact sheet."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from nets.prepare import PreparationConfig
 
 _PER_CLASS, _CLASSES = 10, 20
-"""Samples of a class on the sheet, and classes; without classes, samples there are in all."""
+"""Samples per class and classes on the sheet; without classes, 10 x 10 samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """A source, read and split as a training would."""
+    """A source after reading and splitting, as in a training."""
 
     source: dict[str, Any]
     """Its settings."""
@@ -41,26 +41,26 @@ class Description:
     class_counts: dict[str, list[int]]
     """Rows of each class, by split; empty for measured values."""
     missing_classes: dict[str, list[str]]
-    """Classes that a split has no row of."""
+    """Classes without a row, by split."""
     balance: float | None
-    """Training rows of the rarest class over those of the most frequent one; 1: all the same."""
+    """Training rows of the rarest class divided by those of the most frequent; 1: balanced."""
     sample_bytes: int
     """Bytes of one encoded sample."""
     num_bytes: int
-    """Bytes of all of them."""
+    """Bytes of all encoded samples."""
     bad: dict[str, Any]
-    """Rows set aside: their number, and examples with key and reason."""
+    """Rows that cannot be used: their number, and examples with key and reason."""
     figures: dict[str, Any]
-    """More that Spark counted: lengths, label values, what the source measures of itself."""
+    """More statistics: lengths, label values, the source's own measures."""
     split: dict[str, Any]
     """How rows are held out."""
     partitions: int
     fingerprint: str
-    """What a training would name its tensors."""
+    """The fingerprint that a training would give its tensors."""
     content: str
-    """A hash of all good rows: the same wherever and however they are read."""
+    """A hash of all good rows, which does not depend on their order or partitions."""
     problem: str | None
-    """Why this could not be trained on as it is; None: it could."""
+    """Why a training would refuse this data; None: it would not."""
     seconds: float
     """How long the reading took."""
     samples: str | None = None
@@ -76,13 +76,13 @@ def describe(
     *,
     samples: Path | None = None,
 ) -> Description:
-    """Read a source once, split it, count it and draw some of it.
+    """Read a source once, split it, count its rows and draw some samples.
 
     Args:
-        samples: a PNG file to draw a contact sheet to; None: none is drawn.
+        samples: PNG file for a contact sheet; None: no sheet.
 
     Raises:
-        DataError: the source cannot be read at all. What could be read and not be trained on is
+        DataError: the source cannot be read at all. Data that can be read but not trained on is
             described, with `problem`.
     """
     began = time.perf_counter()
@@ -175,7 +175,7 @@ def _is_list(canonical: CanonicalFrame) -> bool:
 
 
 def _choose_samples(canonical: CanonicalFrame) -> dict[str, list[tuple[np.ndarray, int | None]]]:
-    """Some samples by class (or all under ""), the same at every call: array and length."""
+    """Some samples by class (without classes under ""), always the same: array and length."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
@@ -213,7 +213,7 @@ def _texts(chosen: dict[str, list[Any]], canonical: CanonicalFrame) -> dict[str,
 
 
 def _draw(chosen: dict[str, list[Any]], canonical: CanonicalFrame, path: Path) -> None:
-    """A row of tiles per class with its name before it; series and vectors as maps of their values."""
+    """Draw a row of tiles per class, with its name; series and vectors as maps of their values."""
     from PIL import Image, ImageDraw
 
     from nets.inside import montage
@@ -238,10 +238,10 @@ def _draw(chosen: dict[str, list[Any]], canonical: CanonicalFrame, path: Path) -
 
 
 def _maps(samples: list[np.ndarray], canonical: CanonicalFrame) -> np.ndarray:
-    """What a montage takes: pictures as they are, or steps from left to right, a channel a line."""
+    """Input of a montage: pictures, or maps with steps from left to right and a line per channel."""
     from nets.inside import picture
 
     if canonical.spec.kind == "image":
-        # A montage of colours has grey for 0.
+        # A montage shows 0 as grey.
         return np.stack([2.0 * picture(sample) - 255 for sample in samples])
     return np.stack([sample.reshape(sample.shape[0], -1).T for sample in samples])

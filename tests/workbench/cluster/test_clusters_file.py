@@ -1,4 +1,4 @@
-"""Clusters by name, from a file that is read strictly."""
+"""Clusters by name from clusters.toml; any mistake in it is refused."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def written(text: str) -> Path:
+def write_file(text: str) -> Path:
     path = Path("clusters.toml")
     path.write_text(text)
     return path
 
 
 def test_a_cluster_is_the_settings_that_its_table_names() -> None:
-    lab = read_cluster(written(LAB), "lab")
+    lab = read_cluster(write_file(LAB), "lab")
     assert lab.settings == {
         "cluster.address": "10.0.0.5:6379",
         "cluster.num_workers": 4,
         "cluster.worker_resources": {"gpu_node": 1.0},
     }
     assert lab.config().num_workers == 4
-    yarn = read_cluster(written(LAB), "yarn")
+    yarn = read_cluster(write_file(LAB), "yarn")
     assert yarn.settings["cluster.spark.settings"] == {"spark.executor.memory": "4g"}
     assert yarn.config().spark.max_nodes == 8
 
@@ -64,7 +64,7 @@ def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     users.parent.mkdir(parents=True)
     users.write_text(LAB)
     assert find_file() == users
-    written("[here]")
+    write_file("[here]")
     assert find_file() == Path("clusters.toml")
     monkeypatch.setenv("WORKBENCH_CLUSTERS", str(users))
     assert load_cluster("lab").file == users
@@ -74,7 +74,7 @@ def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             '[a]\nadress = "x"',
@@ -90,13 +90,13 @@ def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("[a]\n[b]\nnum_worker = 1", r"\[b\] Unknown key 'num_worker'. Did you mean 'num_workers'"),
     ],
 )
-def test_a_mistake_in_the_file_is_named(text: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
-        read_cluster(written(text), "a")
+def test_a_mistake_in_the_file_is_named(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_cluster(write_file(text), "a")
 
 
-def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
-    written(LAB)
+def test_an_unknown_name_is_refused_and_all_names_are_listed() -> None:
+    write_file(LAB)
     reply = CliRunner().invoke(app, ["train", "digits_cnn", "--cluster", "labb"])
     assert reply.exit_code == 2
     assert "Unknown cluster 'labb'. Did you mean 'lab'? Known: lab, yarn." in reply.stderr
@@ -105,24 +105,24 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_settings_of_the_command_win_over_the_file() -> None:
     from workbench.cli.options import build_experiment
 
-    written("[lab]\nnum_workers = 4\nmax_failures = 7")
+    write_file("[lab]\nnum_workers = 4\nmax_failures = 7")
     experiment = build_experiment("digits_cnn", ["cluster.num_workers=2"], cluster="lab")
     assert (experiment.cluster.num_workers, experiment.cluster.max_failures) == (2, 7)
 
 
-def test_a_clusters_token_is_shown_instead_of_this_machines(
+def test_a_clusters_token_replaces_this_machines(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of this machine")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "")
-    lab = read_cluster(written(LAB), "lab")
+    lab = read_cluster(write_file(LAB), "lab")
     with pytest.raises(
         ConfigError, match=r"token_path of cluster 'lab'.*lab-token.*cannot be read"
     ):
         lab.use()
     (folder / "lab-token").write_text("of the lab")
-    read_cluster(written(LAB), "lab").use()
+    read_cluster(write_file(LAB), "lab").use()
     assert os.environ["RAY_AUTH_TOKEN_PATH"] == str(folder / "lab-token")
     assert "RAY_AUTH_TOKEN" not in os.environ
 
@@ -144,7 +144,9 @@ def test_score_takes_a_master_or_a_cluster() -> None:
 def test_doctor_looks_at_a_cluster() -> None:
     from workbench.preflight.software import check_cluster as look
 
-    written('[gone]\naddress = "127.0.0.1:1"\n[spark]\ntopology = "spark"\nspark.master = "yarn"')
+    write_file(
+        '[gone]\naddress = "127.0.0.1:1"\n[spark]\ntopology = "spark"\nspark.master = "yarn"'
+    )
     gone, there = look("gone"), look("spark")
     assert gone.verdict == "fail" and "No Ray cluster answers at 127.0.0.1:1" in gone.seen
-    assert there.verdict == "ok" and "yarn: is asked with --start only" in there.seen
+    assert there.verdict == "ok" and "yarn: is tried with --start only" in there.seen

@@ -34,7 +34,7 @@ def test_layers_are_channels_and_may_end_with_the_number_of_classes() -> None:
 def test_recurrent_layers_have_one_width() -> None:
     made = net(RNNClassifier(layers=[32, 32, 2], cell="gru", bidirectional=True), 2)
     assert (made.hidden, made.layers, made.cell, made.bidirectional) == (32, 2, "gru", True)
-    with pytest.raises(ConfigError, match="all have as many units"):
+    with pytest.raises(ConfigError, match="must have the same number of units"):
         net(RNNClassifier(layers=[32, 16, 2]), 2)
 
 

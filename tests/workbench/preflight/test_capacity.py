@@ -39,9 +39,11 @@ def test_the_net_and_its_optimizer_are_counted_as_they_are() -> None:
     images = torch.randint(0, 17, (64, 1, 8, 8), dtype=torch.uint8)
     fit.train_epoch([Batch(images, torch.randint(0, 10, (64,)))])
     states = [
-        value.numel() for state in fit.optimizer.state.values() for value in state.values()
+        value.numel()
+        for state in fit.optimizer.state.values()
+        for value in state.values()
         if torch.is_tensor(value) and value.numel() > 1
-    ]  # fmt: skip
+    ]
     count = sum(p.numel() for p in net.parameters())
     assert found.parameters == count and found.weights_bytes == 4 * count
     assert found.optimizer_bytes is not None
@@ -132,10 +134,22 @@ def test_a_cluster_that_is_joined_is_known_by_its_settings() -> None:
 
 def test_the_command_starts_nothing_and_exits_with_1_when_it_will_not_fit() -> None:
     reply = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "workbench", "plan", "digits_cnn", "--json",
-         "--set", "cluster.num_workers=4000"],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-X",
+            "importtime",
+            "-m",
+            "workbench",
+            "plan",
+            "digits_cnn",
+            "--json",
+            "--set",
+            "cluster.num_workers=4000",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert reply.returncode == 1, reply.stderr[-2000:]
     told = json.loads(reply.stdout)
     assert told["rows"] == 1797 and "4000 workers" in told["problems"][0]

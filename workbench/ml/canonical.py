@@ -1,4 +1,4 @@
-"""The columns of a user's DataFrame as what a net is trained on."""
+"""Makes canonical rows of the columns of a user's DataFrame."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from workbench.ml.params import TextParams, TrainingParams
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_PART = "_part"
+_SPLIT = "_split"
 
 
-def table_of(
+def to_canonical(
     df: DataFrame, params: TrainingParams, task: Task, *, sequences: bool
 ) -> CanonicalFrame:
-    """The table that `params` describe.
+    """Samples, labels and weights from the columns that `params` name.
 
     Args:
-        sequences: whether flat arrays are sequences: whole numbers token ids, others a series.
+        sequences: whether flat arrays are sequences. Integers are token ids then, other numbers a
+            series.
 
     Raises:
         DataError, ConfigError: a column is missing or cannot be a sample or a label.
@@ -41,13 +42,13 @@ def table_of(
     for name in [*columns, _value_of(params, "validationIndicatorCol")]:
         if name is not None and name not in df.columns:
             raise DataError(f"There is no column {name!r}. The data has {', '.join(df.columns)}.")
-    df, part = _mark_splits(df, params)
+    df, split = _mark_splits(df, params)
     kind = df.schema[column].dataType.simpleString()
     shape = _value_of(params, "shape")
     if isinstance(params, TextParams) and (
         kind == "array<string>" or (kind == "string" and shape is None)
     ):
-        return _text(df, params, task, label, part)
+        return _text(df, params, task, label, split)
     if task is Task.VALUES and label is not None:
         df = df.withColumn(label, _values(df, label))
     return from_dataframe(
@@ -55,7 +56,7 @@ def table_of(
         features=column,
         label=label,
         spec=_spec(df, column, shape, sequences=sequences),
-        split=part,
+        split=split,
         weight=_value_of(params, "weightCol"),
         length=_value_of(params, "lengthCol"),
         labels="fit" if task.has_classes else None,
@@ -68,14 +69,14 @@ def _value_of(params: TrainingParams, name: str) -> Any:
 
 
 def _mark_splits(df: DataFrame, params: TrainingParams) -> tuple[DataFrame, str | None]:
-    """With a column of "train" and "validation" where the user says which rows are which."""
+    """Add a column of "train" and "validation" if the user names the validation rows."""
     from pyspark.sql import functions as F
 
     indicator = _value_of(params, "validationIndicatorCol")
     if indicator is None:
         return df, None
-    part = F.when(F.col(f"`{indicator}`"), "validation").otherwise("train")
-    return df.withColumn(_PART, part), _PART
+    split = F.when(F.col(f"`{indicator}`"), "validation").otherwise("train")
+    return df.withColumn(_SPLIT, split), _SPLIT
 
 
 def _values(df: DataFrame, label: str) -> Column:
@@ -92,7 +93,7 @@ def _values(df: DataFrame, label: str) -> Column:
 
 
 def _spec(df: DataFrame, column: str, shape: Any, *, sequences: bool) -> TensorSpec | None:
-    """What a sample is; None: as the first row says (pictures, vectors)."""
+    """Kind, shape and dtype of a sample; None: the reader takes them from the first row."""
     from pyspark.sql import functions as F
 
     kind = df.schema[column].dataType
@@ -145,20 +146,20 @@ def _picture(df: DataFrame, column: str) -> tuple[int, int, int]:
         return read_shape(bytes(first[0]))
     except ValueError:
         raise DataError(
-            f"The first value of {column!r} is no picture that Pillow knows. Raw pixels need "
+            f"The first value of {column!r} is not a picture that Pillow can read. Raw pixels need "
             "shape=[channels, height, width]."
         ) from None
 
 
 def _check_size(size: Any, column: str) -> None:
     if not size or size < 1:
-        raise DataError(f"The column {column!r} holds no value to find a sample's shape from.")
+        raise DataError(f"The column {column!r} has no value that shows the shape of a sample.")
 
 
 def _text(
-    df: DataFrame, params: TextParams, task: Task, label: str | None, part: str | None
+    df: DataFrame, params: TextParams, task: Task, label: str | None, split: str | None
 ) -> CanonicalFrame:
-    """Rows of text; ids follow when the vocabulary of the training rows is known."""
+    """Rows of text. `encode` makes token ids of them, with a vocabulary of the training rows."""
     from pyspark.sql import functions as F
 
     assert label is not None, "an autoencoder reads no text"
@@ -173,7 +174,7 @@ def _text(
         "text": F.when(cell.isNotNull(), F.concat_ws(SEPARATOR, cell)) if tokens else cell,
         "label": target if task is Task.VALUES else target.cast("string"),
         "key": F.col(f"`{key}`").cast("string") if key else hash_columns([column, label]),
-        "split": F.col(part) if part else F.lit(None).cast("string"),
+        "split": F.col(split) if split else F.lit(None).cast("string"),
     }
     if weight := _value_of(params, "weightCol"):
         columns["weight"] = F.col(f"`{weight}`").cast("float")
