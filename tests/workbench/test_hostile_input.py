@@ -1,4 +1,4 @@
-"""Whatever bytes a file or an option holds: data, or an error of ours; in bounded time and memory."""
+"""Any bytes in a file or an option give data or one of our errors, in limited time and memory."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def tar(*members: tuple[str, bytes], mode: str = "w:gz") -> bytes:
     return out.getvalue()
 
 
-def damaged(whole: bytes) -> st.SearchStrategy[bytes]:
-    """The bytes with some of them changed, cut off or put in."""
+def damage(whole: bytes) -> st.SearchStrategy[bytes]:
+    """The bytes with some of them changed or cut off."""
 
-    def changed(edits: list[tuple[int, int]], end: int) -> bytes:
+    def change(edits: list[tuple[int, int]], end: int) -> bytes:
         content = bytearray(whole)
         for place, value in edits:
             content[place % len(content)] = value
         return bytes(content[: end % (len(content) + 1)] if end % 3 == 0 else content)
 
     edits = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=6)
-    return st.builds(changed, edits, st.integers(0, 10**6))
+    return st.builds(change, edits, st.integers(0, 10**6))
 
 
 BATCH = pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1, 2]}, protocol=2)
@@ -67,9 +67,7 @@ HEADERS = ["@dimensions", "@classLabel true a b", "@data", "@univariate false", 
 
 @fuzzed
 @given(
-    st.one_of(
-        st.binary(max_size=200), damaged(TGZ), damaged(tar(("data_batch_1", BATCH), mode="w:"))
-    )
+    st.one_of(st.binary(max_size=200), damage(TGZ), damage(tar(("data_batch_1", BATCH), mode="w:")))
 )
 def test_archives(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "archive"
@@ -79,16 +77,16 @@ def test_archives(tmp_path: Path, content: bytes) -> None:
     except DataError:
         return
     for name, body in members.items():
-        batch_or_refused(name, body)
+        check_batch(name, body)
 
 
 @fuzzed
-@given(st.one_of(st.binary(max_size=200), damaged(BATCH)))
+@given(st.one_of(st.binary(max_size=200), damage(BATCH)))
 def test_batches(content: bytes) -> None:
-    batch_or_refused("data_batch_1", content)
+    check_batch("data_batch_1", content)
 
 
-def batch_or_refused(name: str, content: bytes) -> None:
+def check_batch(name: str, content: bytes) -> None:
     try:
         block = cifar._read_batch(name, content, Path("archive"))
     except DataError:
@@ -114,7 +112,7 @@ def idx_bytes(sizes: list[int], body: bytes) -> bytes:
 )
 def test_idx(tmp_path: Path, content: bytes, packed: bool, draw: Any) -> None:
     path = tmp_path / ("file.gz" if packed else "file")
-    path.write_bytes(draw.draw(damaged(gzip.compress(content))) if packed else content)
+    path.write_bytes(draw.draw(damage(gzip.compress(content))) if packed else content)
     try:
         values = idx._read_values(path, 1)
     except DataError:
@@ -155,8 +153,8 @@ def test_ts_lines(line: str) -> None:
 )
 def test_overrides(key: str, value: str) -> None:
     try:
-        made = override(BASE, collect_changes([f"{key}={value}"]))
-        assert isinstance(made, Experiment)
+        experiment = override(BASE, collect_changes([f"{key}={value}"]))
+        assert isinstance(experiment, Experiment)
     except ConfigError:
         pass
     try:
@@ -181,7 +179,7 @@ def test_a_malicious_batch_is_refused_and_not_run(content: bytes) -> None:
         cifar._read_batch("data_batch_1", content, Path("archive"))
 
 
-def linked(kind: bytes, target: str) -> Callable[[tarfile.TarFile], None]:
+def make_link(kind: bytes, target: str) -> Callable[[tarfile.TarFile], None]:
     def add(archive: tarfile.TarFile) -> None:
         info = tarfile.TarInfo("data_batch_1")
         info.type, info.linkname = kind, target
@@ -193,10 +191,10 @@ def linked(kind: bytes, target: str) -> Callable[[tarfile.TarFile], None]:
 @pytest.mark.parametrize(
     "add",
     [
-        linked(tarfile.SYMTYPE, "/etc/passwd"),
-        linked(tarfile.LNKTYPE, "../../etc/passwd"),
-        linked(tarfile.CHRTYPE, ""),
-        linked(tarfile.FIFOTYPE, ""),
+        make_link(tarfile.SYMTYPE, "/etc/passwd"),
+        make_link(tarfile.LNKTYPE, "../../etc/passwd"),
+        make_link(tarfile.CHRTYPE, ""),
+        make_link(tarfile.FIFOTYPE, ""),
     ],
     ids=["symlink", "hardlink", "device", "pipe"],
 )
@@ -247,16 +245,20 @@ def test_a_picture_bomb_is_refused_before_it_is_decoded() -> None:
     assert reason is not None and "pixels" in reason and not rows.any()
 
 
+def encode_picture(kind: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (6, 5), "red").save(out, kind)
+    return out.getvalue()
+
+
+DAMAGED_PICTURES = st.sampled_from(["PNG", "GIF", "BMP", "JPEG"]).flatmap(
+    lambda kind: damage(encode_picture(kind))
+)
+
+
 @fuzzed
-@given(st.one_of(st.binary(max_size=300), st.sampled_from(["PNG", "GIF", "BMP", "JPEG"]).flatmap(
-    lambda kind: damaged(encoded_picture(kind)))))  # fmt: skip
+@given(st.one_of(st.binary(max_size=300), DAMAGED_PICTURES))
 def test_pictures(content: bytes) -> None:
     spec = TensorSpec(kind="image", shape=(3, 4, 4), dtype="uint8")
     rows = np.zeros((1, spec.num_bytes), np.uint8)
     assert len(pictures.decode_all([content], spec, rows)) == 1
-
-
-def encoded_picture(kind: str) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (6, 5), "red").save(out, kind)
-    return out.getvalue()

@@ -15,7 +15,7 @@ def test_a_sweeps_result_is_the_same_after_json() -> None:
     assert SweepResult.from_dict(json.loads(json.dumps(dataclasses.asdict(result)))) == result
 
 
-def test_checkpoints_do_not_travel() -> None:
+def test_checkpoints_are_not_read_back() -> None:
     trial = TrialResult(number=1, run_id="r", settings={}, checkpoint="/gone")
-    told = dataclasses.asdict(SweepResult(run_id="s", trials=[trial]))
-    assert SweepResult.from_dict(told).best.checkpoint is None
+    fields = dataclasses.asdict(SweepResult(run_id="s", trials=[trial]))
+    assert SweepResult.from_dict(fields).best.checkpoint is None

@@ -1,4 +1,4 @@
-"""Real clusters made of processes of this machine: a standalone Spark, a Ray of three nodes."""
+"""Real clusters made of processes on this machine: a standalone Spark, and a Ray of three nodes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workbench.cluster.java import find_java
 
 START_S = 90.0
 _KINDS = {"node-a": (2, "spark"), "node-b": (3, "trainer"), "spare": (4, "spark")}
-"""Nodes beside the head: the last number of the address, and what they are for."""
+"""Nodes beside the head: the last number of the address, and their custom resource."""
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -32,7 +32,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def wait_for(what: str, done: object, log: Path | None = None) -> None:
-    """Until `done()`; fails after a while with the end of the log."""
+    """Wait until `done()`; fails after START_S with the end of the log."""
     assert callable(done)
     deadline = time.monotonic() + START_S
     while not done():
@@ -50,17 +50,17 @@ def answers(host: str, port: int) -> bool:
 
 
 def plain_environment(**more: str) -> dict[str, str]:
-    """This process's, without what a Ray or a Spark that it has started left in it."""
-    kept = {
+    """This process's environment, without the variables that a Ray or a Spark has set in it."""
+    environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("RAY_", "PYSPARK_", "SPARK_"))
     }
-    return kept | more
+    return environment | more
 
 
 class Processes:
-    """Processes that end together, and with them all that they started."""
+    """Processes that end together, with all processes that they started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -77,14 +77,14 @@ class Processes:
         return self
 
     def bring_up(self) -> None:
-        """Start them all, and wait until they work together."""
+        """Start all processes, and wait until they work together."""
 
     def __exit__(self, *_: object) -> None:
         family = set(self._started)
         for process in self._started:
             with suppress(psutil.NoSuchProcess):
                 family |= set(process.children(recursive=True))
-        # What such a child started and then left is found by the folder in its command.
+        # Orphans of children that have ended have the folder in their command.
         for process in psutil.process_iter():
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 if str(self.folder) in " ".join(process.cmdline()):
@@ -99,7 +99,7 @@ class Processes:
         self._stack.close()
 
     def start(self, name: str, command: list[str], env: dict[str, str]) -> Path:
-        """Start one; the file that it prints to."""
+        """Start a process; returns the file that it prints to."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -110,7 +110,7 @@ class Processes:
 
 
 class StandaloneSpark(Processes):
-    """A Spark master and two workers on loopback, whose home has no token for Ray."""
+    """A Spark master and two workers on loopback; their home folder has no Ray token."""
 
     def bring_up(self) -> None:
         java, spark = find_java().home, Path(pyspark.__file__).parent
@@ -141,11 +141,10 @@ class StandaloneSpark(Processes):
 
 
 class RayNodes(Processes):
-    """A Ray head and two more nodes, one for Spark's executors and one for training; a third can
-    take the first one's place.
+    """A Ray head, a node for Spark's executors and one for training; a spare can replace the first.
 
-    With network namespaces, where this machine allows them, the two have addresses and host names
-    of their own, and `self.hidden` is a folder that the second does not see.
+    Where this machine allows network namespaces, the nodes have their own addresses and host names,
+    and the second node does not see the folder `self.hidden`.
     """
 
     OBJECT_STORE_BYTES = 100_000_000
@@ -153,7 +152,7 @@ class RayNodes(Processes):
     def bring_up(self) -> None:
         self.hidden = self.folder / "hidden"
         self.hidden.mkdir()
-        tag = os.getpid() % 250  # two test sessions on one machine stay apart
+        tag = os.getpid() % 250  # two test runs on one machine use other addresses
         self.name, self.subnet = f"wb{tag}", f"10.203.{tag}"
         self.apart = self._networks()
         host = f"{self.subnet}.1" if self.apart else "127.0.0.1"
@@ -168,7 +167,7 @@ class RayNodes(Processes):
             RAY_AUTH_MODE="token",
             RAY_AUTH_TOKEN_PATH=str(self.token),
             RAY_USAGE_STATS_ENABLED="0",
-            # A node that does not answer is dead after 3 s; as it comes, after half a minute.
+            # A node that does not answer is dead after 3 s; by default after half a minute.
             RAY_health_check_period_ms="1000",
             RAY_health_check_failure_threshold="3",
         )
@@ -184,14 +183,14 @@ class RayNodes(Processes):
             wait_for(name, lambda log=log: "runtime started" in log.read_text(), log)
 
     def join(self, name: str) -> None:
-        """Start a node that joins the head; it is not up yet afterwards."""
+        """Start a node that joins the head; does not wait for it."""
         place, kind = _KINDS[name]
         own = f"{self.subnet}.{place}" if self.apart else "127.0.0.1"
         resources = f"--num-cpus=2 --resources='{{\"{kind}\": 2}}'"
         self._node(name, own, f"--address={self.address} {resources}", self._env)
 
     def kill(self, name: str) -> None:
-        """End all processes of a node at once, as a machine that fails does."""
+        """Kill all processes of a node at once, as when a machine fails."""
         for process in psutil.process_iter():
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 if f"--temp-dir={self.folder / name} " in " ".join(process.cmdline()):
@@ -202,7 +201,7 @@ class RayNodes(Processes):
     def _node(self, name: str, host: str, options: str, env: dict[str, str]) -> None:
         ray = Path(sys.executable).with_name("ray")
         store = f"--object-store-memory={self.OBJECT_STORE_BYTES} --disable-usage-stats --block"
-        # Of its own: nodes that come up at once in one folder take one another's sockets.
+        # Each node has its own: nodes that start together in one folder take each other's sockets.
         store += f" --temp-dir={self.folder / name}"
         run = f"exec {ray} start --node-ip-address={host} {store} {options}"
         command = ["sh", "-c", run]
@@ -216,7 +215,7 @@ class RayNodes(Processes):
         self.start(name, command, env)
 
     def _networks(self) -> bool:
-        """A network with an address for each node; False where this machine does not allow it."""
+        """Make a network with an address for each node; False where this machine does not allow it."""
         if shutil.which("ip") is None or os.geteuid() != 0:
             return False
         steps = [
@@ -240,7 +239,7 @@ class RayNodes(Processes):
         names = "".join(f"{self.subnet}.{place} {name}\n" for name, (place, _) in _KINDS.items())
         hosts = f"127.0.0.1 localhost\n{self.subnet}.1 head\n{names}"
         (self.folder / "hosts").write_text(hosts)
-        # A Java looks its own name up, and would wait for a server that it cannot reach.
+        # Java looks up its own host name, and would wait for a name server that it cannot reach.
         (self.folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         return all(_ip(step) for step in steps)
 

@@ -1,4 +1,4 @@
-"""Machines with other packages are refused, each difference with both versions and the way out."""
+"""Machines with other packages are refused; the message has both versions and says what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def machine(**changes: Any) -> dict[str, Any]:
     return there | {"packages": packages} | changes
 
 
-def test_it_sees_what_is_installed_here() -> None:
+def test_it_lists_what_is_installed_here() -> None:
     here = describe_python()
     assert set(here["packages"]) == set(PACKAGES)
     assert all(here["packages"].values())
@@ -30,7 +30,7 @@ def test_a_patch_release_of_python_makes_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"python": "3.10.4"}, r"Python 3\.10\.4 \(here 3\.11"),
         ({"packages": {"torch": "1.2.3"}}, r"torch 1\.2\.3 \(here 2\."),
@@ -38,6 +38,8 @@ def test_a_patch_release_of_python_makes_no_difference() -> None:
         ({"prefix": "/usr"}, r"installed in /usr \(here /"),
     ],
 )
-def test_a_difference_is_named(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(ClusterError, match=rf"(?s)node-7 \(/opt/python\): .*{said}.*pip install"):
+def test_a_difference_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(
+        ClusterError, match=rf"(?s)node-7 \(/opt/python\): .*{message}.*pip install"
+    ):
         check_same_packages(describe_python(), [machine(), machine(**changes)], "Nodes")

@@ -1,4 +1,4 @@
-"""Ray and Spark, up and down: what they take, where they listen, what they leave."""
+"""Sessions start and stop: the resources they need, the addresses they listen at, what they leave."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_an_address_nobody_answers_at_is_refused_in_seconds() -> None:
         assert time.monotonic() - began < 60
 
 
-def test_an_address_that_is_none_is_refused() -> None:
+def test_an_address_of_another_form_is_refused() -> None:
     with pytest.raises(ClusterError, match="local, auto or host:port, got 'elsewhere'"):
         check_reachable("elsewhere")
 
 
-def test_asking_for_more_than_ray_has_is_refused_with_both_amounts() -> None:
+def test_more_than_ray_has_is_refused_with_both_amounts() -> None:
     config = ClusterConfig(num_workers=4, cpus_per_worker=2)
     with pytest.raises(ClusterError, match=r"needs 8\.1 CPU .*Ray has 3 free"):
         check_resources(config, {"CPU": 3})

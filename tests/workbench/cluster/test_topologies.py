@@ -1,4 +1,4 @@
-"""The same experiment on real clusters, by the public commands: a sweep and a training on two workers."""
+"""The same experiments on real clusters, by the commands: a sweep, and a training on two workers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TRAIN = ("train", "digits_cnn", *SMALL, "--set", "cluster.num_workers=2")
 
 
 class Person:
-    """Somebody at a terminal of this machine, with a file of clusters and a home of their own."""
+    """A user at a terminal of this machine, with their own clusters.toml and home folder."""
 
     def __init__(self, folder: Path, clusters: str) -> None:
         self.home = folder / "home"
@@ -57,7 +57,7 @@ class Person:
         self.file = self.home / "clusters.toml"
         self.file.write_text(clusters)
 
-    def starts(self, *command: str, **more: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, **more: str) -> subprocess.Popen[str]:
         env = plain_environment(
             WORKBENCH_HOME=str(self.home),
             WORKBENCH_CLUSTERS=str(self.file),
@@ -72,17 +72,17 @@ class Person:
             stderr=subprocess.PIPE,
         )
 
-    def runs(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
-        with self.starts(*command, **more) as process:
+    def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*command, **more) as process:
             try:
                 out, err = process.communicate(timeout=300)
             finally:
                 process.kill()
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
-    def gets(self, *command: str) -> Any:
-        """What a command that succeeds prints as JSON."""
-        reply = self.runs(*command, "--json")
+    def read_json(self, *command: str) -> Any:
+        """Run a command that must succeed; returns what it prints as JSON."""
+        reply = self.run(*command, "--json")
         assert reply.returncode == 0, reply.stderr + self.log()
         return json.loads(reply.stdout)
 
@@ -97,7 +97,7 @@ class Person:
 
 @pytest.fixture(scope="module")
 def ray_nodes() -> Iterator[RayNodes]:
-    # Not below pytest's folders: the names of sockets have to be short.
+    # Not below pytest's folders: paths of sockets must be short.
     with tempfile.TemporaryDirectory(prefix="wb-") as folder, RayNodes(Path(folder)) as nodes:
         yield nodes
 
@@ -147,13 +147,13 @@ def on_spark(spark: StandaloneSpark, tmp_path_factory: pytest.TempPathFactory) -
 
 def check_experiments(person: Person) -> None:
     """Run a sweep and a training on the running bench, and check what the store has of them."""
-    swept = person.gets(*SWEEP)
-    assert not swept["interrupted"]
+    sweep = person.read_json(*SWEEP)
+    assert not sweep["interrupted"]
     trials = person.store.runs(kinds=("trial",))
-    assert {run.run_id for run in trials} == {trial["run_id"] for trial in swept["trials"]}
+    assert {run.run_id for run in trials} == {trial["run_id"] for trial in sweep["trials"]}
     assert [run.status for run in trials] == ["FINISHED", "FINISHED"]
-    assert swept["best"]["metrics"]["test/accuracy"] > 0.1
-    trained = person.gets(*TRAIN)
+    assert sweep["best"]["metrics"]["test/accuracy"] > 0.1
+    trained = person.read_json(*TRAIN)
     (run,) = person.store.runs(kinds=("train",))
     assert (run.run_id, run.status) == (trained["run_id"], "FINISHED")
     assert run.params["cluster.num_workers"] == "2"
@@ -161,7 +161,7 @@ def check_experiments(person: Person) -> None:
 
 
 def check_data_larger_than_memory_for_objects(person: Person) -> None:
-    """What does not fit into Ray's memory goes to disk, and the training goes on."""
+    """Data that does not fit into Ray's object store goes to disk, and the training continues."""
     rows, width = 3000, 10_000
     numbers = np.random.default_rng(0).random((rows, width), np.float32)
     numbers[::2] += 0.5
@@ -172,26 +172,26 @@ def check_data_larger_than_memory_for_objects(person: Person) -> None:
     pq.write_table(table, path, row_group_size=500)
     file = person.home / "large.py"
     file.write_text(LARGE.format(path=str(path)))
-    trained = person.gets("train", f"{file}:large")
+    trained = person.read_json("train", f"{file}:large")
     assert trained["metrics"]["test/accuracy"] > 0.9
 
 
 def test_on_a_ray_cluster_of_three_nodes(on_ray: Person) -> None:
-    reply = on_ray.runs("doctor", "--cluster", "lab", "--json")
+    reply = on_ray.run("doctor", "--cluster", "lab", "--json")
     (seen,) = (check for check in json.loads(reply.stdout) if check["name"] == "cluster lab")
     assert seen["verdict"] == "ok"
-    up = on_ray.gets("up", "--cluster", "lab")
+    up = on_ray.read_json("up", "--cluster", "lab")
     try:
         assert up["cluster"]["worker_resources"] == {"trainer": 1.0}
         check_experiments(on_ray)
         check_data_larger_than_memory_for_objects(on_ray)
     finally:
-        assert on_ray.runs("down").returncode == 0
+        assert on_ray.run("down").returncode == 0
 
 
 def test_without_the_clusters_token_ray_is_not_joined(on_ray: Person, ray_nodes: RayNodes) -> None:
     address = f"cluster.address={ray_nodes.address}"
-    reply = on_ray.runs("train", "digits_cnn", "--set", address, RAY_AUTH_TOKEN="0" * 64)
+    reply = on_ray.run("train", "digits_cnn", "--set", address, RAY_AUTH_TOKEN="0" * 64)
     assert reply.returncode == 4
     assert "asks for another token" in reply.stderr and "RAY_AUTH_TOKEN_PATH" in reply.stderr
 
@@ -200,7 +200,7 @@ def test_a_folder_for_checkpoints_that_a_node_does_not_see_is_refused(
     on_ray: Person, ray_nodes: RayNodes
 ) -> None:
     only_with_namespaces(ray_nodes)
-    reply = on_ray.runs(*SWEEP, "--cluster", "lab", "--set", f"cluster.storage={ray_nodes.hidden}")
+    reply = on_ray.run(*SWEEP, "--cluster", "lab", "--set", f"cluster.storage={ray_nodes.hidden}")
     assert reply.returncode == 4
     assert f"{ray_nodes.subnet}.3 does not" in reply.stderr and "cluster.storage" in reply.stderr
     assert "Starting Spark" not in reply.stderr
@@ -215,7 +215,7 @@ def test_a_node_that_dies_with_data_executor_and_worker(
     epochs = 150
     command = ("train", "digits_cnn", *SMALL, "--epochs", str(epochs), "--cluster", "frail")
     before = {run.run_id for run in on_ray.store.runs(kinds=("train",))}
-    with on_ray.starts(*command) as process:
+    with on_ray.start(*command) as process:
         assert process.stderr
         said: list[tuple[float, str]] = []
         try:
@@ -244,7 +244,7 @@ def test_executors_with_another_package_are_refused(on_spark: Person, tmp_path: 
     other.mkdir()
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 1.2.3\n")
     settings = {"spark.executor.memory": "512m", "spark.executorEnv.PYTHONPATH": str(tmp_path)}
-    reply = on_spark.runs(
+    reply = on_spark.run(
         *TRAIN, "--cluster", "standalone", "--set", f"cluster.spark.settings={json.dumps(settings)}"
     )
     assert reply.returncode == 4, reply.stderr
@@ -253,13 +253,13 @@ def test_executors_with_another_package_are_refused(on_spark: Person, tmp_path: 
 
 
 def test_on_a_standalone_spark_cluster(on_spark: Person) -> None:
-    up = on_spark.gets("up", "--cluster", "standalone")
+    up = on_spark.read_json("up", "--cluster", "standalone")
     processes = psutil.Process(up["pid"]).children(recursive=True)
     assert processes
     try:
         assert up["cluster"]["topology"] == "spark"
         check_experiments(on_spark)
     finally:
-        assert on_spark.runs("down").returncode == 0
+        assert on_spark.run("down").returncode == 0
     _, alive = psutil.wait_procs(processes, timeout=20)
     assert not alive
