@@ -1,9 +1,9 @@
-"""One trial on the digits as a person would write it for another tool, and Optuna in processes.
+"""One trial on the digits as users of other tools write it, and Optuna in processes.
 
     python benchmarks/peers/digits_trial.py --storage journal.log --trials 32 --epochs 5 --loader
 
-The net is that of `digits_cnn`; the loop is that of PyTorch's tutorials, over a DataLoader as
-Optuna's own example has it, or over whole tensors as an expert may write it.
+The net is that of `digits_cnn`. The loop is that of PyTorch's tutorials, over a DataLoader as in Optuna's
+own example, or over whole tensors.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ GRID: dict[str, list[Any]] = {
 
 
 def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Training and validation rows, as many as the workbench's split has."""
+    """Training and validation rows, as many as in the workbench's split."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    features = torch.from_numpy(found.images).to(torch.uint8)[:, None]
-    label = torch.from_numpy(found.target).long()
+    dataset = load_digits()
+    features = torch.from_numpy(dataset.images).to(torch.uint8)[:, None]
+    label = torch.from_numpy(dataset.target).long()
     order = torch.randperm(len(label), generator=torch.Generator().manual_seed(0))
     train, validation = order[:1258], order[1258:1438]
     return features[train], label[train], features[validation], label[validation]
@@ -65,13 +65,13 @@ def train(settings: Mapping[str, Any], epochs: int, loader: bool) -> Iterator[fl
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     rows = DataLoader(TensorDataset(x, y), size, shuffle=True)
 
-    def shuffled() -> Iterator[tuple[Tensor, Tensor]]:
+    def shuffle() -> Iterator[tuple[Tensor, Tensor]]:
         for part in torch.randperm(len(y)).split(size):
             yield x[part], y[part]
 
     for _ in range(epochs):
         model.train()
-        for features, label in rows if loader else shuffled():
+        for features, label in rows if loader else shuffle():
             loss = F.cross_entropy(model(features.float()), label)
             optimizer.zero_grad()
             loss.backward()

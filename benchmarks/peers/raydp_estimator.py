@@ -1,4 +1,4 @@
-"""RayDP's TorchEstimator, on the first version of Ray Train: cases, workers -> seconds of each epoch.
+"""RayDP's TorchEstimator, on Ray Train V1: seconds of each epoch, by case and number of workers.
 
 python benchmarks/peers/raydp_estimator.py --case "ResNet 32x32" --rows rows.parquet --workers 2
 """
@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-os.environ["RAY_TRAIN_V2_ENABLED"] = "0"  # it was written for the first version
+os.environ["RAY_TRAIN_V2_ENABLED"] = "0"  # it was written for V1
 os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 
@@ -68,7 +68,7 @@ def main() -> None:
     java = find_java()
     java.use()
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    # The executors and the trainer's own process idle while nets train.
+    # CPUs for the executors and the trainer's own process, which are idle while nets train.
     ray.init(
         address="local",
         num_cpus=2 * options.cores + 1,
@@ -87,14 +87,14 @@ def main() -> None:
             "spark.executor.extraJavaOptions": java.options,
         },
     )
-    found = []
+    fits = []
     for case, path in zip(options.case, options.rows, strict=True):
         frame = spark.read.parquet(path).repartition(options.cores)
         for workers in options.workers:
             threads = max(1, options.cores // workers)
             epochs = fit(case, frame, workers, threads, options.epochs)
-            found.append({"case": case, "workers": workers, "epochs": epochs})
-    print(json.dumps(found))
+            fits.append({"case": case, "workers": workers, "epochs": epochs})
+    print(json.dumps(fits))
     raydp.stop_spark()
     ray.shutdown()
 

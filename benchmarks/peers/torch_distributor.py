@@ -1,4 +1,4 @@
-"""Spark's TorchDistributor in local mode: cases, workers -> seconds of each epoch.
+"""Spark's TorchDistributor in local mode: seconds of each epoch, by case and number of workers.
 
     python benchmarks/peers/torch_distributor.py --case "ResNet 32x32" --rows rows.parquet --workers 2
 
@@ -68,15 +68,15 @@ def main() -> None:
         .config("spark.ui.showConsoleProgress", "false")
         .getOrCreate()
     )
-    found = []
+    fits = []
     for case, path in zip(options.case, options.rows, strict=True):
         for workers in options.workers:
             distributor = TorchDistributor(num_processes=workers, local_mode=True, use_gpu=False)
             threads = max(1, options.cores // workers)
             epochs = distributor.run(train, case, path, threads, options.epochs)
-            found.append({"case": case, "workers": workers, "epochs": epochs})
+            fits.append({"case": case, "workers": workers, "epochs": epochs})
     spark.stop()
-    print(json.dumps(found))
+    print(json.dumps(fits))
 
 
 if __name__ == "__main__":

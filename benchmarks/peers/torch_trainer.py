@@ -1,4 +1,4 @@
-"""Seconds of TorchTrainer.fit() as it comes, for a loop that reports once: python benchmarks/peers/torch_trainer.py 2"""
+"""Seconds of a plain TorchTrainer.fit(), for a loop that reports once: python benchmarks/peers/torch_trainer.py 2"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def loop() -> None:
 def main() -> None:
     ray.init(address="local", num_cpus=4, log_to_driver=False, logging_level="ERROR")
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(2):  # the second finds warm processes, if Ray keeps any
+        for _ in range(2):  # the second may find warm processes
             began = time.perf_counter()
             TorchTrainer(
                 loop,
