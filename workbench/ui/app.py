@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from nets import inside
-from workbench.ui import login, parts
+from workbench.ui import login, widgets
 
 # Not called "pages": Streamlit would serve the files of such a folder by itself, past the login.
 _PAGES = Path(__file__).parent / "views"
@@ -31,7 +31,7 @@ def _icon() -> Image.Image:
 def main() -> None:
     """Set up the frame and run the chosen page."""
     st.set_page_config(page_title="Workbench", page_icon=_icon(), layout="wide")
-    parts.style()
+    widgets.style()
     login.require()
     chosen = st.navigation(
         {

@@ -53,7 +53,7 @@ class RayReport:
     free: dict[str, float]
     actors: list[dict[str, Any]]
 
-    def used(self, resource: str) -> float:
+    def count_used(self, resource: str) -> float:
         """How much of a resource is taken."""
         return self.total.get(resource, 0.0) - self.free.get(resource, 0.0)
 

@@ -50,7 +50,7 @@ class Queue(Jobs):
             raise WorkbenchError("A job needs a command, got none.")
         if request is not None and (bench := self.bench()) is not None:
             return bench.submit(request)
-        job = self.new(command, title, (cwd or Path.cwd()).resolve())
+        job = self.create(command, title, (cwd or Path.cwd()).resolve())
         with (job.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "workbench.ui.jobs", str(job.folder.resolve())],
@@ -60,7 +60,7 @@ class Queue(Jobs):
                 start_new_session=True,
             )
         _CHILDREN.append(process)
-        return self.job(job.id)
+        return self.read(job.id)
 
     def bench(self) -> Client | None:
         """The bench that is up beside this folder of jobs."""
@@ -68,7 +68,7 @@ class Queue(Jobs):
 
     def again(self, job_id: str) -> Job:
         """Queue the same once more."""
-        job = self.job(job_id)
+        job = self.read(job_id)
         asked = load(job.folder / "command.json")
         told = asked.get("request")
         request = Request.from_dict(told) if told else None
@@ -77,10 +77,10 @@ class Queue(Jobs):
             command = (sys.executable, "-m", "workbench", *job.command[1:])
         return self.submit(command, job.title, cwd=Path(asked["cwd"]), request=request)
 
-    def jobs(self) -> list[Job]:
+    def read_all(self) -> list[Job]:
         for child in [c for c in _CHILDREN if c.poll() is not None]:
             _CHILDREN.remove(child)
-        return super().jobs()
+        return super().read_all()
 
     def stop(self, job_id: str, *, force: bool = False) -> None:
         """Ask a job to end, as Ctrl-C does; `force` kills it and what it started."""
@@ -140,7 +140,7 @@ class _Runner:
 
     def _others_first(self) -> bool:
         queue = Queue(self.folder.parent)
-        return any(job.live and job.id < self.folder.name for job in queue.jobs())
+        return any(job.live and job.id < self.folder.name for job in queue.read_all())
 
     def _interrupt(self, number: int, _frame: FrameType | None) -> None:
         self.stopped = True

@@ -10,7 +10,7 @@ from tracking import hide_passwords
 from workbench.home import home_folder, jobs_folder, logs_folder
 from workbench.jobs.folder import Jobs
 from workbench.ui import store
-from workbench.ui.artifacts import Missing
+from workbench.ui.errors import Missing
 
 _TAIL_BYTES = 2**20
 _FILE_BYTES = 2**25
@@ -40,7 +40,7 @@ def _of_job(run: store.Run) -> Path | None:
     """Of a run that a bench made: the log of the job that ran at the time."""
     if run.start is None:
         return None
-    for job in Jobs(jobs_folder()).jobs():
+    for job in Jobs(jobs_folder()).read_all():
         path = job.folder / "details.log"
         if (
             job.started is not None

@@ -23,9 +23,31 @@ from tracking.query import Page as TablePage
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 __all__ = [
-    "KINDS", "START", "USUAL_COLUMNS", "Names", "Page", "Query", "QueryError", "Run", "TrackingError",
-    "annotate", "artifact", "artifact_names", "children", "curves", "forget", "history", "names",
-    "page", "recent", "run", "set_archived", "set_deleted", "shown_uri", "sparklines", "uri",
+    "KINDS",
+    "START",
+    "USUAL_COLUMNS",
+    "Names",
+    "Page",
+    "Query",
+    "QueryError",
+    "Run",
+    "TrackingError",
+    "annotate",
+    "artifact",
+    "artifact_names",
+    "children",
+    "curves",
+    "forget",
+    "history",
+    "names",
+    "page",
+    "printable_uri",
+    "recent",
+    "run",
+    "set_archived",
+    "set_deleted",
+    "sparklines",
+    "uri",
 ]  # fmt: skip
 
 Points = list[tuple[float, float]]
@@ -97,7 +119,7 @@ class Page:
     total: int
 
 
-def shown_uri() -> str:
+def printable_uri() -> str:
     """The tracking store's address for people, without its password."""
     return hide_passwords(uri())
 
@@ -117,7 +139,7 @@ def _reader(address: str) -> Reader:
     return Reader(address)
 
 
-def _seen(run: tracking.Run) -> Run:
+def _from_tracking(run: tracking.Run) -> Run:
     stopped = run.status == "FINISHED" and "workbench.stopped" in run.tags
     return Run(
         id=run.run_id,
@@ -136,7 +158,7 @@ def _seen(run: tracking.Run) -> Run:
 @st.cache_data(ttl=2, show_spinner=False)
 def _page(address: str, query: Query, offset: int, limit: int) -> Page:
     found: TablePage = _table(address).page(query, offset, limit)
-    return Page(rows=[_seen(run) for run in found.rows], total=found.total)
+    return Page(rows=[_from_tracking(run) for run in found.rows], total=found.total)
 
 
 def page(query: Query | None = None, offset: int = 0, limit: int = 50) -> Page:
@@ -168,7 +190,7 @@ def recent(kinds: tuple[str, ...], limit: int = 100) -> list[Run]:
 @st.cache_data(ttl=1.5, show_spinner=False)
 def _run(address: str, run_id: str) -> Run | None:
     try:
-        return _seen(_reader(address).run(run_id))
+        return _from_tracking(_reader(address).run(run_id))
     except RunNotFoundError:
         return None
 

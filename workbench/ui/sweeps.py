@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.ui import store
-from workbench.ui.artifacts import Missing, experiment
+from workbench.ui.errors import Missing
+from workbench.ui.inside import artifacts
 
 Scale = Literal["number", "log", "category"]
 
@@ -35,7 +36,7 @@ class Sweep:
         """1 where more is better, else -1."""
         return 1 if self.mode == "max" else -1
 
-    def ranked(self) -> pd.DataFrame:
+    def rank(self) -> pd.DataFrame:
         """Trials that have a value, the best first."""
         valued = self.trials.dropna(subset="value")
         return valued.sort_values("value", ascending=self.mode == "min")
@@ -44,7 +45,7 @@ class Sweep:
 def read(run: store.Run) -> Sweep:
     """A sweep from the store."""
     children = store.children(run.id)
-    space, metric, mode = _asked(run)
+    space, metric, mode = _read_search(run)
     curves = store.curves([child.id for child in children], metric)
     swept = list(space) or _varying(children)
     rows = [_row(child, swept, curves.get(child.id, []), mode) for child in children]
@@ -71,9 +72,9 @@ def read(run: store.Run) -> Sweep:
     return Sweep(run=run, metric=metric, mode=mode, axes=axes, trials=trials)
 
 
-def _asked(run: store.Run) -> tuple[dict[str, Any], str, Literal["max", "min"]]:
+def _read_search(run: store.Run) -> tuple[dict[str, Any], str, Literal["max", "min"]]:
     try:
-        told = experiment(run.id).get("sweep", {})
+        told = artifacts.experiment(run.id).get("sweep", {})
     except Missing:
         told = {}
     mode: Literal["max", "min"] = "min" if told.get("mode") == "min" else "max"

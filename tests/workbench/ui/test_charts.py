@@ -12,11 +12,11 @@ def test_thinning_keeps_the_extremes_and_the_order() -> None:
     points = [(float(i), math.sin(i / 50)) for i in range(10_000)]
     points[5_432] = (5_432.0, 99.0)
     points[77] = (77.0, -99.0)
-    kept = charts.thinned(points, 500)
+    kept = charts.thin(points, 500)
     assert len(kept) <= 502
     assert (5_432.0, 99.0) in kept and (77.0, -99.0) in kept
     assert kept == sorted(kept)
-    assert charts.thinned(points[:400], 500) == points[:400]
+    assert charts.thin(points[:400], 500) == points[:400]
 
 
 def test_every_cell_can_be_told_from_its_neighbours() -> None:

@@ -141,14 +141,15 @@ class TestRun:
 
         from nets.config import to_dict
         from workbench.experiments import load_experiment
-        from workbench.ui import artifacts, repeat, store
+        from workbench.ui import experiment_file, store
+        from workbench.ui.inside import artifacts
 
         run = store.run(runs["cnn"])
         assert run is not None
         file = tmp_path / "again.py"
-        told = artifacts.experiment(run.id) | {"description": 'with """ and \\n in it'}
-        file.write_text(repeat.as_file(run.id, "again.py", told))
-        assert to_dict(load_experiment(f"{file}:again")) == json.loads(json.dumps(told))
+        experiment = artifacts.experiment(run.id) | {"description": 'with """ and \\n in it'}
+        file.write_text(experiment_file.write_source(run.id, "again.py", experiment))
+        assert to_dict(load_experiment(f"{file}:again")) == json.loads(json.dumps(experiment))
 
     @pytest.mark.parametrize("part", ["Evaluation", "Mistakes", "Net", "Reproduce"])
     def test_missing_artifacts_are_named(self, part: str, runs: Runs) -> None:

@@ -49,7 +49,7 @@ def test_few_trials_say_nothing_about_importance() -> None:
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_best_first_and_best_so_far(mode: str) -> None:
     sweep = made(mode=mode)
-    values = sweep.ranked()["value"].tolist()
+    values = sweep.rank()["value"].tolist()
     assert values == sorted(values, reverse=mode == "max")
     course = [value for _, value in sweeps.best_so_far(sweep)]
     assert course == sorted(course, reverse=mode == "min") and course[-1] == values[0]

@@ -6,6 +6,7 @@ reports clicks on a cell of a heat map, which decides what opens next.
 
 from __future__ import annotations
 
+from workbench.ui.charts._heatmap import heatmap
 from workbench.ui.charts.base import (
     COLOURS,
     DIVERGING,
@@ -15,9 +16,9 @@ from workbench.ui.charts.base import (
     SEQUENTIAL,
     Points,
     Spec,
-    thinned,
+    thin,
 )
-from workbench.ui.charts.heatmap import heatmap
+from workbench.ui.charts.figure import draw
 from workbench.ui.charts.lines import bars, curves, histogram
 from workbench.ui.charts.trials import parallel, timeline
 
@@ -32,9 +33,10 @@ __all__ = [
     "Spec",
     "bars",
     "curves",
+    "draw",
     "heatmap",
     "histogram",
     "parallel",
-    "thinned",
+    "thin",
     "timeline",
 ]

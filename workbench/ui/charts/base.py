@@ -26,10 +26,10 @@ RISK = ("#2c9b74", "#e5cf6b", "#c9455b")
 
 GREY = "#8b93a1"
 MAX_POINTS = 2_000
-"""Longer curves are thinned before they are sent to the browser."""
+"""Longer curves are thin before they are sent to the browser."""
 
 
-def thinned(points: Points, limit: int = MAX_POINTS) -> list[tuple[float, float]]:
+def thin(points: Points, limit: int = MAX_POINTS) -> list[tuple[float, float]]:
     """At most about `limit` points: the lowest and highest of each stretch, so no spike is lost."""
     if len(points) <= limit:
         return list(points)

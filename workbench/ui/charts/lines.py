@@ -11,7 +11,7 @@ from workbench.ui.charts.base import (
     Points,
     Spec,
     number,
-    thinned,
+    thin,
 )
 
 
@@ -34,7 +34,7 @@ def curves(
     chosen = colour_of or {name: index for index, name in enumerate(lines)}
     series: list[Spec] = []
     for name, points in lines.items():
-        kept = thinned(points)
+        kept = thin(points)
         data = [[x, number(y) if not log or y > 0 else None] for x, y in kept]
         colour = COLOURS[chosen.get(name, 0) % len(COLOURS)]
         series.append(

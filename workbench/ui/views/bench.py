@@ -6,23 +6,23 @@ import pandas as pd
 import streamlit as st
 
 from workbench.home import home_folder
-from workbench.ui import cluster_state, parts, standing, store
+from workbench.ui import bench_panel, cluster_state, store, widgets
 from workbench.ui.cluster_state import RayReport
 
 _LIVE_S = 5
 
 
 def main() -> None:
-    parts.title("Bench", "This machine, and the Ray and Spark on it.")
+    widgets.title("Bench", "This machine, and the Ray and Spark on it.")
     _links()
-    standing.draw()
+    bench_panel.draw()
     _ray()
     _doctor()
 
 
 def _links() -> None:
     with st.container(border=True):
-        st.markdown(f"**Tracking store** &nbsp; `{store.shown_uri()}`")
+        st.markdown(f"**Tracking store** &nbsp; `{store.printable_uri()}`")
         st.markdown(f"**Jobs, runs and logs** &nbsp; `{home_folder()}`")
         bar = st.container(horizontal=True)
         for name, url in cluster_state.dashboards().items():
@@ -51,7 +51,7 @@ def _ray() -> None:
                 "process": process.title,
                 "pid": process.pid,
                 "memory (GiB)": round(process.memory, 2),
-                "up": parts.duration(process.seconds),
+                "up": widgets.duration(process.seconds),
             }
             for process in found
         )
@@ -79,11 +79,11 @@ def _ray() -> None:
 def _draw(told: RayReport) -> None:
     columns = st.columns(4)
     columns[0].metric("Nodes", len(told.nodes))
-    columns[1].metric("CPUs in use", f"{told.used('CPU'):g} of {told.total.get('CPU', 0):g}")
-    columns[2].metric("GPUs in use", f"{told.used('GPU'):g} of {told.total.get('GPU', 0):g}")
+    columns[1].metric("CPUs in use", f"{told.count_used('CPU'):g} of {told.total.get('CPU', 0):g}")
+    columns[2].metric("GPUs in use", f"{told.count_used('GPU'):g} of {told.total.get('GPU', 0):g}")
     columns[3].metric(
         "Object store",
-        f"{told.used('object_store_memory') / 2**30:.2f} of "
+        f"{told.count_used('object_store_memory') / 2**30:.2f} of "
         f"{told.total.get('object_store_memory', 0) / 2**30:.2f} GiB",
     )
     st.dataframe(pd.DataFrame(told.nodes), hide_index=True, key="ray_nodes", alt="Ray nodes")

@@ -10,10 +10,11 @@ import streamlit as st
 import torch
 
 from nets import Net, inside
-from workbench.ui import artifacts, drawings, figures, filters, looks, parts, store
-from workbench.ui.artifacts import Missing
-from workbench.ui.images import MAX_BYTES, TYPES, decode
-from workbench.ui.looks import Given
+from workbench.ui import store, widgets
+from workbench.ui.errors import Missing
+from workbench.ui.inside import artifacts, cache, convolution, filters, inputs, pictures
+from workbench.ui.inside.cache import NetInput
+from workbench.ui.inside.images import MAX_BYTES, TYPES, decode
 
 _PARTS = (
     "Feature maps", "Filters", "What excites it", "Attribution", "Step by step", "Made to excite",
@@ -26,33 +27,33 @@ _METHODS = {
 
 
 def main() -> None:
-    parts.title(
+    widgets.title(
         "Inside a CNN",
         "What its filters look for, what a picture becomes layer by layer, and what it decides by.",
     )
-    run = parts.pick_run(kinds=("train", "trial"))
-    with parts.part():
+    run = widgets.pick_run(kinds=("train", "trial"))
+    with widgets.part():
         model = artifacts.net(run.id)
         if not inside.convolutions(model):
             raise Missing("This net has no convolutions. Recurrent nets have a page of their own.")
         left, right = st.columns([3, 4], vertical_alignment="bottom")
         with left:
-            epoch = parts.pick_epoch(run.id)
+            epoch = inputs.pick_epoch(run.id)
         chosen = right.segmented_control(
             "Show", _PARTS, default=_PARTS[0], required=True, key="show", bind="query-params"
         )
         pages = {
             "Feature maps": _feature_maps,
-            "Filters": filters.filters,
-            "What excites it": filters.exciting,
+            "Filters": filters.draw_filters,
+            "What excites it": filters.draw_exciting_samples,
             "Attribution": _attribution,
             "Step by step": _step_by_step,
-            "Made to excite": filters.made,
+            "Made to excite": filters.draw_exciting_inputs,
         }
         pages[chosen or _PARTS[0]](run, epoch, model)
 
 
-def _given(run: store.Run, model: Net) -> Given:
+def _pick_input(run: store.Run, model: Net) -> NetInput:
     """The picture to look at: a kept sample, or an upload. Drawn with what the net says of it."""
     names = artifacts.labels(run.id)
     with st.container(border=True):
@@ -65,22 +66,22 @@ def _given(run: store.Run, model: Net) -> Given:
             given = _sample(run, names) if source == "from the data" else _upload(run, model)
         with b:
             pixels = inside.picture(given.features[0].numpy())
-            parts.show(parts.enlarged(pixels, 144), given.name, caption=given.name)
+            pictures.show(pictures.enlarge(pixels, 144), given.name, caption=given.name)
         with c:
             epoch = st.session_state.get("epoch")
             known = artifacts.epochs(run.id)
             at = int(epoch) if epoch in known else None
-            parts.scores_table(looks.scores(run.id, at, given), names, count=4)
+            pictures.show_scores(cache.scores(run.id, at, given), names, count=4)
     return given
 
 
-def _sample(run: store.Run, names: list[str] | None) -> Given:
+def _sample(run: store.Run, names: list[str] | None) -> NetInput:
     kept = artifacts.samples(run.id)
-    index = parts.pick_sample(kept, names)
-    return Given(*kept.one(index), name=f"sample {index}")
+    index = inputs.pick_sample(kept, names)
+    return NetInput(*kept.one(index), name=f"sample {index}")
 
 
-def _upload(run: store.Run, model: Net) -> Given:
+def _upload(run: store.Run, model: Net) -> NetInput:
     file = st.file_uploader(
         "A picture of your own", type=list(TYPES), key="upload", max_upload_size=MAX_BYTES // 2**20,
         help="Read in memory for this view only; never stored.",
@@ -96,23 +97,23 @@ def _upload(run: store.Run, model: Net) -> Given:
         top = 255
     channels, height, width = model.spec.shape
     sample = decode(file.getvalue(), (channels, height, width), top=top, invert=bool(invert))
-    return Given(torch.from_numpy(sample)[None], None, name="your picture")
+    return NetInput(torch.from_numpy(sample)[None], None, name="your picture")
 
 
 def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
-    given = _given(run, model)
-    found = looks.maps(run.id, epoch, given)
+    given = _pick_input(run, model)
+    found = cache.maps(run.id, epoch, given)
     a, b = st.columns(2)
     with a:
-        scale = parts.pick_scale("scale")
+        scale = inputs.pick_scale("scale")
     layers = [name for name, maps in found.items() if maps.ndim in (1, 3)]
     enlarge = b.selectbox(
         "Enlarge a layer", ["none", *(n for n in layers if found[n].ndim == 3)],
-        format_func=parts.short, key="enlarge", bind="query-params",
+        format_func=inputs.shorten, key="enlarge", bind="query-params",
         help="Or click one of its maps below.",
     )  # fmt: skip
     if enlarge != "none":
-        _enlarged(run, given, enlarge, found[enlarge])
+        _draw_enlarged(run, given, enlarge, found[enlarge])
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
     for i, name in enumerate(layers):
         maps = found[name]
@@ -120,16 +121,16 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
             columns = st.columns(2, gap="large")
         with columns[i % 2]:
             board = _board(maps, scale)
-            parts.heading(
-                f"**{parts.short(name)}** &nbsp; {kinds.get(name.split('#')[0], '')} &nbsp; "
+            pictures.show_heading(
+                f"**{inputs.shorten(name)}** &nbsp; {kinds.get(name.split('#')[0], '')} &nbsp; "
                 f":gray[{' × '.join(map(str, maps.shape))}, {maps.min():.3g} to {maps.max():.3g}]",
                 board,
                 f"{run.name}_{name}_maps",
             )
             if maps.ndim == 1:
-                parts.show(board, f"Values of {name}")
+                pictures.show(board, f"Values of {name}")
                 continue
-            figures.tiles(
+            pictures.show_tiles(
                 board,
                 len(maps),
                 _columns(maps),
@@ -147,7 +148,7 @@ def _enlarge(layer: str, channel: int) -> None:
 
 def _board(maps: np.ndarray, scale: inside.Scale) -> np.ndarray:
     """One picture of a layer's maps; the values of a dense layer as a row of squares."""
-    palette = parts.palette(maps)
+    palette = pictures.choose_palette(maps)
     if maps.ndim == 1:
         values = maps[:, None, None]
         return inside.montage(
@@ -170,36 +171,38 @@ def _columns(maps: np.ndarray) -> int:
     return 8 if len(maps) <= 32 else 16
 
 
-def _enlarged(run: store.Run, given: Given, layer: str, maps: np.ndarray) -> None:
+def _draw_enlarged(run: store.Run, given: NetInput, layer: str, maps: np.ndarray) -> None:
     with st.container(border=True):
         channel = int(
             st.slider("Map", 0, len(maps) - 1, 0, key="channel", bind="query-params")
             if len(maps) > 1 else 0
         )  # fmt: skip
-        base = parts.enlarged(inside.picture(given.features[0].numpy()), 288)
+        base = pictures.enlarge(inside.picture(given.features[0].numpy()), 288)
         a, b, c = st.columns(3)
         with a:
-            parts.show(base, given.name, caption="input")
+            pictures.show(base, given.name, caption="input")
         with b:
             one = inside.montage(
                 maps[channel : channel + 1], tile=288,
-                palette=parts.palette(maps),
+                palette=pictures.choose_palette(maps),
             )  # fmt: skip
-            parts.show(
-                one, f"Map {channel} of {layer}", caption=f"map {channel} of {parts.short(layer)}"
+            pictures.show(
+                one,
+                f"Map {channel} of {layer}",
+                caption=f"map {channel} of {inputs.shorten(layer)}",
             )
         with c:
             heat = inside.overlay(base, np.maximum(maps[channel], 0))
-            parts.show(
+            pictures.show(
                 heat, f"Map {channel} over the input", caption="over the input",
                 name=f"{run.name}_{layer}_{channel}",
             )  # fmt: skip
 
 
 def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
-    given = _given(run, model)
+    given = _pick_input(run, model)
     names = artifacts.labels(run.id)
-    likely = int(looks.scores(run.id, epoch, given).argmax())
+    likely = int(cache.scores(run.id, epoch, given).argmax())
     a, b = st.columns(2)
     classes = list(range(model.num_outputs))
     target = a.selectbox(
@@ -208,23 +211,23 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
     )  # fmt: skip
     names_of = inside.convolutions(model)
     layer = b.selectbox(
-        "Grad-CAM at", names_of, index=len(names_of) - 1, format_func=parts.short, key="cam_layer",
+        "Grad-CAM at", names_of, index=len(names_of) - 1, format_func=inputs.shorten, key="cam_layer",
         bind="query-params",
     )  # fmt: skip
-    base = parts.enlarged(inside.picture(given.features[0].numpy()), 256)
+    base = pictures.enlarge(inside.picture(given.features[0].numpy()), 256)
     columns = st.columns(4)
     with columns[0]:
-        parts.show(base, given.name, caption="input", width="stretch")
+        pictures.show(base, given.name, caption="input", width="stretch")
     for column, (label, method) in zip(columns[1:], _METHODS.items(), strict=True):
         with column, st.spinner(label):
-            heat = looks.attribution(run.id, epoch, given, int(target or 0), method, layer or "")
+            heat = cache.attribution(run.id, epoch, given, int(target or 0), method, layer or "")
             signed = method != "grad_cam"
             if signed:
                 board = inside.montage(heat[None], palette="diverging", tile=256)
             else:
                 board = inside.overlay(base, heat)
-            parts.show(board, f"{label} of {given.name}", caption=label, width="stretch")
-            parts.download(
+            pictures.show(board, f"{label} of {given.name}", caption=label, width="stretch")
+            widgets.download(
                 "CSV",
                 functools.partial(pd.DataFrame(heat).to_csv, index=False),
                 f"{run.name}_{method}.csv",
@@ -238,12 +241,12 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
 
 def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
     """A value of a feature map as the convolution it is: window x filter, added up."""
-    given = _given(run, model)
+    given = _pick_input(run, model)
     a, b = st.columns(2)
     with a:
-        layer = filters.pick_layer(model)
+        layer = inputs.pick_layer(model)
     with b:
-        channel = filters.pick_channel(model, layer, "filter")
+        channel = inputs.pick_channel(model, layer, "filter")
     net = artifacts.net(run.id, epoch)
     shown = inside.response(net, layer, given.features, channel, 0, 0)
     height, width = shown.feature_map.shape
@@ -266,16 +269,16 @@ def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
     columns = st.columns([4, 3, 3, 3, 4])
     with columns[0]:
         st.markdown("**What it reads**")
-        drawings.located(shown, source)
+        convolution.draw_input(shown, source)
     for place, heading, values in (
         (columns[1], "window", window), (columns[2], "× filter", weights), (columns[3], "= products", product)
     ):  # fmt: skip
         with place:
             st.markdown(f"**{heading}**")
-            drawings.cells(values, heading)
+            convolution.draw_numbers(values, heading)
     with columns[4]:
         st.markdown("**its feature map**")
-        drawings.marked_map(shown, row, column)
+        convolution.draw_map(shown, row, column)
     others = f" + {rest:.3f} (the other {several - 1} input channels)" if several > 1 else ""
     st.markdown(
         f"Sum of the products **{float(product.sum()):.3f}**{others} + bias **{shown.bias:.3f}** "

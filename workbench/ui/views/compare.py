@@ -7,17 +7,18 @@ import pandas as pd
 import streamlit as st
 
 from nets import inside
-from workbench.ui import artifacts, charts, figures, looks, parts, store
-from workbench.ui.artifacts import Missing
-from workbench.ui.images import data_url
-from workbench.ui.looks import Given
+from workbench.ui import charts, store, widgets
+from workbench.ui.errors import Missing
+from workbench.ui.inside import artifacts, cache, inputs, pictures
+from workbench.ui.inside.cache import NetInput
+from workbench.ui.inside.images import data_url
 
 _LIMIT = 10
 _PARTS = ("Curves", "Settings", "Same picture", "By class", "Disagreements")
 
 
 def main() -> None:
-    parts.title(
+    widgets.title(
         "Compare", "What differs between runs, in what they were given and in what they do."
     )
     runs = _pick()
@@ -35,7 +36,7 @@ def main() -> None:
         "By class": _by_class,
         "Disagreements": _disagreements,
     }
-    with parts.part():
+    with widgets.part():
         pages[chosen or "Curves"](runs)
 
 
@@ -46,7 +47,7 @@ def _pick() -> list[store.Run]:
         if run_id not in options and (run := store.run(run_id)) is not None:
             options[run_id] = run
     if not options:
-        parts.no_run()
+        widgets.no_run()
     lost = [i for i in wanted if i not in options]
     if lost:
         st.warning(
@@ -55,7 +56,7 @@ def _pick() -> list[store.Run]:
     if wanted != st.session_state.get("compare_seen"):
         st.session_state["compare_runs"] = [i for i in wanted if i in options]
     chosen = st.multiselect(
-        "Runs", list(options), format_func=lambda i: parts.run_label(options[i]), key="compare_runs",
+        "Runs", list(options), format_func=lambda i: widgets.run_label(options[i]), key="compare_runs",
         max_selections=_LIMIT, placeholder="Choose runs",
     )  # fmt: skip
     st.query_params["runs"] = ",".join(chosen)
@@ -99,7 +100,7 @@ def _curves(runs: list[store.Run]) -> None:
         with columns[i % len(columns)], st.container(border=True):
             st.markdown(f"**{metric}**")
             spec = charts.curves(lines, colour_of=colours, dashed=dashed)
-            figures.chart(spec, key=f"compare_{metric}", height=320, alt=f"{metric} of every run")
+            charts.draw(spec, key=f"compare_{metric}", height=320, alt=f"{metric} of every run")
     _metrics(runs, names)
 
 
@@ -122,7 +123,7 @@ def _metrics(runs: list[store.Run], names: dict[str, str]) -> None:
         height="content",
         alt="Metrics of every run",
     )
-    parts.csv(frame.rename_axis("metric").reset_index(), "compare_metrics")
+    widgets.csv(frame.rename_axis("metric").reset_index(), "compare_metrics")
 
 
 def _settings(runs: list[store.Run]) -> None:
@@ -145,7 +146,7 @@ def _settings(runs: list[store.Run]) -> None:
         axis=1,
     )  # fmt: skip
     st.dataframe(marked, key="compare_settings", height="content", alt="Settings of every run")
-    parts.csv(shown.rename_axis("setting").reset_index(), "compare_settings")
+    widgets.csv(shown.rename_axis("setting").reset_index(), "compare_settings")
 
 
 def _same_picture(runs: list[store.Run]) -> None:
@@ -153,23 +154,23 @@ def _same_picture(runs: list[store.Run]) -> None:
     labels = artifacts.labels(runs[0].id)
     a, b = st.columns([1, 2], vertical_alignment="bottom")
     with a:
-        index = parts.pick_sample(kept, labels)
+        index = inputs.pick_sample(kept, labels)
     with b:
         share = st.slider(
             "Point in training", 0, 100, 100, key="progress", format="%d%%", bind="query-params",
             help="The kept weights nearest to this share of each run's epochs.",
         )  # fmt: skip
-    given = Given(*kept.one(index), name=f"sample {index}")
+    given = NetInput(*kept.one(index), name=f"sample {index}")
     names = _names(runs)
     columns = st.columns(len(runs))
     for run, column in zip(runs, columns, strict=True):
         with column:
             st.markdown(f"**{names[run.id]}**")
-            with parts.part():
+            with widgets.part():
                 epoch = _nearest(artifacts.epochs(run.id), int(share))
                 _check_shape(run, given)
                 st.caption("kept model" if epoch is None else f"epoch {epoch}")
-                parts.scores_table(looks.scores(run.id, epoch, given), labels, 3)
+                pictures.show_scores(cache.scores(run.id, epoch, given), labels, 3)
     _maps_side_by_side(runs, names, given, int(share))
 
 
@@ -179,7 +180,7 @@ def _nearest(epochs: list[int], share: int) -> int | None:
     return min(epochs, key=lambda e: abs(e - share / 100 * epochs[-1]))
 
 
-def _check_shape(run: store.Run, given: Given) -> None:
+def _check_shape(run: store.Run, given: NetInput) -> None:
     shape = tuple(artifacts.net(run.id).spec.shape)
     if shape != tuple(given.features.shape[1:]):
         raise Missing(
@@ -188,14 +189,14 @@ def _check_shape(run: store.Run, given: Given) -> None:
 
 
 def _maps_side_by_side(
-    runs: list[store.Run], names: dict[str, str], given: Given, share: int
+    runs: list[store.Run], names: dict[str, str], given: NetInput, share: int
 ) -> None:
     found = {}
     for run in runs:
         try:
             _check_shape(run, given)
             epoch = _nearest(artifacts.epochs(run.id), share)
-            found[run.id] = looks.maps(run.id, epoch, given)
+            found[run.id] = cache.maps(run.id, epoch, given)
         except Missing:
             continue
     layers = {i: [n for n, m in maps.items() if m.ndim == 3] for i, maps in found.items()}
@@ -212,7 +213,7 @@ def _maps_side_by_side(
         "Layer",
         common,
         index=first,
-        format_func=parts.short,
+        format_func=inputs.shorten,
         key="compare_layer",
         bind="query-params",
     )
@@ -222,14 +223,14 @@ def _maps_side_by_side(
         (min(float(m.min()) for m in stacks.values()), max(float(m.max()) for m in stacks.values()))
         if shared else None
     )  # fmt: skip
-    palette = parts.palette(*stacks.values())
+    palette = pictures.choose_palette(*stacks.values())
     columns = st.columns(len(stacks))
     for (run_id, maps), column in zip(stacks.items(), columns, strict=True):
         with column:
             board = inside.montage(
                 maps, palette=palette, tile=52, gap=3, columns=8, bounds=bounds, opaque=False
             )
-            parts.show(board, f"{layer} of {names[run_id]}", caption=names[run_id])
+            pictures.show(board, f"{layer} of {names[run_id]}", caption=names[run_id])
     if len(stacks) == 2:
         _difference(list(stacks.values()))
 
@@ -242,7 +243,7 @@ def _difference(stacks: list[np.ndarray]) -> None:
     board = inside.montage(
         stacks[1] - stacks[0], palette="diverging", tile=52, gap=3, columns=8, opaque=False
     )
-    parts.show(board, "Difference of the feature maps", name="difference")
+    pictures.show(board, "Difference of the feature maps", name="difference")
 
 
 def _by_class(runs: list[store.Run]) -> None:
@@ -272,16 +273,14 @@ def _by_class(runs: list[store.Run]) -> None:
         frame.to_numpy().T, classes, list(frame.columns), low=float(frame.to_numpy().min()), high=1,
         show=np.vectorize(lambda v: f"{v:.1%}")(frame.to_numpy().T) if frame.size <= 200 else None,
     )  # fmt: skip
-    figures.chart(
-        spec, key="by_class", height=90 + 40 * len(same), alt=f"{metric} by class and run"
-    )
+    charts.draw(spec, key="by_class", height=90 + 40 * len(same), alt=f"{metric} by class and run")
     if len(same) > 1:
         frame["spread"] = frame.max(axis=1) - frame.min(axis=1)
     st.dataframe(
         frame.sort_values("spread", ascending=False) if "spread" in frame else frame,
         key="by_class_table", height="content", alt="By class",
     )  # fmt: skip
-    parts.csv(frame.rename_axis("class").reset_index(), "compare_classes")
+    widgets.csv(frame.rename_axis("class").reset_index(), "compare_classes")
 
 
 def _disagreements(runs: list[store.Run]) -> None:
@@ -312,18 +311,18 @@ def _disagreements(runs: list[store.Run]) -> None:
     kept = artifacts.samples(runs[0].id)
     place = {row: i for i, row in enumerate(kept.row)}
     if kept.features.ndim == 4:
-        pictures = [
-            data_url(parts.enlarged(inside.picture(kept.features[place[r]].numpy()), 48))
+        addresses = [
+            data_url(pictures.enlarge(inside.picture(kept.features[place[r]].numpy()), 48))
             if r in place
             else None
             for r in shown.index
         ]
-        shown.insert(0, "picture", pictures)
+        shown.insert(0, "picture", addresses)
     st.dataframe(
         shown.head(200).reset_index(), hide_index=True, key="disagreements", row_height=52,
         column_config={"picture": st.column_config.ImageColumn(width=60)}, alt="Rows they disagree on",
     )  # fmt: skip
-    parts.csv(shown.drop(columns="picture", errors="ignore").reset_index(), "disagreements")
+    widgets.csv(shown.drop(columns="picture", errors="ignore").reset_index(), "disagreements")
 
 
 main()

@@ -8,8 +8,9 @@ import streamlit as st
 
 from nets import inside
 from nets.inside import LayerHealth
-from workbench.ui import charts, figures, looks, parts, store
-from workbench.ui.artifacts import Missing
+from workbench.ui import charts, store, widgets
+from workbench.ui.errors import Missing
+from workbench.ui.inside import cache, inputs
 
 _SHOWN = {
     "dead_share": ("Dead units", charts.RISK, True),
@@ -26,20 +27,20 @@ _LEVELS = {
 
 
 def main() -> None:
-    parts.title("Health", "Is every unit at work? Per layer and epoch, with the evidence.")
-    run = parts.pick_run(kinds=("train", "trial"))
+    widgets.title("Health", "Is every unit at work? Per layer and epoch, with the evidence.")
+    run = widgets.pick_run(kinds=("train", "trial"))
     history = store.history(run.id)
     epoch: int | None = None
     items: list[LayerHealth] = []
-    with parts.part():
-        epoch = parts.pick_epoch(run.id)
-        items = looks.health(run.id, epoch)
-    with parts.part("Verdict"):
+    with widgets.part():
+        epoch = inputs.pick_epoch(run.id)
+        items = cache.health(run.id, epoch)
+    with widgets.part("Verdict"):
         _verdict(run, items, history, epoch)
-    with parts.part("Layer by epoch"):
+    with widgets.part("Layer by epoch"):
         _by_epoch(history)
     if items:
-        with parts.part("Now, layer by layer"):
+        with widgets.part("Now, layer by layer"):
             _layers(run, items)
 
 
@@ -58,7 +59,7 @@ def _verdict(
         raise Missing("Nothing was recorded about this run's layers.")
     for finding in inside.verdict(items, recorded, run.params):
         say, icon = _LEVELS[finding.level]
-        where = f"**{parts.short(finding.layer)}**: " if finding.layer else ""
+        where = f"**{inputs.shorten(finding.layer)}**: " if finding.layer else ""
         say(f"{where}{finding.text}\n\n:gray[{finding.evidence}]", icon=icon)
     st.page_link(
         "views/launch.py", label="Train again with other settings", query_params={"run": run.id},
@@ -90,11 +91,11 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
         lambda v: "" if not np.isfinite(v) else f"{v:.0%}" if share else f"{v:.2g}"
     )(values)
     spec = charts.heatmap(
-        drawn, [f"{s:.0f}" for s in steps], [parts.short(n) for n in table], colours=colours,
+        drawn, [f"{s:.0f}" for s in steps], [inputs.shorten(n) for n in table], colours=colours,
         low=0 if share else None, high=1 if share else None, x_name="epoch",
         show=texts if values.size <= 240 else None, selectable=True, bar=share,
     )  # fmt: skip
-    event = figures.chart(
+    event = charts.draw(
         spec, key="health_map", on_select="rerun", height=int(min(560, 90 + 36 * len(table))),
         alt=f"{label} by layer and epoch",
     )  # fmt: skip
@@ -102,22 +103,22 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
         "Click a cell to see that layer below"
         + ("." if share else "; colours follow the logarithm, the numbers are as measured.")
     )
-    cell = parts.cell_clicked(event, len(steps))
+    cell = widgets.read_clicked_cell(event, len(steps))
     if cell is not None and cell[0] < len(table):
         layer = list(table)[cell[0]]
         st.session_state["health_layer_wanted"] = layer
-        figures.chart(
-            charts.curves({parts.short(layer): sorted(table[layer].items())}, y_name=label),
+        charts.draw(
+            charts.curves({inputs.shorten(layer): sorted(table[layer].items())}, y_name=label),
             key="health_curve", height=220, alt=f"{label} of {layer} per epoch",
         )  # fmt: skip
     frame = pd.DataFrame(values, index=list(table), columns=[f"epoch {s:.0f}" for s in steps])
-    parts.csv(frame.rename_axis("layer").reset_index(), f"health_{what}")
+    widgets.csv(frame.rename_axis("layer").reset_index(), f"health_{what}")
 
 
 def _layers(run: store.Run, items: list[LayerHealth]) -> None:
     frame = pd.DataFrame(
         {
-            "layer": parts.short(item.layer),
+            "layer": inputs.shorten(item.layer),
             "activation": item.activation,
             "units": item.num_units,
             "dead": item.dead_share,
@@ -133,7 +134,7 @@ def _layers(run: store.Run, items: list[LayerHealth]) -> None:
         frame, hide_index=True, height="content", key="health_table", alt="Health by layer",
         column_config={"dead": bar, "saturated": bar, "zeros": bar},
     )  # fmt: skip
-    parts.csv(frame, f"{run.name}_health")
+    widgets.csv(frame, f"{run.name}_health")
     st.caption(
         f"On {items[0].num_samples} samples. Dead: zero for every one of them. Saturated: within 5 % of an "
         "asymptote for more than 95 % of the values."
@@ -142,8 +143,8 @@ def _layers(run: store.Run, items: list[LayerHealth]) -> None:
     wanted = st.session_state.get("health_layer_wanted", "")
     for i, item in enumerate(sorted(items, key=lambda it: not _near(it.layer, wanted))):
         with columns[i % 3], st.container(border=True):
-            st.markdown(f"**{parts.short(item.layer)}** {item.activation}")
-            figures.chart(
+            st.markdown(f"**{inputs.shorten(item.layer)}** {item.activation}")
+            charts.draw(
                 charts.histogram(item.counts, item.edges), key=f"histogram_{item.layer}", height=170,
                 alt=f"Distribution of the activations of {item.layer}",
             )  # fmt: skip

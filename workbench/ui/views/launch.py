@@ -19,9 +19,10 @@ from workbench.experiments import load_experiment, names
 from workbench.experiments.experiment import Experiment
 from workbench.home import jobs_folder
 from workbench.jobs.request import Request
-from workbench.ui import again, artifacts, forms, parts, store
-from workbench.ui.artifacts import Missing
+from workbench.ui import experiment_file, forms, store, widgets
+from workbench.ui.errors import Missing
 from workbench.ui.forms import Field
+from workbench.ui.inside import artifacts
 from workbench.ui.jobs import Job, Queue
 
 _ESSENTIAL = (
@@ -38,7 +39,7 @@ _LINES = 20
 
 
 def main() -> None:
-    parts.title("Launch", "Start a training or a sweep. It goes on when this page is closed.")
+    widgets.title("Launch", "Start a training or a sweep. It goes on when this page is closed.")
     left, right = st.columns([3, 2], gap="large")
     with left:
         _form()
@@ -98,7 +99,7 @@ def _base() -> tuple[str, Experiment] | None:
             what = "the sweep" if run.kind == "sweep" else "run"
             st.markdown(f"**Starting from {what} {run.name}**")
             st.page_link("views/launch.py", label="Start from an experiment instead")
-            return again.saved(run.id, told), from_dict(Experiment, told)
+            return experiment_file.save(run.id, told), from_dict(Experiment, told)
         usual = known.index(_USUAL) if _USUAL in known else 0
         name = st.selectbox("Experiment", known, index=usual, key="base", bind="query-params")
         return name or known[0], load_experiment(name or known[0])
@@ -152,10 +153,10 @@ def _widget(field: Field, key: str) -> Any:
     typed = st.text_input(
         label, value=shown, key=key, help=text, placeholder="none" if field.optional else ""
     )
-    return _parsed(typed or "", field)
+    return _parse(typed or "", field)
 
 
-def _parsed(text: str, field: Field) -> Any:
+def _parse(text: str, field: Field) -> Any:
     """A number or JSON as typed; the text itself where it is neither, for the check to refuse."""
     if not text.strip():
         return None
@@ -217,13 +218,13 @@ def _parameter(field: Field, asked: dict[str, Any] | None, name: str) -> dict[st
         log = d.toggle("logarithmic", bool(asked.get("log", False)), key=f"{key}_log")
         return {
             "kind": "uniform",
-            "low": _parsed(low or "", field),
-            "high": _parsed(high or "", field),
+            "low": _parse(low or "", field),
+            "high": _parse(high or "", field),
             "log": log,
         }
     listed = asked.get("values", [field.value])
     typed = b.text_input("JSON list", json.dumps(listed), key=f"{key}_list")
-    return {"kind": "choice", "values": _parsed(typed or "", field)}
+    return {"kind": "choice", "values": _parse(typed or "", field)}
 
 
 def _usual_search(field: Field) -> dict[str, Any]:
@@ -243,11 +244,11 @@ def queue() -> Queue:
 
 
 def _queue() -> None:
-    live = any(job.live for job in queue().jobs())
+    live = any(job.live for job in queue().read_all())
 
     @st.fragment(run_every=_LIVE_S if live else None)
     def body() -> None:
-        jobs = queue().jobs()
+        jobs = queue().read_all()
         st.subheader("Queue", anchor=False, help="One at a time, in the order they were started.")
         st.caption(
             "On the bench that is up."
@@ -277,7 +278,7 @@ def _job_label(job: Job) -> str:
 def _job(job: Job) -> None:
     a, b, c = st.columns(3)
     a.metric("State", job.state)
-    b.metric("Time", parts.duration(job.seconds if job.started else None))
+    b.metric("Time", widgets.duration(job.seconds if job.started else None))
     c.metric("Exit code", "–" if job.exit_code is None else str(job.exit_code))
     bar = st.container(horizontal=True)
     if job.live:
@@ -299,12 +300,15 @@ def _job(job: Job) -> None:
     own = not job.resident and len(job.command) > 3  # python -m workbench ...
     command = ["workbench", *job.command[3:]] if own else job.command
     st.code(hide_passwords(shlex.join(command)), language="bash", wrap_lines=True)
-    lines = hide_passwords(queue().log(job.id)).strip().splitlines()
+    lines = hide_passwords(queue().read_log(job.id)).strip().splitlines()
     st.code("\n".join(lines[-_LINES:]) or "No output yet.", language=None, wrap_lines=True)
     if len(lines) > _LINES:
         st.caption(f"The last {_LINES} lines.")
-    parts.download(
-        "Log", lambda: hide_passwords(queue().log(job.id, 2**20)), f"{job.id}.log", "text/plain"
+    widgets.download(
+        "Log",
+        lambda: hide_passwords(queue().read_log(job.id, 2**20)),
+        f"{job.id}.log",
+        "text/plain",
     )
 
 

@@ -8,29 +8,30 @@ import streamlit as st
 
 from nets import Net, inside
 from nets.inside import LayerStates
-from workbench.ui import artifacts, charts, figures, parts, store
-from workbench.ui.artifacts import Missing
-from workbench.ui.looks import Given
+from workbench.ui import charts, store, widgets
+from workbench.ui.errors import Missing
+from workbench.ui.inside import artifacts, inputs
+from workbench.ui.inside.cache import NetInput
 
 
 def main() -> None:
-    parts.title(
+    widgets.title(
         "Inside an RNN",
         "What it remembers at every step, what its gates do, and how its answer forms as it reads.",
     )
-    run = parts.pick_run(kinds=("train", "trial"))
-    with parts.part():
+    run = widgets.pick_run(kinds=("train", "trial"))
+    with widgets.part():
         model = artifacts.net(run.id)
         if not inside.recurrent_layers(model):
             raise Missing("This net has no recurrent layer. CNNs have a page of their own.")
         left, right = st.columns(2, vertical_alignment="bottom")
         with left:
-            epoch = parts.pick_epoch(run.id)
+            epoch = inputs.pick_epoch(run.id)
         kept = artifacts.samples(run.id)
         names = artifacts.labels(run.id)
         with right:
-            index = parts.pick_sample(kept, names)
-        given = Given(*kept.one(index), name=f"sample {index}")
+            index = inputs.pick_sample(kept, names)
+        given = NetInput(*kept.one(index), name=f"sample {index}")
         net = artifacts.net(run.id, epoch)
         size = None if given.length is None else int(given.length[0])
         steps = _steps(run, net, given, size)
@@ -40,7 +41,7 @@ def main() -> None:
         _states(run, net, given, size, steps)
 
 
-def _steps(run: store.Run, net: Net, given: Given, size: int | None) -> list[str]:
+def _steps(run: store.Run, net: Net, given: NetInput, size: int | None) -> list[str]:
     """What the time axis says: words where the vocabulary is known, else numbers from 1."""
     count = int(given.features.shape[1]) if size is None else size
     if net.spec.kind != "tokens":
@@ -55,12 +56,12 @@ def _steps(run: store.Run, net: Net, given: Given, size: int | None) -> list[str
     return [f"{t + 1}: {words[i] if i < len(words) else i}" for t, i in enumerate(ids)]
 
 
-def _input(given: Given, size: int | None) -> None:
+def _input(given: NetInput, size: int | None) -> None:
     if given.features.ndim != 3:
         return
     values = given.features[0].numpy()[:size].T
     with st.expander("The sequence itself"):
-        figures.chart(
+        charts.draw(
             charts.heatmap(
                 values, range(1, values.shape[1] + 1), [f"channel {i}" for i in range(len(values))],
                 x_name="step", colours=("#ffffff", "#3b6fd8", "#0c1f4d"),
@@ -72,7 +73,7 @@ def _input(given: Given, size: int | None) -> None:
 def _unfolding(
     run: store.Run,
     net: Net,
-    given: Given,
+    given: NetInput,
     size: int | None,
     names: list[str] | None,
     steps: list[str],
@@ -92,16 +93,16 @@ def _unfolding(
         for c in top
     }
     spec = charts.curves(lines, x_name="step", y_name="probability" if classes else "value")
-    figures.chart(spec, key="prefix", height=280, alt="Prediction after each step")
+    charts.draw(spec, key="prefix", height=280, alt="Prediction after each step")
     frame = pd.DataFrame(
         values, columns=[artifacts.class_name(names, i) for i in range(values.shape[1])]
     )
     frame.insert(0, "step", steps)
-    parts.csv(frame, f"{run.name}_prefix")
+    widgets.csv(frame, f"{run.name}_prefix")
 
 
 def _attribution(
-    net: Net, given: Given, size: int | None, names: list[str] | None, steps: list[str]
+    net: Net, given: NetInput, size: int | None, names: list[str] | None, steps: list[str]
 ) -> None:
     st.subheader(
         "What each step adds", anchor=False,
@@ -114,17 +115,17 @@ def _attribution(
     )  # fmt: skip
     values = inside.step_attribution(net, given.features, int(target or 0), size)[: len(steps)]
     spec = charts.bars(steps, [float(v) for v in values], x_name="added to the score")
-    figures.chart(
+    charts.draw(
         spec, key="steps", height=min(640, 70 + 22 * len(steps)), alt="Attribution of each step"
     )
 
 
-def _states(run: store.Run, net: Net, given: Given, size: int | None, steps: list[str]) -> None:
+def _states(run: store.Run, net: Net, given: NetInput, size: int | None, steps: list[str]) -> None:
     st.subheader("States and gates over time", anchor=False)
     found = inside.states(net, given.features, size)
     labels = [f"{s.name}{' backward' if s.backward else ''} ({s.cell_type})" for s in found]
     chosen = st.selectbox(
-        "Layer", labels, key="rnn_layer", bind="query-params", format_func=parts.short
+        "Layer", labels, key="rnn_layer", bind="query-params", format_func=inputs.shorten
     )
     state = found[labels.index(chosen) if chosen in labels else 0]
     _heat("Hidden state", state.hidden, steps, "hidden")
@@ -142,7 +143,7 @@ def _states(run: store.Run, net: Net, given: Given, size: int | None, steps: lis
     frame = pd.concat(
         [pd.DataFrame(v, index=steps).add_prefix(f"{k} ") for k, v in everything.items()], axis=1
     )
-    parts.csv(frame.rename_axis("step").reset_index(), f"{run.name}_states")
+    widgets.csv(frame.rename_axis("step").reset_index(), f"{run.name}_states")
 
 
 def _heat(heading: str, values: np.ndarray, steps: list[str], key: str) -> None:
@@ -152,7 +153,7 @@ def _heat(heading: str, values: np.ndarray, steps: list[str], key: str) -> None:
         values.T, steps, range(values.shape[1]), colours=charts.DIVERGING, low=-limit, high=limit,
         x_name="step", y_name="unit",
     )  # fmt: skip
-    figures.chart(spec, key=key, height=_height(values), alt=f"{heading} of every unit over time")
+    charts.draw(spec, key=key, height=_height(values), alt=f"{heading} of every unit over time")
 
 
 def _gate(state: LayerStates, gate: str, steps: list[str]) -> None:
@@ -162,7 +163,7 @@ def _gate(state: LayerStates, gate: str, steps: list[str]) -> None:
         values.T, steps, range(values.shape[1]), low=-1 if signed else 0, high=1,
         colours=charts.DIVERGING if signed else charts.SEQUENTIAL, x_name="step", y_name="unit",
     )  # fmt: skip
-    figures.chart(spec, key="gate", height=_height(values), alt=f"{gate} gate over time")
+    charts.draw(spec, key="gate", height=_height(values), alt=f"{gate} gate over time")
     if not signed:
         closed, opened = inside.gate_saturation(values)
         st.caption(

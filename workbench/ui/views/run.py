@@ -7,8 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from nets import inside
-from workbench.ui import artifacts, charts, figures, parts, repeat, run_logs, store
-from workbench.ui.artifacts import Missing
+from workbench.ui import charts, experiment_file, run_logs, store, widgets
+from workbench.ui.errors import Missing
+from workbench.ui.inside import artifacts, pictures
 
 _LIVE_S = 3
 _LOG_LINES = 200
@@ -16,8 +17,8 @@ _PARTS = ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce", "L
 
 
 def main() -> None:
-    parts.title("Run", "What one run did, and how to repeat it.")
-    run = parts.pick_run(kinds=("train", "trial"))
+    widgets.title("Run", "What one run did, and how to repeat it.")
+    run = widgets.pick_run(kinds=("train", "trial"))
     chosen = st.segmented_control(
         "Show", _PARTS, default="Curves", required=True, key="part", bind="query-params",
         label_visibility="collapsed",
@@ -50,11 +51,11 @@ def _live(run: store.Run) -> None:
     body()
 
 
-def _tested(run: store.Run) -> tuple[str, str]:
+def _read_test_metric(run: store.Run) -> tuple[str, str]:
     """The figure on the test split: accuracy, or of a net that learns no classes the error."""
     for name in ("accuracy", "mse", "loss"):
         if (value := run.metrics.get(f"test/{name}")) is not None:
-            return f"Test {name}", parts.number(value)
+            return f"Test {name}", widgets.number(value)
     return "Test", "–"
 
 
@@ -63,11 +64,11 @@ def _headline(run: store.Run) -> None:
     epochs = store.num_epochs(run.id)
     shown = [
         ("Status", run.status.lower()),
-        (f"Best {best[0]}" if best else "Best", parts.number(best[1] if best else None)),
-        _tested(run),
+        (f"Best {best[0]}" if best else "Best", widgets.number(best[1] if best else None)),
+        _read_test_metric(run),
         ("Epochs", "–" if epochs is None else str(epochs)),
-        ("Samples per s", parts.number(run.metrics.get("samples_per_s"))),
-        ("Took", parts.duration(run.seconds)),
+        ("Samples per s", widgets.number(run.metrics.get("samples_per_s"))),
+        ("Took", widgets.duration(run.seconds)),
     ]
     for column, (label, value) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(label, value)
@@ -100,7 +101,7 @@ def _curves(run: store.Run) -> None:
             spec = charts.curves(
                 lines, log=bool(log), marker=best, marker_name="best", dashed=[f"train/{what}"]
             )
-            figures.chart(spec, key=f"curve_{what}", height=300, alt=f"{what} per epoch")
+            charts.draw(spec, key=f"curve_{what}", height=300, alt=f"{what} per epoch")
     shown = {f"{split}/{what}" for split in ("train", "validation") for what, _ in pairs}
     others = [
         n for n in sorted(history)
@@ -108,13 +109,13 @@ def _curves(run: store.Run) -> None:
     ]  # fmt: skip
     if others:
         name = st.selectbox("Another metric", others, key="other_metric", bind="query-params")
-        figures.chart(charts.curves({name: history[name]}), key="curve_other", height=240, alt=name)
+        charts.draw(charts.curves({name: history[name]}), key="curve_other", height=240, alt=name)
     frame = pd.DataFrame({n: dict(points) for n, points in history.items() if n != "epoch"})
-    parts.csv(frame.sort_index().rename_axis("epoch").reset_index(), f"{run.name}_metrics")
+    widgets.csv(frame.sort_index().rename_axis("epoch").reset_index(), f"{run.name}_metrics")
 
 
 def _evaluation(run: store.Run) -> None:
-    with parts.part():
+    with widgets.part():
         found = artifacts.evaluation(run.id)
         matrix = np.asarray(found.values.get("confusion", []), dtype=float)
         if matrix.ndim != 2 or not matrix.size:
@@ -146,13 +147,13 @@ def _confusion(matrix: np.ndarray, names: list[str]) -> tuple[int, int] | None:
     )  # fmt: skip
     spec["tooltip"]["show"] = False
     height = int(min(110 + 38 * len(names), 640))
-    event = figures.chart(
+    event = charts.draw(
         spec, key="confusion", on_select="rerun", height=height, alt="Confusion matrix"
     )
-    return parts.cell_clicked(event, len(names))
+    return widgets.read_clicked_cell(event, len(names))
 
 
-def _per_class(found: artifacts.Evaluated, names: list[str]) -> None:
+def _per_class(found: artifacts.Evaluation, names: list[str]) -> None:
     table = found.values.get("per_class")
     if not isinstance(table, dict):
         raise Missing("The evaluation has no table by class.")
@@ -169,7 +170,7 @@ def _per_class(found: artifacts.Evaluated, names: list[str]) -> None:
         frame, hide_index=True, height="content", key="per_class", alt="Metrics by class",
         column_config={name: bar for name in ("precision", "recall", "f1") if name in frame},
     )  # fmt: skip
-    parts.csv(frame, "per_class")
+    widgets.csv(frame, "per_class")
 
 
 def _cell(run: store.Run, cell: tuple[int, int], names: list[str]) -> None:
@@ -182,7 +183,7 @@ def _cell(run: store.Run, cell: tuple[int, int], names: list[str]) -> None:
 
 
 def _mistakes(run: store.Run) -> None:
-    with parts.part("The most confident mistakes"):
+    with widgets.part("The most confident mistakes"):
         table = artifacts.predictions(run.id)
         names = artifacts.labels(run.id)
         wrong = table[table["label"] != table["prediction"]]
@@ -190,7 +191,7 @@ def _mistakes(run: store.Run) -> None:
             f"{len(wrong):,} of {len(table):,} rows of the evaluation are wrong ({len(wrong) / max(1, len(table)):.1%})."
         )
         _gallery(run, wrong.sort_values("confidence", ascending=False), names, "mistakes")
-        parts.csv(wrong.sort_values("confidence", ascending=False), "mistakes")
+        widgets.csv(wrong.sort_values("confidence", ascending=False), "mistakes")
 
 
 def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: str) -> None:
@@ -211,8 +212,8 @@ def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: 
         with columns[i % 8]:
             pixels = inside.picture(found.features[index].numpy())
             was, said = (artifacts.class_name(names, int(row[c])) for c in ("label", "prediction"))
-            parts.show(
-                parts.enlarged(pixels, 112),
+            pictures.show(
+                pictures.enlarge(pixels, 112),
                 f"sample {index}",
                 caption=f"{was} → {said}, {row['confidence']:.0%}",
                 width="stretch",
@@ -225,7 +226,7 @@ def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: 
 
 
 def _net(run: store.Run) -> None:
-    with parts.part("Layer by layer"):
+    with widgets.part("Layer by layer"):
         model = inside.copy_modules(artifacts.net(run.id))
         frame = pd.DataFrame(
             {
@@ -246,8 +247,8 @@ def _net(run: store.Run) -> None:
             frame, hide_index=True, height="content", key="layers", alt="Layers of the net",
             column_config={"parameters": whole, "FLOPs": whole},
         )  # fmt: skip
-        parts.csv(frame, f"{run.name}_layers")
-        figures.chart(
+        widgets.csv(frame, f"{run.name}_layers")
+        charts.draw(
             charts.bars(list(frame["layer"]), [float(v) for v in frame["parameters"]], x_name="parameters"),
             height=max(160, 24 * len(frame)), key="layer_parameters", alt="Parameters by layer",
         )  # fmt: skip
@@ -262,7 +263,7 @@ def _settings(run: store.Run) -> None:
     left.dataframe(
         pd.DataFrame(rows), hide_index=True, key="params", height="content", alt="Settings"
     )
-    with right, parts.part("Data"):
+    with right, widgets.part("Data"):
         found = artifacts.data(run.id)
         counts = found.get("rows")
         if isinstance(counts, dict):
@@ -275,11 +276,13 @@ def _settings(run: store.Run) -> None:
 
 
 def _reproduce(run: store.Run) -> None:
-    with parts.part("The exact command"):
+    with widgets.part("The exact command"):
         told = artifacts.experiment(run.id)
         name = f"repeat_{run.id[:8]}.py"
         st.write("Save the experiment as a file and train it again, seed and all:")
-        parts.download(name, lambda: repeat.as_file(run.id, name, told), name, "text/x-python")
+        widgets.download(
+            name, lambda: experiment_file.write_source(run.id, name, told), name, "text/x-python"
+        )
         st.code(f"workbench train {name}:again", language="bash")
         st.page_link(
             "views/launch.py", label="Change something and train again", query_params={"run": run.id},
@@ -293,20 +296,20 @@ def _reproduce(run: store.Run) -> None:
         pd.DataFrame({"what": tags.keys(), "value": tags.values()}),
         hide_index=True, key="provenance", height="content", alt="Provenance",
     )  # fmt: skip
-    with parts.part("Files"):
+    with widgets.part("Files"):
         names = store.artifact_names(run.id)
         st.code("\n".join(names) or "none", language=None)
 
 
 def _log(run: store.Run) -> None:
     """What Ray, Spark and the workbench printed: the end of it, and all of it as a file."""
-    with parts.part("Log"):
+    with widgets.part("Log"):
         path = run_logs.find(run)
         search = st.text_input("Only lines with", key="log_search", placeholder="Error")
         lines = run_logs.tail(path, _LOG_LINES, containing=search or "")
         st.caption(f"The last {len(lines)} lines of {path}, which may hold other runs beside it.")
         st.code("\n".join(lines) or "No line has that.", language=None, wrap_lines=True)
-        parts.download("Log", lambda: run_logs.read(path), path.name, "text/plain")
+        widgets.download("Log", lambda: run_logs.read(path), path.name, "text/plain")
 
 
 main()

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from workbench.ui import parts, store
+from workbench.ui import store, widgets
 
 _PAGE_SIZE = 50
 _LIVE_S = 5
@@ -24,10 +24,10 @@ _START = "start time"
 
 
 def main() -> None:
-    parts.title("Runs", "Every training, sweep and trial in the tracking store.")
+    widgets.title("Runs", "Every training, sweep and trial in the tracking store.")
     names = store.names()
     if not names.experiments and not store.page().rows:
-        parts.first_steps()
+        widgets.first_steps()
         return
     query = _controls(names)
     table(query)
@@ -114,7 +114,7 @@ def _draw(query: store.Query, found: store.Page) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         key=f"runs_table{query.parent}",  # what is ticked belongs to this list
-        height=parts.table_height(len(frame), 760),
+        height=widgets.table_height(len(frame), 760),
         placeholder="",
         column_config=_column_config(frame),
         alt="Runs",
@@ -122,7 +122,7 @@ def _draw(query: store.Query, found: store.Page) -> None:
     _pager(found)
     picked = [found.rows[i] for i in event["selection"]["rows"] if i < len(found.rows)]
     _actions(picked, query)
-    parts.csv(frame.drop(columns="curve"), "runs")
+    widgets.csv(frame.drop(columns="curve"), "runs")
 
 
 def _frame(found: store.Page) -> pd.DataFrame:
@@ -135,7 +135,7 @@ def _frame(found: store.Page) -> pd.DataFrame:
             "kind": run.kind,
             "experiment": run.experiment,
             "started": pd.Timestamp(run.start, unit="s") if run.start else pd.NaT,
-            "took": parts.duration(run.seconds),
+            "took": widgets.duration(run.seconds),
             "curve": curves.get(run.id, []),
         }
         row |= {name: run.value(name) for name in st.session_state["runs_columns"]}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from workbench.ui import charts, figures, parts, store, sweeps
+from workbench.ui import charts, store, sweeps, widgets
 from workbench.ui.sweeps import Sweep
 
 _LIVE_S = 3
@@ -16,8 +16,8 @@ _TRIALS = 25
 
 
 def main() -> None:
-    parts.title("Sweep", "Which settings matter, and where the good ones lie.")
-    run = parts.pick_run(kinds=("sweep",), label="Sweep")
+    widgets.title("Sweep", "Which settings matter, and where the good ones lie.")
+    run = widgets.pick_run(kinds=("sweep",), label="Sweep")
     live = run.status == "RUNNING"
 
     @st.fragment(run_every=_LIVE_S if live else None)
@@ -25,14 +25,14 @@ def main() -> None:
         fresh = store.run(run.id) or run
         if live and fresh.status != "RUNNING":
             st.rerun()
-        with parts.part():
+        with widgets.part():
             _draw(sweeps.read(fresh))
 
     body()
 
 
 def _draw(sweep: Sweep) -> None:
-    ranked = sweep.ranked()
+    ranked = sweep.rank()
     _headline(sweep, ranked)
     if sweep.trials.empty:
         st.info("No trial has started yet.", icon=":material/hourglass_empty:")
@@ -62,9 +62,9 @@ def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
         ("Failed", f"{int((status == 'FAILED').sum())}"),
         (
             f"Best {sweep.metric}",
-            parts.number(None if ranked.empty else float(ranked["value"].iloc[0])),
+            widgets.number(None if ranked.empty else float(ranked["value"].iloc[0])),
         ),
-        ("Took", parts.duration(sweep.run.seconds)),
+        ("Took", widgets.duration(sweep.run.seconds)),
     ]
     for column, (label, value) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(label, value)
@@ -84,7 +84,7 @@ def _parallel(sweep: Sweep) -> list[int] | None:
         help="Drag along an axis, or along several, to choose the trials that cross there: the "
         "table below shows only them. Click an axis to let go.",
     )
-    valued = sweep.ranked()
+    valued = sweep.rank()
     if valued.empty or not sweep.axes:
         st.caption("No trial has a result yet.")
         return None
@@ -105,11 +105,11 @@ def _parallel(sweep: Sweep) -> list[int] | None:
         .where(kept[[*sweep.axes, "value"]].notna(), None)
     )
     spec = charts.parallel(rows.to_numpy().tolist(), axes, colour_by=len(axes) - 1)
-    event = figures.chart(
+    event = charts.draw(
         spec, key="parallel", height=360, on_select="rerun",
         alt="Parallel coordinates of all trials",
     )  # fmt: skip
-    return _brushed(event, len(kept))
+    return _read_brush(event, len(kept))
 
 
 def _importance(sweep: Sweep) -> None:
@@ -122,7 +122,7 @@ def _importance(sweep: Sweep) -> None:
         st.caption("At least 8 trials with a result are needed.")
         return
     spec = charts.bars([n.rsplit(".", 1)[-1] for n in found], list(found.values()), percent=True)
-    figures.chart(spec, key="importance", height=360, alt="Importance of each setting")
+    charts.draw(spec, key="importance", height=360, alt="Importance of each setting")
 
 
 def _map(sweep: Sweep) -> None:
@@ -143,7 +143,7 @@ def _map(sweep: Sweep) -> None:
     by = c.selectbox(
         "One map for each", ["all together", *rest], index=1 if rest else 0, key="map_by"
     )
-    valued = sweep.ranked()
+    valued = sweep.rank()
     if by in rest:
         index, labels = sweeps.cells(valued[by], sweep.axes[by], most=4)
         groups = [(labels[i], valued[index == i]) for i in range(len(labels))]
@@ -160,7 +160,7 @@ def _map(sweep: Sweep) -> None:
         )  # fmt: skip
         with columns[i % len(columns)]:
             st.markdown(f":gray[{label}]" if label else "")
-            figures.chart(spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}")
+            charts.draw(spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}")
 
 
 def _best_so_far(sweep: Sweep) -> None:
@@ -169,7 +169,7 @@ def _best_so_far(sweep: Sweep) -> None:
     spec = charts.curves({sweep.metric: points}, x_name="seconds since the sweep began")
     for series in spec["series"]:
         series["step"] = "end"
-    figures.chart(spec, key="best_so_far", height=320, alt="Best result over time")
+    charts.draw(spec, key="best_so_far", height=320, alt="Best result over time")
 
 
 def _timeline(sweep: Sweep) -> None:
@@ -183,14 +183,14 @@ def _timeline(sweep: Sweep) -> None:
     )  # fmt: skip
     if len(started) > _TRIALS:
         st.caption(f"The latest {_TRIALS} of {len(started)} trials.")
-    figures.chart(
+    charts.draw(
         spec, key="timeline", height=max(320, 70 + 20 * len(shown)), alt="When each trial ran"
     )
 
 
 def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
     st.subheader("Trials", anchor=False)
-    ranked = sweep.ranked()
+    ranked = sweep.rank()
     unvalued = sweep.trials[~sweep.trials.index.isin(ranked.index)]
     frame = pd.concat([ranked, unvalued])
     area = _scatter(sweep, ranked)
@@ -213,7 +213,7 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
     shown["status"] = shown["status"].str.lower()
     event = st.dataframe(
         shown, hide_index=True, key="trials", on_select="rerun", selection_mode="multi-row",
-        height=parts.table_height(len(shown), 520), placeholder="", alt="Trials, the best first",
+        height=widgets.table_height(len(shown), 520), placeholder="", alt="Trials, the best first",
         column_config={
             sweep.metric: st.column_config.NumberColumn(format="%.4g"),
             "seconds": st.column_config.NumberColumn(format="%.1f"),
@@ -221,7 +221,7 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
         },
     )  # fmt: skip
     _actions([str(frame["run_id"].iloc[i]) for i in event["selection"]["rows"] if i < len(frame)])
-    parts.csv(frame.drop(columns="run_id"), f"{sweep.run.name}_trials")
+    widgets.csv(frame.drop(columns="run_id"), f"{sweep.run.name}_trials")
 
 
 def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
@@ -254,14 +254,14 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
             {"type": "scatter", "data": points, "symbolSize": 9, "color": charts.COLOURS[0]}
         ],
     }
-    event = figures.chart(
+    event = charts.draw(
         spec, key=f"scatter_{x}", height=260, on_select="rerun",
         alt=f"{sweep.metric} of every trial against {x}",
     )  # fmt: skip
-    return _brushed(event, len(ranked))
+    return _read_brush(event, len(ranked))
 
 
-def _brushed(event: Any, count: int) -> list[int] | None:
+def _read_brush(event: Any, count: int) -> list[int] | None:
     """Rows that a brush covers, below `count`; None: nothing is brushed. It comes from the browser."""
     groups = event["selection"].get("selected") or []
     return sorted({int(i) for g in groups for i in g["data_indices"] if int(i) < count}) or None

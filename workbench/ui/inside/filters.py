@@ -8,22 +8,23 @@ import streamlit as st
 import torch
 
 from nets import Net, inside
-from workbench.ui import artifacts, charts, drawings, figures, looks, parts, store
+from workbench.ui import charts, store, widgets
+from workbench.ui.inside import artifacts, cache, convolution, inputs, pictures
 
 
-def filters(run: store.Run, epoch: int | None, model: Net) -> None:
+def draw_filters(run: store.Run, epoch: int | None, model: Net) -> None:
     """A layer's filters, how far each has moved from its start, and which are nearly the same."""
     a, b, c = st.columns(3, vertical_alignment="bottom")
     with a:
-        layer = pick_layer(model)
-    weights = looks.filters(run.id, epoch, layer)
+        layer = inputs.pick_layer(model)
+    weights = cache.filters(run.id, epoch, layer)
     known = inside.views(weights)
     view = b.segmented_control(
         "View", known, default=known[0], required=True, key=f"view_{len(known)}_{known[0]}",
         help="rgb: as colours; channels: a tile per input channel; norm: strength over all channels.",
     )  # fmt: skip
     with c:
-        scale = parts.pick_scale("filter_scale")
+        scale = inputs.pick_scale("filter_scale")
     n, channels, height, width = weights.shape
     st.caption(
         f"{n} filters of {channels} × {height} × {width}. "
@@ -44,7 +45,7 @@ def filters(run: store.Run, epoch: int | None, model: Net) -> None:
             st.caption("A row per filter, a column per input channel.")
     else:
         board = inside.montage(tiles, scale=scale, tile=64, gap=4, opaque=False)
-    parts.show(board, f"Filters of {layer}", name=f"{run.name}_{layer}_filters_{epoch}")
+    pictures.show(board, f"Filters of {layer}", name=f"{run.name}_{layer}_filters_{epoch}")
     _evolution(run, epoch, layer, weights)
 
 
@@ -55,7 +56,7 @@ def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarra
     left, right = st.columns(2)
     with left:
         st.markdown("**Distance from where it started**")
-        moved = inside.distances(weights, looks.filters(run.id, 0, layer))
+        moved = inside.distances(weights, cache.filters(run.id, 0, layer))
         order = np.argsort(moved)
         still = int((moved < 0.02).sum())
         st.caption(
@@ -63,7 +64,7 @@ def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarra
             + (f"{still} of {len(moved)} hardly moved." if still else "All of them moved.")
         )
         spec = charts.bars([f"filter {i}" for i in order], [float(moved[i]) for i in order])
-        figures.chart(
+        charts.draw(
             spec, key="distances", height=min(420, 60 + 20 * len(order)),
             alt="Distance of each filter from its start",
         )  # fmt: skip
@@ -77,18 +78,18 @@ def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarra
         st.dataframe(frame, hide_index=True, key="duplicates", alt="Near duplicate filters")
 
 
-def exciting(run: store.Run, epoch: int | None, model: Net) -> None:
+def draw_exciting_samples(run: store.Run, epoch: int | None, model: Net) -> None:
     """The kept samples that a filter answers most strongly, and what it sees of them."""
     a, b = st.columns(2)
     with a:
-        layer = pick_layer(model)
+        layer = inputs.pick_layer(model)
     with b:
-        channel = pick_channel(model, layer, "filter")
+        channel = inputs.pick_channel(model, layer, "filter")
     kept = artifacts.samples(run.id)
     names = artifacts.labels(run.id)
-    found = looks.exciting(run.id, epoch, layer, channel, 16)
+    found = cache.exciting_samples(run.id, epoch, layer, channel, 16)
     st.caption(
-        f"The {len(found)} of {min(len(kept), looks.EXCITING_SAMPLES)} kept samples that filter {channel} "
+        f"The {len(found)} of {min(len(kept), cache.EXCITING_SAMPLES)} kept samples that filter {channel} "
         f"answers most strongly; the frame is what it sees there."
     )
     columns = st.columns(8)
@@ -99,7 +100,7 @@ def exciting(run: store.Run, epoch: int | None, model: Net) -> None:
         )
         pixels = inside.picture(features[0].numpy())
         factor = max(1, round(144 / max(pixels.shape[:2])))
-        framed = drawings.framed(
+        pixels = convolution.draw_frame(
             pixels.repeat(factor, 0).repeat(factor, 1),
             (top * factor, left * factor, bottom * factor, right * factor),
         )
@@ -109,17 +110,17 @@ def exciting(run: store.Run, epoch: int | None, model: Net) -> None:
                 if kept.label is None
                 else artifacts.class_name(names, int(kept.label[item.index]))
             )
-            parts.show(
-                framed, f"sample {item.index}", width="stretch",
-                caption=f"{parts.number(item.value)} · {label}",
+            pictures.show(
+                pixels, f"sample {item.index}", width="stretch",
+                caption=f"{widgets.number(item.value)} · {label}",
             )  # fmt: skip
 
 
-def made(run: store.Run, epoch: int | None, model: Net) -> None:
+def draw_exciting_inputs(run: store.Run, epoch: int | None, model: Net) -> None:
     """Inputs made to excite the filters of a layer."""
     a, b, c = st.columns(3)
     with a:
-        layer = pick_layer(model)
+        layer = inputs.pick_layer(model)
     module = dict(model.named_modules())[layer]
     assert isinstance(module, torch.nn.Conv2d)
     count = int(
@@ -136,32 +137,13 @@ def made(run: store.Run, epoch: int | None, model: Net) -> None:
     bar = st.progress(0.0, "Optimising")
     columns = st.columns(8)
     for i in range(count):
-        found = looks.maximised(run.id, epoch, layer, i, steps)
+        found = cache.exciting_input(run.id, epoch, layer, i, steps)
         bar.progress((i + 1) / count, f"Filter {i + 1} of {count}")
         pixels = np.round(inside.unit_range(found.pixels[None])[0] * 255).astype(np.uint8)
         with columns[i % 8]:
-            parts.show(
-                parts.enlarged(inside.picture(pixels), 112), f"Made to excite filter {i}",
-                caption=f"{i}: {parts.number(found.start)} → {parts.number(found.value)}",
+            pictures.show(
+                pictures.enlarge(inside.picture(pixels), 112), f"Made to excite filter {i}",
+                caption=f"{i}: {widgets.number(found.start)} → {widgets.number(found.value)}",
                 width="stretch",
             )  # fmt: skip
     bar.empty()
-
-
-def pick_layer(model: Net, *, key: str = "layer") -> str:
-    """One of the convolutions."""
-    names = inside.convolutions(model)
-    chosen = st.selectbox("Layer", names, format_func=parts.short, key=key, bind="query-params")
-    return chosen or names[0]
-
-
-def pick_channel(model: Net, layer: str, key: str) -> int:
-    """One of a convolution's filters."""
-    module = dict(model.named_modules())[layer]
-    assert isinstance(module, torch.nn.Conv2d)
-    return int(
-        st.number_input(
-            f"Filter (0 to {module.out_channels - 1})", 0, module.out_channels - 1, 0, key=key,
-            bind="query-params",
-        )
-    )  # fmt: skip

@@ -16,7 +16,7 @@ from workbench.home import home_folder
 from workbench.jobs.client import Client
 from workbench.jobs.start import launch_supervisor
 from workbench.jobs.status import BenchStatus, check_bench
-from workbench.ui import parts
+from workbench.ui import widgets
 
 _LIVE_S = 2
 
@@ -39,17 +39,17 @@ def draw() -> None:
             _supervisors.remove(supervisor)
         status = check_bench(home_folder())
         if status.bench is not None:
-            _up(Client(status.bench, home_folder()))
+            _draw_up(Client(status.bench, home_folder()))
         elif status.name in ("starting", "ending"):
             stage = status.text or ("Stopping" if status.name == "ending" else "Starting")
             st.info(f"The bench is {status.name}: {stage}", icon=":material/hourglass_top:")
         else:
-            _none(status)
+            _draw_none(status)
 
     body()
 
 
-def _none(status: BenchStatus) -> None:
+def _draw_none(status: BenchStatus) -> None:
     if status.text:
         st.warning(status.text, icon=":material/error:")
     st.caption("None is up: each training or sweep starts Ray and Spark and stops them at its end.")
@@ -61,14 +61,14 @@ def _none(status: BenchStatus) -> None:
         st.rerun(scope="fragment")
 
 
-def _up(bench: Client) -> None:
+def _draw_up(bench: Client) -> None:
     try:
         told = bench.describe()
     except WorkbenchError as error:
         st.warning(str(error), icon=":material/error:")
         return
     columns = st.columns(4)
-    columns[0].metric("Up for", parts.duration(time.time() - bench.state.started))
+    columns[0].metric("Up for", widgets.duration(time.time() - bench.state.started))
     columns[1].metric("Ray", bench.state.address)
     columns[2].metric("CPUs free", f"{told['free'].get('CPU', 0):g} of {told['total']['CPU']:g}")
     columns[3].metric(
@@ -76,8 +76,8 @@ def _up(bench: Client) -> None:
         f"{_memory(bench.state.pid) / 2**30:.1f} GiB",
         help="Of all its processes together; what they share is counted for each.",
     )
-    _jobs(bench, told)
-    _prepared(told["prepared"])
+    _draw_jobs(bench, told)
+    _draw_prepared(told["prepared"])
     if bench.state.pages:
         bar = st.container(horizontal=True)
         for name, url in bench.state.pages.items():
@@ -109,18 +109,18 @@ def _memory(supervisor: int) -> int:
     return total
 
 
-def _jobs(bench: Client, told: dict[str, Any]) -> None:
+def _draw_jobs(bench: Client, told: dict[str, Any]) -> None:
     running, waiting = told["running"], len(told["waiting"])
     if running is None:
         st.markdown("Waits for a job.")
     else:
-        job = bench.jobs.job(running)
+        job = bench.jobs.read(running)
         more = f", {waiting} waiting" if waiting else ""
-        st.markdown(f"Runs **{job.title}** for {parts.duration(job.seconds)}{more}.")
+        st.markdown(f"Runs **{job.title}** for {widgets.duration(job.seconds)}{more}.")
     st.page_link("views/launch.py", label="The queue", icon=":material/play_circle:")
 
 
-def _prepared(found: list[dict[str, Any]]) -> None:
+def _draw_prepared(found: list[dict[str, Any]]) -> None:
     if not found:
         st.caption("No data prepared yet: the first training on a data set prepares it.")
         return

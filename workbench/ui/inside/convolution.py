@@ -6,10 +6,11 @@ import numpy as np
 import streamlit as st
 
 from nets import inside
-from workbench.ui import charts, parts
+from workbench.ui import charts
+from workbench.ui.inside import pictures
 
 
-def framed(pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+def draw_frame(pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     """Pixels with a line around (top, left, bottom, right)."""
     top, left, bottom, right = box
     framed = pixels.copy()
@@ -21,7 +22,7 @@ def framed(pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     return framed
 
 
-def cells(values: np.ndarray, name: str) -> None:
+def draw_numbers(values: np.ndarray, name: str) -> None:
     """A small matrix with its numbers."""
     height, width = values.shape
     limit = float(np.abs(values).max()) or 1.0
@@ -37,7 +38,7 @@ def cells(values: np.ndarray, name: str) -> None:
     )
 
 
-def located(shown: inside.Response, source: int) -> None:
+def draw_input(shown: inside.Response, source: int) -> None:
     """The layer's input, one channel, with the window marked."""
     base = inside.colour(inside.unit_range(shown.source[source][None])[0], "grey")
     factor = max(1, round(220 / max(base.shape[:2])))
@@ -47,10 +48,10 @@ def located(shown: inside.Response, source: int) -> None:
     bottom = min(base.shape[0], shown.row + height)
     right = min(base.shape[1], shown.column + width)
     box = (top * factor, left * factor, bottom * factor, right * factor)
-    parts.show(framed(pixels, box), "The layer's input with the window marked")
+    pictures.show(draw_frame(pixels, box), "The layer's input with the window marked")
 
 
-def marked_map(shown: inside.Response, row: int, column: int) -> None:
+def draw_map(shown: inside.Response, row: int, column: int) -> None:
     """The feature map with the value marked."""
     signed = shown.feature_map.min() < 0
     pixels = inside.montage(
@@ -58,4 +59,4 @@ def marked_map(shown: inside.Response, row: int, column: int) -> None:
     )
     factor = max(1, pixels.shape[0] // shown.feature_map.shape[0])
     box = (row * factor, column * factor, (row + 1) * factor, (column + 1) * factor)
-    parts.show(framed(pixels, box), "The filter's feature map with the value marked")
+    pictures.show(draw_frame(pixels, box), "The filter's feature map with the value marked")

@@ -8,16 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
-from nets import inside
 from workbench.errors import WorkbenchError
-from workbench.ui import artifacts, store
-from workbench.ui.artifacts import Missing, Samples
-from workbench.ui.images import data_url, png
+from workbench.ui import store
+from workbench.ui.errors import Missing
 
 _STYLE = """
 <style>
@@ -58,7 +54,7 @@ def first_steps() -> None:
     st.info("No runs yet. Train something small to fill these pages:", icon=":material/rocket:")
     st.code("workbench train digits_cnn\nworkbench sweep digits_cnn", language="bash")
     st.page_link("views/launch.py", label="Or fill in a form", icon=":material/play_circle:")
-    st.caption(f"Runs are read from {store.shown_uri()}.")
+    st.caption(f"Runs are read from {store.printable_uri()}.")
 
 
 def no_run() -> None:
@@ -126,65 +122,6 @@ def pick_run(*, kinds: Sequence[str] = ("train", "trial"), label: str = "Run") -
     return options[chosen] if fresh is None else fresh
 
 
-def pick_epoch(run_id: str) -> int | None:
-    """An epoch whose weights were kept; None: the kept model, because no epochs were."""
-    known = artifacts.epochs(run_id)
-    if len(known) < 2:
-        st.caption("One set of weights: this run kept no checkpoint per epoch.")
-        return known[0] if known else None
-    value = st.select_slider(
-        "Epoch (0 = before training)", known, value=known[-1], key="epoch", bind="query-params"
-    )
-    return int(value)
-
-
-def pick_sample(found: Samples, names: list[str] | None, key: str = "sample") -> int:
-    """A sample by number; its label is shown beside it."""
-    index = st.number_input(
-        f"Sample of the {found.split} split (0 to {len(found) - 1})",
-        min_value=0,
-        max_value=len(found) - 1,
-        value=0,
-        key=key,
-        bind="query-params",
-    )
-    if found.label is not None and not found.label.is_floating_point():
-        st.caption(f"label: **{artifacts.class_name(names, int(found.label[index]))}**")
-    return int(index)
-
-
-def show(
-    pixels: NDArray[np.uint8],
-    alt: str,
-    *,
-    name: str | None = None,
-    caption: str | None = None,
-    width: Literal["content", "stretch"] = "content",
-) -> None:
-    """A picture with a text alternative and, given a file name, a download button."""
-    _image(pixels, alt, caption, width)
-    if name:
-        download("PNG", lambda: png(pixels), f"{name}.png", "image/png")
-
-
-def heading(text: str, pixels: NDArray[np.uint8], name: str) -> None:
-    """The line of text above a picture, and its download beside the text."""
-    bar = st.container(
-        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-    )
-    bar.markdown(text)
-    with bar:
-        download("PNG", lambda: png(pixels), f"{name}.png", "image/png")
-
-
-def _image(
-    pixels: NDArray[np.uint8], alt: str, caption: str | None, width: Literal["content", "stretch"]
-) -> None:
-    # The picture itself in the message, not the address of a file on the server: such a file is
-    # gone when the slider has moved on before the browser asked for it.
-    st.image(data_url(pixels), caption=caption, width=width, alt=alt)
-
-
 def download(label: str, content: Callable[[], bytes | str], name: str, mime: str) -> None:
     """A small download button. `content` is made when it is pressed, not when the page is drawn.
 
@@ -208,36 +145,12 @@ def csv(frame: pd.DataFrame, name: str, *, index: bool = False) -> None:
     download("CSV", lambda: frame.to_csv(index=index), f"{name}.csv", "text/csv")
 
 
-def scores_table(scores: NDArray[np.float32], names: list[str] | None, count: int = 5) -> None:
-    """The most probable classes of one sample, as bars."""
-    shares = inside.probabilities(scores)
-    order = np.argsort(-shares)[:count]
-    frame = pd.DataFrame(
-        {
-            "class": [artifacts.class_name(names, int(i)) for i in order],
-            "probability": shares[order].astype(float),
-        }
-    )
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height="content",
-        key="scores_" + "_".join(map(str, order[:3])),
-        column_config={
-            "probability": st.column_config.ProgressColumn(
-                format="percent", min_value=0.0, max_value=1.0
-            )
-        },
-        alt="Most probable classes",
-    )
-
-
 def table_height(rows: int, most: int) -> int | Literal["content"]:
     """A table as high as its rows, up to `most` pixels."""
     return "content" if rows < most // 35 else most
 
 
-def cell_clicked(event: Any, columns: int) -> tuple[int, int] | None:
+def read_clicked_cell(event: Any, columns: int) -> tuple[int, int] | None:
     """(row, column) of the selected cell of a heat map."""
     try:
         groups = event["selection"]["selected"]
@@ -245,28 +158,3 @@ def cell_clicked(event: Any, columns: int) -> tuple[int, int] | None:
     except (KeyError, IndexError, TypeError):
         return None
     return divmod(int(index), columns)
-
-
-def short(layer: str) -> str:
-    """A layer's name without the part that all share."""
-    return layer.removeprefix("body.")
-
-
-def enlarged(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A picture repeated by a whole factor to about `size` pixels across."""
-    factor = max(1, round(size / max(pixels.shape[:2])))
-    return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
-def palette(*maps: NDArray[Any]) -> inside.Palette:
-    """Colours that suit the values: two-sided where there are negative ones."""
-    return "diverging" if min(float(m.min()) for m in maps) < 0 else "sequential"
-
-
-def pick_scale(key: str) -> inside.Scale:
-    """One colour range for all maps of a layer, or every map its own."""
-    chosen = st.segmented_control(
-        "Scale", ["common", "each"], default="common", required=True, key=key, bind="query-params",
-        help="common: one range for all maps of a layer; each: every map its own.",
-    )  # fmt: skip
-    return "each" if chosen == "each" else "common"

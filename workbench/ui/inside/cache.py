@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nets import inside
 from nets.inside import Excitation, LayerHealth, Maximised
-from workbench.ui import artifacts
+from workbench.ui.inside import artifacts
 
 Array = NDArray[np.float32]
 
@@ -25,7 +25,7 @@ EXCITING_SAMPLES = 512
 
 
 @dataclass(frozen=True)
-class Given:
+class NetInput:
     """One input: raw features (1, *shape), its length where it has one, and what it is called."""
 
     features: Tensor
@@ -39,11 +39,11 @@ class Given:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _maps(run_id: str, epoch: int | None, digest: str, _given: Given) -> dict[str, Array]:
+def _maps(run_id: str, epoch: int | None, digest: str, _given: NetInput) -> dict[str, Array]:
     return inside.feature_maps(artifacts.net(run_id, epoch), _given.features, length=_given.length)
 
 
-def maps(run_id: str, epoch: int | None, given: Given) -> dict[str, Array]:
+def maps(run_id: str, epoch: int | None, given: NetInput) -> dict[str, Array]:
     """Feature maps of every layer, the batch dimension taken off."""
     found = _maps(run_id, epoch, given.digest, given)
     return {name: array[0] for name, array in found.items()}
@@ -56,7 +56,7 @@ def filters(run_id: str, epoch: int | None, layer: str) -> Array:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def exciting(
+def exciting_samples(
     run_id: str, epoch: int | None, layer: str, channel: int, count: int
 ) -> list[Excitation]:
     """The kept samples that excite a channel most."""
@@ -73,21 +73,29 @@ def exciting(
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _attribution(
-    run_id: str, epoch: int | None, digest: str, target: int, method: str, layer: str, _given: Given
+    run_id: str,
+    epoch: int | None,
+    digest: str,
+    target: int,
+    method: str,
+    layer: str,
+    _given: NetInput,
 ) -> Array:
     net: Any = artifacts.net(run_id, epoch)
     return inside.attribute(net, _given.features, target, method, layer=layer or None)  # type: ignore[arg-type]
 
 
 def attribution(
-    run_id: str, epoch: int | None, given: Given, target: int, method: str, layer: str = ""
+    run_id: str, epoch: int | None, given: NetInput, target: int, method: str, layer: str = ""
 ) -> Array:
     """Which pixels output `target` rests on."""
     return _attribution(run_id, epoch, given.digest, target, method, layer, given)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def maximised(run_id: str, epoch: int | None, layer: str, channel: int, steps: int) -> Maximised:
+def exciting_input(
+    run_id: str, epoch: int | None, layer: str, channel: int, steps: int
+) -> Maximised:
     """An input made to excite a channel."""
     kept = artifacts.samples(run_id)
     net = artifacts.net(run_id, epoch)
@@ -102,7 +110,7 @@ def health(run_id: str, epoch: int | None) -> list[LayerHealth]:
     return inside.health(artifacts.net(run_id, epoch), kept.features[:HEALTH_SAMPLES], length)
 
 
-def scores(run_id: str, epoch: int | None, given: Given) -> Array:
+def scores(run_id: str, epoch: int | None, given: NetInput) -> Array:
     """(num_outputs,) of one input."""
     found: Array = inside.scores(artifacts.net(run_id, epoch), given.features, given.length)[0]
     return found

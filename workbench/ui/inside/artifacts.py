@@ -23,14 +23,11 @@ import nets
 from nets import inside
 from nets.errors import ConfigError, ModelFileError
 from workbench.ui import store
+from workbench.ui.errors import Missing
 
 _CHECKPOINT = re.compile(r"epoch_(\d{4,6})\.safetensors")
 _MODEL_FILES = ("model.safetensors", "model.json")
 _SPLITS = ("test", "validation")
-
-
-class Missing(Exception):
-    """Something a page wanted to show is not there. The message says what and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +53,7 @@ class Samples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluated:
+class Evaluation:
     """A run's final evaluation."""
 
     split: str
@@ -96,10 +93,10 @@ def data(run_id: str) -> dict[str, Any]:
     return _json(run_id, "data.json", "The description of the data")
 
 
-def evaluation(run_id: str) -> Evaluated:
+def evaluation(run_id: str) -> Evaluation:
     """Metrics, confusion matrix and per-class table of the final evaluation."""
     split = _split(run_id, "evaluation/{}.json", "The evaluation")
-    return Evaluated(
+    return Evaluation(
         split=split, values=_json(run_id, f"evaluation/{split}.json", "The evaluation")
     )
 

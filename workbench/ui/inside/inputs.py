@@ -1,0 +1,70 @@
+"""What a person chooses to look at: an epoch, a sample, a layer, a filter."""
+
+from __future__ import annotations
+
+import streamlit as st
+import torch
+
+from nets import Net, inside
+from workbench.ui.inside import artifacts
+from workbench.ui.inside.artifacts import Samples
+
+
+def pick_epoch(run_id: str) -> int | None:
+    """An epoch whose weights were kept; None: the kept model, because no epochs were."""
+    known = artifacts.epochs(run_id)
+    if len(known) < 2:
+        st.caption("One set of weights: this run kept no checkpoint per epoch.")
+        return known[0] if known else None
+    value = st.select_slider(
+        "Epoch (0 = before training)", known, value=known[-1], key="epoch", bind="query-params"
+    )
+    return int(value)
+
+
+def pick_sample(found: Samples, names: list[str] | None, key: str = "sample") -> int:
+    """A sample by number; its label is shown beside it."""
+    index = st.number_input(
+        f"Sample of the {found.split} split (0 to {len(found) - 1})",
+        min_value=0,
+        max_value=len(found) - 1,
+        value=0,
+        key=key,
+        bind="query-params",
+    )
+    if found.label is not None and not found.label.is_floating_point():
+        st.caption(f"label: **{artifacts.class_name(names, int(found.label[index]))}**")
+    return int(index)
+
+
+def pick_scale(key: str) -> inside.Scale:
+    """One colour range for all maps of a layer, or every map its own."""
+    chosen = st.segmented_control(
+        "Scale", ["common", "each"], default="common", required=True, key=key, bind="query-params",
+        help="common: one range for all maps of a layer; each: every map its own.",
+    )  # fmt: skip
+    return "each" if chosen == "each" else "common"
+
+
+def pick_layer(model: Net, *, key: str = "layer") -> str:
+    """One of the convolutions."""
+    names = inside.convolutions(model)
+    chosen = st.selectbox("Layer", names, format_func=shorten, key=key, bind="query-params")
+    return chosen or names[0]
+
+
+def pick_channel(model: Net, layer: str, key: str) -> int:
+    """One of a convolution's filters."""
+    module = dict(model.named_modules())[layer]
+    assert isinstance(module, torch.nn.Conv2d)
+    return int(
+        st.number_input(
+            f"Filter (0 to {module.out_channels - 1})", 0, module.out_channels - 1, 0, key=key,
+            bind="query-params",
+        )
+    )  # fmt: skip
+
+
+def shorten(layer: str) -> str:
+    """A layer's name without the part that all share."""
+    return layer.removeprefix("body.")
