@@ -24,7 +24,7 @@ from benchmarks import report
 from nets import CNNConfig, Net, TensorSpec, build, fast_resnet, inside
 from tracking.database import DatabaseTable
 from tracking.query import Query
-from workbench.ui.images import png
+from workbench.ui.inside.images import png
 
 NUM_METRICS = 20
 NUM_PARAMS = 20

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.ui.images import MAX_BYTES, UploadError, decode, png
+from workbench.ui.inside.images import MAX_BYTES, UploadError, decode, png
 
 
 def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
