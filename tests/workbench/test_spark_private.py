@@ -80,6 +80,7 @@ def run(master: str, script: str) -> None:
     assert reply.returncode == 0, reply.stderr[-3000:]
 
 
+@pytest.mark.slow
 def test_a_local_session() -> None:
     run("local[1]", _FILES + _LOCAL)
 
