@@ -148,9 +148,9 @@ def show_jobs(
     if job is None:
         if cancel or now:
             raise typer.BadParameter("Say which job: workbench jobs JOB --cancel")
-        _list(every.jobs(), json)
+        _list(every.read_all(), json)
         return
-    chosen = _pick(every.jobs(), job)
+    chosen = _pick(every.read_all(), job)
     if not (cancel or now):
         _follow(chosen, every, json)
     elif not chosen.live:
@@ -192,11 +192,11 @@ def _follow(job: Job, every: Jobs, json: bool) -> None:
         if json:
             output.print_json(job)
         else:
-            output.out().print(Text(every.log(job.id)), soft_wrap=True)
+            output.out().print(Text(every.read_log(job.id)), soft_wrap=True)
         return
     with output.progress_console() as console, Terminal(console) as progress:
         bench.follow(job, progress)
-    output.print_json(every.job(job.id)) if json else None
+    output.print_json(every.read(job.id)) if json else None
 
 
 def run_on_bench(

@@ -70,7 +70,7 @@ class Client:
 
     def submit(self, request: Request) -> Job:
         """Queue a job."""
-        return self.jobs.job(self.call("submit", request=request.as_dict())["job"])
+        return self.jobs.read(self.call("submit", request=request.as_dict())["job"])
 
     def cancel(self, job_id: str, *, now: bool = False) -> None:
         """End a job as Ctrl-C does; `now` kills its processes."""
@@ -192,7 +192,7 @@ def stop_job(jobs: Jobs, job_id: str, *, now: bool = False) -> None:
     Raises:
         WorkbenchError: no job has that id, or the bench refused.
     """
-    job = jobs.job(job_id)
+    job = jobs.read(job_id)
     if not job.live:
         return
     if job.resident:

@@ -66,7 +66,7 @@ class Jobs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def jobs(self) -> list[Job]:
+    def read_all(self) -> list[Job]:
         """Every job, the newest first."""
         if not self.folder.is_dir():
             return []
@@ -75,7 +75,7 @@ class Jobs:
         )
         return [job for name in names if (job := _read(self.folder / name)) is not None]
 
-    def job(self, job_id: str) -> Job:
+    def read(self, job_id: str) -> Job:
         """One job.
 
         Raises:
@@ -86,7 +86,7 @@ class Jobs:
             raise WorkbenchError(f"No job {job_id!r}; `workbench jobs` lists all.")
         return job
 
-    def new(self, command: Sequence[str], title: str, cwd: Path, **more: Any) -> Job:
+    def create(self, command: Sequence[str], title: str, cwd: Path, **more: Any) -> Job:
         """Make the folder of a new job; nothing runs it yet."""
         while True:
             folder = self.folder / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
@@ -99,11 +99,11 @@ class Jobs:
         values = {"command": list(command), "title": title, "cwd": str(cwd), **more}
         write(folder / "command.json", values | {"submitted": time.time()})
         write(folder / "status.json", {"state": "queued"})
-        return self.job(folder.name)
+        return self.read(folder.name)
 
-    def log(self, job_id: str, num_bytes: int = _LOG_BYTES) -> str:
+    def read_log(self, job_id: str, num_bytes: int = _LOG_BYTES) -> str:
         """The end of the job's output, without colours and overwritten lines."""
-        path = self.job(job_id).folder / "log"
+        path = self.read(job_id).folder / "log"
         with path.open("rb") as stream:
             stream.seek(max(0, path.stat().st_size - num_bytes))
             text = stream.read().decode(errors="replace")
@@ -111,7 +111,7 @@ class Jobs:
 
     def remove(self, job_id: str) -> None:
         """Forget an ended job and its log."""
-        job = self.job(job_id)
+        job = self.read(job_id)
         if job.live:
             raise WorkbenchError(f"Job {job_id} is {job.state}: stop it before removing it.")
         shutil.rmtree(job.folder)

@@ -67,7 +67,7 @@ class JobQueue:
             if self._closed:
                 raise ClusterError("The bench is being stopped.")
             cwd = Path(request.cwd or Path.cwd())
-            job = self._jobs.new(
+            job = self._jobs.create(
                 request.command, request.title, cwd, resident=True, request=request.as_dict()
             )
             self._locks[job.id] = (job.folder / "alive").open("wb")

@@ -49,8 +49,8 @@ def test_no_jobs_yet() -> None:
 
 def test_jobs_are_listed_whoever_ran_them(base: Path) -> None:
     jobs = Jobs(base / "jobs")
-    first = jobs.new(("python", "x"), "train a", base)
-    second = jobs.new(("workbench", "train"), "train b", base, resident=True)
+    first = jobs.create(("python", "x"), "train a", base)
+    second = jobs.create(("workbench", "train"), "train b", base, resident=True)
     write(first.folder / "status.json", {"state": "failed", "exit_code": 5, "runner": 1})
     (first.folder / "log").write_text("epoch 1\x1b[0m\n")
     out = runner.invoke(app, ["jobs"]).stdout
@@ -77,6 +77,6 @@ def test_a_job_that_is_not_there_is_refused(arguments: list[str], message: str) 
 
 
 def test_a_job_whose_bench_died_is_lost(base: Path) -> None:
-    job = Jobs(base / "jobs").new(("workbench", "train"), "train", base, resident=True)
+    job = Jobs(base / "jobs").create(("workbench", "train"), "train", base, resident=True)
     write(job.folder / "status.json", {"state": "running", "runner": 1})
-    assert Jobs(base / "jobs").job(job.id).state == "lost"
+    assert Jobs(base / "jobs").read(job.id).state == "lost"

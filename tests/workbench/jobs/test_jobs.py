@@ -69,7 +69,7 @@ class Bench:
         """The newest job, as soon as it is ready."""
         end = time.monotonic() + 60
         while True:
-            jobs = self.client.jobs.jobs()
+            jobs = self.client.jobs.read_all()
             if jobs and ready(jobs[0]):
                 return jobs[0]
             assert time.monotonic() < end, jobs[:1]
@@ -77,7 +77,7 @@ class Bench:
 
     def training(self, *more: str) -> tuple[subprocess.Popen[str], Job]:
         """A training that never ends, after its first epoch."""
-        before = {job.id for job in self.client.jobs.jobs()}
+        before = {job.id for job in self.client.jobs.read_all()}
         process = self.start("train", "digits_cnn", *FOR_EVER, *more)
         job = self.job(lambda job: job.id not in before and read_events(job, "epoch") != [])
         return process, job
@@ -142,7 +142,7 @@ def test_trainings_join_it_and_the_second_begins_at_once(bench: Bench) -> None:
     began = time.time()
     second, second_progress = bench.run("train", "digits_cnn", "--epochs", "2", "--json")
     assert "Spark" not in second_progress
-    job = bench.client.jobs.jobs()[0]
+    job = bench.client.jobs.read_all()[0]
     assert (job.state, job.exit_code, job.title) == ("finished", 0, "train digits_cnn, 1 changed")
     assert job.ended is not None and job.ended - began < 15  # 1 to 2 s on an idle machine
     results = [json.loads(first)["metrics"], json.loads(second)["metrics"]]
@@ -150,7 +150,7 @@ def test_trainings_join_it_and_the_second_begins_at_once(bench: Bench) -> None:
     assert results[0]["validation/loss"] == results[1]["validation/loss"]
     runs, _ = bench.run("runs", "--json")
     assert json.loads(second)["run_id"] in runs
-    assert "epoch 2/2" in bench.client.jobs.log(job.id)
+    assert "epoch 2/2" in bench.client.jobs.read_log(job.id)
 
 
 def test_a_persons_own_file_is_evaluated_by_the_client(bench: Bench, tmp_path: Path) -> None:
@@ -176,9 +176,9 @@ def test_failures_have_their_exit_codes_and_end_nothing(bench: Bench) -> None:
     wild = ("--set", "training.learning_rate=1e30", "--set", "training.optimizer=sgd")
     _, err = bench.run("train", "digits_cnn", *wild, code=5)
     assert "learning_rate" in err and "Log: " in err
-    job = bench.client.jobs.jobs()[0]
+    job = bench.client.jobs.read_all()[0]
     assert (job.state, job.exit_code) == ("failed", 5)
-    assert "Traceback" in bench.client.jobs.log(job.id)
+    assert "Traceback" in bench.client.jobs.read_log(job.id)
     _, err = bench.run("train", "digits_cnn", "--set", "cluster.executor_memory=2g", code=4)
     assert "up --set cluster.executor_memory=2g" in err
     bench.run("train", "digits_cnn", "--epochs", "1")
@@ -193,7 +193,7 @@ def test_ctrl_c_ends_a_training_in_order_and_twice_at_once(bench: Bench) -> None
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Interrupted" in err
-    assert bench.client.jobs.job(job.id).state == "stopped"
+    assert bench.client.jobs.read(job.id).state == "stopped"
     _, err = queued.communicate(timeout=60)
     assert queued.returncode == 0, err
     assert "1 before it" in err
@@ -241,7 +241,7 @@ def test_the_ui_runs_on_it_and_shows_it(bench: Bench, monkeypatch: pytest.Monkey
     )
     assert job.resident
     assert bench.job(lambda newest: not newest.live).state == "finished"
-    assert "epoch 1/1" in queue.log(job.id)
+    assert "epoch 1/1" in queue.read_log(job.id)
     monkeypatch.setenv("WORKBENCH_HOME", str(bench.home))
     at = AppTest.from_file(str(Path(ui.__file__).parent / "app.py"), default_timeout=60)
     at.switch_page("views/bench.py").run()
