@@ -17,8 +17,7 @@ import psutil
 import torch
 
 import nets
-from workbench.cluster.config import ClusterConfig, parse_size
-from workbench.cluster.spark_start import check_resources
+from workbench.cluster import ClusterConfig, check_resources, parse_size
 from workbench.data import sources
 from workbench.data.size import Size
 from workbench.errors import ClusterError
@@ -222,7 +221,7 @@ def _problems(
         if shared:
             ways.append("data.resident_bytes (larger data is streamed)")
         problems.append(
-            f"The experiment takes {in_words(total)} of memory, and {in_words(machine.memory)} are free. Lower "
+            f"The experiment takes {in_words(total)} of memory and {in_words(machine.memory)} are free. Lower "
             f"{', '.join(ways)}, or free some memory."
         )
     if device_bytes and machine.gpus and device_bytes > machine.gpu_memory:
