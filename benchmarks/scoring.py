@@ -28,7 +28,7 @@ import torch
 
 import nets
 from benchmarks import report
-from workbench.cluster.java import find_java
+from workbench.cluster import find_java
 from workbench.scoring import score
 from workbench.scoring.frames import BATCH
 

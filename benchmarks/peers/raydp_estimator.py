@@ -20,7 +20,7 @@ import torch
 from raydp.torch import TorchEstimator
 
 from benchmarks.cases import CASES, Plain, make_optimizer
-from workbench.cluster.java import find_java
+from workbench.cluster import find_java
 
 
 class Loss(torch.nn.CrossEntropyLoss):

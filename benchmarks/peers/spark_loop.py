@@ -7,7 +7,7 @@ import os
 import sys
 
 from benchmarks.peers.digits_trial import GRID
-from workbench.cluster.java import find_java
+from workbench.cluster import find_java
 
 
 def one(settings: dict[str, object], epochs: int) -> float:

@@ -13,7 +13,7 @@ import os
 import sys
 
 from benchmarks.cases import CASES
-from workbench.cluster.java import find_java
+from workbench.cluster import find_java
 
 
 def train(case_name: str, path: str, threads: int, epochs: int) -> list[float]:

@@ -18,8 +18,8 @@ from workbench.bridge import transfer
 from workbench.bridge.arrays import COLUMNS
 from workbench.bridge.prepared import Prepared, Split
 from workbench.bridge.recovery import is_whole
-from workbench.cluster.session import Session
-from workbench.data.config import DataConfig
+from workbench.cluster import Session
+from workbench.data import DataConfig
 from workbench.data.encode import SPLITS
 from workbench.errors import DataError
 from workbench.progress import Progress, Silent

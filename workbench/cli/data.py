@@ -145,8 +145,7 @@ def resolve_experiment(source: str, set_: list[str] | None, cluster: str | None)
     """The named experiment, or an experiment on the named source."""
     from nets.config import from_dict, override
     from nets.errors import ConfigError
-    from workbench.data.config import DataConfig
-    from workbench.data.guess import guess_source
+    from workbench.data import DataConfig, guess_source
     from workbench.experiments import names
     from workbench.experiments.experiment import Experiment
 

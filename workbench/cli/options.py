@@ -111,7 +111,7 @@ def collect_changes(
     """
     changes: dict[str, Any] = {}
     if cluster is not None:
-        from workbench.cluster.clusters_file import load_cluster
+        from workbench.cluster import load_cluster
 
         named = load_cluster(cluster)
         named.use()

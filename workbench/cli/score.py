@@ -210,8 +210,7 @@ def spark_session(
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows),
     }
     if cluster is not None:
-        from workbench.cluster.clusters_file import load_cluster
-        from workbench.cluster.launcher import build_spark_settings, check_master
+        from workbench.cluster import build_spark_settings, check_master, load_cluster
 
         named = load_cluster(cluster)
         named.use()
@@ -226,7 +225,7 @@ def spark_session(
     import os
     import sys
 
-    from workbench.cluster.java import find_java
+    from workbench.cluster import find_java
 
     find_java().use()
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python", sys.executable))

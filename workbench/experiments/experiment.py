@@ -7,8 +7,8 @@ from pydantic import Field
 from nets import NetConfig, PreparationConfig, TrainingConfig
 from nets.cnn import CNNConfig
 from nets.config import config
-from workbench.cluster.config import ClusterConfig
-from workbench.data.config import DataConfig
+from workbench.cluster import ClusterConfig
+from workbench.data import DataConfig
 from workbench.experiments.space import SweepConfig
 
 

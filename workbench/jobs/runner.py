@@ -17,10 +17,14 @@ from rich.console import Console
 
 from nets.config import from_dict, to_dict
 from tracking import TrackingError
-from workbench.cluster.config import START_SETTINGS, ClusterConfig
-from workbench.cluster.java import find_java
-from workbench.cluster.session import Session
-from workbench.cluster.terminal_logs import route_loggers, send_logs_to
+from workbench.cluster import (
+    START_SETTINGS,
+    ClusterConfig,
+    Session,
+    find_java,
+    route_loggers,
+    send_logs_to,
+)
 from workbench.errors import INTERRUPTED, ClusterError, exit_code
 from workbench.jobs.folder import load
 from workbench.jobs.reload import LoadedCode
@@ -103,9 +107,9 @@ class Runner:
         import nets.files  # noqa: F401
         import workbench.sweeps.driver  # noqa: F401
         from tracking import MlflowRecorder
-        from workbench.training import one_worker, ray_train
+        from workbench.training import one_worker, ray_train_private
 
-        ray_train.free_groups()  # of a runner that was killed
+        ray_train_private.free_groups()  # of a runner that was killed
         one_worker.start(self._session, self._session.config)
         with suppress(TrackingError):  # the first job reports it
             MlflowRecorder().close()  # closes the runs of a runner that was killed

@@ -17,11 +17,14 @@ import psutil
 import ray
 
 from nets.config import from_dict, to_dict
-from workbench.cluster.config import ClusterConfig
-from workbench.cluster.java import find_java
-from workbench.cluster.session import Session
-from workbench.cluster.spark_start import start_spark
-from workbench.cluster.terminal_logs import route_loggers, send_logs_to
+from workbench.cluster import (
+    ClusterConfig,
+    Session,
+    find_java,
+    route_loggers,
+    send_logs_to,
+    start_spark,
+)
 from workbench.errors import WorkbenchError
 from workbench.home import bench_folder, jobs_folder
 from workbench.jobs.folder import Jobs
@@ -98,7 +101,7 @@ class BenchServer:
         """Prepare data once; progress goes to the job in `folder`."""
         from nets.prepare import PreparationConfig
         from workbench.bridge import prepare
-        from workbench.data.config import DataConfig
+        from workbench.data import DataConfig
 
         self._preparing = True
         os.chdir(cwd)

@@ -73,12 +73,15 @@ def _start(
 ) -> tuple[State, psutil.Process]:
     events.stage("Loading the libraries")
     from nets.config import from_dict, to_dict
-    from workbench.cluster.config import ClusterConfig
-    from workbench.cluster.java import find_java
-    from workbench.cluster.ray_start import start_ray
-    from workbench.cluster.ray_token import find_token_file
-    from workbench.cluster.session import terminate
-    from workbench.cluster.terminal_logs import new_log_path, send_logs_to
+    from workbench.cluster import (
+        ClusterConfig,
+        find_java,
+        find_token_file,
+        new_log_path,
+        send_logs_to,
+        start_ray,
+        terminate,
+    )
 
     config, dashboards = from_dict(ClusterConfig, settings["cluster"]), bool(settings["dashboards"])
     find_java().use()  # Ray's processes start RayDP's with the Java on their PATH

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from tracking import Reader
 from workbench.bridge import prepare_table
-from workbench.cluster.existing_spark import get_session
-from workbench.data.canonical import CanonicalFrame
+from workbench.cluster import get_session
+from workbench.data import CanonicalFrame
 from workbench.experiments.experiment import Experiment
 from workbench.export import export
 from workbench.scoring import Model, read_model

@@ -18,8 +18,7 @@ import torch
 
 import nets
 from workbench.cluster import ClusterConfig, check_resources, parse_size
-from workbench.data import sources
-from workbench.data.size import Size
+from workbench.data import Size, sources
 from workbench.errors import ClusterError
 from workbench.experiments.experiment import Experiment
 

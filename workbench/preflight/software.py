@@ -25,7 +25,7 @@ def check_python() -> Check:
 
 
 def check_java() -> Check:
-    from workbench.cluster.java import find_java
+    from workbench.cluster import find_java
 
     try:
         java = find_java()
@@ -81,9 +81,7 @@ def check_tracking_store() -> Check:
 def check_cluster(name: str) -> Check:
     """Whether the file names the cluster, its settings are valid, and it answers."""
     from nets.errors import ConfigError
-    from workbench.cluster.clusters_file import load_cluster
-    from workbench.cluster.launcher import check_master
-    from workbench.cluster.ray_start import check_reachable
+    from workbench.cluster import check_master, check_reachable, load_cluster
 
     title = f"cluster {name}"
     try:
@@ -103,8 +101,7 @@ def check_cluster(name: str) -> Check:
 
 def check_start(cluster: str | None = None) -> Check:
     from nets.errors import ConfigError
-    from workbench.cluster import open_session
-    from workbench.cluster.clusters_file import load_cluster
+    from workbench.cluster import load_cluster, open_session
 
     try:
         config = None if cluster is None else load_cluster(cluster).config()

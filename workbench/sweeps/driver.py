@@ -15,7 +15,7 @@ from ray import tune
 from nets import ConfigError
 from nets.config import override
 from tracking import Recorder
-from workbench.cluster.session import Session, open_session
+from workbench.cluster import Session, open_session
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, SweepConfig, Uniform

@@ -12,7 +12,7 @@ from typing import Any
 from nets.config import override
 from nets.errors import ConfigError
 from workbench.bridge import Prepared, prepare
-from workbench.cluster.session import Session
+from workbench.cluster import Session
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
 from workbench.progress import Progress

@@ -19,7 +19,7 @@ from safetensors.torch import save
 from nets import DivergedError, best_epoch
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, RecoverableData, prepare
-from workbench.cluster.session import Session, open_session
+from workbench.cluster import Session, open_session
 from workbench.errors import TrainingError, too_many_deaths
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress, Silent

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nets import PreparationConfig, TrainingConfig, fast_resnet
 from nets.augment import AugmentConfig
-from workbench.cluster.config import ClusterConfig
-from workbench.data.config import DataConfig, SplitConfig
+from workbench.cluster import ClusterConfig
+from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import CifarArchiveSource
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.shipped.sweeps import default_sweep
