@@ -7,6 +7,7 @@ from typing import Any
 
 import ray
 
+from workbench import ray_private
 from workbench.bridge.prepared import Prepared
 from workbench.errors import DataError
 
@@ -50,7 +51,7 @@ def is_whole(prepared: Prepared) -> bool:
     refs: list[Any] = []
     for split in prepared.splits.values():
         refs += [split.arrays] if split.arrays is not None else []
-        refs += split.dataset.get_internal_block_refs() if split.dataset is not None else []
+        refs += ray_private.list_block_refs(split.dataset) if split.dataset is not None else []
     # Ray runs a task where its argument is; the task fails if the argument is nowhere.
     touch = ray.remote(_touch).options(num_cpus=0)
     try:

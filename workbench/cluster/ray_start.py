@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 import re
@@ -13,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from workbench import ray_private
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.package_check import check_nodes
 from workbench.cluster.ray_on_spark import start_ray_in_executors
@@ -61,17 +61,13 @@ def start_ray(
     """
     for name, value in _RAY_SETTINGS.items():
         os.environ.setdefault(name, value)
-    # Whoever reaches Ray's port can run code as this user. So a Ray that is started here listens on
-    # the loopback address only, and this variable is Ray's switch for that (on by default on macOS).
-    # It reaches the processes that Ray starts; this one may have read it before, when it imported Ray.
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "1" if config.on_cluster else "0"
     # A Ray on this machine alone never loses a node to preemption.
     os.environ["RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"] = "1" if config.on_cluster else "0"
     use_token()
+    # Whoever reaches Ray's port can run code as this user.
+    ray_private.listen_on_loopback(only=not config.on_cluster)
     import ray
-    from ray._private import ray_constants
 
-    ray_constants.ENABLE_RAY_CLUSTER = config.on_cluster
     if ray.is_initialized():
         raise ClusterError(
             "Ray is already running in this process. Close the open session (or call "
@@ -127,9 +123,8 @@ def _check_token(address: str) -> None:
         return
     from ray.exceptions import AuthenticationError
 
-    raylet: Any = importlib.import_module("ray._raylet")  # without types
     try:
-        raylet.GcsClient(address=address)
+        ray_private.connect_once(address)
     except AuthenticationError:
         raise ClusterError(
             f"Ray at {address} asks for another token. The cluster's own is in ~/.ray/auth_token of "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+
+from workbench import ray_private
 
 
 def find_token_file() -> Path | None:
@@ -46,10 +46,7 @@ def use_token() -> None:
     protect_token()
     if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
         return
-    # Ray may have been imported, and both have been read, before.
-    raylet: Any = importlib.import_module("ray._raylet")  # without types
-    raylet.Config.initialize("")
-    raylet.AuthenticationTokenLoader.instance().reset_cache()
+    ray_private.read_token_again()  # Ray may have been imported, and have read both, before
 
 
 def read_token() -> str | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench import spark_private
+from workbench import ray_private, spark_private
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.executors import keep_executors
 from workbench.cluster.java import Java
@@ -90,12 +90,10 @@ def get_room_to_grow(config: ClusterConfig, nodes: list[dict[str, Any]]) -> dict
         missing = max(0, config.spark.max_nodes - len(running)) if running else 0
         return {name: missing * running[0].get(name, 0) for name in ("CPU", "GPU") if missing}
     import ray
-    from ray._private.state import state
 
-    # Ray knows this of KubeRay clusters, and of those that its own launcher started.
-    most = state.get_max_resources_from_cluster_config() or {}
     have = ray.cluster_resources()
-    return {name: max(0.0, float(value) - have.get(name, 0)) for name, value in most.items()}
+    most = ray_private.get_most_resources()
+    return {name: max(0.0, value - have.get(name, 0)) for name, value in most.items()}
 
 
 def check_resources(

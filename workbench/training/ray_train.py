@@ -13,16 +13,9 @@ import ray
 import ray.train
 import ray.train.torch
 import torch
-from ray._raylet import PlacementGroupID
-from ray.exceptions import RayActorError
-from ray.experimental import internal_kv
 from ray.train import Checkpoint, CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
-from ray.train.v2._internal.callbacks.datasets import DatasetsCallback
-from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2.api.callback import UserCallback
-from ray.util.placement_group import PlacementGroup
 from ray.util.queue import Queue
 
 from nets.fit import Evaluation
@@ -31,67 +24,7 @@ from workbench.experiments.experiment import Experiment
 from workbench.training.checkpoints import HISTORY_BYTES
 from workbench.training.learner import Learner
 from workbench.training.process import settle, worker_resources
-
-
-class Trainer(TorchTrainer):
-    """TorchTrainer without the helpers that a training here does not need, each a process that
-    loads Ray Train for two seconds before it does anything (docs/PERFORMANCE.md)."""
-
-    def fit(self) -> ray.train.Result:
-        """As TorchTrainer's, and nothing stays set aside if the controller dies.
-
-        Raises:
-            RayActorError: it died. Another `fit` of the same name goes on after its last checkpoint.
-        """
-        self._noted = _Noted(f"{_groups()}{self.run_config.name}")
-        try:
-            return super().fit()
-        except RayActorError:
-            _free(self._noted.key)
-            raise
-
-    def _create_default_callbacks(self) -> list[Any]:
-        # The cleaner removes the workers' placement group if the controller dies. It asks Ray's
-        # dashboard for that; where there is none it never knows, and each training ends with the
-        # twelve seconds that it waits for the answer.
-        dropped: tuple[type, ...] = (PlacementGroupCleanerCallback,)
-        if not self.datasets:
-            dropped += (DatasetsCallback,)  # its manager would have nothing to hand out
-        found = super()._create_default_callbacks()
-        return [*(one for one in found if not isinstance(one, dropped)), self._noted]
-
-
-class _Noted(WorkerGroupCallback):
-    """Notes the workers' placement group, which outlives its controller, in Ray's key-value store."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-
-    def after_worker_group_start(self, worker_group: Any) -> None:
-        group = worker_group.get_worker_group_state().placement_group_handle.placement_group
-        internal_kv._internal_kv_put(self.key, group.id.binary(), overwrite=True)
-
-    def after_worker_group_shutdown(self, worker_group_context: Any) -> None:
-        internal_kv._internal_kv_del(self.key)
-
-    after_worker_group_abort = after_worker_group_shutdown
-
-
-def _groups() -> str:
-    """What the notes of this program's trainings begin with."""
-    return f"workbench.group.{ray.get_runtime_context().get_job_id()}."
-
-
-def _free(key: str | bytes) -> None:
-    if found := internal_kv._internal_kv_get(key):
-        ray.util.remove_placement_group(PlacementGroup(PlacementGroupID(found)))
-        internal_kv._internal_kv_del(key)
-
-
-def free_groups() -> None:
-    """Free what trainings held whose process died. Not while one runs in the same program."""
-    for key in internal_kv._internal_kv_list(_groups()):
-        _free(key)
+from workbench.training.ray_train_private import Trainer
 
 
 def make_trainer(
