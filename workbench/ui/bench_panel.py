@@ -135,6 +135,4 @@ def _draw_prepared(found: list[dict[str, Any]]) -> None:
         for data in found
     )
     st.markdown("**Data it holds**")
-    st.dataframe(
-        frame, hide_index=True, height="content", key="bench_data", alt="Data sets the bench holds"
-    )
+    widgets.show_table(frame, "bench_data", "Data sets the bench holds")

@@ -125,10 +125,13 @@ def _help(text: str, part: dict[str, Any]) -> str:
     limits = [
         f"{sign} {part[key]:g}"
         for key, sign in (
-            ("minimum", "≥"), ("exclusiveMinimum", ">"), ("maximum", "≤"), ("exclusiveMaximum", "<"),
+            ("minimum", "≥"),
+            ("exclusiveMinimum", ">"),
+            ("maximum", "≤"),
+            ("exclusiveMaximum", "<"),
         )
         if isinstance(part.get(key), (int, float))
-    ]  # fmt: skip
+    ]
     return text + (f" ({' and '.join(limits)})" if limits else "")
 
 

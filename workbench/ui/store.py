@@ -48,14 +48,19 @@ __all__ = [
     "set_deleted",
     "sparklines",
     "uri",
-]  # fmt: skip
+]
 
 Points = list[tuple[float, float]]
 
 USUAL_COLUMNS = (
-    "best/validation/accuracy", "validation/accuracy", "test/accuracy", "net.activation",
-    "training.learning_rate", "training.batch_size", "training.optimizer",
-)  # fmt: skip
+    "best/validation/accuracy",
+    "validation/accuracy",
+    "test/accuracy",
+    "net.activation",
+    "training.learning_rate",
+    "training.batch_size",
+    "training.optimizer",
+)
 _ID = re.compile(r"[0-9a-f]{32}")
 _MAIN = (
     "best/validation/accuracy",

@@ -6,14 +6,17 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from workbench.errors import WorkbenchError
 from workbench.ui import store
 from workbench.ui.errors import Missing
+
+T = TypeVar("T")
 
 _STYLE = """
 <style>
@@ -158,3 +161,24 @@ def read_clicked_cell(event: Any, columns: int) -> tuple[int, int] | None:
     except (KeyError, IndexError, TypeError):
         return None
     return divmod(int(index), columns)
+
+
+def choose(
+    label: str, options: Sequence[T], key: str, place: DeltaGenerator | None = None, **more: Any
+) -> T:
+    """One of a few options as buttons, the first one first; the page's address keeps the choice.
+
+    Args:
+        place: where on the page; None: here.
+        more: as `st.segmented_control` takes it.
+    """
+    more = {"default": options[0], "bind": "query-params"} | more
+    control: Any = st.segmented_control if place is None else place.segmented_control
+    chosen: T | None = control(label, options, required=True, key=key, **more)
+    return options[0] if chosen is None else chosen
+
+
+def show_table(frame: pd.DataFrame, key: str, alt: str, **more: Any) -> None:
+    """A table with all of its rows, to read; `more` as `st.dataframe` takes it."""
+    options: dict[str, Any] = {"hide_index": True, "height": "content"} | more
+    st.dataframe(frame, key=key, alt=alt, **options)

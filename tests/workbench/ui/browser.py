@@ -27,9 +27,14 @@ CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
 ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 _IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 # A page below the root first looks for its server one level too deep, then finds it.
 _PROBES = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")

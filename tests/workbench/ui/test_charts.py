@@ -34,15 +34,21 @@ def test_what_is_no_number_is_left_out() -> None:
         charts.heatmap(values, "ab", "cd"),
         charts.curves(lines, log=True),
         charts.bars(["a"], [math.nan]),
-        charts.parallel([[None, 1.0], [2.0, math.nan]], [("x", "number"), ("y", "number")], colour_by=1),
-    ):  # fmt: skip
+        charts.parallel(
+            [[None, 1.0], [2.0, math.nan]], [("x", "number"), ("y", "number")], colour_by=1
+        ),
+    ):
         json.dumps(spec, allow_nan=False)
 
 
 def test_text_in_a_cell_can_be_read_on_its_colour() -> None:
     spec = charts.heatmap(
-        np.array([[0.0, 1.0]]), "ab", "c", show=np.array([["low", "high"]]), colours=("#000000", "#ffffff")
-    )  # fmt: skip
+        np.array([[0.0, 1.0]]),
+        "ab",
+        "c",
+        show=np.array([["low", "high"]]),
+        colours=("#000000", "#ffffff"),
+    )
     low, high = spec["series"][0]["data"]
     assert low["label"]["color"] == "#ffffff" and high["label"]["color"] == "#1d2433"
 

@@ -16,13 +16,20 @@ def made(n: int = 40, mode: str = "max") -> Sweep:
     score = 1 - (np.log10(rate) + 2.5) ** 2 / 3
     trials = pd.DataFrame(
         {
-            "run_id": [f"{i:032x}" for i in range(n)], "name": [f"trial-{i}" for i in range(n)],
-            "trial": range(n), "status": "FINISHED", "stopped": "", "start": np.arange(n) * 2.0,
-            "seconds": 1.0, "epochs": 3.0, "value": score if mode == "max" else -score,
-            "training.learning_rate": rate, "net.activation": rng.choice(["relu", "tanh"], n),
+            "run_id": [f"{i:032x}" for i in range(n)],
+            "name": [f"trial-{i}" for i in range(n)],
+            "trial": range(n),
+            "status": "FINISHED",
+            "stopped": "",
+            "start": np.arange(n) * 2.0,
+            "seconds": 1.0,
+            "epochs": 3.0,
+            "value": score if mode == "max" else -score,
+            "training.learning_rate": rate,
+            "net.activation": rng.choice(["relu", "tanh"], n),
             "training.batch_size": rng.choice([32, 64, 128], n),
         }
-    )  # fmt: skip
+    )
     run = Run(
         id="0" * 32, name="s", experiment="e", kind="sweep", status="FINISHED", start=0.0, end=1.0
     )
@@ -30,9 +37,13 @@ def made(n: int = 40, mode: str = "max") -> Sweep:
         run=run,
         metric="validation/accuracy",
         mode="max" if mode == "max" else "min",
-        axes={"training.learning_rate": "log", "net.activation": "category", "training.batch_size": "number"},
+        axes={
+            "training.learning_rate": "log",
+            "net.activation": "category",
+            "training.batch_size": "number",
+        },
         trials=trials,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])

@@ -10,9 +10,17 @@ Spec = dict[str, Any]
 Points = Sequence[tuple[float, float]]
 
 COLOURS = (
-    "#3b6fd8", "#e0812d", "#2c9b74", "#c9455b", "#8a63c9",
-    "#a8822f", "#3fa3b8", "#c46bab", "#6f7f8f", "#86a93b",
-)  # fmt: skip
+    "#3b6fd8",
+    "#e0812d",
+    "#2c9b74",
+    "#c9455b",
+    "#8a63c9",
+    "#a8822f",
+    "#3fa3b8",
+    "#c46bab",
+    "#6f7f8f",
+    "#86a93b",
+)
 """Told apart by colour-blind people and readable on white and on black."""
 
 SEQUENTIAL = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")

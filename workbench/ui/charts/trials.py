@@ -97,9 +97,12 @@ def timeline(
 ) -> Spec:
     """A bar per name from its start, `lengths` long, in seconds; coloured by state."""
     colour = {
-        "FINISHED": COLOURS[2], "RUNNING": COLOURS[0], "STOPPED": COLOURS[1],
-        "FAILED": COLOURS[3], "KILLED": COLOURS[8],
-    }  # fmt: skip
+        "FINISHED": COLOURS[2],
+        "RUNNING": COLOURS[0],
+        "STOPPED": COLOURS[1],
+        "FAILED": COLOURS[3],
+        "KILLED": COLOURS[8],
+    }
     present = [s for s in colour if s in states]
     shown: list[Spec] = [
         {

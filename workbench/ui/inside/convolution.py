@@ -15,9 +15,11 @@ def draw_frame(pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray
     top, left, bottom, right = box
     framed = pixels.copy()
     for line in (
-        framed[top : top + 2, left:right], framed[bottom - 2 : bottom, left:right],
-        framed[top:bottom, left : left + 2], framed[top:bottom, right - 2 : right],
-    ):  # fmt: skip
+        framed[top : top + 2, left:right],
+        framed[bottom - 2 : bottom, left:right],
+        framed[top:bottom, left : left + 2],
+        framed[top:bottom, right - 2 : right],
+    ):
         line[:] = (224, 129, 45)
     return framed
 
@@ -28,9 +30,15 @@ def draw_numbers(values: np.ndarray, name: str) -> None:
     limit = float(np.abs(values).max()) or 1.0
     texts = np.vectorize(lambda v: f"{v:.2f}")(values)
     spec = charts.heatmap(
-        values, range(width), range(height), colours=charts.DIVERGING, low=-limit, high=limit,
-        show=texts if values.size <= 49 else None, bar=False,
-    )  # fmt: skip
+        values,
+        range(width),
+        range(height),
+        colours=charts.DIVERGING,
+        low=-limit,
+        high=limit,
+        show=texts if values.size <= 49 else None,
+        bar=False,
+    )
     spec["xAxis"]["show"] = spec["yAxis"]["show"] = False
     spec["grid"] = {"left": 2, "right": 2, "top": 2, "bottom": 2}
     st.echarts_chart(

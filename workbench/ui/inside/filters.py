@@ -19,10 +19,8 @@ def draw_filters(run: store.Run, epoch: int | None, model: Net) -> None:
         layer = inputs.pick_layer(model)
     weights = cache.filters(run.id, epoch, layer)
     known = inside.views(weights)
-    view = b.segmented_control(
-        "View", known, default=known[0], required=True, key=f"view_{len(known)}_{known[0]}",
-        help="rgb: as colours; channels: a tile per input channel; norm: strength over all channels.",
-    )  # fmt: skip
+    help_text = "rgb: as colours; channels: a tile per channel; norm: strength over all channels."
+    view = widgets.choose("View", known, f"view_{len(known)}_{known[0]}", b, help=help_text)
     with c:
         scale = inputs.pick_scale("filter_scale")
     n, channels, height, width = weights.shape
@@ -30,7 +28,7 @@ def draw_filters(run: store.Run, epoch: int | None, model: Net) -> None:
         f"{n} filters of {channels} × {height} × {width}. "
         + ("Red is positive, blue negative." if view == "channels" else "")
     )
-    tiles = inside.pictures(weights, view or known[0])
+    tiles = inside.pictures(weights, view)
     if view == "channels":
         fit = max(1, 2048 // channels)
         if fit < n:
@@ -38,9 +36,14 @@ def draw_filters(run: store.Run, epoch: int | None, model: Net) -> None:
         shown = tiles[:fit].reshape(-1, height, width)
         columns = channels if channels > 1 else None
         board = inside.montage(
-            shown, palette="diverging", scale=scale, tile=30 if channels > 8 else 64,
-            gap=4, columns=columns, opaque=False,
-        )  # fmt: skip
+            shown,
+            palette="diverging",
+            scale=scale,
+            tile=30 if channels > 8 else 64,
+            gap=4,
+            columns=columns,
+            opaque=False,
+        )
         if channels > 1:
             st.caption("A row per filter, a column per input channel.")
     else:
@@ -65,9 +68,11 @@ def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarra
         )
         spec = charts.bars([f"filter {i}" for i in order], [float(moved[i]) for i in order])
         charts.draw(
-            spec, key="distances", height=min(420, 60 + 20 * len(order)),
+            spec,
+            key="distances",
+            height=min(420, 60 + 20 * len(order)),
             alt="Distance of each filter from its start",
-        )  # fmt: skip
+        )
     with right:
         st.markdown("**Near duplicates**")
         pairs = inside.near_duplicates(weights, 0.9)
@@ -111,9 +116,11 @@ def draw_exciting_samples(run: store.Run, epoch: int | None, model: Net) -> None
                 else artifacts.class_name(names, int(kept.label[item.index]))
             )
             pictures.show(
-                pixels, f"sample {item.index}", width="stretch",
+                pixels,
+                f"sample {item.index}",
+                width="stretch",
                 caption=f"{widgets.number(item.value)} · {label}",
-            )  # fmt: skip
+            )
 
 
 def draw_exciting_inputs(run: store.Run, epoch: int | None, model: Net) -> None:
@@ -142,8 +149,9 @@ def draw_exciting_inputs(run: store.Run, epoch: int | None, model: Net) -> None:
         pixels = np.round(inside.unit_range(found.pixels[None])[0] * 255).astype(np.uint8)
         with columns[i % 8]:
             pictures.show(
-                pictures.enlarge(inside.picture(pixels), 112), f"Made to excite filter {i}",
+                pictures.enlarge(inside.picture(pixels), 112),
+                f"Made to excite filter {i}",
                 caption=f"{i}: {widgets.number(found.start)} → {widgets.number(found.value)}",
                 width="stretch",
-            )  # fmt: skip
+            )
     bar.empty()

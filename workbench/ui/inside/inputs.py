@@ -6,6 +6,7 @@ import streamlit as st
 import torch
 
 from nets import Net, inside
+from workbench.ui import widgets
 from workbench.ui.inside import artifacts
 from workbench.ui.inside.artifacts import Samples
 
@@ -39,10 +40,8 @@ def pick_sample(found: Samples, names: list[str] | None, key: str = "sample") ->
 
 def pick_scale(key: str) -> inside.Scale:
     """One colour range for all maps of a layer, or every map its own."""
-    chosen = st.segmented_control(
-        "Scale", ["common", "each"], default="common", required=True, key=key, bind="query-params",
-        help="common: one range for all maps of a layer; each: every map its own.",
-    )  # fmt: skip
+    help_text = "common: one range for all maps of a layer; each: every map its own."
+    chosen = widgets.choose("Scale", ["common", "each"], key, help=help_text)
     return "each" if chosen == "each" else "common"
 
 
@@ -59,10 +58,14 @@ def pick_channel(model: Net, layer: str, key: str) -> int:
     assert isinstance(module, torch.nn.Conv2d)
     return int(
         st.number_input(
-            f"Filter (0 to {module.out_channels - 1})", 0, module.out_channels - 1, 0, key=key,
+            f"Filter (0 to {module.out_channels - 1})",
+            0,
+            module.out_channels - 1,
+            0,
+            key=key,
             bind="query-params",
         )
-    )  # fmt: skip
+    )
 
 
 def shorten(layer: str) -> str:

@@ -55,13 +55,7 @@ def _ray() -> None:
             }
             for process in found
         )
-        st.dataframe(
-            frame,
-            hide_index=True,
-            height="content",
-            key="processes",
-            alt="Processes of Ray and Spark",
-        )
+        widgets.show_table(frame, "processes", "Processes of Ray and Spark")
 
     body()
     where = cluster_state.address()

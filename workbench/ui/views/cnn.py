@@ -17,8 +17,13 @@ from workbench.ui.inside.cache import NetInput
 from workbench.ui.inside.images import MAX_BYTES, TYPES, decode
 
 _PARTS = (
-    "Feature maps", "Filters", "What excites it", "Attribution", "Step by step", "Made to excite",
-)  # fmt: skip
+    "Feature maps",
+    "Filters",
+    "What excites it",
+    "Attribution",
+    "Step by step",
+    "Made to excite",
+)
 _METHODS = {
     "Grad-CAM": "grad_cam",
     "Integrated gradients": "integrated_gradients",
@@ -39,9 +44,7 @@ def main() -> None:
         left, right = st.columns([3, 4], vertical_alignment="bottom")
         with left:
             epoch = inputs.pick_epoch(run.id)
-        chosen = right.segmented_control(
-            "Show", _PARTS, default=_PARTS[0], required=True, key="show", bind="query-params"
-        )
+        chosen = widgets.choose("Show", _PARTS, "show", right)
         pages = {
             "Feature maps": _feature_maps,
             "Filters": filters.draw_filters,
@@ -50,7 +53,7 @@ def main() -> None:
             "Step by step": _step_by_step,
             "Made to excite": filters.draw_exciting_inputs,
         }
-        pages[chosen or _PARTS[0]](run, epoch, model)
+        pages[chosen](run, epoch, model)
 
 
 def _pick_input(run: store.Run, model: Net) -> NetInput:
@@ -59,10 +62,7 @@ def _pick_input(run: store.Run, model: Net) -> NetInput:
     with st.container(border=True):
         a, b, c = st.columns([3, 1, 2], vertical_alignment="top")
         with a:
-            source = st.segmented_control(
-                "Picture", ["from the data", "my own"], default="from the data", required=True,
-                key="source",
-            )  # fmt: skip
+            source = widgets.choose("Picture", ["from the data", "my own"], "source", bind=None)
             given = _sample(run, names) if source == "from the data" else _upload(run, model)
         with b:
             pixels = inside.picture(given.features[0].numpy())
@@ -83,9 +83,12 @@ def _sample(run: store.Run, names: list[str] | None) -> NetInput:
 
 def _upload(run: store.Run, model: Net) -> NetInput:
     file = st.file_uploader(
-        "A picture of your own", type=list(TYPES), key="upload", max_upload_size=MAX_BYTES // 2**20,
+        "A picture of your own",
+        type=list(TYPES),
+        key="upload",
+        max_upload_size=MAX_BYTES // 2**20,
         help="Read in memory for this view only; never stored.",
-    )  # fmt: skip
+    )
     invert = st.toggle("Light on dark: invert", key="invert")
     if file is None:
         raise Missing("Choose a picture to see what the net makes of it.")
@@ -108,10 +111,13 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
         scale = inputs.pick_scale("scale")
     layers = [name for name, maps in found.items() if maps.ndim in (1, 3)]
     enlarge = b.selectbox(
-        "Enlarge a layer", ["none", *(n for n in layers if found[n].ndim == 3)],
-        format_func=inputs.shorten, key="enlarge", bind="query-params",
+        "Enlarge a layer",
+        ["none", *(n for n in layers if found[n].ndim == 3)],
+        format_func=inputs.shorten,
+        key="enlarge",
+        bind="query-params",
         help="Or click one of its maps below.",
-    )  # fmt: skip
+    )
     if enlarge != "none":
         _draw_enlarged(run, given, enlarge, found[enlarge])
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
@@ -175,17 +181,17 @@ def _draw_enlarged(run: store.Run, given: NetInput, layer: str, maps: np.ndarray
     with st.container(border=True):
         channel = int(
             st.slider("Map", 0, len(maps) - 1, 0, key="channel", bind="query-params")
-            if len(maps) > 1 else 0
-        )  # fmt: skip
+            if len(maps) > 1
+            else 0
+        )
         base = pictures.enlarge(inside.picture(given.features[0].numpy()), 288)
         a, b, c = st.columns(3)
         with a:
             pictures.show(base, given.name, caption="input")
         with b:
             one = inside.montage(
-                maps[channel : channel + 1], tile=288,
-                palette=pictures.choose_palette(maps),
-            )  # fmt: skip
+                maps[channel : channel + 1], tile=288, palette=pictures.choose_palette(maps)
+            )
             pictures.show(
                 one,
                 f"Map {channel} of {layer}",
@@ -194,9 +200,11 @@ def _draw_enlarged(run: store.Run, given: NetInput, layer: str, maps: np.ndarray
         with c:
             heat = inside.overlay(base, np.maximum(maps[channel], 0))
             pictures.show(
-                heat, f"Map {channel} over the input", caption="over the input",
+                heat,
+                f"Map {channel} over the input",
+                caption="over the input",
                 name=f"{run.name}_{layer}_{channel}",
-            )  # fmt: skip
+            )
 
 
 def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
@@ -206,14 +214,21 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
     a, b = st.columns(2)
     classes = list(range(model.num_outputs))
     target = a.selectbox(
-        "Explain the score of", classes, index=likely, key=f"target_{given.digest}",
+        "Explain the score of",
+        classes,
+        index=likely,
+        key=f"target_{given.digest}",
         format_func=lambda i: artifacts.class_name(names, i),
-    )  # fmt: skip
+    )
     names_of = inside.convolutions(model)
     layer = b.selectbox(
-        "Grad-CAM at", names_of, index=len(names_of) - 1, format_func=inputs.shorten, key="cam_layer",
+        "Grad-CAM at",
+        names_of,
+        index=len(names_of) - 1,
+        format_func=inputs.shorten,
+        key="cam_layer",
         bind="query-params",
-    )  # fmt: skip
+    )
     base = pictures.enlarge(inside.picture(given.features[0].numpy()), 256)
     columns = st.columns(4)
     with columns[0]:
@@ -271,8 +286,10 @@ def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
         st.markdown("**What it reads**")
         convolution.draw_input(shown, source)
     for place, heading, values in (
-        (columns[1], "window", window), (columns[2], "× filter", weights), (columns[3], "= products", product)
-    ):  # fmt: skip
+        (columns[1], "window", window),
+        (columns[2], "× filter", weights),
+        (columns[3], "= products", product),
+    ):
         with place:
             st.markdown(f"**{heading}**")
             convolution.draw_numbers(values, heading)

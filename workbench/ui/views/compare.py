@@ -25,10 +25,7 @@ def main() -> None:
     if len(runs) < 2:
         st.info("Choose two or more runs.", icon=":material/compare_arrows:")
         return
-    chosen = st.segmented_control(
-        "Show", _PARTS, default="Curves", required=True, key="compare_part", bind="query-params",
-        label_visibility="collapsed",
-    )  # fmt: skip
+    chosen = widgets.choose("Show", _PARTS, "compare_part", label_visibility="collapsed")
     pages = {
         "Curves": _curves,
         "Settings": _settings,
@@ -37,7 +34,7 @@ def main() -> None:
         "Disagreements": _disagreements,
     }
     with widgets.part():
-        pages[chosen or "Curves"](runs)
+        pages[chosen](runs)
 
 
 def _pick() -> list[store.Run]:
@@ -56,9 +53,13 @@ def _pick() -> list[store.Run]:
     if wanted != st.session_state.get("compare_seen"):
         st.session_state["compare_runs"] = [i for i in wanted if i in options]
     chosen = st.multiselect(
-        "Runs", list(options), format_func=lambda i: widgets.run_label(options[i]), key="compare_runs",
-        max_selections=_LIMIT, placeholder="Choose runs",
-    )  # fmt: skip
+        "Runs",
+        list(options),
+        format_func=lambda i: widgets.run_label(options[i]),
+        key="compare_runs",
+        max_selections=_LIMIT,
+        placeholder="Choose runs",
+    )
     st.query_params["runs"] = ",".join(chosen)
     st.session_state["compare_seen"] = list(chosen)
     return [options[i] for i in chosen]
@@ -142,9 +143,11 @@ def _settings(runs: list[store.Run]) -> None:
         )
         return
     marked = shown.rename_axis("setting").style.apply(
-        lambda row: ["background-color: rgba(224, 129, 45, 0.22)" if row.nunique() > 1 else "" for _ in row],
+        lambda row: [
+            "background-color: rgba(224, 129, 45, 0.22)" if row.nunique() > 1 else "" for _ in row
+        ],
         axis=1,
-    )  # fmt: skip
+    )
     st.dataframe(marked, key="compare_settings", height="content", alt="Settings of every run")
     widgets.csv(shown.rename_axis("setting").reset_index(), "compare_settings")
 
@@ -157,9 +160,15 @@ def _same_picture(runs: list[store.Run]) -> None:
         index = inputs.pick_sample(kept, labels)
     with b:
         share = st.slider(
-            "Point in training", 0, 100, 100, key="progress", format="%d%%", bind="query-params",
+            "Point in training",
+            0,
+            100,
+            100,
+            key="progress",
+            format="%d%%",
+            bind="query-params",
             help="The kept weights nearest to this share of each run's epochs.",
-        )  # fmt: skip
+        )
     given = NetInput(*kept.one(index), name=f"sample {index}")
     names = _names(runs)
     columns = st.columns(len(runs))
@@ -221,8 +230,9 @@ def _maps_side_by_side(
     stacks = {i: maps[layer or common[0]] for i, maps in found.items()}
     bounds = (
         (min(float(m.min()) for m in stacks.values()), max(float(m.max()) for m in stacks.values()))
-        if shared else None
-    )  # fmt: skip
+        if shared
+        else None
+    )
     palette = pictures.choose_palette(*stacks.values())
     columns = st.columns(len(stacks))
     for (run_id, maps), column in zip(stacks.items(), columns, strict=True):
@@ -248,16 +258,13 @@ def _difference(stacks: list[np.ndarray]) -> None:
 
 def _by_class(runs: list[store.Run]) -> None:
     names = _names(runs)
-    metric = st.segmented_control(
-        "Metric", ["f1", "precision", "recall"], default="f1", required=True, key="class_metric",
-        bind="query-params",
-    )  # fmt: skip
+    metric = widgets.choose("Metric", ["f1", "precision", "recall"], "class_metric")
     columns: dict[str, list[float]] = {}
     classes: list[str] = []
     for run in runs:
         try:
             found = artifacts.evaluation(run.id)
-            table = found.values.get("per_class", {}).get(metric or "f1")
+            table = found.values.get("per_class", {}).get(metric)
         except (Missing, AttributeError):
             table = None
         if table is None:
@@ -270,16 +277,22 @@ def _by_class(runs: list[store.Run]) -> None:
         raise Missing("None of these runs has an evaluation by class.")
     frame = pd.DataFrame(same, index=classes)
     spec = charts.heatmap(
-        frame.to_numpy().T, classes, list(frame.columns), low=float(frame.to_numpy().min()), high=1,
+        frame.to_numpy().T,
+        classes,
+        list(frame.columns),
+        low=float(frame.to_numpy().min()),
+        high=1,
         show=np.vectorize(lambda v: f"{v:.1%}")(frame.to_numpy().T) if frame.size <= 200 else None,
-    )  # fmt: skip
+    )
     charts.draw(spec, key="by_class", height=90 + 40 * len(same), alt=f"{metric} by class and run")
     if len(same) > 1:
         frame["spread"] = frame.max(axis=1) - frame.min(axis=1)
     st.dataframe(
         frame.sort_values("spread", ascending=False) if "spread" in frame else frame,
-        key="by_class_table", height="content", alt="By class",
-    )  # fmt: skip
+        key="by_class_table",
+        height="content",
+        alt="By class",
+    )
     widgets.csv(frame.rename_axis("class").reset_index(), "compare_classes")
 
 
@@ -288,9 +301,10 @@ def _disagreements(runs: list[store.Run]) -> None:
     tables = {run.id: artifacts.predictions(run.id).set_index("row") for run in runs}
     first = tables[runs[0].id]
     same = {
-        i: t for i, t in tables.items()
+        i: t
+        for i, t in tables.items()
         if len(t) == len(first) and (t["label"].to_numpy() == first["label"].to_numpy()).all()
-    }  # fmt: skip
+    }
     left_out = [names[i] for i in tables if i not in same]
     if left_out:
         st.caption(f"Left out, evaluated on other rows: {', '.join(left_out)}.")
@@ -319,9 +333,13 @@ def _disagreements(runs: list[store.Run]) -> None:
         ]
         shown.insert(0, "picture", addresses)
     st.dataframe(
-        shown.head(200).reset_index(), hide_index=True, key="disagreements", row_height=52,
-        column_config={"picture": st.column_config.ImageColumn(width=60)}, alt="Rows they disagree on",
-    )  # fmt: skip
+        shown.head(200).reset_index(),
+        hide_index=True,
+        key="disagreements",
+        row_height=52,
+        column_config={"picture": st.column_config.ImageColumn(width=60)},
+        alt="Rows they disagree on",
+    )
     widgets.csv(shown.drop(columns="picture", errors="ignore").reset_index(), "disagreements")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -62,9 +64,11 @@ def _verdict(
         where = f"**{inputs.shorten(finding.layer)}**: " if finding.layer else ""
         say(f"{where}{finding.text}\n\n:gray[{finding.evidence}]", icon=icon)
     st.page_link(
-        "views/launch.py", label="Train again with other settings", query_params={"run": run.id},
+        "views/launch.py",
+        label="Train again with other settings",
+        query_params={"run": run.id},
         icon=":material/replay:",
-    )  # fmt: skip
+    )
 
 
 def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
@@ -78,12 +82,12 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
         raise Missing(
             "This run recorded no health per epoch (training.health is off, or no epoch is done)."
         )
-    what = st.segmented_control(
-        "What", kinds, default=kinds[0], required=True, key="health_of", bind="query-params",
-        format_func=lambda kind: _SHOWN.get(kind, (kind, (), False))[0], label_visibility="collapsed",
-    )  # fmt: skip
-    label, colours, share = _SHOWN.get(what or "", (str(what), charts.SEQUENTIAL, False))
-    table = known[what or kinds[0]]
+    shown = {kind: _SHOWN.get(kind, (kind, charts.SEQUENTIAL, False)) for kind in kinds}
+    options: dict[str, Any] = {"label_visibility": "collapsed"}
+    options["format_func"] = lambda kind: shown[kind][0]
+    what = widgets.choose("What", kinds, "health_of", **options)
+    label, colours, share = shown[what]
+    table = known[what]
     steps = sorted({step for points in table.values() for step in points})
     values = np.array([[points.get(s, np.nan) for s in steps] for points in table.values()])
     drawn = values if share else np.log10(np.where(values > 0, values, np.nan))
@@ -91,14 +95,24 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
         lambda v: "" if not np.isfinite(v) else f"{v:.0%}" if share else f"{v:.2g}"
     )(values)
     spec = charts.heatmap(
-        drawn, [f"{s:.0f}" for s in steps], [inputs.shorten(n) for n in table], colours=colours,
-        low=0 if share else None, high=1 if share else None, x_name="epoch",
-        show=texts if values.size <= 240 else None, selectable=True, bar=share,
-    )  # fmt: skip
+        drawn,
+        [f"{s:.0f}" for s in steps],
+        [inputs.shorten(n) for n in table],
+        colours=colours,
+        low=0 if share else None,
+        high=1 if share else None,
+        x_name="epoch",
+        show=texts if values.size <= 240 else None,
+        selectable=True,
+        bar=share,
+    )
     event = charts.draw(
-        spec, key="health_map", on_select="rerun", height=int(min(560, 90 + 36 * len(table))),
+        spec,
+        key="health_map",
+        on_select="rerun",
+        height=int(min(560, 90 + 36 * len(table))),
         alt=f"{label} by layer and epoch",
-    )  # fmt: skip
+    )
     st.caption(
         "Click a cell to see that layer below"
         + ("." if share else "; colours follow the logarithm, the numbers are as measured.")
@@ -109,8 +123,10 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
         st.session_state["health_layer_wanted"] = layer
         charts.draw(
             charts.curves({inputs.shorten(layer): sorted(table[layer].items())}, y_name=label),
-            key="health_curve", height=220, alt=f"{label} of {layer} per epoch",
-        )  # fmt: skip
+            key="health_curve",
+            height=220,
+            alt=f"{label} of {layer} per epoch",
+        )
     frame = pd.DataFrame(values, index=list(table), columns=[f"epoch {s:.0f}" for s in steps])
     widgets.csv(frame.rename_axis("layer").reset_index(), f"health_{what}")
 
@@ -130,10 +146,12 @@ def _layers(run: store.Run, items: list[LayerHealth]) -> None:
         for item in items
     )
     bar = st.column_config.ProgressColumn(format="percent", min_value=0.0, max_value=1.0)
-    st.dataframe(
-        frame, hide_index=True, height="content", key="health_table", alt="Health by layer",
+    widgets.show_table(
+        frame,
+        "health_table",
+        "Health by layer",
         column_config={"dead": bar, "saturated": bar, "zeros": bar},
-    )  # fmt: skip
+    )
     widgets.csv(frame, f"{run.name}_health")
     st.caption(
         f"On {items[0].num_samples} samples. Dead: zero for every one of them. Saturated: within 5 % of an "
@@ -145,9 +163,11 @@ def _layers(run: store.Run, items: list[LayerHealth]) -> None:
         with columns[i % 3], st.container(border=True):
             st.markdown(f"**{inputs.shorten(item.layer)}** {item.activation}")
             charts.draw(
-                charts.histogram(item.counts, item.edges), key=f"histogram_{item.layer}", height=170,
+                charts.histogram(item.counts, item.edges),
+                key=f"histogram_{item.layer}",
+                height=170,
                 alt=f"Distribution of the activations of {item.layer}",
-            )  # fmt: skip
+            )
             if item.ill:
                 word = "Dead" if item.dead_share else "Saturated"
                 st.caption(

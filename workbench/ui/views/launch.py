@@ -26,13 +26,23 @@ from workbench.ui.inside import artifacts
 from workbench.ui.jobs import Job, Queue
 
 _ESSENTIAL = (
-    "training.epochs", "training.batch_size", "training.learning_rate", "training.optimizer",
-    "net.activation", "training.schedule", "training.seed", "name",
-)  # fmt: skip
+    "training.epochs",
+    "training.batch_size",
+    "training.learning_rate",
+    "training.optimizer",
+    "net.activation",
+    "training.schedule",
+    "training.seed",
+    "name",
+)
 _GROUPS = {
-    "data": "Data", "preparation": "Preparation", "net": "Net", "training": "Training",
-    "cluster": "Cluster", "description": "Description",
-}  # fmt: skip
+    "data": "Data",
+    "preparation": "Preparation",
+    "net": "Net",
+    "training": "Training",
+    "cluster": "Cluster",
+    "description": "Description",
+}
 _USUAL = "digits_cnn"
 _LIVE_S = 1.5
 _LINES = 20
@@ -51,9 +61,7 @@ def _form() -> None:
     a, b = st.columns([2, 1], vertical_alignment="bottom")
     with a:
         chosen = _base()
-    what = b.segmented_control(
-        "What", ["train", "sweep"], default="train", required=True, key="what", bind="query-params"
-    )
+    what = widgets.choose("What", ["train", "sweep"], "what", b)
     if chosen is None:
         return
     base_name, base = chosen
@@ -68,7 +76,7 @@ def _form() -> None:
             slots[path].error(problem, icon=":material/error:")
         else:
             st.error(problem, icon=":material/error:")
-    arguments = [what or "train", base_name, *forms.arguments(changes)]
+    arguments = [what, base_name, *forms.arguments(changes)]
     st.markdown("**The same from a terminal**")
     st.code(hide_passwords(shlex.join(["workbench", *arguments])), language="bash", wrap_lines=True)
     if st.button(
@@ -186,9 +194,11 @@ def _sweep(base: Experiment, name: str) -> dict[str, Any]:
     groups = ("training", "net", "preparation")
     every = {f.path: f for f in forms.fields(base) if f.group in groups or f.path in space}
     chosen = st.multiselect(
-        "Settings to search", list(every), default=[p for p in space if p in every],
+        "Settings to search",
+        list(every),
+        default=[p for p in space if p in every],
         key=f"space_{name}",
-    )  # fmt: skip
+    )
     wanted = {path: _parameter(every[path], space.get(path), name) for path in chosen}
     if wanted != space:
         changes["sweep.space"] = wanted
@@ -209,9 +219,8 @@ def _parameter(field: Field, asked: dict[str, Any] | None, name: str) -> dict[st
     kinds = ["range", "list"] if field.kind in ("number", "integer") else ["list"]
     default = "range" if asked["kind"] == "uniform" and "range" in kinds else "list"
     a, b, c, d = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
-    kind = a.segmented_control(
-        "As", kinds, default=default, required=True, key=f"{key}_as", label_visibility="collapsed"
-    )
+    more: dict[str, Any] = {"bind": None, "label_visibility": "collapsed", "default": default}
+    kind = widgets.choose("As", kinds, f"{key}_as", a, **more)
     if kind == "range":
         low = b.text_input("From", f"{asked.get('low', field.value)}", key=f"{key}_low")
         high = c.text_input("To", f"{asked.get('high', field.value)}", key=f"{key}_high")

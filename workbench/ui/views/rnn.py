@@ -63,11 +63,16 @@ def _input(given: NetInput, size: int | None) -> None:
     with st.expander("The sequence itself"):
         charts.draw(
             charts.heatmap(
-                values, range(1, values.shape[1] + 1), [f"channel {i}" for i in range(len(values))],
-                x_name="step", colours=("#ffffff", "#3b6fd8", "#0c1f4d"),
+                values,
+                range(1, values.shape[1] + 1),
+                [f"channel {i}" for i in range(len(values))],
+                x_name="step",
+                colours=("#ffffff", "#3b6fd8", "#0c1f4d"),
             ),
-            key="input", height=80 + 22 * len(values), alt="The input sequence",
-        )  # fmt: skip
+            key="input",
+            height=80 + 22 * len(values),
+            alt="The input sequence",
+        )
 
 
 def _unfolding(
@@ -79,9 +84,10 @@ def _unfolding(
     steps: list[str],
 ) -> None:
     st.subheader(
-        "The answer as it reads", anchor=False,
+        "The answer as it reads",
+        anchor=False,
         help="What the net would say if the sequence ended at each step.",
-    )  # fmt: skip
+    )
     logits = inside.prefix_scores(net, given.features, size)
     classes = names is not None
     values = inside.probabilities(logits) if classes else logits
@@ -105,14 +111,18 @@ def _attribution(
     net: Net, given: NetInput, size: int | None, names: list[str] | None, steps: list[str]
 ) -> None:
     st.subheader(
-        "What each step adds", anchor=False,
+        "What each step adds",
+        anchor=False,
         help="Integrated gradients from an empty sequence: blue raises the score, red lowers it.",
-    )  # fmt: skip
+    )
     likely = int(inside.scores(net, given.features, given.length)[0].argmax())
     target = st.selectbox(
-        "Explain the score of", range(net.num_outputs), index=likely, key=f"target_{given.digest}",
+        "Explain the score of",
+        range(net.num_outputs),
+        index=likely,
+        key=f"target_{given.digest}",
         format_func=lambda i: artifacts.class_name(names, i),
-    )  # fmt: skip
+    )
     values = inside.step_attribution(net, given.features, int(target or 0), size)[: len(steps)]
     spec = charts.bars(steps, [float(v) for v in values], x_name="added to the score")
     charts.draw(
@@ -132,11 +142,8 @@ def _states(run: store.Run, net: Net, given: NetInput, size: int | None, steps: 
     if state.cell is not None:
         _heat("Cell state", state.cell, steps, "cell")
     if state.gates:
-        gate = st.segmented_control(
-            "Gate", list(state.gates), default=next(iter(state.gates)), required=True,
-            key=f"gate_{state.cell_type}",
-        )  # fmt: skip
-        _gate(state, gate or next(iter(state.gates)), steps)
+        gate = widgets.choose("Gate", list(state.gates), f"gate_{state.cell_type}", bind=None)
+        _gate(state, gate, steps)
     everything = {"hidden": state.hidden, **state.gates}
     if state.cell is not None:
         everything["cell"] = state.cell
@@ -150,9 +157,15 @@ def _heat(heading: str, values: np.ndarray, steps: list[str], key: str) -> None:
     limit = float(np.abs(values).max()) or 1.0
     st.markdown(f"**{heading}** &nbsp; :gray[{values.shape[1]} units, ±{limit:.2g}]")
     spec = charts.heatmap(
-        values.T, steps, range(values.shape[1]), colours=charts.DIVERGING, low=-limit, high=limit,
-        x_name="step", y_name="unit",
-    )  # fmt: skip
+        values.T,
+        steps,
+        range(values.shape[1]),
+        colours=charts.DIVERGING,
+        low=-limit,
+        high=limit,
+        x_name="step",
+        y_name="unit",
+    )
     charts.draw(spec, key=key, height=_height(values), alt=f"{heading} of every unit over time")
 
 
@@ -160,9 +173,15 @@ def _gate(state: LayerStates, gate: str, steps: list[str]) -> None:
     values = state.gates[gate]
     signed = gate == "candidate"
     spec = charts.heatmap(
-        values.T, steps, range(values.shape[1]), low=-1 if signed else 0, high=1,
-        colours=charts.DIVERGING if signed else charts.SEQUENTIAL, x_name="step", y_name="unit",
-    )  # fmt: skip
+        values.T,
+        steps,
+        range(values.shape[1]),
+        low=-1 if signed else 0,
+        high=1,
+        colours=charts.DIVERGING if signed else charts.SEQUENTIAL,
+        x_name="step",
+        y_name="unit",
+    )
     charts.draw(spec, key="gate", height=_height(values), alt=f"{gate} gate over time")
     if not signed:
         closed, opened = inside.gate_saturation(values)

@@ -19,10 +19,7 @@ _PARTS = ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce", "L
 def main() -> None:
     widgets.title("Run", "What one run did, and how to repeat it.")
     run = widgets.pick_run(kinds=("train", "trial"))
-    chosen = st.segmented_control(
-        "Show", _PARTS, default="Curves", required=True, key="part", bind="query-params",
-        label_visibility="collapsed",
-    )  # fmt: skip
+    chosen = widgets.choose("Show", _PARTS, "part", label_visibility="collapsed")
     if chosen == "Curves":
         _live(run)
     else:
@@ -34,7 +31,7 @@ def main() -> None:
             "Settings": _settings,
             "Reproduce": _reproduce,
             "Log": _log,
-        }[chosen or "Net"](run)
+        }[chosen](run)
 
 
 def _live(run: store.Run) -> None:
@@ -104,9 +101,12 @@ def _curves(run: store.Run) -> None:
             charts.draw(spec, key=f"curve_{what}", height=300, alt=f"{what} per epoch")
     shown = {f"{split}/{what}" for split in ("train", "validation") for what, _ in pairs}
     others = [
-        n for n in sorted(history)
-        if n not in shown and not n.startswith(("health/", "test/", "best", "time/")) and n != "epoch"
-    ]  # fmt: skip
+        n
+        for n in sorted(history)
+        if n not in shown
+        and not n.startswith(("health/", "test/", "best", "time/"))
+        and n != "epoch"
+    ]
     if others:
         name = st.selectbox("Another metric", others, key="other_metric", bind="query-params")
         charts.draw(charts.curves({name: history[name]}), key="curve_other", height=240, alt=name)
@@ -141,10 +141,15 @@ def _confusion(matrix: np.ndarray, names: list[str]) -> tuple[int, int] | None:
     # The diagonal is most of it: colour by the logarithm so that mistakes can be seen at all
     spec = charts.heatmap(
         np.log1p(shown * (100 if share else 1)),
-        names, names, show=texts if len(names) <= 30 else None,
-        x_name="predicted", y_name="true", selectable=True, bar=False,
+        names,
+        names,
+        show=texts if len(names) <= 30 else None,
+        x_name="predicted",
+        y_name="true",
+        selectable=True,
+        bar=False,
         colours=("#f4f6fb", "#9db8ee", "#3b6fd8", "#1c3a80"),
-    )  # fmt: skip
+    )
     spec["tooltip"]["show"] = False
     height = int(min(110 + 38 * len(names), 640))
     event = charts.draw(
@@ -166,10 +171,12 @@ def _per_class(found: artifacts.Evaluation, names: list[str]) -> None:
     for name in ("precision", "recall", "f1"):
         if name in frame:
             frame[name] = frame[name] * 100
-    st.dataframe(
-        frame, hide_index=True, height="content", key="per_class", alt="Metrics by class",
+    widgets.show_table(
+        frame,
+        "per_class",
+        "Metrics by class",
         column_config={name: bar for name in ("precision", "recall", "f1") if name in frame},
-    )  # fmt: skip
+    )
     widgets.csv(frame, "per_class")
 
 
@@ -244,14 +251,22 @@ def _net(run: store.Run) -> None:
         c.metric("Input", f"{model.spec.kind} {' × '.join(map(str, model.spec.shape))}")
         whole = st.column_config.NumberColumn(format="localized")
         st.dataframe(
-            frame, hide_index=True, height="content", key="layers", alt="Layers of the net",
+            frame,
+            hide_index=True,
+            height="content",
+            key="layers",
+            alt="Layers of the net",
             column_config={"parameters": whole, "FLOPs": whole},
-        )  # fmt: skip
+        )
         widgets.csv(frame, f"{run.name}_layers")
         charts.draw(
-            charts.bars(list(frame["layer"]), [float(v) for v in frame["parameters"]], x_name="parameters"),
-            height=max(160, 24 * len(frame)), key="layer_parameters", alt="Parameters by layer",
-        )  # fmt: skip
+            charts.bars(
+                list(frame["layer"]), [float(v) for v in frame["parameters"]], x_name="parameters"
+            ),
+            height=max(160, 24 * len(frame)),
+            key="layer_parameters",
+            alt="Parameters by layer",
+        )
 
 
 def _settings(run: store.Run) -> None:
@@ -269,8 +284,10 @@ def _settings(run: store.Run) -> None:
         if isinstance(counts, dict):
             st.dataframe(
                 pd.DataFrame({"split": counts.keys(), "rows": counts.values()}),
-                hide_index=True, key="rows_per_split", alt="Rows per split",
-            )  # fmt: skip
+                hide_index=True,
+                key="rows_per_split",
+                alt="Rows per split",
+            )
         with st.expander("Everything recorded about the data"):
             st.json(found)
 
@@ -285,17 +302,22 @@ def _reproduce(run: store.Run) -> None:
         )
         st.code(f"workbench train {name}:again", language="bash")
         st.page_link(
-            "views/launch.py", label="Change something and train again", query_params={"run": run.id},
+            "views/launch.py",
+            label="Change something and train again",
+            query_params={"run": run.id},
             icon=":material/replay:",
-        )  # fmt: skip
+        )
         with st.expander("The experiment as JSON"):
             st.json(told)
     tags = {k: v for k, v in run.tags.items() if k.startswith("workbench.")}
     st.subheader("Made by", anchor=False)
     st.dataframe(
         pd.DataFrame({"what": tags.keys(), "value": tags.values()}),
-        hide_index=True, key="provenance", height="content", alt="Provenance",
-    )  # fmt: skip
+        hide_index=True,
+        key="provenance",
+        height="content",
+        alt="Provenance",
+    )
     with widgets.part("Files"):
         names = store.artifact_names(run.id)
         st.code("\n".join(names) or "none", language=None)

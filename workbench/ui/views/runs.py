@@ -42,14 +42,15 @@ def _controls(names: store.Names) -> store.Query:
         placeholder="metrics.`validation/accuracy` > 0.9 and params.`net.activation` = 'relu'",
         help="MLflow's own query syntax. Names with a slash or a dot go in backticks.",
     )
-    kind = middle.segmented_control(
-        "Kind", list(_KINDS), default="all", required=True, key="kind", bind="query-params",
-        help="by sweep: a sweep is one row, with the best of its trials.",
-    )  # fmt: skip
+    text_of_kind = "by sweep: a sweep is one row, with the best of its trials."
+    kind = widgets.choose("Kind", list(_KINDS), "kind", middle, help=text_of_kind)
     shown = right.selectbox(
-        "Show", _SHOWN, key="shown", bind="query-params",
+        "Show",
+        _SHOWN,
+        key="shown",
+        bind="query-params",
         help="Archived runs are kept out of the way, deleted ones until they are removed for good.",
-    )  # fmt: skip
+    )
     with st.expander("Sort, experiments, columns", icon=":material/tune:"):
         a, b, c = st.columns([3, 1, 3], vertical_alignment="bottom")
         keys = [_START, *names.metrics, *names.params]
@@ -73,7 +74,7 @@ def _controls(names: store.Names) -> store.Query:
     st.session_state["runs_columns"] = tuple(columns)
     return store.Query(
         text=text or "",
-        kinds=() if sweep else _KINDS[kind or "all"],
+        kinds=() if sweep else _KINDS[kind],
         experiments=tuple(experiments),
         order=store.START if order in (None, _START) else order,
         descending=bool(down),

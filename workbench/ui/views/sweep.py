@@ -72,9 +72,11 @@ def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
         best = ranked.iloc[0]
         st.markdown(f"Best: **{best['name']}** with {sweeps.settings_text(best, list(sweep.axes))}")
     st.page_link(
-        "views/launch.py", label="Fork: change its search and start it", icon=":material/fork_right:",
+        "views/launch.py",
+        label="Fork: change its search and start it",
+        icon=":material/fork_right:",
         query_params={"run": sweep.run.id, "what": "sweep"},
-    )  # fmt: skip
+    )
 
 
 def _parallel(sweep: Sweep) -> list[int] | None:
@@ -97,7 +99,7 @@ def _parallel(sweep: Sweep) -> list[int] | None:
         bind="query-params",
         help="A few failures flatten the axis for all others.",
     ):
-        low = 0.25  # fmt: skip
+        low = 0.25
     kept = valued.head(max(1, round(len(valued) * (1 - low))))
     rows = (
         kept[[*sweep.axes, "value"]]
@@ -106,9 +108,12 @@ def _parallel(sweep: Sweep) -> list[int] | None:
     )
     spec = charts.parallel(rows.to_numpy().tolist(), axes, colour_by=len(axes) - 1)
     event = charts.draw(
-        spec, key="parallel", height=360, on_select="rerun",
+        spec,
+        key="parallel",
+        height=360,
+        on_select="rerun",
         alt="Parallel coordinates of all trials",
-    )  # fmt: skip
+    )
     return _read_brush(event, len(kept))
 
 
@@ -155,9 +160,16 @@ def _map(sweep: Sweep) -> None:
         table, xs, ys = sweeps.grid(part, x or names[0], y or names[1], sweep)
         texts = np.vectorize(lambda v: "" if np.isnan(v) else f"{v:.3g}")(table)
         spec = charts.heatmap(
-            table, xs, ys, low=low, high=high, show=texts, bar=False,
-            x_name=(x or "").rsplit(".", 1)[-1], y_name=(y or "").rsplit(".", 1)[-1],
-        )  # fmt: skip
+            table,
+            xs,
+            ys,
+            low=low,
+            high=high,
+            show=texts,
+            bar=False,
+            x_name=(x or "").rsplit(".", 1)[-1],
+            y_name=(y or "").rsplit(".", 1)[-1],
+        )
         with columns[i % len(columns)]:
             st.markdown(f":gray[{label}]" if label else "")
             charts.draw(spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}")
@@ -178,9 +190,11 @@ def _timeline(sweep: Sweep) -> None:
     shown = started.tail(_TRIALS)
     zero = float(started["start"].min()) if len(started) else 0.0
     spec = charts.timeline(
-        list(shown["name"]), [float(s) - zero for s in shown["start"]],
-        [float(s) for s in shown["seconds"].fillna(0)], list(shown["status"]),
-    )  # fmt: skip
+        list(shown["name"]),
+        [float(s) - zero for s in shown["start"]],
+        [float(s) for s in shown["seconds"].fillna(0)],
+        list(shown["status"]),
+    )
     if len(started) > _TRIALS:
         st.caption(f"The latest {_TRIALS} of {len(started)} trials.")
     charts.draw(
@@ -212,14 +226,20 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
     shown = shown.rename(columns={"value": sweep.metric})
     shown["status"] = shown["status"].str.lower()
     event = st.dataframe(
-        shown, hide_index=True, key="trials", on_select="rerun", selection_mode="multi-row",
-        height=widgets.table_height(len(shown), 520), placeholder="", alt="Trials, the best first",
+        shown,
+        hide_index=True,
+        key="trials",
+        on_select="rerun",
+        selection_mode="multi-row",
+        height=widgets.table_height(len(shown), 520),
+        placeholder="",
+        alt="Trials, the best first",
         column_config={
             sweep.metric: st.column_config.NumberColumn(format="%.4g"),
             "seconds": st.column_config.NumberColumn(format="%.1f"),
             "learning_rate": st.column_config.NumberColumn(format="%.3g"),
         },
-    )  # fmt: skip
+    )
     _actions([str(frame["run_id"].iloc[i]) for i in event["selection"]["rows"] if i < len(frame)])
     widgets.csv(frame.drop(columns="run_id"), f"{sweep.run.name}_trials")
 
@@ -255,9 +275,12 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
         ],
     }
     event = charts.draw(
-        spec, key=f"scatter_{x}", height=260, on_select="rerun",
+        spec,
+        key=f"scatter_{x}",
+        height=260,
+        on_select="rerun",
         alt=f"{sweep.metric} of every trial against {x}",
-    )  # fmt: skip
+    )
     return _read_brush(event, len(ranked))
 
 
