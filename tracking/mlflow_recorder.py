@@ -202,7 +202,7 @@ class MlflowRecorder:
         for name in names:
             if name not in series:
                 history = self._call(partial(self.client.get_metric_history, run_id, name))
-                series.add_stored(name, {point.step: point.value for point in history})
+                series.add_history(name, {point.step: point.value for point in history})
 
     def _call(self, call: Callable[[], T]) -> T:
         return call_patiently(call, self.uri, self.patience_s)

@@ -76,7 +76,7 @@ class Series:
                 self._best[name] = new[BEST + name] = value
         return new
 
-    def add_stored(self, name: str, values: Mapping[int, float]) -> None:
+    def add_history(self, name: str, values: Mapping[int, float]) -> None:
         """Add values that the store has already: step to value."""
         self._steps.setdefault(name, set()).update(values)
         for value in values.values():
