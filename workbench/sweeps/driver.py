@@ -301,7 +301,7 @@ def finished_trials(recorder: Recorder, sweep_run: str, config: SweepConfig) -> 
             )
         found.append(
             TrialResult(
-                number=int(run.tags["workbench.sweeps.trial"]),
+                number=int(run.tags["workbench.trial"]),
                 run_id=run.run_id,
                 settings=settings,
                 status="FAILED" if run.status == "FAILED" else "FINISHED",

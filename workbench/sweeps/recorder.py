@@ -85,7 +85,7 @@ class TrialRecorder(tune.Callback):
             tags=provenance.tags(experiment, "trial", self.variants.of(trial.settings).fingerprint)
             | {
                 "workbench.sweep": self.sweep_run,
-                "workbench.sweeps.trial": str(trial.number),
+                "workbench.trial": str(trial.number),
                 "workbench.settings": json.dumps(trial.settings),
             },
             parent=self.sweep_run,

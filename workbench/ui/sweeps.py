@@ -1,4 +1,4 @@
-"""A sweep's trials as a table, and what that table says: importance, maps, the best so far."""
+"""A sweep's trials as a table, and figures from it: importance, maps, the best so far."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def read(run: store.Run) -> Sweep:
 
 def _read_search(run: store.Run) -> tuple[dict[str, Any], str, Literal["max", "min"]]:
     try:
-        told = artifacts.experiment(run.id).get("sweep", {})
+        search = artifacts.experiment(run.id).get("sweep", {})
     except Missing:
-        told = {}
-    mode: Literal["max", "min"] = "min" if told.get("mode") == "min" else "max"
-    return told.get("space", {}), told.get("metric", "validation/accuracy"), mode
+        search = {}
+    mode: Literal["max", "min"] = "min" if search.get("mode") == "min" else "max"
+    return search.get("space", {}), search.get("metric", "validation/accuracy"), mode
 
 
 def _varying(children: Sequence[store.Run]) -> list[str]:
@@ -93,7 +93,7 @@ def _row(
     return {
         "run_id": child.id,
         "name": child.name,
-        "trial": int(child.tags.get("workbench.sweeps.trial", "0")),
+        "trial": int(child.tags.get("workbench.trial", "0")),
         "status": child.status,
         "stopped": child.tags.get("workbench.stopped", child.tags.get("workbench.error", "")),
         "start": child.start,
