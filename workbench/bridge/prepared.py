@@ -15,7 +15,7 @@ from nets.spec import TensorSpec
 from nets.statistics import Statistics
 from nets.text import TextEncoding
 from workbench.bridge.arrays import COLUMNS, Arrays, to_arrays
-from workbench.data.canonical import Forecast
+from workbench.data import Forecast
 
 
 @dataclass(frozen=True, kw_only=True)

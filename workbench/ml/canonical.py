@@ -9,12 +9,16 @@ from nets import Task
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, SEPARATOR, UNKNOWN, TextEncoding
-from workbench.data.canonical import CanonicalFrame
-from workbench.data.columns import hash_columns
-from workbench.data.frames import from_dataframe
-from workbench.data.pictures import picture_spec, read_shape
-from workbench.data.rows import class_names, index_of
-from workbench.data.vocabulary import encode_text
+from workbench.data import (
+    CanonicalFrame,
+    class_names,
+    encode_text,
+    from_dataframe,
+    hash_columns,
+    index_of,
+    picture_spec,
+    read_shape,
+)
 from workbench.errors import DataError
 from workbench.ml.params import TextParams, TrainingParams
 

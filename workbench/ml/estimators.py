@@ -15,7 +15,7 @@ from nets.errors import ConfigError
 from nets.prepare import PreparationConfig
 from nets.rnn import RNNConfig
 from nets.training import TrainingConfig
-from workbench.data.config import DataConfig, SplitConfig
+from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import DataFrameSource
 from workbench.experiments.experiment import Experiment
 from workbench.ml.canonical import to_canonical

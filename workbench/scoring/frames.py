@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.data.columns import select_features
+from workbench.data import select_features
 from workbench.errors import DataError
 from workbench.scoring.model import Model, read_model
 from workbench.scoring.outputs import Outputs, spark_fields

@@ -16,7 +16,7 @@ import numpy as np
 
 from nets.text import TextEncoder
 from workbench import heap
-from workbench.data.encode import Encoding, encode_features
+from workbench.data import Encoding, encode_features
 from workbench.scoring.outputs import arrow_vectors, class_numbers
 
 if TYPE_CHECKING:

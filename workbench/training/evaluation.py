@@ -22,17 +22,17 @@ from nets.fit import Evaluation
 from nets.metrics import confusion, per_class
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
-from workbench.data.canonical import Forecast
+from workbench.data import Forecast
 from workbench.experiments.experiment import Experiment
 from workbench.training.learner import Learner, task_of
-from workbench.training.process import settle, worker_resources
+from workbench.training.process import prepare_process, worker_resources
 
 SAMPLES = 512
 """Test rows kept in the run, so that looking inside a net needs neither Spark nor Ray."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TrainedModel:
     """Metrics and files of a finished training."""
 
     metrics: dict[str, float]
@@ -45,7 +45,7 @@ class Outcome:
     """Relative path to content: evaluation and samples."""
 
 
-def conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+def evaluate_best(experiment: Experiment, prepared: Prepared, weights: bytes) -> TrainedModel:
     """Evaluate the weights on the test split and pack what is kept of them.
 
     Args:
@@ -55,7 +55,7 @@ def conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outc
     learner = Learner(experiment, prepared)
     learner.net.load_state_dict(load(weights))
     evaluation = learner.evaluate(split)
-    return Outcome(
+    return TrainedModel(
         metrics=evaluation.metrics(split) | _baselines(prepared, split),
         model=_model(learner.net, prepared, experiment),
         labels=class_names(experiment, prepared),
@@ -63,28 +63,28 @@ def conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outc
     )
 
 
-def conclude_on_cluster(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
+def evaluate_on_cluster(experiment: Experiment, prepared: Prepared, weights: bytes) -> TrainedModel:
     """`conclude`, on a node that has what a worker needs (a GPU, say).
 
     In this process, where that is this machine and needs no GPU: a process of its own would load
     libraries for seconds to evaluate for a fraction of one.
     """
     if not experiment.cluster.on_cluster and not experiment.cluster.gpus_per_worker:
-        return conclude(experiment, prepared, weights)
+        return evaluate_best(experiment, prepared, weights)
     resources = worker_resources(experiment)
-    task = _conclude.options(
+    task = _evaluate_task.options(
         num_cpus=resources["CPU"],
         num_gpus=resources.get("GPU", 0),
         resources=experiment.cluster.worker_resources or None,
     )
-    outcome: Outcome = ray.get(task.remote(experiment, prepared, weights))
+    outcome: TrainedModel = ray.get(task.remote(experiment, prepared, weights))
     return outcome
 
 
 @ray.remote(max_retries=2)
-def _conclude(experiment: Experiment, prepared: Prepared, weights: bytes) -> Outcome:
-    settle(experiment)
-    return conclude(experiment, prepared, weights)
+def _evaluate_task(experiment: Experiment, prepared: Prepared, weights: bytes) -> TrainedModel:
+    prepare_process(experiment)
+    return evaluate_best(experiment, prepared, weights)
 
 
 def _model(net: nets.Net, prepared: Prepared, experiment: Experiment) -> dict[str, bytes]:

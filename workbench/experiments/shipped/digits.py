@@ -10,7 +10,7 @@ from nets import (
     RNNConfig,
     TrainingConfig,
 )
-from workbench.data.config import DataConfig
+from workbench.data import DataConfig
 from workbench.data.sources import DigitsSource
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.shipped.sweeps import default_sweep

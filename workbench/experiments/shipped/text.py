@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nets import PreparationConfig, RNNConfig, TrainingConfig
-from workbench.data.config import DataConfig, SplitConfig
+from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import TextSource
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.shipped.sweeps import default_sweep
