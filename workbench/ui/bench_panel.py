@@ -1,4 +1,4 @@
-"""The part of the Bench page about the bench that stays up: start it, see what it holds, stop it."""
+"""On the Bench page: start the bench, see what it holds, stop it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.ui import widgets
 _LIVE_S = 2
 
 _supervisors: list[subprocess.Popen[bytes]] = []
-"""Started from here: kept, so that ended ones can be reaped."""
+"""Supervisors started from here; polled, so that none is left as a zombie process."""
 
 
 def draw() -> None:
@@ -52,7 +52,9 @@ def draw() -> None:
 def _draw_none(status: BenchStatus) -> None:
     if status.text:
         st.warning(status.text, icon=":material/error:")
-    st.caption("None is up: each training or sweep starts Ray and Spark and stops them at its end.")
+    st.caption(
+        "No bench is up: each training or sweep starts its own Ray and Spark and stops them at its end."
+    )
     if st.button("Start", key="bench_start", type="primary", icon=":material/power_settings_new:"):
         try:
             _supervisors.append(launch_supervisor(base=home_folder()))
@@ -63,32 +65,34 @@ def _draw_none(status: BenchStatus) -> None:
 
 def _draw_up(bench: Client) -> None:
     try:
-        told = bench.describe()
+        description = bench.describe()
     except WorkbenchError as error:
         st.warning(str(error), icon=":material/error:")
         return
     columns = st.columns(4)
     columns[0].metric("Up for", widgets.duration(time.time() - bench.state.started))
     columns[1].metric("Ray", bench.state.address)
-    columns[2].metric("CPUs free", f"{told['free'].get('CPU', 0):g} of {told['total']['CPU']:g}")
+    columns[2].metric(
+        "CPUs free", f"{description['free'].get('CPU', 0):g} of {description['total']['CPU']:g}"
+    )
     columns[3].metric(
         "Memory",
         f"{_memory(bench.state.pid) / 2**30:.1f} GiB",
-        help="Of all its processes together; what they share is counted for each.",
+        help="The sum over its processes. Memory that they share counts once for each.",
     )
-    _draw_jobs(bench, told)
-    _draw_prepared(told["prepared"])
+    _draw_jobs(bench, description)
+    _draw_prepared(description["prepared"])
     if bench.state.pages:
         bar = st.container(horizontal=True)
         for name, url in bench.state.pages.items():
             bar.link_button(f"{name}'s pages", url, icon=":material/open_in_new:")
         st.caption(f"Ray asks for its token, which is in `{bench.state.token_path}`.")
     with st.popover("Stop", icon=":material/power_settings_new:"):
-        running = told["running"]
+        running = description["running"]
         st.markdown(
-            f"Job {running} is running; it ends as on Ctrl-C, and what is done is kept."
+            f"Job {running} is running. It stops as with Ctrl-C: finished epochs are kept."
             if running
-            else "Nothing is running. Prepared data is prepared again by the next start."
+            else "Nothing is running. The prepared data is lost; the next bench prepares it again."
         )
         if st.button("Stop the bench", key="bench_stop", type="primary"):
             try:
@@ -109,8 +113,8 @@ def _memory(supervisor: int) -> int:
     return total
 
 
-def _draw_jobs(bench: Client, told: dict[str, Any]) -> None:
-    running, waiting = told["running"], len(told["waiting"])
+def _draw_jobs(bench: Client, description: dict[str, Any]) -> None:
+    running, waiting = description["running"], len(description["waiting"])
     if running is None:
         st.markdown("Waits for a job.")
     else:

@@ -1,7 +1,7 @@
-"""What runs on this machine: Ray and Spark processes, and, asked once, what Ray says of itself.
+"""The processes of Ray and Spark on this machine, and the state that Ray reports.
 
 The UI never joins Ray: a lost cluster would take the UI's process with it. Processes are listed
-from outside, and details come from a probe in a process of its own.
+from outside; another process, the probe, joins Ray for a moment and reports details.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True)
 class RayReport:
-    """What Ray says of itself."""
+    """The state that Ray reports."""
 
     nodes: list[dict[str, Any]]
     total: dict[str, float]
@@ -59,7 +59,7 @@ class RayReport:
 
 
 def processes() -> list[Process]:
-    """Ray's and Spark's processes on this machine that we may see."""
+    """The processes of Ray and Spark on this machine that this user may see."""
     found = []
     for process in psutil.process_iter(["cmdline", "memory_info", "create_time"]):
         command = process.info["cmdline"] or []
@@ -105,7 +105,7 @@ def address() -> str | None:
 
 @st.cache_data(ttl=10, show_spinner=False)
 def report(where: str) -> RayReport | str:
-    """What the Ray at `where` says, or why it says nothing."""
+    """The state of the Ray at `where`, or why it did not answer."""
     try:
         reply = subprocess.run(
             [sys.executable, "-m", "workbench.ui.ray_probe", where],
@@ -118,12 +118,12 @@ def report(where: str) -> RayReport | str:
     if reply.returncode:
         last = reply.stderr.strip().splitlines()[-1:] or ["no reason given"]
         return f"Ray at {where} did not answer: {last[0][:300]}"
-    told = json.loads(reply.stdout.strip().splitlines()[-1])
-    return RayReport(**told)
+    state = json.loads(reply.stdout.strip().splitlines()[-1])
+    return RayReport(**state)
 
 
 def dashboards() -> dict[str, str]:
-    """UIs of others that answer on their usual ports."""
+    """Pages of MLflow, Ray and Spark that answer on their usual ports."""
     known = {"MLflow": 5000, "Ray dashboard": 8265, "Spark UI": 4040}
     listening = set()
     try:

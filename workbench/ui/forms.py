@@ -21,13 +21,13 @@ Kind = Literal["switch", "choice", "integer", "number", "text", "json"]
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One leaf of an experiment."""
+    """One setting of an experiment."""
 
     path: str
     """Dotted path, as `--set` takes it."""
     kind: Kind
     value: Any
-    """What the experiment has there."""
+    """Its value in the experiment."""
     help: str
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
@@ -47,7 +47,7 @@ class Field:
 
 
 def fields(experiment: Experiment) -> list[Field]:
-    """Every leaf in the order of declaration; which net and which source are the experiment's."""
+    """Every setting in the order of declaration, for the net and the source of this experiment."""
     schema = _schema()
     found: list[Field] = []
     _collect(schema, schema, to_dict(experiment), "", found)

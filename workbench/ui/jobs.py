@@ -69,13 +69,13 @@ class Queue(Jobs):
     def again(self, job_id: str) -> Job:
         """Queue the same once more."""
         job = self.read(job_id)
-        asked = load(job.folder / "command.json")
-        told = asked.get("request")
-        request = Request.from_dict(told) if told else None
+        order = load(job.folder / "command.json")
+        recorded = order.get("request")
+        request = Request.from_dict(recorded) if recorded else None
         command = job.command
         if job.resident:  # where the bench has gone, as a command of its own
             command = (sys.executable, "-m", "workbench", *job.command[1:])
-        return self.submit(command, job.title, cwd=Path(asked["cwd"]), request=request)
+        return self.submit(command, job.title, cwd=Path(order["cwd"]), request=request)
 
     def read_all(self) -> list[Job]:
         for child in [c for c in _CHILDREN if c.poll() is not None]:
@@ -88,11 +88,11 @@ class Queue(Jobs):
 
 
 _CHILDREN: list[subprocess.Popen[bytes]] = []
-"""Runners started by this process, so that ended ones can be reaped."""
+"""Processes started by this one; polled, so that none is left as a zombie process."""
 
 
 class _Runner:
-    """The process of one job: wait for the turn, run, tell how it ended."""
+    """The process of one job: wait for its turn, run the command, write how it ended."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -118,13 +118,13 @@ class _Runner:
         return 0
 
     def _execute(self) -> int:
-        asked = load(self.folder / "command.json")
+        order = load(self.folder / "command.json")
         self._tell(state="running", started=time.time())
         with (self.folder / "log").open("ab") as log:
             try:
                 self.child = subprocess.Popen(
-                    asked["command"],
-                    cwd=asked["cwd"],
+                    order["command"],
+                    cwd=order["cwd"],
                     env=os.environ | {"PYTHONUNBUFFERED": "1"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -134,7 +134,7 @@ class _Runner:
             except OSError as error:
                 log.write(f"The command cannot be started: {error}\n".encode())
                 return 127
-            if self.stopped:  # asked to stop while it was being started
+            if self.stopped:  # a stop came while it was starting
                 self._signal(signal.SIGINT)
             return self.child.wait()
 

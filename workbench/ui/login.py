@@ -1,6 +1,6 @@
 """Login through Streamlit's OpenID Connect, where it is configured: `[auth]` in its secrets file.
 
-Being logged in is not being allowed: WORKBENCH_UI_USERS lists the addresses that may enter.
+A login alone is not enough: only the addresses in WORKBENCH_UI_USERS may enter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import streamlit as st
 
 
 def require() -> None:
-    """Stop the page for people who are not let in. Without `[auth]` everybody at 127.0.0.1 is."""
+    """Stop the page for people who may not enter. Without `[auth]`, everybody at 127.0.0.1 may."""
     if not _has_login():
         return
     if not st.user.is_logged_in:

@@ -11,15 +11,15 @@ from ray.util.state import list_actors
 
 
 def main(address: str) -> None:
-    """Join, look, leave."""
+    """Join Ray, print its state, leave."""
     ray.init(address=address, log_to_driver=False, logging_level="ERROR", namespace="workbench-ui")
-    told = {
+    state = {
         "nodes": [_node(node) for node in ray.nodes()],
         "total": ray.cluster_resources(),
         "free": ray.available_resources(),
         "actors": _actors(),
     }
-    print(json.dumps(told))
+    print(json.dumps(state))
     ray.shutdown()
 
 

@@ -1,4 +1,4 @@
-"""The log of a run: a file of the process that made it, on the machine where that ran."""
+"""The log of a run: the file that its process wrote, on the machine where it ran."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workbench.ui.errors import Missing
 _TAIL_BYTES = 2**20
 _FILE_BYTES = 2**25
 _BEGINS_S = 3600.0
-"""A process opens its log before it makes its runs, at most so long."""
+"""A process opens its log at most this long before its first run."""
 
 
 def find(run: store.Run) -> Path:
-    """The file that what this run's process printed went to.
+    """The file with what the process of this run printed.
 
     Raises:
-        Missing: it ran elsewhere, or its log is gone.
+        Missing: the run was on another machine, or its log is gone.
     """
     host, pid = run.tags.get("workbench.host", ""), run.tags.get("workbench.pid", "")
     if host and host != socket.gethostname():
@@ -66,13 +66,13 @@ def _of_process(run: store.Run, pid: str) -> Path | None:
 
 
 def tail(path: Path, count: int, *, containing: str = "") -> list[str]:
-    """The last lines, of the last megabyte, that contain a text; passwords in addresses are hidden."""
+    """The last lines that contain a text, from the last megabyte; passwords in addresses are hidden."""
     lines = _read(path, _TAIL_BYTES).splitlines()
     return [line[:2000] for line in lines if containing.lower() in line.lower()][-count:]
 
 
 def read(path: Path) -> str:
-    """The file, of a longer one the last 32 MiB; passwords in addresses are hidden."""
+    """The file, or its last 32 MiB; passwords in addresses are hidden."""
     return _read(path, _FILE_BYTES)
 
 

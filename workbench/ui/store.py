@@ -1,4 +1,4 @@
-"""Runs as the pages want them: cached reads of the tracking store, and the few writes allowed."""
+"""Runs for the pages: cached reads of the tracking store, and the few writes that a person can ask for."""
 
 from __future__ import annotations
 
@@ -306,6 +306,6 @@ def annotate(run_ids: Sequence[str], tag: str, value: str, note: str) -> None:
 
 
 def forget() -> None:
-    """Read everything that can change again."""
+    """Empty the caches of what can change."""
     for cached in (_page, _run, _names):
         cached.clear()

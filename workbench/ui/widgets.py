@@ -1,4 +1,4 @@
-"""What several pages share: the choice of a run and a sample, pictures, downloads, empty states."""
+"""What several pages share: headings, the choice of a run, downloads, tables, empty states."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STYLE = """
 
 
 def style() -> None:
-    """Pixels stay pixels, figures line up."""
+    """Sharp pixels in pictures, digits of equal width in figures."""
     st.html(_STYLE)
 
 
@@ -41,7 +41,7 @@ def title(text: str, what: str) -> None:
 
 @contextmanager
 def part(heading: str | None = None, help_text: str | None = None) -> Iterator[None]:
-    """A part of a page that may have nothing to show: says so, and the page goes on."""
+    """A part of a page. If its data is missing, it shows a message, and the page continues."""
     if heading:
         st.subheader(heading, anchor=False, help=help_text)
     try:
@@ -67,7 +67,7 @@ def no_run() -> None:
 
 
 def run_label(run: store.Run) -> str:
-    """One line that tells a run from its siblings."""
+    """One line by which a person recognises a run."""
     best = run.best()
     when = time.strftime("%d %b %H:%M", time.localtime(run.start)) if run.start else "?"
     parts = [run.name, run.experiment, when]

@@ -21,7 +21,7 @@ COLOURS = (
     "#6f7f8f",
     "#86a93b",
 )
-"""Told apart by colour-blind people and readable on white and on black."""
+"""Distinct for colour-blind people, and readable on white and on black."""
 
 SEQUENTIAL = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 """Viridis."""
@@ -51,7 +51,7 @@ def thin(points: Points, limit: int = MAX_POINTS) -> list[tuple[float, float]]:
 
 
 def number(value: Any, empty: Any = None) -> Any:
-    """A JSON number, or `empty` for what is none."""
+    """A JSON number, or `empty` where the value is missing or not finite."""
     if value is None:
         return empty
     number = float(value)

@@ -24,7 +24,7 @@ def parallel(
 ) -> Spec:
     """Parallel coordinates: a line per row over the axes, coloured by the value on one of them.
 
-    Drag along an axis to select the lines that cross there; click the axis to let go.
+    Drag along an axis to select the lines that cross there; click the axis to clear it.
     """
     dimensions: list[Spec] = []
     for index, (name, kind) in enumerate(axes):
@@ -53,7 +53,7 @@ def parallel(
     ]
     return {
         "animation": False,
-        # No brush of its own: with the link, an area on an axis reports the rows that cross it
+        # With brushLink, a range on an axis reports the rows that cross it; no other brush is needed.
         "brush": {"brushLink": "all", "throttleType": "debounce", "throttleDelay": 150},
         "toolbox": {"show": False},
         "parallelAxis": dimensions,

@@ -1,7 +1,7 @@
-"""What a run left behind, read for display: each part by itself, because any part may be missing.
+"""Read the files of a run, each by itself: any of them may be missing.
 
-Only names listed here are ever asked of the store. Whatever is absent, cut short or of another
-shape raises `Missing` with a sentence for the person, and the page shows the rest.
+Only files named here are read. A file that is absent, cut short or of another shape raises
+`Missing`; the page shows its message, and all the rest.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def epochs(run_id: str) -> list[int]:
 
 @st.cache_resource(max_entries=4, show_spinner=False, ttl=600)
 def samples(run_id: str) -> Samples:
-    """Rows of the test split kept in the run."""
+    """The rows of the test split that were kept in the run."""
     split = _split(run_id, "samples/{}.safetensors", "Samples to look at")
     file = _file(run_id, f"samples/{split}.safetensors", "Samples to look at")
     try:

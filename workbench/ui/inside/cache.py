@@ -1,4 +1,4 @@
-"""What the pages look at inside a net, computed once per run, epoch, layer and input.
+"""What the pages show of a net, computed once per run, epoch, layer and input.
 
 The caches are keyed by text and numbers only: run id, epoch, layer, and a digest of the input.
 """
@@ -26,7 +26,7 @@ EXCITING_SAMPLES = 512
 
 @dataclass(frozen=True)
 class NetInput:
-    """One input: raw features (1, *shape), its length where it has one, and what it is called."""
+    """One input of a net: raw features (1, *shape), its length if it has one, and a name to show."""
 
     features: Tensor
     length: Tensor | None
@@ -34,18 +34,20 @@ class NetInput:
 
     @property
     def digest(self) -> str:
-        """Names the content, for the caches."""
+        """A digest of the content: the key for the caches."""
         return hashlib.sha256(self.features.contiguous().numpy().tobytes()).hexdigest()[:20]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _maps(run_id: str, epoch: int | None, digest: str, _given: NetInput) -> dict[str, Array]:
-    return inside.feature_maps(artifacts.net(run_id, epoch), _given.features, length=_given.length)
+def _maps(run_id: str, epoch: int | None, digest: str, _net_input: NetInput) -> dict[str, Array]:
+    return inside.feature_maps(
+        artifacts.net(run_id, epoch), _net_input.features, length=_net_input.length
+    )
 
 
-def maps(run_id: str, epoch: int | None, given: NetInput) -> dict[str, Array]:
+def maps(run_id: str, epoch: int | None, net_input: NetInput) -> dict[str, Array]:
     """Feature maps of every layer, the batch dimension taken off."""
-    found = _maps(run_id, epoch, given.digest, given)
+    found = _maps(run_id, epoch, net_input.digest, net_input)
     return {name: array[0] for name, array in found.items()}
 
 
@@ -79,17 +81,17 @@ def _attribution(
     target: int,
     method: str,
     layer: str,
-    _given: NetInput,
+    _net_input: NetInput,
 ) -> Array:
     net: Any = artifacts.net(run_id, epoch)
-    return inside.attribute(net, _given.features, target, method, layer=layer or None)  # type: ignore[arg-type]
+    return inside.attribute(net, _net_input.features, target, method, layer=layer or None)  # type: ignore[arg-type]
 
 
 def attribution(
-    run_id: str, epoch: int | None, given: NetInput, target: int, method: str, layer: str = ""
+    run_id: str, epoch: int | None, net_input: NetInput, target: int, method: str, layer: str = ""
 ) -> Array:
-    """Which pixels output `target` rests on."""
-    return _attribution(run_id, epoch, given.digest, target, method, layer, given)
+    """How much each pixel adds to output `target`."""
+    return _attribution(run_id, epoch, net_input.digest, target, method, layer, net_input)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -110,7 +112,9 @@ def health(run_id: str, epoch: int | None) -> list[LayerHealth]:
     return inside.health(artifacts.net(run_id, epoch), kept.features[:HEALTH_SAMPLES], length)
 
 
-def scores(run_id: str, epoch: int | None, given: NetInput) -> Array:
+def scores(run_id: str, epoch: int | None, net_input: NetInput) -> Array:
     """(num_outputs,) of one input."""
-    found: Array = inside.scores(artifacts.net(run_id, epoch), given.features, given.length)[0]
+    found: Array = inside.scores(
+        artifacts.net(run_id, epoch), net_input.features, net_input.length
+    )[0]
     return found

@@ -1,4 +1,4 @@
-"""A convolution, drawn: what it reads, the numbers, and where the result stands."""
+"""A convolution step by step: the window it reads, the numbers, and the place of the result."""
 
 from __future__ import annotations
 

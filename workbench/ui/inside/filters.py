@@ -1,4 +1,4 @@
-"""The filters of a CNN: what they look like, what excites them, how they formed."""
+"""The filters of a CNN: what they look like, what excites them, how they changed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarra
 
 
 def draw_exciting_samples(run: store.Run, epoch: int | None, model: Net) -> None:
-    """The kept samples that a filter answers most strongly, and what it sees of them."""
+    """The kept samples that excite a filter most, each with the filter's receptive field."""
     a, b = st.columns(2)
     with a:
         layer = inputs.pick_layer(model)

@@ -1,4 +1,4 @@
-"""Bench: this machine, and the Ray and Spark on it, as far as they can be seen from here."""
+"""Bench: this machine, and its Ray and Spark."""
 
 from __future__ import annotations
 
@@ -63,27 +63,33 @@ def _ray() -> None:
         "Ask Ray", key="ask_ray", help=f"Joins the Ray at {where} for a moment."
     ):
         with st.spinner(f"Asking {where}"):
-            told = cluster_state.report(where)
-        if isinstance(told, str):
-            st.warning(told)
+            report = cluster_state.report(where)
+        if isinstance(report, str):
+            st.warning(report)
         else:
-            _draw(told)
+            _draw(report)
 
 
-def _draw(told: RayReport) -> None:
+def _draw(report: RayReport) -> None:
     columns = st.columns(4)
-    columns[0].metric("Nodes", len(told.nodes))
-    columns[1].metric("CPUs in use", f"{told.count_used('CPU'):g} of {told.total.get('CPU', 0):g}")
-    columns[2].metric("GPUs in use", f"{told.count_used('GPU'):g} of {told.total.get('GPU', 0):g}")
+    columns[0].metric("Nodes", len(report.nodes))
+    columns[1].metric(
+        "CPUs in use", f"{report.count_used('CPU'):g} of {report.total.get('CPU', 0):g}"
+    )
+    columns[2].metric(
+        "GPUs in use", f"{report.count_used('GPU'):g} of {report.total.get('GPU', 0):g}"
+    )
     columns[3].metric(
         "Object store",
-        f"{told.count_used('object_store_memory') / 2**30:.2f} of "
-        f"{told.total.get('object_store_memory', 0) / 2**30:.2f} GiB",
+        f"{report.count_used('object_store_memory') / 2**30:.2f} of "
+        f"{report.total.get('object_store_memory', 0) / 2**30:.2f} GiB",
     )
-    st.dataframe(pd.DataFrame(told.nodes), hide_index=True, key="ray_nodes", alt="Ray nodes")
-    if told.actors:
+    st.dataframe(pd.DataFrame(report.nodes), hide_index=True, key="ray_nodes", alt="Ray nodes")
+    if report.actors:
         st.markdown("**Actors** (Spark executors, trials, workers)")
-        st.dataframe(pd.DataFrame(told.actors), hide_index=True, key="ray_actors", alt="Ray actors")
+        st.dataframe(
+            pd.DataFrame(report.actors), hide_index=True, key="ray_actors", alt="Ray actors"
+        )
 
 
 def _doctor() -> None:

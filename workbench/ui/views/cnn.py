@@ -34,7 +34,7 @@ _METHODS = {
 def main() -> None:
     widgets.title(
         "Inside a CNN",
-        "What its filters look for, what a picture becomes layer by layer, and what it decides by.",
+        "What its filters look for, what each layer makes of a picture, and which pixels decide.",
     )
     run = widgets.pick_run(kinds=("train", "trial"))
     with widgets.part():
@@ -57,22 +57,22 @@ def main() -> None:
 
 
 def _pick_input(run: store.Run, model: Net) -> NetInput:
-    """The picture to look at: a kept sample, or an upload. Drawn with what the net says of it."""
+    """Choose a picture, a kept sample or an upload; show it with what the net predicts for it."""
     names = artifacts.labels(run.id)
     with st.container(border=True):
         a, b, c = st.columns([3, 1, 2], vertical_alignment="top")
         with a:
             source = widgets.choose("Picture", ["from the data", "my own"], "source", bind=None)
-            given = _sample(run, names) if source == "from the data" else _upload(run, model)
+            net_input = _sample(run, names) if source == "from the data" else _upload(run, model)
         with b:
-            pixels = inside.picture(given.features[0].numpy())
-            pictures.show(pictures.enlarge(pixels, 144), given.name, caption=given.name)
+            pixels = inside.picture(net_input.features[0].numpy())
+            pictures.show(pictures.enlarge(pixels, 144), net_input.name, caption=net_input.name)
         with c:
             epoch = st.session_state.get("epoch")
             known = artifacts.epochs(run.id)
             at = int(epoch) if epoch in known else None
-            pictures.show_scores(cache.scores(run.id, at, given), names, count=4)
-    return given
+            pictures.show_scores(cache.scores(run.id, at, net_input), names, count=4)
+    return net_input
 
 
 def _sample(run: store.Run, names: list[str] | None) -> NetInput:
@@ -104,8 +104,8 @@ def _upload(run: store.Run, model: Net) -> NetInput:
 
 
 def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
-    given = _pick_input(run, model)
-    found = cache.maps(run.id, epoch, given)
+    net_input = _pick_input(run, model)
+    found = cache.maps(run.id, epoch, net_input)
     a, b = st.columns(2)
     with a:
         scale = inputs.pick_scale("scale")
@@ -119,7 +119,7 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
         help="Or click one of its maps below.",
     )
     if enlarge != "none":
-        _draw_enlarged(run, given, enlarge, found[enlarge])
+        _draw_enlarged(run, net_input, enlarge, found[enlarge])
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
     for i, name in enumerate(layers):
         maps = found[name]
@@ -177,17 +177,17 @@ def _columns(maps: np.ndarray) -> int:
     return 8 if len(maps) <= 32 else 16
 
 
-def _draw_enlarged(run: store.Run, given: NetInput, layer: str, maps: np.ndarray) -> None:
+def _draw_enlarged(run: store.Run, net_input: NetInput, layer: str, maps: np.ndarray) -> None:
     with st.container(border=True):
         channel = int(
             st.slider("Map", 0, len(maps) - 1, 0, key="channel", bind="query-params")
             if len(maps) > 1
             else 0
         )
-        base = pictures.enlarge(inside.picture(given.features[0].numpy()), 288)
+        base = pictures.enlarge(inside.picture(net_input.features[0].numpy()), 288)
         a, b, c = st.columns(3)
         with a:
-            pictures.show(base, given.name, caption="input")
+            pictures.show(base, net_input.name, caption="input")
         with b:
             one = inside.montage(
                 maps[channel : channel + 1], tile=288, palette=pictures.choose_palette(maps)
@@ -208,16 +208,16 @@ def _draw_enlarged(run: store.Run, given: NetInput, layer: str, maps: np.ndarray
 
 
 def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
-    given = _pick_input(run, model)
+    net_input = _pick_input(run, model)
     names = artifacts.labels(run.id)
-    likely = int(cache.scores(run.id, epoch, given).argmax())
+    likely = int(cache.scores(run.id, epoch, net_input).argmax())
     a, b = st.columns(2)
     classes = list(range(model.num_outputs))
     target = a.selectbox(
         "Explain the score of",
         classes,
         index=likely,
-        key=f"target_{given.digest}",
+        key=f"target_{net_input.digest}",
         format_func=lambda i: artifacts.class_name(names, i),
     )
     names_of = inside.convolutions(model)
@@ -229,19 +229,21 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
         key="cam_layer",
         bind="query-params",
     )
-    base = pictures.enlarge(inside.picture(given.features[0].numpy()), 256)
+    base = pictures.enlarge(inside.picture(net_input.features[0].numpy()), 256)
     columns = st.columns(4)
     with columns[0]:
-        pictures.show(base, given.name, caption="input", width="stretch")
+        pictures.show(base, net_input.name, caption="input", width="stretch")
     for column, (label, method) in zip(columns[1:], _METHODS.items(), strict=True):
         with column, st.spinner(label):
-            heat = cache.attribution(run.id, epoch, given, int(target or 0), method, layer or "")
+            heat = cache.attribution(
+                run.id, epoch, net_input, int(target or 0), method, layer or ""
+            )
             signed = method != "grad_cam"
             if signed:
                 board = inside.montage(heat[None], palette="diverging", tile=256)
             else:
                 board = inside.overlay(base, heat)
-            pictures.show(board, f"{label} of {given.name}", caption=label, width="stretch")
+            pictures.show(board, f"{label} of {net_input.name}", caption=label, width="stretch")
             widgets.download(
                 "CSV",
                 functools.partial(pd.DataFrame(heat).to_csv, index=False),
@@ -255,22 +257,22 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
 
 
 def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
-    """A value of a feature map as the convolution it is: window x filter, added up."""
-    given = _pick_input(run, model)
+    """How one value of a feature map comes about: window x filter, added up."""
+    net_input = _pick_input(run, model)
     a, b = st.columns(2)
     with a:
         layer = inputs.pick_layer(model)
     with b:
         channel = inputs.pick_channel(model, layer, "filter")
     net = artifacts.net(run.id, epoch)
-    shown = inside.response(net, layer, given.features, channel, 0, 0)
+    shown = inside.response(net, layer, net_input.features, channel, 0, 0)
     height, width = shown.feature_map.shape
     left, right = st.columns(2)
     row = int(left.slider("Row", 0, height - 1, height // 2, key="row", bind="query-params"))
     column = int(
         right.slider("Column", 0, width - 1, width // 2, key="column", bind="query-params")
     )
-    shown = inside.response(net, layer, given.features, channel, row, column)
+    shown = inside.response(net, layer, net_input.features, channel, row, column)
     several = len(shown.window)
     source = 0
     if several > 1:

@@ -1,4 +1,4 @@
-"""Compare runs: curves, settings that differ, the same picture through all, where they disagree."""
+"""Compare runs: curves, settings, the maps of one sample, results by class, different answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PARTS = ("Curves", "Settings", "Same picture", "By class", "Disagreements")
 
 def main() -> None:
     widgets.title(
-        "Compare", "What differs between runs, in what they were given and in what they do."
+        "Compare", "How runs differ: in their settings, and in what they predict."
     )
     runs = _pick()
     if len(runs) < 2:
@@ -169,7 +169,7 @@ def _same_picture(runs: list[store.Run]) -> None:
             bind="query-params",
             help="The kept weights nearest to this share of each run's epochs.",
         )
-    given = NetInput(*kept.one(index), name=f"sample {index}")
+    net_input = NetInput(*kept.one(index), name=f"sample {index}")
     names = _names(runs)
     columns = st.columns(len(runs))
     for run, column in zip(runs, columns, strict=True):
@@ -177,10 +177,10 @@ def _same_picture(runs: list[store.Run]) -> None:
             st.markdown(f"**{names[run.id]}**")
             with widgets.part():
                 epoch = _nearest(artifacts.epochs(run.id), int(share))
-                _check_shape(run, given)
+                _check_shape(run, net_input)
                 st.caption("kept model" if epoch is None else f"epoch {epoch}")
-                pictures.show_scores(cache.scores(run.id, epoch, given), labels, 3)
-    _maps_side_by_side(runs, names, given, int(share))
+                pictures.show_scores(cache.scores(run.id, epoch, net_input), labels, 3)
+    _maps_side_by_side(runs, names, net_input, int(share))
 
 
 def _nearest(epochs: list[int], share: int) -> int | None:
@@ -189,23 +189,23 @@ def _nearest(epochs: list[int], share: int) -> int | None:
     return min(epochs, key=lambda e: abs(e - share / 100 * epochs[-1]))
 
 
-def _check_shape(run: store.Run, given: NetInput) -> None:
+def _check_shape(run: store.Run, net_input: NetInput) -> None:
     shape = tuple(artifacts.net(run.id).spec.shape)
-    if shape != tuple(given.features.shape[1:]):
+    if shape != tuple(net_input.features.shape[1:]):
         raise Missing(
-            f"This net takes samples of {shape}, this one is {tuple(given.features.shape[1:])}."
+            f"This net takes samples of {shape}, this one is {tuple(net_input.features.shape[1:])}."
         )
 
 
 def _maps_side_by_side(
-    runs: list[store.Run], names: dict[str, str], given: NetInput, share: int
+    runs: list[store.Run], names: dict[str, str], net_input: NetInput, share: int
 ) -> None:
     found = {}
     for run in runs:
         try:
-            _check_shape(run, given)
+            _check_shape(run, net_input)
             epoch = _nearest(artifacts.epochs(run.id), share)
-            found[run.id] = cache.maps(run.id, epoch, given)
+            found[run.id] = cache.maps(run.id, epoch, net_input)
         except Missing:
             continue
     layers = {i: [n for n, m in maps.items() if m.ndim == 3] for i, maps in found.items()}

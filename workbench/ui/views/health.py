@@ -1,4 +1,4 @@
-"""Health: dead and saturated units, distributions and norms, per layer and epoch, and a verdict."""
+"""Health: dead and saturated units, distributions and norms per layer and epoch, and a verdict."""
 
 from __future__ import annotations
 

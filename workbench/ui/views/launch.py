@@ -49,7 +49,7 @@ _LINES = 20
 
 
 def main() -> None:
-    widgets.title("Launch", "Start a training or a sweep. It goes on when this page is closed.")
+    widgets.title("Launch", "Start a training or a sweep. It continues when this page is closed.")
     left, right = st.columns([3, 2], gap="large")
     with left:
         _form()
@@ -98,16 +98,16 @@ def _form() -> None:
 
 
 def _base() -> tuple[str, Experiment] | None:
-    """What to start from, as the command names it: a shipped experiment, or a run's (`?run=`)."""
+    """Choose a shipped experiment, or that of a run (`?run=`): its name in a command, and itself."""
     known = names()
     run = store.run(st.query_params.get("run", ""))
     try:
         if run is not None:
-            told = artifacts.experiment(run.id)
+            experiment = artifacts.experiment(run.id)
             what = "the sweep" if run.kind == "sweep" else "run"
             st.markdown(f"**Starting from {what} {run.name}**")
             st.page_link("views/launch.py", label="Start from an experiment instead")
-            return experiment_file.save(run.id, told), from_dict(Experiment, told)
+            return experiment_file.save(run.id, experiment), from_dict(Experiment, experiment)
         usual = known.index(_USUAL) if _USUAL in known else 0
         name = st.selectbox("Experiment", known, index=usual, key="base", bind="query-params")
         return name or known[0], load_experiment(name or known[0])
@@ -117,7 +117,7 @@ def _base() -> tuple[str, Experiment] | None:
 
 
 def _fields(base: Experiment, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Draw every setting; what was changed by path, and a place below each for its error."""
+    """Draw every setting. Returns the changed values and a place for an error, both by path."""
     changes: dict[str, Any] = {}
     slots: dict[str, Any] = {}
     every = [f for f in forms.fields(base) if f.group != "sweep"]
@@ -165,7 +165,7 @@ def _widget(field: Field, key: str) -> Any:
 
 
 def _parse(text: str, field: Field) -> Any:
-    """A number or JSON as typed; the text itself where it is neither, for the check to refuse."""
+    """Read a number or JSON. Other text is returned as it is, and the check refuses it."""
     if not text.strip():
         return None
     try:
@@ -179,7 +179,7 @@ def _parse(text: str, field: Field) -> Any:
 
 
 def _sweep(base: Experiment, name: str) -> dict[str, Any]:
-    """The search: what is varied, and how."""
+    """The search: its settings and their values."""
     changes: dict[str, Any] = {}
     st.subheader("Search", anchor=False)
     known = {
@@ -260,9 +260,9 @@ def _queue() -> None:
         jobs = queue().read_all()
         st.subheader("Queue", anchor=False, help="One at a time, in the order they were started.")
         st.caption(
-            "On the bench that is up."
+            "The bench runs them."
             if queue().bench()
-            else "Each starts Ray and Spark for itself; a bench that is up (see Bench) saves that."
+            else "Each starts its own Ray and Spark. A running bench (see Bench) saves that time."
         )
         if live and not any(job.live for job in jobs):
             st.rerun()
@@ -292,7 +292,10 @@ def _job(job: Job) -> None:
     bar = st.container(horizontal=True)
     if job.live:
         if bar.button(
-            "Stop", key="job_stop", icon=":material/stop:", help="As Ctrl-C: what is done is kept."
+            "Stop",
+            key="job_stop",
+            icon=":material/stop:",
+            help="As with Ctrl-C: finished epochs are kept.",
         ):
             queue().stop(job.id)
         if bar.button("Kill", key="job_kill", type="tertiary", help="When stopping does not help."):

@@ -31,35 +31,35 @@ def main() -> None:
         names = artifacts.labels(run.id)
         with right:
             index = inputs.pick_sample(kept, names)
-        given = NetInput(*kept.one(index), name=f"sample {index}")
+        net_input = NetInput(*kept.one(index), name=f"sample {index}")
         net = artifacts.net(run.id, epoch)
-        size = None if given.length is None else int(given.length[0])
-        steps = _steps(run, net, given, size)
-        _input(given, size)
-        _unfolding(run, net, given, size, names, steps)
-        _attribution(net, given, size, names, steps)
-        _states(run, net, given, size, steps)
+        size = None if net_input.length is None else int(net_input.length[0])
+        steps = _steps(run, net, net_input, size)
+        _input(net_input, size)
+        _unfolding(run, net, net_input, size, names, steps)
+        _attribution(net, net_input, size, names, steps)
+        _states(run, net, net_input, size, steps)
 
 
-def _steps(run: store.Run, net: Net, given: NetInput, size: int | None) -> list[str]:
+def _steps(run: store.Run, net: Net, net_input: NetInput, size: int | None) -> list[str]:
     """What the time axis says: words where the vocabulary is known, else numbers from 1."""
-    count = int(given.features.shape[1]) if size is None else size
+    count = int(net_input.features.shape[1]) if size is None else size
     if net.spec.kind != "tokens":
         return [str(t + 1) for t in range(count)]
     try:
         words = artifacts.data(run.id).get("vocabulary")
     except Missing:
         words = None
-    ids = [int(i) for i in given.features[0, :count]]
+    ids = [int(i) for i in net_input.features[0, :count]]
     if not isinstance(words, list):
         return [f"{t + 1}: #{i}" for t, i in enumerate(ids)]
     return [f"{t + 1}: {words[i] if i < len(words) else i}" for t, i in enumerate(ids)]
 
 
-def _input(given: NetInput, size: int | None) -> None:
-    if given.features.ndim != 3:
+def _input(net_input: NetInput, size: int | None) -> None:
+    if net_input.features.ndim != 3:
         return
-    values = given.features[0].numpy()[:size].T
+    values = net_input.features[0].numpy()[:size].T
     with st.expander("The sequence itself"):
         charts.draw(
             charts.heatmap(
@@ -78,7 +78,7 @@ def _input(given: NetInput, size: int | None) -> None:
 def _unfolding(
     run: store.Run,
     net: Net,
-    given: NetInput,
+    net_input: NetInput,
     size: int | None,
     names: list[str] | None,
     steps: list[str],
@@ -88,7 +88,7 @@ def _unfolding(
         anchor=False,
         help="What the net would say if the sequence ended at each step.",
     )
-    logits = inside.prefix_scores(net, given.features, size)
+    logits = inside.prefix_scores(net, net_input.features, size)
     classes = names is not None
     values = inside.probabilities(logits) if classes else logits
     top = np.argsort(-values.max(axis=0))[:6]
@@ -108,31 +108,33 @@ def _unfolding(
 
 
 def _attribution(
-    net: Net, given: NetInput, size: int | None, names: list[str] | None, steps: list[str]
+    net: Net, net_input: NetInput, size: int | None, names: list[str] | None, steps: list[str]
 ) -> None:
     st.subheader(
         "What each step adds",
         anchor=False,
         help="Integrated gradients from an empty sequence: blue raises the score, red lowers it.",
     )
-    likely = int(inside.scores(net, given.features, given.length)[0].argmax())
+    likely = int(inside.scores(net, net_input.features, net_input.length)[0].argmax())
     target = st.selectbox(
         "Explain the score of",
         range(net.num_outputs),
         index=likely,
-        key=f"target_{given.digest}",
+        key=f"target_{net_input.digest}",
         format_func=lambda i: artifacts.class_name(names, i),
     )
-    values = inside.step_attribution(net, given.features, int(target or 0), size)[: len(steps)]
+    values = inside.step_attribution(net, net_input.features, int(target or 0), size)[: len(steps)]
     spec = charts.bars(steps, [float(v) for v in values], x_name="added to the score")
     charts.draw(
         spec, key="steps", height=min(640, 70 + 22 * len(steps)), alt="Attribution of each step"
     )
 
 
-def _states(run: store.Run, net: Net, given: NetInput, size: int | None, steps: list[str]) -> None:
+def _states(
+    run: store.Run, net: Net, net_input: NetInput, size: int | None, steps: list[str]
+) -> None:
     st.subheader("States and gates over time", anchor=False)
-    found = inside.states(net, given.features, size)
+    found = inside.states(net, net_input.features, size)
     labels = [f"{s.name}{' backward' if s.backward else ''} ({s.cell_type})" for s in found]
     chosen = st.selectbox(
         "Layer", labels, key="rnn_layer", bind="query-params", format_func=inputs.shorten

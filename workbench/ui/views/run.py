@@ -49,7 +49,7 @@ def _live(run: store.Run) -> None:
 
 
 def _read_test_metric(run: store.Run) -> tuple[str, str]:
-    """The figure on the test split: accuracy, or of a net that learns no classes the error."""
+    """Name and text of the test result: the accuracy, or the error of a net without classes."""
     for name in ("accuracy", "mse", "loss"):
         if (value := run.metrics.get(f"test/{name}")) is not None:
             return f"Test {name}", widgets.number(value)
@@ -138,7 +138,7 @@ def _confusion(matrix: np.ndarray, names: list[str]) -> tuple[int, int] | None:
     share = st.toggle("Share of each true class", key="share", bind="query-params")
     shown = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1) if share else matrix
     texts = np.vectorize(lambda v: "" if v == 0 else f"{v:.0%}" if share else f"{v:.0f}")(shown)
-    # The diagonal is most of it: colour by the logarithm so that mistakes can be seen at all
+    # Most rows are on the diagonal: a logarithmic colour scale makes the mistakes visible.
     spec = charts.heatmap(
         np.log1p(shown * (100 if share else 1)),
         names,
@@ -294,11 +294,14 @@ def _settings(run: store.Run) -> None:
 
 def _reproduce(run: store.Run) -> None:
     with widgets.part("The exact command"):
-        told = artifacts.experiment(run.id)
+        experiment = artifacts.experiment(run.id)
         name = f"repeat_{run.id[:8]}.py"
         st.write("Save the experiment as a file and train it again, seed and all:")
         widgets.download(
-            name, lambda: experiment_file.write_source(run.id, name, told), name, "text/x-python"
+            name,
+            lambda: experiment_file.write_source(run.id, name, experiment),
+            name,
+            "text/x-python",
         )
         st.code(f"workbench train {name}:again", language="bash")
         st.page_link(
@@ -308,7 +311,7 @@ def _reproduce(run: store.Run) -> None:
             icon=":material/replay:",
         )
         with st.expander("The experiment as JSON"):
-            st.json(told)
+            st.json(experiment)
     tags = {k: v for k, v in run.tags.items() if k.startswith("workbench.")}
     st.subheader("Made by", anchor=False)
     st.dataframe(
@@ -324,13 +327,13 @@ def _reproduce(run: store.Run) -> None:
 
 
 def _log(run: store.Run) -> None:
-    """What Ray, Spark and the workbench printed: the end of it, and all of it as a file."""
+    """The last lines that Ray, Spark and the workbench printed; the whole log as a download."""
     with widgets.part("Log"):
         path = run_logs.find(run)
         search = st.text_input("Only lines with", key="log_search", placeholder="Error")
         lines = run_logs.tail(path, _LOG_LINES, containing=search or "")
-        st.caption(f"The last {len(lines)} lines of {path}, which may hold other runs beside it.")
-        st.code("\n".join(lines) or "No line has that.", language=None, wrap_lines=True)
+        st.caption(f"The last {len(lines)} lines of {path}. Other runs may be in this file too.")
+        st.code("\n".join(lines) or "No line contains this text.", language=None, wrap_lines=True)
         widgets.download("Log", lambda: run_logs.read(path), path.name, "text/plain")
 
 

@@ -1,4 +1,4 @@
-"""One sweep: which settings matter, where the good ones lie, what was stopped and when."""
+"""One sweep: which settings matter, which values are good, which trials were stopped and when."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TRIALS = 25
 
 
 def main() -> None:
-    widgets.title("Sweep", "Which settings matter, and where the good ones lie.")
+    widgets.title("Sweep", "Which settings matter, and which values are good.")
     run = widgets.pick_run(kinds=("sweep",), label="Sweep")
     live = run.status == "RUNNING"
 
@@ -84,7 +84,7 @@ def _parallel(sweep: Sweep) -> list[int] | None:
     st.markdown(
         "**Settings and result**",
         help="Drag along an axis, or along several, to choose the trials that cross there: the "
-        "table below shows only them. Click an axis to let go.",
+        "table below shows only them. Click an axis to clear it.",
     )
     valued = sweep.rank()
     if valued.empty or not sweep.axes:
@@ -218,7 +218,7 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
         if area is None:
             where, how = "cross the selected ranges", "Click the axes"
         elif crossing is not None:
-            where, how = "do both, cross and lie in the selection", "Let go of both"
+            where, how = "are in both selections", "Clear both"
         st.caption(f"{len(frame)} trials {where}. {how} to see all again.")
     shown = pd.DataFrame()
     for name in ("trial", "status", "value", *sweep.axes, "epochs", "seconds", "stopped"):
@@ -285,7 +285,7 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
 
 
 def _read_brush(event: Any, count: int) -> list[int] | None:
-    """Rows that a brush covers, below `count`; None: nothing is brushed. It comes from the browser."""
+    """Selected rows below `count` (the browser sends them); None: nothing is selected."""
     groups = event["selection"].get("selected") or []
     return sorted({int(i) for g in groups for i in g["data_indices"] if int(i) < count}) or None
 
