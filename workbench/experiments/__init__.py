@@ -1,4 +1,4 @@
-"""What an experiment is, those that ship, and how one is found by name or in a person's own file."""
+"""Experiments: the class, those that ship, and how one is loaded by name or from a person's file."""
 
 from __future__ import annotations
 

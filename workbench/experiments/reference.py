@@ -1,4 +1,4 @@
-"""Every setting of an experiment with its meaning, for listings and forms."""
+"""All settings of an experiment with their meanings, for listings and forms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Setting:
 
 
 def settings(experiment: Experiment) -> list[Setting]:
-    """The settings, in the order their classes state them."""
+    """The settings, in the order of the fields of their classes."""
     values = flatten(experiment)
     meanings = dict(_meanings(experiment, ""))
     return [
@@ -35,15 +35,15 @@ def settings(experiment: Experiment) -> list[Setting]:
 
 def _meanings(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
     for field in dataclasses.fields(node):
-        described = type(node).__pydantic_fields__[field.name]
-        yield prefix + field.name, " ".join((described.description or "").split())
+        description = type(node).__pydantic_fields__[field.name].description or ""
+        yield prefix + field.name, " ".join(description.split())
         value = getattr(node, field.name)
         if dataclasses.is_dataclass(value):
             yield from _meanings(value, f"{prefix}{field.name}.")
 
 
 def _nearest(path: str, meanings: dict[str, str]) -> str:
-    """A key inside a plain dict has no text of its own: that of the dict it is in."""
+    """The meaning of a path; for a key inside a plain dict, that of the dict."""
     while path not in meanings and "." in path:
         path = path.rpartition(".")[0]
     return meanings.get(path, "")

@@ -1,4 +1,4 @@
-"""An experiment by its name, or by the file and function that make it."""
+"""Finds an experiment by its name, or by a file and the function in it that returns one."""
 
 from __future__ import annotations
 
@@ -40,66 +40,66 @@ def names() -> list[str]:
 
 
 def load_experiment(name: str) -> Experiment:
-    """The experiment called `name`, or made by a function in a file: `path/to/my.py:wide`.
+    """The shipped experiment called `name`, or the one of a function in a file: `path/to/my.py:wide`.
 
     The function takes no arguments and returns a complete `Experiment`; a module-level
     `Experiment` works too. The file is run as Python code, with its folder on the import path.
 
     Raises:
-        ConfigError: nothing has that name, the file cannot be run, or what it makes is no
-            Experiment.
+        ConfigError: nothing has that name, the file cannot be run, or the function does not
+            return an Experiment.
     """
     if name in _SHIPPED:
-        return _made(getattr(importlib.import_module(_SHIPPED[name]), name), name)
+        return _build(getattr(importlib.import_module(_SHIPPED[name]), name), name)
     path, _, function = name.rpartition(":") if ".py:" in name else (name, "", "")
     if not path.endswith(".py"):
         raise ConfigError(
-            f"{unknown('experiment', name, names())} One of your own is given by its file and "
+            f"{unknown('experiment', name, names())} One of your own is named by its file and "
             "function: path/to/my_experiment.py:wide"
         )
-    found = _run(Path(path))
-    return _made(_choose(found, function, path), f"{path}:{function}".rstrip(":"))
+    source = _choose(_run(Path(path)), function, path)
+    return _build(source, f"{path}:{function}".rstrip(":"))
 
 
 def _run(path: Path) -> dict[str, Any]:
     """The names a file defines."""
     if not path.is_file():
         near = sorted(str(p) for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
-        known = f" Python files there: {', '.join(near)}." if near else ""
-        raise ConfigError(f"No experiment file {str(path)!r} in {Path.cwd()}.{known}")
+        hint = f" Python files there: {', '.join(near)}." if near else ""
+        raise ConfigError(f"No experiment file {str(path)!r} in {Path.cwd()}.{hint}")
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        with _blamed_on(str(path), path):
+        with _report_errors(str(path), path):
             return runpy.run_path(str(path), run_name=_MODULE)
     finally:
         sys.path.remove(folder)
 
 
 @contextmanager
-def _blamed_on(what: str, path: Path) -> Iterator[None]:
-    """Errors of a person's code as a message: what failed, how, and in which line of their file."""
+def _report_errors(what: str, path: Path) -> Iterator[None]:
+    """Turn an error in a person's code into a message: what failed, how, and in which line."""
     try:
         yield
     except ConfigError as error:
         raise ConfigError(f"{what}: {error}") from error
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}"
-        passed = [
+        lines = [
             frame.lineno
             for frame in traceback.extract_tb(error.__traceback__)
             if Path(frame.filename).name == path.name
         ]
-        line = f" (line {passed[-1]})" if passed else ""
-        raise ConfigError(f"{what} failed with {said}{line}") from error
+        line = f" (line {lines[-1]})" if lines else ""
+        kind = type(error).__name__
+        raise ConfigError(f"{what} failed with {kind}: {error}{line}") from error
 
 
-def _choose(found: Mapping[str, Any], function: str, path: str) -> Any:
+def _choose(variables: Mapping[str, Any], function: str, path: str) -> Any:
     from workbench.experiments.experiment import Experiment
 
     candidates = {
         name: value
-        for name, value in found.items()
+        for name, value in variables.items()
         if not name.startswith("_")
         and (
             isinstance(value, Experiment)
@@ -118,26 +118,26 @@ def _choose(found: Mapping[str, Any], function: str, path: str) -> Any:
     raise ConfigError(f"Say which experiment of {path} is meant: {ways}.")
 
 
-def _made(source: Experiment | Callable[[], Any], name: str) -> Experiment:
+def _build(source: Experiment | Callable[[], Any], name: str) -> Experiment:
     from workbench.experiments.experiment import Experiment
 
     if isinstance(source, Experiment):
         return source
-    needed = [
+    required = [
         parameter.name
         for parameter in inspect.signature(source).parameters.values()
         if parameter.default is parameter.empty and parameter.kind not in (2, 4)
     ]
-    if needed:
+    if required:
         raise ConfigError(
-            f"An experiment function takes no arguments, {name} needs {', '.join(needed)}. "
+            f"An experiment function takes no arguments, {name} needs {', '.join(required)}. "
             "Give them defaults."
         )
-    with _blamed_on(name, Path(inspect.getfile(source))):
-        made = source()
-    if not isinstance(made, Experiment):
+    with _report_errors(name, Path(inspect.getfile(source))):
+        experiment = source()
+    if not isinstance(experiment, Experiment):
         raise ConfigError(
             f"An experiment function returns an Experiment, {name} returned "
-            f"{type(made).__name__}. Return workbench.Experiment(...)."
+            f"{type(experiment).__name__}. Return workbench.Experiment(...)."
         )
-    return made
+    return experiment

@@ -45,7 +45,7 @@ class SweepConfig:
     """A search over an experiment's settings."""
 
     space: dict[str, Parameter] = Field(default_factory=dict)
-    """Dotted path (`training.learning_rate`) to what it may be."""
+    """Dotted path (`training.learning_rate`) to a list of values or a range."""
     search: Literal["grid", "random", "bayes"] = "bayes"
     """grid: every combination; random: independent draws; bayes: Optuna's tree-structured Parzen estimator."""
     scheduler: Literal["none", "asha", "median"] = "asha"
@@ -55,9 +55,9 @@ class SweepConfig:
     max_concurrent: int | None = Field(default=None, ge=1)
     """At most this many trials at once; None: as many as the resources hold."""
     metric: str = "validation/accuracy"
-    """What is compared, by its best epoch."""
+    """The metric that trials are compared by, each at its best epoch."""
     mode: Literal["max", "min"] = "max"
-    """Whether more or less of it is better."""
+    """Whether a higher or a lower value of the metric is better."""
     grace_epochs: int = Field(default=3, ge=1)
     """Epochs every trial gets before a scheduler may stop it."""
     reduction_factor: int = Field(default=3, ge=2)
@@ -65,10 +65,10 @@ class SweepConfig:
     seed: int = 0
     """Seed of the search."""
     keep: int = Field(default=3, ge=1)
-    """Models of this many of the best trials are evaluated on the test split and kept."""
+    """How many of the best trials have their models evaluated on the test split and kept."""
 
     def decides_at(self, epoch: int, epochs: int) -> bool:
-        """Whether the scheduler looks at what a trial of `epochs` epochs has reached by this one."""
+        """Whether the scheduler may stop a trial of `epochs` epochs after this epoch."""
         if self.scheduler != "asha":
             return self.scheduler == "median"
         rung = min(self.grace_epochs, epochs)
