@@ -12,10 +12,10 @@ from workbench.experiments.shipped.sweeps import default_sweep
 
 
 def cifar10_cnn() -> Experiment:
-    """A fast residual net, on two cores minutes.
+    """A fast residual net: minutes on two cores.
 
-    The official archive (170 MB) is downloaded once. One that is here: `--set data.source.path=PATH`;
-    a folder of image files: `--set 'data.source={"kind": "image_folder", "path": PATH}'`.
+    The official archive (170 MB) is downloaded once. To use a copy: `--set data.source.path=PATH`;
+    to use a folder of image files: `--set 'data.source={"kind": "image_folder", "path": PATH}'`.
     """
     return Experiment(
         name="cifar10_cnn",

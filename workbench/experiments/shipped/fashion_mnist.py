@@ -14,7 +14,7 @@ from workbench.experiments.shipped.sweeps import default_sweep
 def fashion_mnist() -> Experiment:
     """Two blocks of convolutions; about 92 % on the test set after some minutes on two cores.
 
-    The 31 MB are downloaded once. A folder that has them: `--set data.source.path=PATH`.
+    The 31 MB are downloaded once. To use a copy: `--set data.source.path=PATH`.
     """
     return Experiment(
         name="fashion_mnist",
