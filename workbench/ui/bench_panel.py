@@ -124,8 +124,8 @@ def _draw_jobs(bench: Client, description: dict[str, Any]) -> None:
     st.page_link("views/launch.py", label="The queue", icon=":material/play_circle:")
 
 
-def _draw_prepared(found: list[dict[str, Any]]) -> None:
-    if not found:
+def _draw_prepared(data_sets: list[dict[str, Any]]) -> None:
+    if not data_sets:
         st.caption("No data prepared yet: the first training on a data set prepares it.")
         return
     frame = pd.DataFrame(
@@ -136,7 +136,7 @@ def _draw_prepared(found: list[dict[str, Any]]) -> None:
             "MiB": round((data["bytes"] or 0) / 2**20, 1),
             "fingerprint": data["fingerprint"],
         }
-        for data in found
+        for data in data_sets
     )
     st.markdown("**Data it holds**")
     widgets.show_table(frame, "bench_data", "Data sets the bench holds")

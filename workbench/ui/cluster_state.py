@@ -60,14 +60,14 @@ class RayReport:
 
 def processes() -> list[Process]:
     """The processes of Ray and Spark on this machine that this user may see."""
-    found = []
+    rows = []
     for process in psutil.process_iter(["cmdline", "memory_info", "create_time"]):
         command = process.info["cmdline"] or []
         text = " ".join(command)
         what = next((name for mark, name in _PARTS.items() if _is(mark, command, text)), None)
         if what is None or process.info["memory_info"] is None:
             continue
-        found.append(
+        rows.append(
             Process(
                 what=what,
                 pid=process.pid,
@@ -76,7 +76,7 @@ def processes() -> list[Process]:
                 seconds=time.time() - process.info["create_time"],
             )
         )
-    return sorted(found, key=lambda p: (list(_PARTS.values()).index(p.what), p.pid))
+    return sorted(rows, key=lambda p: (list(_PARTS.values()).index(p.what), p.pid))
 
 
 def _is(mark: str, command: list[str], text: str) -> bool:
@@ -92,14 +92,14 @@ def address() -> str | None:
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
         if command and command[0].endswith("gcs_server"):
-            known = dict(w.lstrip("-").split("=", 1) for w in command[1:] if "=" in w)
-            host, port = known.get("node-ip-address"), known.get("gcs_server_port")
+            options = dict(w.lstrip("-").split("=", 1) for w in command[1:] if "=" in w)
+            host, port = options.get("node-ip-address"), options.get("gcs_server_port")
             if host and port and port != "0":
                 return f"{host}:{port}"
         if command and command[0].endswith("raylet"):
-            known = dict(w.lstrip("-").split("=", 1) for w in command[1:] if "=" in w)
-            if "gcs-address" in known:
-                return str(known["gcs-address"])
+            options = dict(w.lstrip("-").split("=", 1) for w in command[1:] if "=" in w)
+            if "gcs-address" in options:
+                return str(options["gcs-address"])
     return None
 
 
@@ -124,13 +124,15 @@ def report(where: str) -> RayReport | str:
 
 def dashboards() -> dict[str, str]:
     """Pages of MLflow, Ray and Spark that answer on their usual ports."""
-    known = {"MLflow": 5000, "Ray dashboard": 8265, "Spark UI": 4040}
+    usual_ports = {"MLflow": 5000, "Ray dashboard": 8265, "Spark UI": 4040}
     listening = set()
     try:
         listening = {c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN"}
     except psutil.AccessDenied:
         return {}
-    return {name: f"http://127.0.0.1:{port}" for name, port in known.items() if port in listening}
+    return {
+        name: f"http://127.0.0.1:{port}" for name, port in usual_ports.items() if port in listening
+    }
 
 
 @st.cache_data(ttl=300, show_spinner=False)

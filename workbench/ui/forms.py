@@ -49,9 +49,9 @@ class Field:
 def fields(experiment: Experiment) -> list[Field]:
     """Every setting in the order of declaration, for the net and the source of this experiment."""
     schema = _schema()
-    found: list[Field] = []
-    _collect(schema, schema, to_dict(experiment), "", found)
-    return found
+    leaves: list[Field] = []
+    _collect(schema, schema, to_dict(experiment), "", leaves)
+    return leaves
 
 
 @functools.cache
@@ -64,7 +64,7 @@ def _collect(
     node: dict[str, Any],
     tree: dict[str, Any],
     prefix: str,
-    found: list[Field],
+    leaves: list[Field],
 ) -> None:
     for name, declared in node.get("properties", {}).items():
         if name not in tree or name == "kind":
@@ -72,9 +72,9 @@ def _collect(
         path, value = prefix + name, tree[name]
         part = _resolve(root, declared, value)
         if isinstance(value, dict) and "properties" in part:
-            _collect(root, part, value, path + ".", found)
+            _collect(root, part, value, path + ".", leaves)
         else:
-            found.append(_field(path, part, value, declared.get("description", "")))
+            leaves.append(_field(path, part, value, declared.get("description", "")))
 
 
 def _resolve(root: dict[str, Any], node: dict[str, Any], value: Any) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _field(path: str, part: dict[str, Any], value: Any, text: str) -> Field:
     optional = bool(part.get("nullable"))
     low = part.get("minimum", part.get("exclusiveMinimum"))
     high = part.get("maximum", part.get("exclusiveMaximum"))
-    known: dict[str, Any] = {
+    values: dict[str, Any] = {
         "path": path,
         "value": value,
         "help": _help(part.get("description", text), part),
@@ -107,9 +107,9 @@ def _field(path: str, part: dict[str, Any], value: Any, text: str) -> Field:
         "optional": optional,
     }
     if path.rsplit(".", 1)[-1] == "activation":
-        return Field(kind="choice", choices=tuple(activations.names()), **known)
+        return Field(kind="choice", choices=tuple(activations.names()), **values)
     if "enum" in part and not optional:
-        return Field(kind="choice", choices=tuple(part["enum"]), **known)
+        return Field(kind="choice", choices=tuple(part["enum"]), **values)
     kinds: dict[str, Kind] = {
         "boolean": "switch",
         "integer": "integer",
@@ -117,7 +117,7 @@ def _field(path: str, part: dict[str, Any], value: Any, text: str) -> Field:
         "string": "text",
     }
     kind: Kind = kinds.get(str(part.get("type")), "json")
-    return Field(kind="json" if optional else kind, **known)
+    return Field(kind="json" if optional else kind, **values)
 
 
 def _help(text: str, part: dict[str, Any]) -> str:

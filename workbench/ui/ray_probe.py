@@ -38,10 +38,10 @@ def _node(node: dict[str, Any]) -> dict[str, Any]:
 def _actors() -> list[dict[str, Any]]:
     """Living actors; none where Ray runs without the service that lists them."""
     try:
-        found = list_actors(limit=200, filters=[("state", "=", "ALIVE")], timeout=5)
+        living = list_actors(limit=200, filters=[("state", "=", "ALIVE")], timeout=5)
     except Exception:
         return []
-    return [{"class": a.class_name, "name": a.name or "", "pid": a.pid} for a in found]
+    return [{"class": a.class_name, "name": a.name or "", "pid": a.pid} for a in living]
 
 
 if __name__ == "__main__":

@@ -27,13 +27,13 @@ def find(run: store.Run) -> Path:
     host, pid = run.tags.get("workbench.host", ""), run.tags.get("workbench.pid", "")
     if host and host != socket.gethostname():
         raise Missing(f"This run's log is on the machine it ran on, {host}, below .workbench/logs.")
-    found = _of_job(run) or _of_process(run, pid)
-    if found is None:
+    path = _of_job(run) or _of_process(run, pid)
+    if path is None:
         raise Missing(
             f"No log of this run is left below {home_folder()}. A run's log is kept there by the "
             "process that made it; a run of another folder or program has none here."
         )
-    return found
+    return path
 
 
 def _of_job(run: store.Run) -> Path | None:

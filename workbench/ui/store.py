@@ -98,8 +98,12 @@ class Run:
 
     def best(self) -> tuple[str, float] | None:
         """Its main metric and the best value of it."""
-        known = next((m for m in _MAIN if m in self.metrics), None)
-        return None if known is None else (known.removeprefix("best/"), self.metrics[known])
+        main_metric = next((m for m in _MAIN if m in self.metrics), None)
+        return (
+            None
+            if main_metric is None
+            else (main_metric.removeprefix("best/"), self.metrics[main_metric])
+        )
 
     def best_epoch(self, history: Mapping[str, Points]) -> float | None:
         """The epoch whose weights were kept: the best by the metric that the training monitored.
@@ -162,8 +166,8 @@ def _from_tracking(run: tracking.Run) -> Run:
 
 @st.cache_data(ttl=2, show_spinner=False)
 def _page(address: str, query: Query, offset: int, limit: int) -> Page:
-    found: TablePage = _table(address).page(query, offset, limit)
-    return Page(rows=[_from_tracking(run) for run in found.rows], total=found.total)
+    table_page: TablePage = _table(address).page(query, offset, limit)
+    return Page(rows=[_from_tracking(run) for run in table_page.rows], total=table_page.total)
 
 
 def page(query: Query | None = None, offset: int = 0, limit: int = 50) -> Page:
@@ -177,9 +181,11 @@ def page(query: Query | None = None, offset: int = 0, limit: int = 50) -> Page:
 
 @st.cache_data(ttl=30, show_spinner=False)
 def _names(address: str) -> Names:
-    found = _table(address).names()
-    shown = [name for name in found.metrics if not name.startswith("health/")]
-    return Names(experiments=found.experiments, metrics=shown, params=found.params)
+    names_of_store = _table(address).names()
+    shown = [name for name in names_of_store.metrics if not name.startswith("health/")]
+    return Names(
+        experiments=names_of_store.experiments, metrics=shown, params=names_of_store.params
+    )
 
 
 def names() -> Names:
@@ -212,8 +218,8 @@ def children(run_id: str) -> list[Run]:
 
 @st.cache_data(ttl=2, max_entries=200, show_spinner=False)
 def _history(address: str, run_id: str) -> dict[str, Points]:
-    found = _table(address).history(run_id)
-    return {name: [(float(s), v) for s, v in points] for name, points in found.items()}
+    histories = _table(address).history(run_id)
+    return {name: [(float(s), v) for s, v in points] for name, points in histories.items()}
 
 
 def history(run_id: str) -> dict[str, Points]:
@@ -223,8 +229,8 @@ def history(run_id: str) -> dict[str, Points]:
 
 @st.cache_data(ttl=2, max_entries=100, show_spinner=False)
 def _curves(address: str, run_ids: tuple[str, ...], metric: str) -> dict[str, Points]:
-    found = _table(address).curves(run_ids, metric)
-    return {run_id: [(float(s), v) for s, v in points] for run_id, points in found.items()}
+    curves_by_run = _table(address).curves(run_ids, metric)
+    return {run_id: [(float(s), v) for s, v in points] for run_id, points in curves_by_run.items()}
 
 
 def curves(run_ids: Sequence[str], metric: str) -> dict[str, Points]:
@@ -239,8 +245,8 @@ def sparklines(run_ids: Sequence[str], metric: str) -> dict[str, list[float]]:
 
 def num_epochs(run_id: str) -> int | None:
     """Epochs done."""
-    found = history(run_id)
-    steps = [points[-1][0] for name in _STEPS if (points := found.get(name))]
+    metrics = history(run_id)
+    steps = [points[-1][0] for name in _STEPS if (points := metrics.get(name))]
     return int(max(steps)) if steps else None
 
 

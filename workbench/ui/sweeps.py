@@ -144,10 +144,10 @@ def importance(sweep: Sweep) -> dict[str, float]:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the evaluator calls itself experimental at each use
-        found = optuna.importance.get_param_importances(
+        shares = optuna.importance.get_param_importances(
             study, evaluator=PedAnovaImportanceEvaluator()
         )
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def best_so_far(sweep: Sweep) -> list[tuple[float, float]]:

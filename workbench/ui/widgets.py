@@ -97,20 +97,22 @@ def duration(seconds: float | None) -> str:
 
 def pick_run(*, kinds: Sequence[str] = ("train", "trial"), label: str = "Run") -> store.Run:
     """The run in the URL (`?run=`), else the last one looked at, else the newest."""
-    found = store.recent(tuple(kinds))
-    options = {run.id: run for run in found}
-    wanted = st.query_params.get("run")
+    runs = store.recent(tuple(kinds))
+    options = {run.id: run for run in runs}
+    run_in_url = st.query_params.get("run")
     remembered = st.session_state.get("last_run")
-    for run_id in (remembered, wanted):
+    for run_id in (remembered, run_in_url):
         if run_id and run_id not in options and (run := store.run(run_id)) is not None:
             options = {run_id: run, **options}
-    if wanted and wanted not in options:
-        st.warning(f"There is no run {wanted[:40]!r} in this store.", icon=":material/link_off:")
+    if run_in_url and run_in_url not in options:
+        st.warning(
+            f"There is no run {run_in_url[:40]!r} in this store.", icon=":material/link_off:"
+        )
     if not options:
         no_run()
     key = f"pick_{'_'.join(kinds)}"
-    if wanted in options and wanted != st.session_state.get("seen_url"):
-        st.session_state[key] = wanted  # a link was followed
+    if run_in_url in options and run_in_url != st.session_state.get("seen_url"):
+        st.session_state[key] = run_in_url  # a link was followed
     elif st.session_state.get(key) not in options:
         st.session_state[key] = remembered if remembered in options else next(iter(options))
     chosen = st.selectbox(

@@ -61,8 +61,8 @@ class Evaluation:
 
     @property
     def labels(self) -> list[str] | None:
-        found = self.values.get("labels")
-        return [str(name) for name in found] if isinstance(found, list) else None
+        names = self.values.get("labels")
+        return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def _json(run_id: str, path: str, what: str) -> dict[str, Any]:
@@ -190,10 +190,10 @@ def _at_epoch(run_id: str, epoch: int) -> nets.Net:
 def labels(run_id: str) -> list[str] | None:
     """Names of the classes, where there are classes."""
     try:
-        found = data(run_id).get("labels")
+        names = data(run_id).get("labels")
     except Missing:
         return None
-    return [str(name) for name in found] if isinstance(found, list) else None
+    return [str(name) for name in names] if isinstance(names, list) else None
 
 
 def class_name(names: list[str] | None, index: int) -> str:

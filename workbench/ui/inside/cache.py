@@ -47,8 +47,8 @@ def _maps(run_id: str, epoch: int | None, digest: str, _net_input: NetInput) -> 
 
 def maps(run_id: str, epoch: int | None, net_input: NetInput) -> dict[str, Array]:
     """Feature maps of every layer, the batch dimension taken off."""
-    found = _maps(run_id, epoch, net_input.digest, net_input)
-    return {name: array[0] for name, array in found.items()}
+    arrays = _maps(run_id, epoch, net_input.digest, net_input)
+    return {name: array[0] for name, array in arrays.items()}
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
@@ -114,7 +114,7 @@ def health(run_id: str, epoch: int | None) -> list[LayerHealth]:
 
 def scores(run_id: str, epoch: int | None, net_input: NetInput) -> Array:
     """(num_outputs,) of one input."""
-    found: Array = inside.scores(
+    values: Array = inside.scores(
         artifacts.net(run_id, epoch), net_input.features, net_input.length
     )[0]
-    return found
+    return values

@@ -18,9 +18,9 @@ def draw_filters(run: store.Run, epoch: int | None, model: Net) -> None:
     with a:
         layer = inputs.pick_layer(model)
     weights = cache.filters(run.id, epoch, layer)
-    known = inside.views(weights)
+    views = inside.views(weights)
     help_text = "rgb: as colours; channels: a tile per channel; norm: strength over all channels."
-    view = widgets.choose("View", known, f"view_{len(known)}_{known[0]}", b, help=help_text)
+    view = widgets.choose("View", views, f"view_{len(views)}_{views[0]}", b, help=help_text)
     with c:
         scale = inputs.pick_scale("filter_scale")
     n, channels, height, width = weights.shape
@@ -53,8 +53,8 @@ def draw_filters(run: store.Run, epoch: int | None, model: Net) -> None:
 
 
 def _evolution(run: store.Run, epoch: int | None, layer: str, weights: np.ndarray) -> None:
-    known = artifacts.epochs(run.id)
-    if not known or known[0] != 0:
+    epochs = artifacts.epochs(run.id)
+    if not epochs or epochs[0] != 0:
         return
     left, right = st.columns(2)
     with left:
@@ -92,13 +92,13 @@ def draw_exciting_samples(run: store.Run, epoch: int | None, model: Net) -> None
         channel = inputs.pick_channel(model, layer, "filter")
     kept = artifacts.samples(run.id)
     names = artifacts.labels(run.id)
-    found = cache.exciting_samples(run.id, epoch, layer, channel, 16)
+    excitations = cache.exciting_samples(run.id, epoch, layer, channel, 16)
     st.caption(
-        f"The {len(found)} of {min(len(kept), cache.EXCITING_SAMPLES)} kept samples that filter {channel} "
+        f"The {len(excitations)} of {min(len(kept), cache.EXCITING_SAMPLES)} kept samples that filter {channel} "
         f"answers most strongly; the frame is what it sees there."
     )
     columns = st.columns(8)
-    for i, item in enumerate(found):
+    for i, item in enumerate(excitations):
         features, _ = kept.one(item.index)
         top, left, bottom, right = inside.receptive_field(
             artifacts.net(run.id, epoch), layer, features, item.row, item.column
@@ -144,14 +144,14 @@ def draw_exciting_inputs(run: store.Run, epoch: int | None, model: Net) -> None:
     bar = st.progress(0.0, "Optimising")
     columns = st.columns(8)
     for i in range(count):
-        found = cache.exciting_input(run.id, epoch, layer, i, steps)
+        result = cache.exciting_input(run.id, epoch, layer, i, steps)
         bar.progress((i + 1) / count, f"Filter {i + 1} of {count}")
-        pixels = np.round(inside.unit_range(found.pixels[None])[0] * 255).astype(np.uint8)
+        pixels = np.round(inside.unit_range(result.pixels[None])[0] * 255).astype(np.uint8)
         with columns[i % 8]:
             pictures.show(
                 pictures.enlarge(inside.picture(pixels), 112),
                 f"Made to excite filter {i}",
-                caption=f"{i}: {widgets.number(found.start)} → {widgets.number(found.value)}",
+                caption=f"{i}: {widgets.number(result.start)} → {widgets.number(result.value)}",
                 width="stretch",
             )
     bar.empty()

@@ -13,28 +13,32 @@ from workbench.ui.inside.artifacts import Samples
 
 def pick_epoch(run_id: str) -> int | None:
     """An epoch whose weights were kept; None: the kept model, because no epochs were."""
-    known = artifacts.epochs(run_id)
-    if len(known) < 2:
+    kept_epochs = artifacts.epochs(run_id)
+    if len(kept_epochs) < 2:
         st.caption("One set of weights: this run kept no checkpoint per epoch.")
-        return known[0] if known else None
+        return kept_epochs[0] if kept_epochs else None
     value = st.select_slider(
-        "Epoch (0 = before training)", known, value=known[-1], key="epoch", bind="query-params"
+        "Epoch (0 = before training)",
+        kept_epochs,
+        value=kept_epochs[-1],
+        key="epoch",
+        bind="query-params",
     )
     return int(value)
 
 
-def pick_sample(found: Samples, names: list[str] | None, key: str = "sample") -> int:
+def pick_sample(samples: Samples, names: list[str] | None, key: str = "sample") -> int:
     """A sample by number; its label is shown beside it."""
     index = st.number_input(
-        f"Sample of the {found.split} split (0 to {len(found) - 1})",
+        f"Sample of the {samples.split} split (0 to {len(samples) - 1})",
         min_value=0,
-        max_value=len(found) - 1,
+        max_value=len(samples) - 1,
         value=0,
         key=key,
         bind="query-params",
     )
-    if found.label is not None and not found.label.is_floating_point():
-        st.caption(f"label: **{artifacts.class_name(names, int(found.label[index]))}**")
+    if samples.label is not None and not samples.label.is_floating_point():
+        st.caption(f"label: **{artifacts.class_name(names, int(samples.label[index]))}**")
     return int(index)
 
 

@@ -37,8 +37,8 @@ def _ray() -> None:
 
     @st.fragment(run_every=_LIVE_S)
     def body() -> None:
-        found = cluster_state.processes()
-        if not found:
+        rows = cluster_state.processes()
+        if not rows:
             st.info(
                 "No Ray is running on this machine. Without a bench that is up, a training or a sweep "
                 "starts its own and stops it at the end.",
@@ -53,7 +53,7 @@ def _ray() -> None:
                 "memory (GiB)": round(process.memory, 2),
                 "up": widgets.duration(process.seconds),
             }
-            for process in found
+            for process in rows
         )
         widgets.show_table(frame, "processes", "Processes of Ray and Spark")
 

@@ -69,8 +69,8 @@ def _pick_input(run: store.Run, model: Net) -> NetInput:
             pictures.show(pictures.enlarge(pixels, 144), net_input.name, caption=net_input.name)
         with c:
             epoch = st.session_state.get("epoch")
-            known = artifacts.epochs(run.id)
-            at = int(epoch) if epoch in known else None
+            epochs = artifacts.epochs(run.id)
+            at = int(epoch) if epoch in epochs else None
             pictures.show_scores(cache.scores(run.id, at, net_input), names, count=4)
     return net_input
 
@@ -105,24 +105,24 @@ def _upload(run: store.Run, model: Net) -> NetInput:
 
 def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
     net_input = _pick_input(run, model)
-    found = cache.maps(run.id, epoch, net_input)
+    layer_maps = cache.maps(run.id, epoch, net_input)
     a, b = st.columns(2)
     with a:
         scale = inputs.pick_scale("scale")
-    layers = [name for name, maps in found.items() if maps.ndim in (1, 3)]
+    layers = [name for name, maps in layer_maps.items() if maps.ndim in (1, 3)]
     enlarge = b.selectbox(
         "Enlarge a layer",
-        ["none", *(n for n in layers if found[n].ndim == 3)],
+        ["none", *(n for n in layers if layer_maps[n].ndim == 3)],
         format_func=inputs.shorten,
         key="enlarge",
         bind="query-params",
         help="Or click one of its maps below.",
     )
     if enlarge != "none":
-        _draw_enlarged(run, net_input, enlarge, found[enlarge])
+        _draw_enlarged(run, net_input, enlarge, layer_maps[enlarge])
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
     for i, name in enumerate(layers):
-        maps = found[name]
+        maps = layer_maps[name]
         if i % 2 == 0:
             columns = st.columns(2, gap="large")
         with columns[i % 2]:

@@ -18,9 +18,7 @@ _PARTS = ("Curves", "Settings", "Same picture", "By class", "Disagreements")
 
 
 def main() -> None:
-    widgets.title(
-        "Compare", "How runs differ: in their settings, and in what they predict."
-    )
+    widgets.title("Compare", "How runs differ: in their settings, and in what they predict.")
     runs = _pick()
     if len(runs) < 2:
         st.info("Choose two or more runs.", icon=":material/compare_arrows:")
@@ -39,19 +37,19 @@ def main() -> None:
 
 def _pick() -> list[store.Run]:
     options = {run.id: run for run in store.recent(("train", "trial"))}
-    wanted = [i for i in st.query_params.get("runs", "").split(",") if i][:_LIMIT]
-    for run_id in wanted:
+    ids = [i for i in st.query_params.get("runs", "").split(",") if i][:_LIMIT]
+    for run_id in ids:
         if run_id not in options and (run := store.run(run_id)) is not None:
             options[run_id] = run
     if not options:
         widgets.no_run()
-    lost = [i for i in wanted if i not in options]
+    lost = [i for i in ids if i not in options]
     if lost:
         st.warning(
             f"Not in this store: {', '.join(i[:40] for i in lost)}.", icon=":material/link_off:"
         )
-    if wanted != st.session_state.get("compare_seen"):
-        st.session_state["compare_runs"] = [i for i in wanted if i in options]
+    if ids != st.session_state.get("compare_seen"):
+        st.session_state["compare_runs"] = [i for i in ids if i in options]
     chosen = st.multiselect(
         "Runs",
         list(options),
@@ -76,14 +74,14 @@ def _names(runs: list[store.Run]) -> dict[str, str]:
 def _curves(runs: list[store.Run]) -> None:
     names = _names(runs)
     histories = {run.id: store.history(run.id) for run in runs}
-    known = sorted(
+    metrics = sorted(
         {m for h in histories.values() for m in h if not m.startswith(("health/", "time/"))}
     )
-    if not known:
+    if not metrics:
         raise Missing("None of these runs has recorded an epoch yet.")
-    usual = [m for m in ("validation/accuracy", "validation/loss") if m in known]
+    usual = [m for m in ("validation/accuracy", "validation/loss") if m in metrics]
     chosen = st.multiselect(
-        "Metrics", known, default=usual or known[:1], key="compare_metrics", bind="query-params"
+        "Metrics", metrics, default=usual or metrics[:1], key="compare_metrics", bind="query-params"
     )
     together = st.toggle(
         "Training beside it, dashed", value=True, key="with_train", bind="query-params"
@@ -107,7 +105,7 @@ def _curves(runs: list[store.Run]) -> None:
 
 def _metrics(runs: list[store.Run], names: dict[str, str]) -> None:
     st.subheader("Metrics", anchor=False)
-    wanted = sorted(
+    metrics = sorted(
         {
             m
             for run in runs
@@ -116,7 +114,7 @@ def _metrics(runs: list[store.Run], names: dict[str, str]) -> None:
         }
     )
     frame = pd.DataFrame(
-        {names[r.id]: [r.metrics.get(m) for m in wanted] for r in runs}, index=wanted
+        {names[r.id]: [r.metrics.get(m) for m in metrics] for r in runs}, index=metrics
     )
     st.dataframe(
         frame.rename_axis("metric"),
@@ -200,15 +198,15 @@ def _check_shape(run: store.Run, net_input: NetInput) -> None:
 def _maps_side_by_side(
     runs: list[store.Run], names: dict[str, str], net_input: NetInput, share: int
 ) -> None:
-    found = {}
+    maps_by_run = {}
     for run in runs:
         try:
             _check_shape(run, net_input)
             epoch = _nearest(artifacts.epochs(run.id), share)
-            found[run.id] = cache.maps(run.id, epoch, net_input)
+            maps_by_run[run.id] = cache.maps(run.id, epoch, net_input)
         except Missing:
             continue
-    layers = {i: [n for n, m in maps.items() if m.ndim == 3] for i, maps in found.items()}
+    layers = {i: [n for n, m in maps.items() if m.ndim == 3] for i, maps in maps_by_run.items()}
     common = [
         n for n in next(iter(layers.values()), []) if all(n in other for other in layers.values())
     ]
@@ -227,7 +225,7 @@ def _maps_side_by_side(
         bind="query-params",
     )
     shared = b.toggle("One colour scale for all", value=True, key="one_scale", bind="query-params")
-    stacks = {i: maps[layer or common[0]] for i, maps in found.items()}
+    stacks = {i: maps[layer or common[0]] for i, maps in maps_by_run.items()}
     bounds = (
         (min(float(m.min()) for m in stacks.values()), max(float(m.max()) for m in stacks.values()))
         if shared
@@ -263,15 +261,15 @@ def _by_class(runs: list[store.Run]) -> None:
     classes: list[str] = []
     for run in runs:
         try:
-            found = artifacts.evaluation(run.id)
-            table = found.values.get("per_class", {}).get(metric)
+            results = artifacts.evaluation(run.id)
+            table = results.values.get("per_class", {}).get(metric)
         except (Missing, AttributeError):
             table = None
         if table is None:
             st.caption(f"{names[run.id]} has no table by class.")
             continue
         columns[names[run.id]] = table
-        classes = found.labels or classes or [str(i) for i in range(len(table))]
+        classes = results.labels or classes or [str(i) for i in range(len(table))]
     same = {name: values for name, values in columns.items() if len(values) == len(classes)}
     if not same:
         raise Missing("None of these runs has an evaluation by class.")

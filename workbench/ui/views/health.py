@@ -72,12 +72,12 @@ def _verdict(
 
 
 def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
-    known: dict[str, dict[str, dict[float, float]]] = {}
+    tables: dict[str, dict[str, dict[float, float]]] = {}
     for name, points in history.items():
         pieces = name.split("/")
         if len(pieces) == 3 and pieces[0] == "health":
-            known.setdefault(pieces[2], {})[pieces[1]] = dict(points)
-    kinds = [kind for kind in _SHOWN if kind in known] + [k for k in known if k not in _SHOWN]
+            tables.setdefault(pieces[2], {})[pieces[1]] = dict(points)
+    kinds = [kind for kind in _SHOWN if kind in tables] + [k for k in tables if k not in _SHOWN]
     if not kinds:
         raise Missing(
             "This run recorded no health per epoch (training.health is off, or no epoch is done)."
@@ -87,7 +87,7 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
     options["format_func"] = lambda kind: shown[kind][0]
     what = widgets.choose("What", kinds, "health_of", **options)
     label, colours, share = shown[what]
-    table = known[what]
+    table = tables[what]
     steps = sorted({step for points in table.values() for step in points})
     values = np.array([[points.get(s, np.nan) for s in steps] for points in table.values()])
     drawn = values if share else np.log10(np.where(values > 0, values, np.nan))
@@ -158,8 +158,8 @@ def _layers(run: store.Run, items: list[LayerHealth]) -> None:
         "asymptote for more than 95 % of the values."
     )
     columns = st.columns(3)
-    wanted = st.session_state.get("health_layer_wanted", "")
-    for i, item in enumerate(sorted(items, key=lambda it: not _near(it.layer, wanted))):
+    clicked_layer = st.session_state.get("health_layer_wanted", "")
+    for i, item in enumerate(sorted(items, key=lambda it: not _near(it.layer, clicked_layer))):
         with columns[i % 3], st.container(border=True):
             st.markdown(f"**{inputs.shorten(item.layer)}** {item.activation}")
             charts.draw(
@@ -175,9 +175,9 @@ def _layers(run: store.Run, items: list[LayerHealth]) -> None:
                 )
 
 
-def _near(layer: str, wanted: str) -> bool:
+def _near(layer: str, clicked_layer: str) -> bool:
     """The layer that was clicked, or the activation in the same block."""
-    return bool(wanted) and layer.rsplit(".", 1)[0] == wanted.rsplit(".", 1)[0]
+    return bool(clicked_layer) and layer.rsplit(".", 1)[0] == clicked_layer.rsplit(".", 1)[0]
 
 
 main()

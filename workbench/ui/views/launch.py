@@ -99,7 +99,7 @@ def _form() -> None:
 
 def _base() -> tuple[str, Experiment] | None:
     """Choose a shipped experiment, or that of a run (`?run=`): its name in a command, and itself."""
-    known = names()
+    experiments = names()
     run = store.run(st.query_params.get("run", ""))
     try:
         if run is not None:
@@ -108,9 +108,9 @@ def _base() -> tuple[str, Experiment] | None:
             st.markdown(f"**Starting from {what} {run.name}**")
             st.page_link("views/launch.py", label="Start from an experiment instead")
             return experiment_file.save(run.id, experiment), from_dict(Experiment, experiment)
-        usual = known.index(_USUAL) if _USUAL in known else 0
-        name = st.selectbox("Experiment", known, index=usual, key="base", bind="query-params")
-        return name or known[0], load_experiment(name or known[0])
+        usual = experiments.index(_USUAL) if _USUAL in experiments else 0
+        name = st.selectbox("Experiment", experiments, index=usual, key="base", bind="query-params")
+        return name or experiments[0], load_experiment(name or experiments[0])
     except (ConfigError, Missing) as error:
         st.error(str(error))
         return None
@@ -182,14 +182,14 @@ def _sweep(base: Experiment, name: str) -> dict[str, Any]:
     """The search: its settings and their values."""
     changes: dict[str, Any] = {}
     st.subheader("Search", anchor=False)
-    known = {
+    fields = {
         f.path: f for f in forms.fields(base) if f.group == "sweep" and f.path != "sweep.space"
     }
     columns = st.columns(3)
     usual = ("sweep.num_trials", "sweep.search", "sweep.scheduler")
     for column, path in zip(columns, usual, strict=True):
         with column:
-            _one(known[path], name, changes, {})
+            _one(fields[path], name, changes, {})
     space = to_dict(base.sweep)["space"]
     groups = ("training", "net", "preparation")
     every = {f.path: f for f in forms.fields(base) if f.group in groups or f.path in space}
@@ -199,39 +199,39 @@ def _sweep(base: Experiment, name: str) -> dict[str, Any]:
         default=[p for p in space if p in every],
         key=f"space_{name}",
     )
-    wanted = {path: _parameter(every[path], space.get(path), name) for path in chosen}
-    if wanted != space:
-        changes["sweep.space"] = wanted
+    new_space = {path: _parameter(every[path], space.get(path), name) for path in chosen}
+    if new_space != space:
+        changes["sweep.space"] = new_space
     return changes
 
 
-def _parameter(field: Field, asked: dict[str, Any] | None, name: str) -> dict[str, Any]:
+def _parameter(field: Field, search: dict[str, Any] | None, name: str) -> dict[str, Any]:
     """One row: a list of values, or a range for a number."""
     key = f"space_{name}_{field.path}"
-    asked = asked or _usual_search(field)
+    search = search or _usual_search(field)
     st.markdown(f"`{field.path}`", help=field.help)
     if field.kind in ("choice", "switch"):
         options = list(field.choices) or [True, False]
         values = st.multiselect(
-            "Values", options, default=[v for v in asked["values"] if v in options], key=key
+            "Values", options, default=[v for v in search["values"] if v in options], key=key
         )
         return {"kind": "choice", "values": values}
     kinds = ["range", "list"] if field.kind in ("number", "integer") else ["list"]
-    default = "range" if asked["kind"] == "uniform" and "range" in kinds else "list"
+    default = "range" if search["kind"] == "uniform" and "range" in kinds else "list"
     a, b, c, d = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
     more: dict[str, Any] = {"bind": None, "label_visibility": "collapsed", "default": default}
     kind = widgets.choose("As", kinds, f"{key}_as", a, **more)
     if kind == "range":
-        low = b.text_input("From", f"{asked.get('low', field.value)}", key=f"{key}_low")
-        high = c.text_input("To", f"{asked.get('high', field.value)}", key=f"{key}_high")
-        log = d.toggle("logarithmic", bool(asked.get("log", False)), key=f"{key}_log")
+        low = b.text_input("From", f"{search.get('low', field.value)}", key=f"{key}_low")
+        high = c.text_input("To", f"{search.get('high', field.value)}", key=f"{key}_high")
+        log = d.toggle("logarithmic", bool(search.get("log", False)), key=f"{key}_log")
         return {
             "kind": "uniform",
             "low": _parse(low or "", field),
             "high": _parse(high or "", field),
             "log": log,
         }
-    listed = asked.get("values", [field.value])
+    listed = search.get("values", [field.value])
     typed = b.text_input("JSON list", json.dumps(listed), key=f"{key}_list")
     return {"kind": "choice", "values": _parse(typed or "", field)}
 

@@ -134,12 +134,12 @@ def _states(
     run: store.Run, net: Net, net_input: NetInput, size: int | None, steps: list[str]
 ) -> None:
     st.subheader("States and gates over time", anchor=False)
-    found = inside.states(net, net_input.features, size)
-    labels = [f"{s.name}{' backward' if s.backward else ''} ({s.cell_type})" for s in found]
+    layers = inside.states(net, net_input.features, size)
+    labels = [f"{s.name}{' backward' if s.backward else ''} ({s.cell_type})" for s in layers]
     chosen = st.selectbox(
         "Layer", labels, key="rnn_layer", bind="query-params", format_func=inputs.shorten
     )
-    state = found[labels.index(chosen) if chosen in labels else 0]
+    state = layers[labels.index(chosen) if chosen in labels else 0]
     _heat("Hidden state", state.hidden, steps, "hidden")
     if state.cell is not None:
         _heat("Cell state", state.cell, steps, "cell")

@@ -116,18 +116,18 @@ def _curves(run: store.Run) -> None:
 
 def _evaluation(run: store.Run) -> None:
     with widgets.part():
-        found = artifacts.evaluation(run.id)
-        matrix = np.asarray(found.values.get("confusion", []), dtype=float)
+        evaluation = artifacts.evaluation(run.id)
+        matrix = np.asarray(evaluation.values.get("confusion", []), dtype=float)
         if matrix.ndim != 2 or not matrix.size:
             raise Missing("There is no confusion matrix: this net does not predict classes.")
-        names = found.labels or [str(i) for i in range(len(matrix))]
+        names = evaluation.labels or [str(i) for i in range(len(matrix))]
         left, right = st.columns([3, 2])
         with left:
             st.subheader("Confusion matrix", anchor=False, help="Click a cell to see its samples.")
             clicked = _confusion(matrix, names)
         with right:
             st.subheader("By class", anchor=False)
-            _per_class(found, names)
+            _per_class(evaluation, names)
         if clicked is not None:
             _cell(run, clicked, names)
         else:
@@ -158,8 +158,8 @@ def _confusion(matrix: np.ndarray, names: list[str]) -> tuple[int, int] | None:
     return widgets.read_clicked_cell(event, len(names))
 
 
-def _per_class(found: artifacts.Evaluation, names: list[str]) -> None:
-    table = found.values.get("per_class")
+def _per_class(result: artifacts.Evaluation, names: list[str]) -> None:
+    table = result.values.get("per_class")
     if not isinstance(table, dict):
         raise Missing("The evaluation has no table by class.")
     frame = pd.DataFrame(
@@ -202,22 +202,22 @@ def _mistakes(run: store.Run) -> None:
 
 
 def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: str) -> None:
-    found = artifacts.samples(run.id)
-    place = {row: i for i, row in enumerate(found.row)}
+    kept_samples = artifacts.samples(run.id)
+    place = {row: i for i, row in enumerate(kept_samples.row)}
     kept = table[table["row"].isin(place)].head(24)
     if kept.empty:
         st.caption(
-            f"None of these {len(table)} rows is among the {len(found)} samples kept in the run."
+            f"None of these {len(table)} rows is among the {len(kept_samples)} samples kept in the run."
         )
         return
-    if found.features.ndim != 4:
+    if kept_samples.features.ndim != 4:
         st.dataframe(kept, hide_index=True, key=f"rows_{key}")
         return
     columns = st.columns(8)
     for i, (_, row) in enumerate(kept.iterrows()):
         index = place[int(row["row"])]
         with columns[i % 8]:
-            pixels = inside.picture(found.features[index].numpy())
+            pixels = inside.picture(kept_samples.features[index].numpy())
             was, said = (artifacts.class_name(names, int(row[c])) for c in ("label", "prediction"))
             pictures.show(
                 pictures.enlarge(pixels, 112),
@@ -279,8 +279,8 @@ def _settings(run: store.Run) -> None:
         pd.DataFrame(rows), hide_index=True, key="params", height="content", alt="Settings"
     )
     with right, widgets.part("Data"):
-        found = artifacts.data(run.id)
-        counts = found.get("rows")
+        description = artifacts.data(run.id)
+        counts = description.get("rows")
         if isinstance(counts, dict):
             st.dataframe(
                 pd.DataFrame({"split": counts.keys(), "rows": counts.values()}),
@@ -289,7 +289,7 @@ def _settings(run: store.Run) -> None:
                 alt="Rows per split",
             )
         with st.expander("Everything recorded about the data"):
-            st.json(found)
+            st.json(description)
 
 
 def _reproduce(run: store.Run) -> None:

@@ -91,24 +91,24 @@ def table(query: store.Query) -> None:
     @st.fragment(run_every=_LIVE_S if st.session_state["runs_live"] else None)
     def body() -> None:
         try:
-            found = store.page(query, st.session_state.get("runs_offset", 0), _PAGE_SIZE)
+            shown_page = store.page(query, st.session_state.get("runs_offset", 0), _PAGE_SIZE)
         except store.QueryError as error:
             st.warning(str(error), icon=":material/filter_alt_off:")
             return
-        live = any(run.status == "RUNNING" for run in found.rows)
+        live = any(run.status == "RUNNING" for run in shown_page.rows)
         if live != st.session_state["runs_live"]:
             st.session_state["runs_live"] = live
             st.rerun()
-        _draw(query, found)
+        _draw(query, shown_page)
 
     body()
 
 
-def _draw(query: store.Query, found: store.Page) -> None:
-    if not found.rows:
+def _draw(query: store.Query, page: store.Page) -> None:
+    if not page.rows:
         st.info("No run matches.", icon=":material/search_off:")
         return
-    frame = _frame(found)
+    frame = _frame(page)
     event = st.dataframe(
         frame.drop(columns="run id"),
         hide_index=True,
@@ -120,16 +120,16 @@ def _draw(query: store.Query, found: store.Page) -> None:
         column_config=_column_config(frame),
         alt="Runs",
     )
-    _pager(found)
-    picked = [found.rows[i] for i in event["selection"]["rows"] if i < len(found.rows)]
+    _pager(page)
+    picked = [page.rows[i] for i in event["selection"]["rows"] if i < len(page.rows)]
     _actions(picked, query)
     widgets.csv(frame.drop(columns="curve"), "runs")
 
 
-def _frame(found: store.Page) -> pd.DataFrame:
-    curves = store.sparklines([run.id for run in found.rows], _MAIN)
+def _frame(page: store.Page) -> pd.DataFrame:
+    curves = store.sparklines([run.id for run in page.rows], _MAIN)
     rows = []
-    for run in found.rows:
+    for run in page.rows:
         row = {
             "run": run.name,
             "status": run.status.lower(),
@@ -201,14 +201,14 @@ def _filter_by(values: dict[str, str]) -> None:
     st.session_state["runs_offset"] = 0
 
 
-def _pager(found: store.Page) -> None:
+def _pager(shown_page: store.Page) -> None:
     offset: int = st.session_state.get("runs_offset", 0)
     left, middle, right = st.columns([1, 3, 1], vertical_alignment="center")
     if left.button("Newer" if offset else "First page", disabled=not offset, key="runs_back"):
         st.session_state["runs_offset"] = max(0, offset - _PAGE_SIZE)
         st.rerun()
-    middle.caption(f"{offset + 1} to {offset + len(found.rows)} of {found.total:,}")
-    if right.button("Next page", disabled=offset + _PAGE_SIZE >= found.total, key="runs_next"):
+    middle.caption(f"{offset + 1} to {offset + len(shown_page.rows)} of {shown_page.total:,}")
+    if right.button("Next page", disabled=offset + _PAGE_SIZE >= shown_page.total, key="runs_next"):
         st.session_state["runs_offset"] = offset + _PAGE_SIZE
         st.rerun()
 

@@ -122,11 +122,11 @@ def _importance(sweep: Sweep) -> None:
         "**Importance**",
         help="PED-ANOVA: how much better than the rest the top trials' values are.",
     )
-    found = sweeps.importance(sweep)
-    if not found:
+    shares = sweeps.importance(sweep)
+    if not shares:
         st.caption("At least 8 trials with a result are needed.")
         return
-    spec = charts.bars([n.rsplit(".", 1)[-1] for n in found], list(found.values()), percent=True)
+    spec = charts.bars([n.rsplit(".", 1)[-1] for n in shares], list(shares.values()), percent=True)
     charts.draw(spec, key="importance", height=360, alt="Importance of each setting")
 
 
