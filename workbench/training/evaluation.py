@@ -1,4 +1,4 @@
-"""What a training leaves behind for people: the model, its test results and samples to look at."""
+"""Evaluates a trained net: its model files, test results and some samples to look at."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from nets.fit import Evaluation
 from nets.metrics import confusion, per_class
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
-from workbench.data import Forecast
 from workbench.experiments.experiment import Experiment
-from workbench.training.learner import Learner, task_of
+from workbench.training.baselines import compute_baselines
+from workbench.training.learner import Learner
 from workbench.training.process import prepare_process, worker_resources
 
 SAMPLES = 512
@@ -40,13 +40,13 @@ class TrainedModel:
     model: dict[str, bytes]
     """File name to content: what `nets.save` writes."""
     labels: tuple[str, ...] | None = None
-    """What the model tells apart; None where it gives values."""
+    """The classes, in the order of the model's outputs; None where it predicts values."""
     files: dict[str, bytes] = field(default_factory=dict)
     """Relative path to content: evaluation and samples."""
 
 
 def evaluate_best(experiment: Experiment, prepared: Prepared, weights: bytes) -> TrainedModel:
-    """Evaluate the weights on the test split and pack what is kept of them.
+    """Evaluate the weights on the test split and collect what the run keeps.
 
     Args:
         weights: the best epoch's state, as safetensors.
@@ -55,19 +55,21 @@ def evaluate_best(experiment: Experiment, prepared: Prepared, weights: bytes) ->
     learner = Learner(experiment, prepared)
     learner.net.load_state_dict(load(weights))
     evaluation = learner.evaluate(split)
+    # A net may learn values from data that has classes: an autoencoder does.
+    labels = prepared.labels if evaluation.task.has_classes else None
     return TrainedModel(
         metrics=evaluation.metrics(split) | _baselines(prepared, split),
-        model=_model(learner.net, prepared, experiment),
-        labels=class_names(experiment, prepared),
+        model=_save_model(learner.net, labels, experiment),
+        labels=labels,
         files=_evaluation(evaluation, split, prepared) | _samples(prepared, split),
     )
 
 
 def evaluate_on_cluster(experiment: Experiment, prepared: Prepared, weights: bytes) -> TrainedModel:
-    """`conclude`, on a node that has what a worker needs (a GPU, say).
+    """`evaluate_best` on a node that has the resources of a worker, such as a GPU.
 
-    In this process, where that is this machine and needs no GPU: a process of its own would load
-    libraries for seconds to evaluate for a fraction of one.
+    On one machine without a GPU it runs in this process: another one would load libraries for
+    seconds, and the evaluation takes less than one.
     """
     if not experiment.cluster.on_cluster and not experiment.cluster.gpus_per_worker:
         return evaluate_best(experiment, prepared, weights)
@@ -77,8 +79,8 @@ def evaluate_on_cluster(experiment: Experiment, prepared: Prepared, weights: byt
         num_gpus=resources.get("GPU", 0),
         resources=experiment.cluster.worker_resources or None,
     )
-    outcome: TrainedModel = ray.get(task.remote(experiment, prepared, weights))
-    return outcome
+    model: TrainedModel = ray.get(task.remote(experiment, prepared, weights))
+    return model
 
 
 @ray.remote(max_retries=2)
@@ -87,16 +89,13 @@ def _evaluate_task(experiment: Experiment, prepared: Prepared, weights: bytes) -
     return evaluate_best(experiment, prepared, weights)
 
 
-def _model(net: nets.Net, prepared: Prepared, experiment: Experiment) -> dict[str, bytes]:
+def _save_model(
+    net: nets.Net, labels: tuple[str, ...] | None, experiment: Experiment
+) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         extra = {"experiment": nets.config.to_dict(experiment)}
-        nets.save(net, Path(folder), labels=class_names(experiment, prepared), extra=extra)
+        nets.save(net, Path(folder), labels=labels, extra=extra)
         return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-
-
-def class_names(experiment: Experiment, prepared: Prepared) -> tuple[str, ...] | None:
-    """What the net tells apart; None where it gives values, be it of data that has classes."""
-    return prepared.labels if task_of(experiment, prepared).has_classes else None
 
 
 def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[str, bytes]:
@@ -148,34 +147,11 @@ def _parquet(columns: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def baselines(forecast: Forecast, features: np.ndarray, label: np.ndarray) -> dict[str, float]:
-    """Errors of forecasts that need no net, in the labels' units: what any net has to beat.
-
-    baseline/last_value/...: everything stays as at the last step of the window.
-    baseline/last_season/...: everything comes again as a season before, where there is a season.
-
-    Args:
-        features: (n, steps, channels); label: (n, horizon * targets), as `Forecast` says.
-    """
-    steps, targets = features.shape[1], list(forecast.targets)
-    places = {"last_value": np.full(forecast.horizon, steps - 1)}
-    if forecast.season is not None:
-        ahead = np.arange(forecast.horizon) % forecast.season
-        places["last_season"] = steps - forecast.season + ahead
-    found = {}
-    for name, step in places.items():
-        guess = features[:, step][:, :, targets].reshape(len(label), -1)
-        error = guess.astype(np.float64) - label.reshape(len(label), -1)
-        found[f"baseline/{name}/mse"] = float(np.square(error).mean())
-        found[f"baseline/{name}/mae"] = float(np.abs(error).mean())
-    return found
-
-
 def _baselines(prepared: Prepared, split: str) -> dict[str, float]:
     if prepared.forecast is None or prepared.splits[split].arrays is None:
         return {}
     arrays = prepared.splits[split].read()
-    return baselines(prepared.forecast, arrays["features"], arrays["label"])
+    return compute_baselines(prepared.forecast, arrays["features"], arrays["label"])
 
 
 def _samples(prepared: Prepared, split: str) -> dict[str, bytes]:

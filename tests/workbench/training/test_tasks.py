@@ -26,7 +26,7 @@ from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, SweepConfig
 from workbench.sweeps.driver import sweep
 from workbench.training import train
-from workbench.training.evaluation import baselines
+from workbench.training.baselines import compute_baselines
 
 VALUES = TrainingConfig(
     epochs=6, batch_size=32, learning_rate=1e-2, loss="mse", monitor="validation/mae", mode="min"
@@ -184,12 +184,12 @@ def test_baselines_are_the_last_value_and_the_last_season() -> None:
     features = np.arange(2 * 6 * 2, dtype=np.float32).reshape(2, 6, 2)
     forecast = Forecast(targets=(1,), horizon=4, season=3)
     label = np.zeros((2, 4), np.float32)
-    found = baselines(forecast, features, label)
+    errors = compute_baselines(forecast, features, label)
     last = features[:, -1:, 1].repeat(4, axis=1)
     season = features[:, [3, 4, 5, 3], 1]
-    assert found["baseline/last_value/mse"] == pytest.approx(float((last**2).mean()))
-    assert found["baseline/last_season/mae"] == pytest.approx(float(np.abs(season).mean()))
-    assert "baseline/last_season/mse" not in baselines(
+    assert errors["baseline/last_value/mse"] == pytest.approx(float((last**2).mean()))
+    assert errors["baseline/last_season/mae"] == pytest.approx(float(np.abs(season).mean()))
+    assert "baseline/last_season/mse" not in compute_baselines(
         Forecast(targets=(1,), horizon=4, season=None), features, label
     )
 
