@@ -8,8 +8,6 @@ import sys
 
 import pytest
 
-from workbench import ray_private
-
 _RAY = """
 from workbench import ray_private
 ray_private.listen_on_loopback(only=True)

@@ -1,4 +1,4 @@
-"""Calls made one after another in a thread of their own, so that whoever asks for them goes on."""
+"""Calls one after another in a thread of their own; the caller does not wait."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any
 
 
-class InOrder:
-    """A queue of calls. The first that fails is the last that is made; its error comes out of the
-    next `do`, or when the block ends."""
+class OrderedCalls:
+    """A queue of calls. After one has failed no other is made; the next `do`, or the end of the
+    block, raises its error."""
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
@@ -32,7 +32,7 @@ class InOrder:
         if self._failed is not None:
             raise self._failed
 
-    def __enter__(self) -> InOrder:
+    def __enter__(self) -> OrderedCalls:
         return self
 
     def __exit__(

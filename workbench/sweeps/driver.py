@@ -1,5 +1,8 @@
-"""Sweeps through Ray Tune: a trial on one worker trains in a reused process, one on several
-workers through Ray Train; every trial is a run below the sweep's run."""
+"""A sweep through Ray Tune. Every trial is a run below the sweep's run.
+
+A trial on one worker trains in a process that later trials reuse; one on several workers trains
+through Ray Train.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +15,27 @@ from typing import Any
 import ray
 from ray import tune
 
-from nets import ConfigError
 from nets.config import override
 from tracking import Recorder
 from workbench.cluster import Session, open_session
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
-from workbench.experiments.space import Choice, SweepConfig, Uniform
+from workbench.experiments.space import Choice, SweepConfig
 from workbench.progress import Progress, Silent
 from workbench.results import Configuration, SweepResult, TrialResult
+from workbench.sweeps.checks import check_space
+from workbench.sweeps.folds import FOLD, add_folds, group_folds
 from workbench.sweeps.recorder import TrialRecorder
-from workbench.sweeps.search import candidates, plan, scheduler
-from workbench.sweeps.trial import Trial, tune_over_train
-from workbench.sweeps.variants import (
-    FOLD,
-    Variants,
-    check_data_space,
-    configurations,
-    prepare_variants,
-    with_folds,
-)
-from workbench.training import finishing, provenance
+from workbench.sweeps.resume import read_finished_trials
+from workbench.sweeps.schedulers import make_scheduler
+from workbench.sweeps.search import plan_trials
+from workbench.sweeps.trial import Trial, train_on_several
+from workbench.sweeps.variants import Variants, prepare_variants
+from workbench.training import close_run, provenance
 from workbench.training.checkpoints import best_weights, checkpoint_folder, discard_checkpoints
-from workbench.training.evaluation import conclude_on_cluster
+from workbench.training.evaluation import evaluate_on_cluster
 from workbench.training.process import worker_resources
-from workbench.training.recording import default_recorder, record_data, record_outcome
+from workbench.training.recording import default_recorder, record_data, record_model
 
 
 def sweep(
@@ -52,33 +51,33 @@ def sweep(
     Args:
         session: Ray and Spark to use; None: started for this sweep and stopped after it.
         recorder: where runs are written; None: the MLflow store of MLFLOW_TRACKING_URI.
-        resume: run id of a sweep that was interrupted: its finished trials are taken as they are.
+        resume: run id of an interrupted sweep; its finished trials are kept and not run again.
 
     Raises:
         ConfigError: a path of the space does not exist, or one of its values breaks a rule.
-        TrainingError: no trial came to a result.
+        TrainingError: no trial has a result.
     """
-    experiment = with_folds(experiment)
+    experiment = add_folds(experiment)
     check_space(experiment)
     progress = progress or Silent()
     recorder = recorder or default_recorder()
     folder = checkpoint_folder(experiment)
     own = open_session(experiment.cluster, progress=progress, checkpoints=folder)
     with nullcontext(session) if session else own as session:
-        session.end_idle_workers()  # trials bring processes of their own
+        session.end_idle_workers()  # trials have processes of their own
         session.check(experiment.cluster, checkpoints=folder)
         variants = prepare_variants(experiment, session, progress)
         prepared = variants.first
-        earlier = finished_trials(recorder, resume, experiment.sweep) if resume else []
+        earlier = read_finished_trials(recorder, resume, experiment.sweep) if resume else []
         run_id = resume or recorder.start(
             experiment.name,
             f"{experiment.name}-sweep-{time.strftime('%m%d-%H%M%S')}",
-            params=provenance.params(experiment) | _described(experiment.sweep),
+            params=provenance.params(experiment) | _describe_space(experiment.sweep),
             tags=provenance.tags(experiment, "sweep", prepared.fingerprint),
         )
         if resume:
             recorder.reopen(run_id)
-        with finishing(recorder, run_id):
+        with close_run(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
             result = _sweep(experiment, variants, recorder, run_id, progress, earlier)
         if result.interrupted:
@@ -95,8 +94,8 @@ def _sweep(
     earlier: list[TrialResult],
 ) -> SweepResult:
     config = experiment.sweep
-    space, search, num_samples, total = plan(config, earlier)
-    followed = TrialRecorder(
+    space, search, num_samples, total = plan_trials(config, earlier)
+    board = TrialRecorder(
         experiment,
         recorder,
         progress,
@@ -107,60 +106,60 @@ def _sweep(
     )
     storage = checkpoint_folder(experiment)
     progress.stage(f"Running {num_samples or total - len(earlier)} trials")
-    with followed.written:
+    with board.written:
         if total > len(earlier):
-            at_once = _concurrency(experiment)
+            at_once = _limit_trials(experiment)
             tune.Tuner(
-                _trainable(experiment, variants),
+                _make_trainable(experiment, variants),
                 param_space=space,
                 tune_config=tune.TuneConfig(
                     metric=f"metrics/{config.metric}",
                     mode=config.mode,
                     search_alg=search,
-                    scheduler=scheduler(
+                    scheduler=make_scheduler(
                         config,
                         experiment.training.epochs,
-                        slots=at_once or _fits(experiment, ray.cluster_resources()),
+                        slots=at_once or _count_that_fit(experiment, ray.cluster_resources()),
                     ),
                     num_samples=num_samples or 1,
                     max_concurrent_trials=at_once,
                     reuse_actors=experiment.cluster.num_workers == 1,
                 ),
-                run_config=_run_config(experiment, run_id, storage, followed),
+                run_config=_run_config(experiment, run_id, storage, board),
             ).fit()
-        unfinished = bool(followed.kill_unfinished()) or len(followed.trials) < total
+        unfinished = bool(board.kill_unfinished()) or len(board.trials) < total
     progress.stage_done()
-    interrupted = unfinished or followed.lost
-    trials = followed.leaderboard()
+    interrupted = unfinished or board.lost
+    trials = board.leaderboard()
     if not trials or trials[0].value is None:
         if interrupted:
             return SweepResult(run_id=run_id, trials=trials, interrupted=True)
         raise TrainingError(
-            f"None of {len(trials)} trials came to a result; the first one's error is in its run "
+            f"None of {len(trials)} trials has a result. The first one's error is in its run "
             f"{trials[0].run_id if trials else ''}. Lower the learning rates of the space?"
         )
-    found = []
+    configurations = []
     if experiment.data.split.folds:
-        found = configurations(trials, config.mode)
-        trials = [trial for configuration in found for trial in configuration.trials]
-        _record_folds(recorder, run_id, found, config, progress)
+        configurations = group_folds(trials, config.mode)
+        trials = [trial for configuration in configurations for trial in configuration.trials]
+        _record_folds(recorder, run_id, configurations, config, progress)
     if unfinished:
         progress.note("Stopping: the best trials so far are evaluated. Ctrl-C again skips that.")
-    _conclude_best(experiment, variants, recorder, run_id, trials, progress)
+    _evaluate_best(experiment, variants, recorder, run_id, trials, progress)
     discard_checkpoints(storage, run_id)
-    return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted, configurations=found)
+    return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted, configurations=configurations)
 
 
 def _run_config(
-    experiment: Experiment, run_id: str, storage: str, followed: TrialRecorder
+    experiment: Experiment, run_id: str, storage: str, board: TrialRecorder
 ) -> tune.RunConfig:
     # Without num_to_keep: with it, Ray Tune writes the state of all trials, which is never read
-    # here, at every checkpoint, and all trials wait for that. `followed` removes the older ones.
+    # here, at every checkpoint, and all trials wait for it. `board` removes the older checkpoints.
     at_end = tune.CheckpointConfig(checkpoint_at_end=True)
     return tune.RunConfig(
         name=run_id,
         storage_path=storage,
-        callbacks=[followed],
+        callbacks=[board],
         checkpoint_config=at_end if experiment.cluster.num_workers == 1 else None,
         failure_config=tune.FailureConfig(max_failures=experiment.cluster.max_failures),
         verbose=0,
@@ -170,7 +169,7 @@ def _run_config(
 def _record_folds(
     recorder: Recorder,
     run_id: str,
-    found: list[Configuration],
+    configurations: list[Configuration],
     config: SweepConfig,
     progress: Progress,
 ) -> None:
@@ -183,11 +182,11 @@ def _record_folds(
             "values": {t.settings[FOLD]: t.value for t in configuration.trials},
             "runs": {t.settings[FOLD]: t.run_id for t in configuration.trials},
         }
-        for configuration in found
+        for configuration in configurations
     ]
-    told = {"metric": config.metric, "mode": config.mode, "configurations": rows}
-    recorder.artifact_dict(run_id, "cross_validation.json", told)
-    best = found[0]
+    summary = {"metric": config.metric, "mode": config.mode, "configurations": rows}
+    recorder.artifact_dict(run_id, "cross_validation.json", summary)
+    best = configurations[0]
     if best.mean is None:
         return
     deviation = best.deviation or 0.0
@@ -200,7 +199,7 @@ def _record_folds(
     )
 
 
-def _conclude_best(
+def _evaluate_best(
     experiment: Experiment,
     variants: Variants,
     recorder: Recorder,
@@ -214,11 +213,11 @@ def _conclude_best(
         progress.stage(f"Evaluating trial {trial.number} on the test split ({place}/{len(kept)})")
         assert trial.checkpoint is not None
         weights = best_weights(checkpoint_folder(experiment), trial.checkpoint)
-        chosen, prepared = override(experiment, trial.settings), variants.of(trial.settings)
-        outcome = conclude_on_cluster(chosen, prepared, weights)
-        record_data(recorder, trial.run_id, chosen, prepared)
-        record_outcome(recorder, trial.run_id, outcome, prepared, step=trial.epochs)
-        trial.metrics |= outcome.metrics
+        trial_experiment, prepared = override(experiment, trial.settings), variants.of(trial.settings)
+        model = evaluate_on_cluster(trial_experiment, prepared, weights)
+        record_data(recorder, trial.run_id, trial_experiment, prepared)
+        record_model(recorder, trial.run_id, model, prepared, step=trial.epochs)
+        trial.metrics |= model.metrics
     best = trials[0]
     settings = best.settings
     if experiment.data.split.folds:
@@ -231,7 +230,7 @@ def _conclude_best(
     progress.stage_done()
 
 
-def _trainable(experiment: Experiment, variants: Variants) -> Any:
+def _make_trainable(experiment: Experiment, variants: Variants) -> Any:
     # Decided here: a trial may run where neither this folder nor WORKBENCH_HOME is the same.
     storage = checkpoint_folder(experiment)
     experiment = replace(experiment, cluster=replace(experiment.cluster, storage=storage))
@@ -240,19 +239,19 @@ def _trainable(experiment: Experiment, variants: Variants) -> Any:
         return tune.with_resources(
             tune.with_parameters(Trial, **shared), worker_resources(experiment)
         )
-    return tune.with_resources(tune.with_parameters(tune_over_train, **shared), {"CPU": 0.01})
+    return tune.with_resources(tune.with_parameters(train_on_several, **shared), {"CPU": 0.01})
 
 
-def _concurrency(experiment: Experiment) -> int | None:
+def _limit_trials(experiment: Experiment) -> int | None:
     """Trials on several workers hold nothing themselves: their workers must all fit at once."""
-    asked = experiment.sweep.max_concurrent
+    limit = experiment.sweep.max_concurrent
     if experiment.cluster.num_workers == 1:
-        return asked
-    fits = _fits(experiment, ray.available_resources())
-    return max(1, min(fits, asked or fits))
+        return limit
+    fit = _count_that_fit(experiment, ray.available_resources())
+    return max(1, min(fit, limit or fit))
 
 
-def _fits(experiment: Experiment, resources: dict[str, float]) -> int:
+def _count_that_fit(experiment: Experiment, resources: dict[str, float]) -> int:
     return min(
         int(resources.get(name, 0) / (amount * experiment.cluster.num_workers))
         for name, amount in worker_resources(experiment).items()
@@ -260,61 +259,8 @@ def _fits(experiment: Experiment, resources: dict[str, float]) -> int:
     )
 
 
-def check_space(experiment: Experiment) -> None:
-    """Refuse a space with an unknown path or a value that breaks a rule, before anything starts."""
-    if not experiment.sweep.space:
-        raise ConfigError(
-            f"experiment {experiment.name!r} has no sweep space. Give one, such as "
-            "--space training.learning_rate=log:1e-4..1e-1 --space net.activation=relu,elu."
-        )
-    check_data_space(experiment)
-    for path, parameter in experiment.sweep.space.items():
-        if path.startswith("sweep."):
-            raise ConfigError(f"a sweep cannot search its own setting {path!r}.")
-        if isinstance(parameter, Uniform) and experiment.sweep.search == "grid":
-            raise ConfigError(
-                f"a grid needs a list of values for every path, got a range for {path!r}. List "
-                "values, or use search random or bayes."
-            )
-        for value in candidates(parameter):
-            override(experiment, {path: value})
-
-
-def finished_trials(recorder: Recorder, sweep_run: str, config: SweepConfig) -> list[TrialResult]:
-    """The trials of an earlier sweep that came to an end of their own, from the tracking store.
-
-    Raises:
-        ConfigError: the run is no sweep, or searched other settings.
-    """
-    found = []
-    for run in recorder.children(sweep_run):
-        value = run.metrics.get(f"best/{config.metric}")
-        if run.status == "FINISHED" and value is None:
-            continue
-        if run.status not in ("FINISHED", "FAILED"):
-            continue
-        settings = json.loads(run.tags["workbench.settings"])
-        if settings.keys() != config.space.keys():
-            raise ConfigError(
-                f"sweep {sweep_run} searched {', '.join(settings)}, got a space of "
-                f"{', '.join(config.space)}. Resume it with the space it was started with."
-            )
-        found.append(
-            TrialResult(
-                number=int(run.tags["workbench.trial"]),
-                run_id=run.run_id,
-                settings=settings,
-                status="FAILED" if run.status == "FAILED" else "FINISHED",
-                epochs=int(run.metrics.get("epoch", 0)),
-                value=value,
-                metrics=dict(run.metrics),
-            )
-        )
-    return found
-
-
-def _described(config: SweepConfig) -> dict[str, Any]:
-    described: dict[str, Any] = {
+def _describe_space(config: SweepConfig) -> dict[str, Any]:
+    params: dict[str, Any] = {
         f"sweep.space.{path}": str(list(parameter.values))
         if isinstance(parameter, Choice)
         else f"{'log ' if parameter.log else ''}{parameter.low} to {parameter.high}"
@@ -322,4 +268,4 @@ def _described(config: SweepConfig) -> dict[str, Any]:
     }
     plain = replace(config, space={})
     names = ("search", "scheduler", "num_trials", "metric", "mode", "seed")
-    return described | {f"sweep.{name}": getattr(plain, name) for name in names}
+    return params | {f"sweep.{name}": getattr(plain, name) for name in names}

@@ -1,4 +1,4 @@
-"""The trials of a sweep, followed while Ray Tune runs them and written to the tracking store."""
+"""Records the trials of a sweep in the tracking store while Ray Tune runs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workbench.bridge import is_whole
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
 from workbench.results import TrialResult
-from workbench.sweeps.background import InOrder
+from workbench.sweeps.background import OrderedCalls
 from workbench.sweeps.trial import settings_of
 from workbench.sweeps.variants import Variants
 from workbench.training import provenance
@@ -42,7 +42,7 @@ class TrialRecorder(tune.Callback):
         Args:
             sweep_run: the run the trials' runs lie below.
             variants: the data of each trial.
-            total: how many trials there will be, the earlier ones included.
+            total: how many trials there will be, with the earlier ones.
             earlier: finished trials of the sweep this one continues.
         """
         self.experiment, self.recorder, self.progress = experiment, recorder, progress
@@ -51,9 +51,9 @@ class TrialRecorder(tune.Callback):
         self.lost = False
         """Whether trials ended because their data was gone."""
         self._began: dict[str, float] = {}
-        self.written = InOrder("trials")
-        """Writes to the store, which must not hold up Ray Tune's loop, that all trials wait for.
-        A block to be left before the trials' runs are used."""
+        self.written = OrderedCalls("trials")
+        """Writes to the store in a thread of its own: all trials wait for Ray Tune's loop. Leave this
+        context before you use the trials' runs."""
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray Tune pickles its callbacks with its own state, which is never read again here: a
@@ -67,15 +67,15 @@ class TrialRecorder(tune.Callback):
             # The same trial, started again after its process died.
             again = "from its last checkpoint" if trial.checkpoint else "from its beginning"
             number = self.trials[trial.trial_id].number
-            self.progress.note(f"Trial {number} goes on {again}: its process died.")
+            self.progress.note(f"Trial {number} continues {again}: its process died.")
             return
         settings = settings_of(trial.config)
         experiment = override(self.experiment, settings)
-        followed = TrialResult(number=len(self.trials) + 1, run_id="", settings=settings)
-        self.trials[trial.trial_id] = followed
+        record = TrialResult(number=len(self.trials) + 1, run_id="", settings=settings)
+        self.trials[trial.trial_id] = record
         self._began[trial.trial_id] = time.perf_counter()
-        self.written.do(self._start, followed, experiment)
-        self._tell(followed)
+        self.written.do(self._start, record, experiment)
+        self._report(record)
 
     def _start(self, trial: TrialResult, experiment: Experiment) -> None:
         trial.run_id = self.recorder.start(
@@ -102,20 +102,20 @@ class TrialRecorder(tune.Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        followed = self.trials[trial.trial_id]
-        followed.seconds = time.perf_counter() - self._began[trial.trial_id]
+        record = self.trials[trial.trial_id]
+        record.seconds = time.perf_counter() - self._began[trial.trial_id]
         if path := result.get("checkpoint_path"):
-            followed.checkpoint = path
+            record.checkpoint = path
         verdict = result.get("verdict")
         for metrics in result.get("epochs", [] if verdict else [result["metrics"]]):
-            followed.epochs = int(metrics["epoch"])
-            self.written.do(self._epoch, followed, metrics)
-            self._keep_best(followed, metrics)
-            self._tell(followed)
+            record.epochs = int(metrics["epoch"])
+            self.written.do(self._epoch, record, metrics)
+            self._keep_best(record, metrics)
+            self._report(record)
         if verdict:
-            followed.status = "FAILED"
-            self._tag(followed, "error", verdict)
-            self.progress.note(f"Trial {followed.number} failed: {verdict}")
+            record.status = "FAILED"
+            self._tag(record, "error", verdict)
+            self.progress.note(f"Trial {record.number} failed: {verdict}")
 
     def _epoch(self, trial: TrialResult, metrics: dict[str, float]) -> None:
         self.recorder.metrics(trial.run_id, metrics, int(metrics["epoch"]))
@@ -125,41 +125,41 @@ class TrialRecorder(tune.Callback):
     ) -> None:
         if trial.checkpoint is None:
             return
-        followed = self.trials[trial.trial_id]
-        before, followed.checkpoint = followed.checkpoint, trial.checkpoint.path
-        if before is not None and before != followed.checkpoint:
+        record = self.trials[trial.trial_id]
+        before, record.checkpoint = record.checkpoint, trial.checkpoint.path
+        if before is not None and before != record.checkpoint:
             storage = checkpoint_folder(self.experiment)
             self.written.do(discard_checkpoint, storage, before)
 
     def on_trial_complete(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        followed = self.trials[trial.trial_id]
-        if followed.status == "RUNNING":
+        record = self.trials[trial.trial_id]
+        if record.status == "RUNNING":
             complete = bool((trial.last_result or {}).get("finished"))
-            followed.status = "FINISHED" if complete else "STOPPED"
-        if followed.status == "STOPPED":
+            record.status = "FINISHED" if complete else "STOPPED"
+        if record.status == "STOPPED":
             scheduler = self.experiment.sweep.scheduler
-            self._tag(followed, "stopped", f"{scheduler} at epoch {followed.epochs}")
-        self._finish(followed)
+            self._tag(record, "stopped", f"{scheduler} at epoch {record.epochs}")
+        self._finish(record)
 
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
-        followed = self.trials[trial.trial_id]
-        if not is_whole(self.variants.of(followed.settings)):
-            # No fault of its settings: killed, it is tried again when the sweep goes on.
-            followed.status = "KILLED"
+        record = self.trials[trial.trial_id]
+        if not is_whole(self.variants.of(record.settings)):
+            # Its settings are not to blame: a killed trial runs again when the sweep is resumed.
+            record.status = "KILLED"
             self.lost = True
             text = "the data was lost with the machine that held it"
-            self._tag(followed, "error", text)
-            self.progress.note(f"Trial {followed.number} was ended: {text}.")
-            return self._finish(followed)
-        followed.status = "FAILED"
+            self._tag(record, "error", text)
+            self.progress.note(f"Trial {record.number} was ended: {text}.")
+            return self._finish(record)
+        record.status = "FAILED"
         reason = str(trial.get_error() or "the trial's process died").strip().splitlines()[-1]
-        self._tag(followed, "error", reason[:4000])
-        self.progress.note(f"Trial {followed.number} failed: {reason}")
-        self._finish(followed)
+        self._tag(record, "error", reason[:4000])
+        self.progress.note(f"Trial {record.number} failed: {reason}")
+        self._finish(record)
 
     def kill_unfinished(self) -> list[TrialResult]:
         """Mark what still runs as killed, at the end of an interrupted sweep."""
@@ -184,10 +184,10 @@ class TrialRecorder(tune.Callback):
             trial.value, trial.metrics = latest[1], dict(metrics)
 
     def _finish(self, trial: TrialResult) -> None:
-        # A trial that its scheduler stopped did what it was to do; a tag says where it stopped.
+        # A trial that the scheduler stopped has not failed; a tag says where it stopped.
         status = "FINISHED" if trial.status == "STOPPED" else trial.status
         self.written.do(lambda: self.recorder.finish(trial.run_id, status))
-        self.written.do(self._tell, trial)  # what a person is told is finished, is kept
+        self.written.do(self._report, trial)  # a trial is reported as finished once it is stored
 
-    def _tell(self, trial: TrialResult) -> None:
+    def _report(self, trial: TrialResult) -> None:
         self.progress.trial(trial.news(self.total, self.experiment.sweep.metric))

@@ -19,7 +19,7 @@ from workbench.results import Settings
 from workbench.sweeps.variants import Variants
 from workbench.training.checkpoints import checkpoint_folder
 from workbench.training.learner import Learner
-from workbench.training.process import settle
+from workbench.training.process import prepare_process
 from workbench.training.ray_train import make_trainer
 
 _TOGETHER_S = 0.5
@@ -59,7 +59,7 @@ class Trial(tune.Trainable):
 
     def setup(self, config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
         self.experiment, self.variants = experiment, variants
-        settle(experiment)
+        prepare_process(experiment)
         self._begin(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -108,7 +108,7 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     return dict(config["settings"]) if "settings" in config else dict(config)
 
 
-def tune_over_train(config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
+def train_on_several(config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
     """A trial on several workers: a Ray Tune function that runs a TorchTrainer."""
     chosen = override(experiment, settings_of(config))
     name = f"trial-{tune.get_context().get_trial_id()}"

@@ -1,26 +1,23 @@
-"""What a sweep's trials differ in before the net: their data, and the fold they are validated on."""
+"""The data of a sweep's trials, where settings of data or preparation are searched."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nets.config import override
-from nets.errors import ConfigError
 from workbench.bridge import Prepared, prepare
 from workbench.cluster import Session
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
 from workbench.progress import Progress
-from workbench.results import Configuration, Settings, TrialResult
 from workbench.training.learner import check_task, new_net
 
-FOLD = "data.split.fold"
-_BEFORE_THE_NET = ("data.", "preparation.")
+BEFORE_THE_NET = ("data.", "preparation.")
+"""Settings that the data has to be prepared for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,84 +49,22 @@ def prepare_variants(experiment: Experiment, session: Session, progress: Progres
     varied = {
         path: parameter.values
         for path, parameter in experiment.sweep.space.items()
-        if path.startswith(_BEFORE_THE_NET) and isinstance(parameter, Choice)
+        if path.startswith(BEFORE_THE_NET) and isinstance(parameter, Choice)
     }
-    found = {}
+    prepared_by_key = {}
     for values in itertools.product(*varied.values()):
         settings = dict(zip(varied, values, strict=True))
         chosen = override(experiment, settings)
         prepared = prepare(chosen.data, chosen.preparation, session, progress=progress)
         check_task(chosen, prepared, experiment.sweep.metric)
         new_net(chosen, prepared)
-        found[_key(settings)] = prepared
-    return Variants(prepared=found)
+        prepared_by_key[_key(settings)] = prepared
+    return Variants(prepared=prepared_by_key)
 
 
 def _key(settings: Mapping[str, Any]) -> str:
     def plain(value: Any) -> Any:  # a list travels through a search as JSON
         return json.loads(value) if isinstance(value, str) and value[:1] in "[{" else value
 
-    chosen = {p: plain(value) for p, value in settings.items() if p.startswith(_BEFORE_THE_NET)}
+    chosen = {p: plain(value) for p, value in settings.items() if p.startswith(BEFORE_THE_NET)}
     return json.dumps(chosen, sort_keys=True)
-
-
-def with_folds(experiment: Experiment) -> Experiment:
-    """The same, its space with every fold where `data.split.folds` asks for cross-validation.
-
-    Raises:
-        ConfigError: a search that would choose among folds, or stop some of them early.
-    """
-    folds, sweep = experiment.data.split.folds, experiment.sweep
-    if folds is None:
-        return experiment
-    if sweep.search == "bayes" or sweep.scheduler != "none":
-        raise ConfigError(
-            f"cross-validation (data.split.folds {folds}) trains every configuration on every fold "
-            f"to its end, got search {sweep.search!r} and scheduler {sweep.scheduler!r}. Set "
-            "sweep.search to grid or random and sweep.scheduler to none."
-        )
-    space = {FOLD: Choice(values=tuple(range(folds)))} | sweep.space
-    # Last, so that a grid has the folds of a configuration side by side.
-    space[FOLD] = space.pop(FOLD)
-    return replace(experiment, sweep=replace(sweep, space=space))
-
-
-def check_data_space(experiment: Experiment) -> None:
-    """Refuse ranges of settings that data has to be prepared for.
-
-    Raises:
-        ConfigError: a setting of data or preparation has no list of values.
-    """
-    for path, parameter in experiment.sweep.space.items():
-        if path.startswith(_BEFORE_THE_NET) and not isinstance(parameter, Choice):
-            raise ConfigError(
-                f"data is prepared before the trials, so {path!r} needs a list of values, got a "
-                f"range from {parameter.low} to {parameter.high}."
-            )
-
-
-def configurations(trials: Sequence[TrialResult], mode: str) -> list[Configuration]:
-    """Trials that differ in nothing but the fold, taken together; the best mean first."""
-    together: dict[str, list[TrialResult]] = {}
-    for trial in trials:
-        settings = {path: value for path, value in trial.settings.items() if path != FOLD}
-        together.setdefault(json.dumps(settings, sort_keys=True), []).append(trial)
-    found = []
-    for key, members in together.items():
-        values = [trial.value for trial in members if trial.value is not None]
-        whole = len(values) == len(members)
-        found.append(
-            Configuration(
-                settings=json.loads(key),
-                trials=sorted(members, key=lambda trial: trial.settings.get(FOLD, 0)),
-                mean=statistics.fmean(values) if whole else None,
-                deviation=statistics.stdev(values) if whole and len(values) > 1 else None,
-            )
-        )
-    sign = -1 if mode == "max" else 1
-    return sorted(found, key=lambda c: (c.mean is None, sign * (c.mean or 0), c.trials[0].number))
-
-
-def folded(settings: Sequence[Settings], folds: Sequence[Any]) -> list[Settings]:
-    """Each of the settings with each of the folds."""
-    return [one | {FOLD: fold} for one in settings for fold in folds]

@@ -1,2 +1,2 @@
-from .driver import finishing as finishing
+from .driver import close_run as close_run
 from .driver import train as train

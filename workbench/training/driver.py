@@ -1,35 +1,30 @@
-"""Training: one worker in a process that stays warm, several through Ray Train; CPU or GPU, with
-nothing lost on the way."""
+"""`train`: prepare the data, train on one worker or several, record, keep the best epoch."""
 
 from __future__ import annotations
 
-import queue as queues
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
-from typing import Any
 
 import ray.train
-from ray.exceptions import RayActorError, RayTaskError
-from ray.util.queue import Queue
+from ray.exceptions import RayTaskError
 from safetensors.torch import save
 
-from nets import DivergedError, best_epoch
+from nets import DivergedError, Net, TrainingConfig, best_epoch
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, RecoverableData, prepare
 from workbench.cluster import Session, open_session
-from workbench.errors import TrainingError, too_many_deaths
+from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress, Silent
 from workbench.results import TrainResult
 from workbench.training import one_worker, provenance
-from workbench.training.checkpoints import HISTORY_BYTES, checkpoint_folder, discard_checkpoints
-from workbench.training.evaluation import Outcome, conclude_on_cluster
+from workbench.training.checkpoints import HISTORY_BYTES, checkpoint_folder
+from workbench.training.evaluation import TrainedModel
 from workbench.training.learner import cpu_state, new_net
-from workbench.training.ray_train import Mail, make_trainer
-from workbench.training.recording import default_recorder, record_bytes, record_data, record_outcome
+from workbench.training.one_worker import train_on_one
+from workbench.training.recording import default_recorder, record_bytes, record_data, record_model
+from workbench.training.several_workers import train_on_several
 
 
 def train(
@@ -70,29 +65,29 @@ def train(
 
         data = RecoverableData(prepared, None) if prepared else RecoverableData(again(), again)
         prepared = data.prepared
-        new_net(experiment, prepared)  # an impossible net is refused before a run exists
+        net = new_net(experiment, prepared)  # an impossible net is refused before a run exists
         run_id = recorder.start(
             experiment.name,
             f"{experiment.name}-{time.strftime('%m%d-%H%M%S')}",
             params=provenance.params(experiment),
             tags=provenance.tags(experiment, "train", prepared.fingerprint),
         )
-        with finishing(recorder, run_id):
+        with close_run(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
-            return _train(experiment, data, session, recorder, run_id, progress)
+            return _train(experiment, net, data, session, recorder, run_id, progress)
 
 
 @contextmanager
-def finishing(recorder: Recorder, run_id: str) -> Iterator[None]:
-    """The run's final status from how the block ends; a run is never left RUNNING."""
+def close_run(recorder: Recorder, run_id: str) -> Iterator[None]:
+    """Set the run's final status by how the block ends; no run stays RUNNING."""
     try:
         yield
     except KeyboardInterrupt:
         recorder.finish(run_id, "KILLED")
         raise
     except BaseException as error:
-        # Where the store itself is what failed, its first error is the one to show; the run is
-        # marked at the next start.
+        # If the store itself failed, its first error is the one to show. The run is marked at the
+        # next start.
         with suppress(TrackingError):
             recorder.tags(run_id, {"workbench.error": str(error)[:4000]})
             recorder.finish(run_id, "FAILED")
@@ -102,150 +97,63 @@ def finishing(recorder: Recorder, run_id: str) -> Iterator[None]:
 
 def _train(
     experiment: Experiment,
+    net: Net,
     data: RecoverableData,
     session: Session,
     recorder: Recorder,
     run_id: str,
     progress: Progress,
 ) -> TrainResult:
+    """Args: net: with the weights that the training begins with."""
     history: list[dict[str, float]] = []
+    epochs = experiment.training.epochs
     progress.stage("Starting the training")
-    keep = _keeps_history(experiment, data.prepared)
+    start = save(cpu_state(net))
+    keep = len(start) * (epochs + 1) <= HISTORY_BYTES
     if keep:
-        weights = save(cpu_state(new_net(experiment, data.prepared)))
-        record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", weights)
+        record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", start)
 
-    def received(metrics: dict[str, float], weights: bytes | None) -> None:
+    def record_epoch(metrics: dict[str, float], weights: bytes | None) -> None:
         epoch = int(metrics["epoch"])
         history.append(metrics)
         recorder.metrics(run_id, metrics, epoch)
         if weights is not None and keep:
             path = f"checkpoints/epoch_{epoch:04d}.safetensors"
             record_bytes(recorder, run_id, path, weights)
-        progress.epoch(experiment.name, epoch, experiment.training.epochs, metrics)
+        progress.epoch(experiment.name, epoch, epochs, metrics)
 
     try:
         if experiment.cluster.num_workers == 1:
-            outcome = one_worker.train_on_one(
-                experiment, data, session, received, note=progress.note
-            )
+            model = train_on_one(experiment, data, session, record_epoch, note=progress.note)
         else:
-            outcome = _train_on_several(experiment, data, run_id, received, progress)
+            storage = checkpoint_folder(experiment)
+            model = train_on_several(experiment, data, storage, run_id, record_epoch, progress)
     except (RayTaskError, ray.train.TrainingFailedError) as error:
-        raise _explained(error) from error
-    record_outcome(recorder, run_id, outcome, data.prepared)
+        raise _find_cause(error) from error
+    record_model(recorder, run_id, model, data.prepared)
     progress.stage_done()
-    return _result(experiment, run_id, history, outcome)
-
-
-def _train_on_several(
-    experiment: Experiment,
-    data: RecoverableData,
-    run_id: str,
-    received: Callable[[dict[str, float], bytes | None], None],
-    progress: Progress,
-) -> Outcome:
-    """Workers that fail are Ray Train's business; what it runs them by, and their data, are ours.
-
-    A training of the same name goes on after its last checkpoint.
-    """
-    storage = checkpoint_folder(experiment)
-    allowed = experiment.cluster.max_failures
-    deaths = losses = 0
-    while True:
-        try:
-            result = _fit(experiment, data.prepared, run_id, received, progress)
-            break
-        except ray.train.TrainingFailedError:
-            losses += 1
-            if losses > max(1, allowed) or not data.restore():  # once whatever is allowed
-                raise
-        except RayActorError as error:
-            deaths += 1
-            if deaths > allowed:
-                raise too_many_deaths("Ray Train's controller", deaths, allowed, error) from error
-            progress.note(
-                "Ray Train's controller died; another one goes on after the last checkpoint."
-            )
-    if result.checkpoint is None:
-        raise TrainingError("The training ended before its first epoch was complete.")
-    progress.stage("Evaluating the best epoch on the test split")
-    with result.checkpoint.as_directory() as folder:
-        weights = (Path(folder) / "best.safetensors").read_bytes()
-    outcome = conclude_on_cluster(experiment, data.prepared, weights)
-    discard_checkpoints(storage, run_id)
-    return outcome
-
-
-def _fit(
-    experiment: Experiment,
-    prepared: Prepared,
-    run_id: str,
-    received: Callable[[dict[str, float], bytes | None], None],
-    progress: Progress,
-) -> ray.train.Result:
-    mail = Queue(actor_options={"num_cpus": 0})
-    storage = checkpoint_folder(experiment)
-    try:
-        with _reading(mail, received, progress.note):
-            return make_trainer(experiment, prepared, run_id, storage, Mail(mail)).fit()
-    finally:
-        mail.shutdown()
+    return _result(experiment.training, run_id, history, model)
 
 
 def _result(
-    experiment: Experiment, run_id: str, history: list[dict[str, float]], outcome: Outcome
+    config: TrainingConfig, run_id: str, history: list[dict[str, float]], model: TrainedModel
 ) -> TrainResult:
     by_epoch = {int(metrics["epoch"]): metrics for metrics in history}
-    monitor = experiment.training.monitor
+    monitor = config.monitor
     values = ((epoch, metrics[monitor]) for epoch, metrics in by_epoch.items())
-    best = best_epoch(values, experiment.training.mode)
+    best = best_epoch(values, config.mode)
     assert best is not None, f"no epoch has a {monitor}"  # the learner kept the weights of one
     metrics = {name: value for name, value in by_epoch[best[0]].items() if name != "epoch"}
     return TrainResult(
         run_id=run_id,
         epochs=max(by_epoch),
         best_epoch=best[0],
-        metrics=metrics | outcome.metrics,
+        metrics=metrics | model.metrics,
     )
 
 
-@contextmanager
-def _reading(mail: Queue, received: Any, note: Callable[[str], None]) -> Iterator[None]:
-    """Hand on the mail while the block runs, and all that is left of it at the end."""
-    over = threading.Event()
-    failed: list[BaseException] = []
-
-    def read() -> None:
-        while True:
-            last = over.is_set()
-            try:
-                batch = mail.get_nowait_batch(mail.qsize())
-            except queues.Empty:
-                batch = []
-            try:
-                for letter in batch:
-                    note(letter) if isinstance(letter, str) else received(*letter)
-            except BaseException as error:
-                failed.append(error)
-                return
-            if last:
-                return
-            over.wait(0.2)
-
-    reader = threading.Thread(target=read, name="mail", daemon=True)
-    reader.start()
-    try:
-        yield
-    finally:
-        over.set()
-        reader.join(timeout=60)
-    if failed:
-        raise failed[0]
-
-
-def _explained(error: Exception) -> TrainingError:
-    """The worker's own error, found below the wrapping that Ray gives it."""
+def _find_cause(error: Exception) -> TrainingError:
+    """The worker's own error, without the errors that Ray wraps around it."""
     workers = list((getattr(error, "worker_failures", None) or {0: error}).values())
     for failure in workers:
         cause: BaseException | None = failure
@@ -258,9 +166,3 @@ def _explained(error: Exception) -> TrainingError:
     if "No space left" in str(error):
         text += ". Free some, or set cluster.storage to a folder on another disk for checkpoints."
     return TrainingError(f"The training failed: {text}")
-
-
-def _keeps_history(experiment: Experiment, prepared: Prepared) -> bool:
-    state = new_net(experiment, prepared).state_dict()
-    num_bytes = sum(value.numel() * value.element_size() for value in state.values())
-    return num_bytes * (experiment.training.epochs + 1) <= HISTORY_BYTES

@@ -157,7 +157,7 @@ class Learner:
             return None
         if name not in self._data:
             # On the CPU this is a map of the object store, shared by all trials of this machine.
-            self._data[name] = _moved(split.tensors(), self.device)
+            self._data[name] = _move(split.tensors(), self.device)
         return self._data[name]
 
     def _train_batches(self) -> Iterator[Batch]:
@@ -260,7 +260,7 @@ def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> Non
         )
 
 
-def _moved(batch: Batch, device: torch.device) -> Batch:
+def _move(batch: Batch, device: torch.device) -> Batch:
     features, label, length, weight = batch
     return Batch(
         features.to(device),

@@ -1,8 +1,8 @@
-"""Training on one worker, in a process that has loaded everything and stays for the next training.
+"""Training on one worker, in a process that stays for the next training.
 
-Ray Train starts a controller and its workers anew for each fit, which takes longer than many a
-training. One worker needs none of that: an actor trains an epoch at a time and leaves its state
-after each in Ray's object store, from where another process goes on if this one dies.
+Ray Train starts a controller and workers for each fit, which takes longer than many a training. Here an
+actor trains one epoch at a time. After each it leaves its state in Ray's object store, so that another
+process can continue if this one dies.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from workbench.cluster import ClusterConfig, Session
 from workbench.errors import too_many_deaths
 from workbench.experiments.experiment import Experiment
 from workbench.training.checkpoints import HISTORY_BYTES
-from workbench.training.evaluation import Outcome, conclude
+from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner
-from workbench.training.process import settle
+from workbench.training.process import prepare_process
 
 State = dict[str, bytes]
 """What `Learner.save` wrote: file name to content."""
 
 
 class Report(NamedTuple):
-    """What the driver is told of an epoch."""
+    """What the worker reports of an epoch."""
 
     metrics: dict[str, float]
     finished: bool
     weights: bytes | None
-    """The net after this epoch, as safetensors; None where they are too many to keep."""
+    """The net after this epoch, as safetensors; None if they are too large to keep."""
     node: str
     """Id of the Ray node that the state is on."""
 
 
-class WarmWorker:
+class TrainingWorker:
     """The actor: one training after another in one process."""
 
     def __init__(self) -> None:
         self.learner: Learner | None = None
 
     def begin(self, experiment: Experiment, prepared: Prepared, state: State | None = None) -> bool:
-        """Take up a training, at its start or where `state` left it; whether it is complete."""
-        settle(experiment)
+        """Begin a training, or continue one from `state`. Returns whether it is complete."""
+        prepare_process(experiment)
         self.experiment, self.prepared = experiment, prepared
         device = "cuda" if experiment.cluster.gpus_per_worker else "cpu"
         self.learner = Learner(experiment, prepared, device=device)
@@ -75,13 +75,13 @@ class WarmWorker:
         node = ray.get_runtime_context().get_node_id()
         return Report(metrics, self.learner.finished, weights, node), state
 
-    def conclude(self) -> Outcome:
+    def evaluate_best(self) -> TrainedModel:
         """Evaluate the best epoch's weights on the test split."""
         assert self.learner is not None, "begin comes first"
-        return conclude(self.experiment, self.prepared, save(self.learner.best_weights))
+        return evaluate_best(self.experiment, self.prepared, save(self.learner.best_weights))
 
-    def rest(self) -> None:
-        """Let go of the net and the data."""
+    def release(self) -> None:
+        """Free the net and the data."""
         self.learner = None
         del self.experiment, self.prepared
         gc.collect()
@@ -91,37 +91,37 @@ class WarmWorker:
 
 
 def start(session: Session, config: ClusterConfig) -> None:
-    """Have a worker's process come up in the background, where there is room for it already."""
+    """Start a worker's process in the background if there is room for it."""
     if session.has_room(config.cpus_per_worker):
-        _take(session, config)
+        _get_worker(session, config)
 
 
 def train_on_one(
     experiment: Experiment,
     data: RecoverableData,
     session: Session,
-    received: Callable[[dict[str, float], bytes | None], None],
+    record_epoch: Callable[[dict[str, float], bytes | None], None],
     *,
     note: Callable[[str], None],
-) -> Outcome:
-    """Train to the end; `received` gets the metrics and weights of each epoch, once.
+) -> TrainedModel:
+    """Train to the end; `record_epoch` gets the metrics and weights of each epoch, once.
 
     Args:
-        note: told of every failure that the training goes on after.
+        note: gets a line for every failure after which the training continues.
 
     Raises:
         TrainingError: the process died more than `cluster.max_failures` times.
         RayTaskError: the training failed; its cause is the worker's own error.
     """
-    reached: list[Any] = []
+    state: list[Any] = []
     allowed = experiment.cluster.max_failures
     deaths = losses = 0
     while True:
-        worker = _take(session, experiment.cluster)
+        worker = _get_worker(session, experiment.cluster)
         try:
-            outcome = _go_on(worker, experiment, data.prepared, reached, received)
-            worker.rest.remote()
-            return outcome
+            model = _train_from(worker, experiment, data.prepared, state, record_epoch)
+            worker.release.remote()
+            return model
         except RayActorError as error:
             session.end_idle_workers()
             deaths += 1
@@ -130,7 +130,7 @@ def train_on_one(
                 raise too_many_deaths(
                     "The training's process", deaths, allowed, error, advice
                 ) from error
-            where = "after its last complete epoch" if reached else "from its beginning"
+            where = "after its last complete epoch" if state else "from its beginning"
             note(f"The training's process died; another one goes on {where}.")
         except (RayTaskError, ObjectLostError) as error:
             session.end_idle_workers()
@@ -142,34 +142,34 @@ def train_on_one(
             raise
 
 
-def _go_on(
+def _train_from(
     worker: Any,
     experiment: Experiment,
     prepared: Prepared,
-    reached: list[Any],
-    received: Callable[[dict[str, float], bytes | None], None],
-) -> Outcome:
-    """Train on from the state in `reached`, which always has that of the last complete epoch."""
+    last_state: list[Any],
+    record_epoch: Callable[[dict[str, float], bytes | None], None],
+) -> TrainedModel:
+    """Train on from `last_state`: a list that holds the state after the last complete epoch, if any."""
     here = ray.get_runtime_context().get_node_id()
-    finished = ray.get(worker.begin.remote(experiment, prepared, *reached))
+    finished = ray.get(worker.begin.remote(experiment, prepared, *last_state))
     pending = None if finished else worker.epoch.remote()
     while pending is not None:
-        told, state = pending
-        report: Report = ray.get(told)
-        if report.node != here:  # which may be lost, and what it holds with it
+        report_ref, state = pending
+        report: Report = ray.get(report_ref)
+        if report.node != here:  # that node may be lost, with all that it holds
             state = ray.put(ray.get(state))
-        reached[:] = [state]
+        last_state[:] = [state]
         # The next epoch is trained while this one is recorded.
         pending = None if report.finished else worker.epoch.remote()
-        received(report.metrics, report.weights)
-    outcome: Outcome = ray.get(worker.conclude.remote())
-    return outcome
+        record_epoch(report.metrics, report.weights)
+    model: TrainedModel = ray.get(worker.evaluate_best.remote())
+    return model
 
 
-def _take(session: Session, config: ClusterConfig) -> Any:
+def _get_worker(session: Session, config: ClusterConfig) -> Any:
     if _key(config) not in session.idle_workers:
         session.end_idle_workers()
-        actor = ray.remote(WarmWorker).options(
+        actor = ray.remote(TrainingWorker).options(
             num_cpus=config.cpus_per_worker,
             num_gpus=config.gpus_per_worker,
             resources=config.worker_resources or None,

@@ -17,7 +17,7 @@ def worker_resources(experiment: Experiment) -> dict[str, float]:
     return {"CPU": cluster.cpus_per_worker, **gpus, **cluster.worker_resources}
 
 
-def settle(experiment: Experiment) -> None:
+def prepare_process(experiment: Experiment) -> None:
     """Make this process one that trains: with as many threads as it holds CPUs, since more would
     take turns on the same cores, and with memory that stays its own."""
     torch.set_num_threads(max(1, round(experiment.cluster.cpus_per_worker)))

@@ -23,7 +23,7 @@ from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
 from workbench.training.checkpoints import HISTORY_BYTES
 from workbench.training.learner import Learner
-from workbench.training.process import settle, worker_resources
+from workbench.training.process import prepare_process, worker_resources
 from workbench.training.ray_train_private import Trainer
 
 
@@ -60,15 +60,15 @@ def train_worker(config: dict[str, Any]) -> None:
     experiment, prepared = config["experiment"], config["prepared"]
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
-    settle(experiment)
+    prepare_process(experiment)
     learner = Learner(
         experiment,
         prepared,
         rank=rank,
         world_size=world_size,
         device=ray.train.torch.get_device(),
-        wrap=_replicated if world_size > 1 else None,
-        gather=_gathered if world_size > 1 else lambda evaluation: [evaluation],
+        wrap=_replicate if world_size > 1 else None,
+        gather=_gather if world_size > 1 else lambda evaluation: [evaluation],
         shards={
             name: ray.train.get_dataset_shard(name)
             for name, split in prepared.splits.items()
@@ -88,19 +88,19 @@ def train_worker(config: dict[str, Any]) -> None:
             ray.train.report(report, checkpoint=saved)
 
 
-def _replicated(net: torch.nn.Module) -> torch.nn.Module:
+def _replicate(net: torch.nn.Module) -> torch.nn.Module:
     device = next(net.parameters()).device
     ids = [device] if device.type == "cuda" else None
     return torch.nn.parallel.DistributedDataParallel(net, device_ids=ids)
 
 
-def _gathered(evaluation: Evaluation) -> list[Evaluation]:
+def _gather(evaluation: Evaluation) -> list[Evaluation]:
     parts: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(parts, evaluation)
     return parts
 
 
-class Mail(UserCallback):
+class ReportSender(UserCallback):
     """Sends each report, once its checkpoint is stored, from the controller to the driver."""
 
     def __init__(self, mail: Queue) -> None:

@@ -22,7 +22,7 @@ from nets.text import SEPARATOR
 from tracking import Recorder
 from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
-from workbench.training.evaluation import Outcome
+from workbench.training.evaluation import TrainedModel
 from workbench.training.provenance import without_passwords
 
 
@@ -60,18 +60,18 @@ def record_data(
     recorder.artifact_dict(run_id, "data.json", prepared.record | described)
 
 
-def record_outcome(
-    recorder: Recorder, run_id: str, outcome: Outcome, prepared: Prepared, *, step: int = 0
+def record_model(
+    recorder: Recorder, run_id: str, model: TrainedModel, prepared: Prepared, *, step: int = 0
 ) -> None:
     """Test metrics, evaluation, samples and the model."""
-    recorder.metrics(run_id, outcome.metrics, step)
-    record_files(recorder, run_id, outcome.files)
+    recorder.metrics(run_id, model.metrics, step)
+    record_files(recorder, run_id, model.files)
     with tempfile.TemporaryDirectory() as folder:
         net = Path(folder) / "net"  # its name in the model's data folder
         net.mkdir()
-        for name, content in outcome.model.items():
+        for name, content in model.model.items():
             (net / name).write_bytes(content)
-        recorder.model(run_id, net, example=example(prepared), labels=outcome.labels)
+        recorder.model(run_id, net, example=example(prepared), labels=model.labels)
 
 
 def example(prepared: Prepared) -> dict[str, list[object]]:

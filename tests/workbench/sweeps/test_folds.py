@@ -20,9 +20,10 @@ from workbench.data.split import draw_splits
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, Uniform
 from workbench.results import TrialResult
-from workbench.sweeps.driver import check_space, sweep
+from workbench.sweeps.checks import check_space
+from workbench.sweeps.driver import sweep
+from workbench.sweeps.folds import FOLD, add_folds, group_folds
 from workbench.sweeps.search import grid, random_draws
-from workbench.sweeps.variants import FOLD, configurations, with_folds
 
 
 def folded(folds: int = 3, **changes: Any) -> Experiment:
@@ -36,40 +37,40 @@ def trial(number: int, fold: int, value: float | None, rate: float = 0.1) -> Tri
 
 
 def test_every_draw_is_tried_on_every_fold() -> None:
-    config = with_folds(folded(num_trials=4)).sweep
+    config = add_folds(folded(num_trials=4)).sweep
     draws = random_draws(config)
     assert len(draws) == 12
     assert [draw[FOLD] for draw in draws] == [0, 1, 2] * 4
     without = [{k: v for k, v in draw.items() if k != FOLD} for draw in draws]
     assert without[0] == without[1] == without[2] != without[3]
     assert without[::3] == random_draws(folded(num_trials=4).sweep)
-    listed = with_folds(folded(space={"training.batch_size": Choice(values=(32, 64))})).sweep
+    listed = add_folds(folded(space={"training.batch_size": Choice(values=(32, 64))})).sweep
     assert [settings[FOLD] for settings in grid(listed)] == [0, 1, 2, 0, 1, 2]
 
 
 def test_without_folds_nothing_changes() -> None:
-    assert with_folds(digits_sweep()) == digits_sweep()
+    assert add_folds(digits_sweep()) == digits_sweep()
 
 
 def test_means_and_deviations_rank_configurations() -> None:
     trials = [trial(1, 0, 0.9), trial(2, 1, 0.7), trial(3, 0, 0.81, 0.2), trial(4, 1, 0.83, 0.2)]
-    best, second = configurations(trials, "max")
+    best, second = group_folds(trials, "max")
     assert best.settings == {"training.learning_rate": 0.2}
     assert best.mean == pytest.approx(0.82)
     assert second.deviation == pytest.approx(statistics.stdev([0.9, 0.7]))
     assert [t.number for t in second.trials] == [1, 2]
-    assert configurations(trials, "min")[0].settings == {"training.learning_rate": 0.1}
+    assert group_folds(trials, "min")[0].settings == {"training.learning_rate": 0.1}
 
 
 def test_a_configuration_with_a_failed_fold_has_no_mean_and_comes_last() -> None:
-    found = configurations([trial(1, 0, 0.99), trial(2, 1, None), trial(3, 0, 0.5, 0.2)], "max")
+    found = group_folds([trial(1, 0, 0.99), trial(2, 1, None), trial(3, 0, 0.5, 0.2)], "max")
     assert [configuration.mean for configuration in found] == [0.5, None]
 
 
 @pytest.mark.parametrize("changes", [{"search": "bayes"}, {"scheduler": "asha"}])
 def test_searches_that_would_favour_a_fold_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"search to grid or random and sweep.scheduler to none"):
-        with_folds(folded(**changes))
+        add_folds(folded(**changes))
 
 
 def test_data_is_not_prepared_for_a_range() -> None:

@@ -16,8 +16,10 @@ from workbench.cluster import ClusterConfig, Session
 from workbench.errors import TrainingError
 from workbench.experiments.space import Choice, SweepConfig, Uniform
 from workbench.results import TrialResult
-from workbench.sweeps.driver import check_space, sweep
-from workbench.sweeps.search import grid, plan, random_draws, scheduler
+from workbench.sweeps.checks import check_space
+from workbench.sweeps.driver import sweep
+from workbench.sweeps.schedulers import make_scheduler
+from workbench.sweeps.search import grid, plan_trials, random_draws
 
 
 def test_a_grid_is_every_combination() -> None:
@@ -40,7 +42,7 @@ def test_a_resumed_list_leaves_out_what_is_done() -> None:
     config = digits_sweep(num_trials=6).sweep
     draws = random_draws(config)
     earlier = [TrialResult(number=1, run_id="r", settings=draws[2], status="FINISHED")]
-    space, search, num_samples, total = plan(config, earlier)
+    space, search, num_samples, total = plan_trials(config, earlier)
     assert space["settings"]["grid_search"] == [d for i, d in enumerate(draws) if i != 2]
     assert (search, num_samples, total) == (None, None, 6)
 
@@ -111,7 +113,7 @@ def test_epochs_are_reported_together_up_to_those_at_which_asha_decides(
     grace: int, factor: int, epochs: int
 ) -> None:
     config = SweepConfig(grace_epochs=grace, reduction_factor=factor)
-    rungs = scheduler(config, epochs, 1)._brackets[0]._rungs  # type: ignore[attr-defined]
+    rungs = make_scheduler(config, epochs, 1)._brackets[0]._rungs  # type: ignore[attr-defined]
     decided = {epoch for epoch in range(1, epochs) if config.decides_at(epoch, epochs)}
     assert decided == {milestone for milestone, _ in rungs if milestone < epochs}
 

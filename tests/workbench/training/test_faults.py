@@ -150,7 +150,7 @@ def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
     # The second process trained the rest of the first trial, and all of the second.
     rest = len(second.epochs(steps)) - epochs
     assert 20 < rest < 130
-    assert told.notes == ["Trial 1 goes on from its last checkpoint: its process died."]
+    assert told.notes == ["Trial 1 continues from its last checkpoint: its process died."]
     # Each trial made some checkpoints, and has one.
     assert [sorted(found.values()) for found in kept] == [[1, 1]] * len(kept) != []
     print(

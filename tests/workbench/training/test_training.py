@@ -106,7 +106,7 @@ def test_a_killed_worker_costs_an_epoch_and_changes_nothing(session: Session, tr
 
     def kill(epoch: int) -> None:
         if epoch == 1 and not killed:
-            workers = [a for a in _actors() if "WarmWorker" in a["class_name"]]
+            workers = [a for a in _actors() if "TrainingWorker" in a["class_name"]]
             killed.extend(worker["pid"] for worker in workers)
             for worker in workers:
                 os.kill(worker["pid"], signal.SIGKILL)

@@ -25,7 +25,7 @@ from workbench.experiments.experiment import Experiment
 from workbench.sweeps import driver as sweeps
 from workbench.sweeps import variants
 from workbench.training import driver, one_worker, provenance
-from workbench.training.evaluation import Outcome, conclude
+from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner, cpu_state
 
 TRIALS = 10
@@ -116,11 +116,11 @@ def _train_here(
     _session: NoSession,
     receive: Callable[[dict[str, float], bytes | None], None],
     **_options: Any,
-) -> Outcome:
+) -> TrainedModel:
     learner = Learner(experiment, data.prepared)
     while not learner.finished:
         receive(learner.train_epoch(), save(cpu_state(learner.net)))
-    return conclude(experiment, data.prepared, save(learner.best_weights))
+    return evaluate_best(experiment, data.prepared, save(learner.best_weights))
 
 
 def sweep(recorder: MlflowRecorder, folder: Path) -> str:

@@ -1,0 +1,120 @@
+"""A training on several workers: Ray Train runs the workers, this process records what they report."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray.train
+from ray.exceptions import RayActorError
+from ray.util.queue import Queue
+
+from workbench.bridge import Prepared, RecoverableData
+from workbench.errors import TrainingError, too_many_deaths
+from workbench.experiments.experiment import Experiment
+from workbench.progress import Progress
+from workbench.training.checkpoints import discard_checkpoints
+from workbench.training.evaluation import TrainedModel, evaluate_on_cluster
+from workbench.training.ray_train import ReportSender, make_trainer
+
+RecordEpoch = Callable[[dict[str, float], bytes | None], None]
+"""Called with the metrics of each epoch and, where they are kept, its weights as safetensors."""
+
+
+def train_on_several(
+    experiment: Experiment,
+    data: RecoverableData,
+    storage: str,
+    run_id: str,
+    record_epoch: RecordEpoch,
+    progress: Progress,
+) -> TrainedModel:
+    """Train to the end.
+
+    Ray Train starts failed workers again, up to `cluster.max_failures` times. If Ray Train's controller
+    dies, or the data is lost with a machine, another fit of the same name continues after the last
+    checkpoint.
+
+    Args:
+        storage: folder or URL for checkpoints.
+    """
+    allowed = experiment.cluster.max_failures
+    deaths = losses = 0
+    while True:
+        try:
+            result = _fit(experiment, data.prepared, storage, run_id, record_epoch, progress)
+            break
+        except ray.train.TrainingFailedError:
+            losses += 1
+            if losses > max(1, allowed) or not data.restore():  # once, whatever is allowed
+                raise
+        except RayActorError as error:
+            deaths += 1
+            if deaths > allowed:
+                raise too_many_deaths("Ray Train's controller", deaths, allowed, error) from error
+            progress.note(
+                "Ray Train's controller died; another one goes on after the last checkpoint."
+            )
+    if result.checkpoint is None:
+        raise TrainingError("The training ended before its first epoch was complete.")
+    progress.stage("Evaluating the best epoch on the test split")
+    with result.checkpoint.as_directory() as folder:
+        weights = (Path(folder) / "best.safetensors").read_bytes()
+    model = evaluate_on_cluster(experiment, data.prepared, weights)
+    discard_checkpoints(storage, run_id)
+    return model
+
+
+def _fit(
+    experiment: Experiment,
+    prepared: Prepared,
+    storage: str,
+    run_id: str,
+    record_epoch: RecordEpoch,
+    progress: Progress,
+) -> ray.train.Result:
+    reports = Queue(actor_options={"num_cpus": 0})
+    try:
+        with _handle_reports(reports, record_epoch, progress.note):
+            return make_trainer(experiment, prepared, run_id, storage, ReportSender(reports)).fit()
+    finally:
+        reports.shutdown()
+
+
+@contextmanager
+def _handle_reports(
+    reports: Queue, record_epoch: RecordEpoch, note: Callable[[str], None]
+) -> Iterator[None]:
+    """Handle reports in a thread while the block runs, and those that are left when it ends."""
+    over = threading.Event()
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        while True:
+            last = over.is_set()
+            try:
+                batch = reports.get_nowait_batch(reports.qsize())
+            except queue.Empty:
+                batch = []
+            try:
+                for report in batch:
+                    note(report) if isinstance(report, str) else record_epoch(*report)
+            except BaseException as error:
+                errors.append(error)
+                return
+            if last:
+                return
+            over.wait(0.2)
+
+    thread = threading.Thread(target=run, name="reports", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=60)
+    if errors:
+        raise errors[0]
