@@ -56,7 +56,7 @@ def test_all_that_name_a_best_epoch_name_the_same(
     named = {
         "kept by the learner": _by_monitor(training, history),
         "result of a training": _result(
-            experiment, "r", history, TrainedModel(metrics={}, model={})
+            experiment.training, "r", history, TrainedModel(metrics={}, model={})
         ).best_epoch,
         "trial of a sweep": _by_sweep(experiment, history),
         "page of a run": _by_page(training, history, metric),
