@@ -1,4 +1,4 @@
-"""Where checkpoints lie while a training or a sweep runs, on a disk or in an object store."""
+"""Checkpoints of a running training or sweep, on a disk or in an object store."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from workbench.experiments.experiment import Experiment
 from workbench.home import checkpoints_folder
 
 HISTORY_BYTES = 64 * 2**20
-"""Weights of every epoch are kept in the run while all epochs together stay below this."""
+"""The run keeps the weights of every epoch if all of them together take at most this much."""
 
 
 def checkpoint_folder(experiment: Experiment) -> str:
-    """Where the checkpoints of a training or sweep go while it runs."""
+    """The folder or address that a running training or sweep writes its checkpoints to."""
     return experiment.cluster.storage or str(checkpoints_folder())
 
 
 def _files(storage: str) -> tuple[FileSystem, str]:
-    """The file system that checkpoints are in, and their folder there."""
+    """The file system of the checkpoints, and their folder in it."""
     return FileSystem.from_uri(storage) if "://" in storage else (LocalFileSystem(), storage)
 
 
@@ -30,13 +30,13 @@ def best_weights(storage: str, checkpoint: str) -> bytes:
 
 
 def discard_checkpoint(storage: str, checkpoint: str) -> None:
-    """Remove one checkpoint, a path in storage's file system; what resists stays."""
+    """Remove one checkpoint, a path in storage's file system. Errors are ignored."""
     with contextlib.suppress(OSError):
         _files(storage)[0].delete_dir(checkpoint)
 
 
 def discard_checkpoints(storage: str, run_id: str) -> None:
-    """Remove the checkpoints of a run that has ended, wherever they are; what resists stays."""
+    """Remove the checkpoints of a run that has ended. Errors are ignored."""
     with contextlib.suppress(OSError):
         files, folder = _files(storage)
         files.delete_dir(f"{folder}/{run_id}")

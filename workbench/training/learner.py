@@ -27,11 +27,11 @@ from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 
 Gather = Callable[[Evaluation], list[Evaluation]]
-"""Brings the evaluations of all workers together."""
+"""Collects the evaluations of all workers."""
 
 
 class Learner:
-    """Trains an epoch at a time, remembers the best, and can be saved and continued."""
+    """Trains one epoch at a time, keeps the best weights, and can be saved and continued."""
 
     def __init__(
         self,
@@ -47,16 +47,16 @@ class Learner:
     ) -> None:
         """
         Args:
-            rank: this worker among `world_size`.
-            device: where the net and, if they are resident, the data live.
+            rank: number of this worker, from 0 to `world_size` - 1.
+            device: where the net is, and the data if they are not streamed.
             wrap: makes the net one of several synchronised replicas (DistributedDataParallel).
-            gather: collects the validation results of all workers, so that each knows the whole.
-            shards: for streamed splits, this worker's part of each (a Ray DataIterator).
+            gather: collects the evaluations of all workers; each worker gets them all.
+            shards: this worker's part of each streamed split (a Ray DataIterator).
         """
         self.training = experiment.training
         self.prepared = prepared
         self.rank, self.world_size, self.gather = rank, world_size, gather
-        # Placed before it is wrapped: a wrapper remembers device and memory layout.
+        # Moved to the device first: a wrapper keeps the device and memory layout it was made with.
         self.net = place(new_net(experiment, prepared), self.training, device)
         self._shards = shards or {}
         self._data: dict[str, Batch] = {}
@@ -107,7 +107,7 @@ class Learner:
         """The net on every row of a split, each exactly once, over all workers together."""
         evaluation = self.fit.evaluate(self._eval_batches(split))
         if self._resident(split) is None:
-            return evaluation  # streams are cut into equal parts for training only
+            return evaluation  # every worker has evaluated the whole stream
         return Evaluation.merge(self.gather(evaluation))
 
     def save(self, folder: Path) -> None:
@@ -121,7 +121,7 @@ class Learner:
         """Continue from what `save` wrote.
 
         Raises:
-            TrainingError: the files hold something else. Nothing in them is ever run.
+            TrainingError: the files hold something else. No code in them is run.
         """
         try:
             state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
@@ -134,7 +134,7 @@ class Learner:
             ValueError,
         ) as error:
             raise TrainingError(
-                f"The checkpoint in {folder} is damaged or none of the workbench's, and is not used: "
+                f"The checkpoint in {folder} is damaged, or another program wrote it. It is not used: "
                 f"{str(error).splitlines()[0] if str(error) else type(error).__name__} "
                 "Train anew, or resume from another run."
             ) from error
@@ -144,7 +144,7 @@ class Learner:
 
     def _steps(self) -> int:
         split, size = self.prepared.splits["train"], self.training.batch_size
-        if split.arrays is None:  # streams leave an uneven last batch out
+        if split.arrays is None:  # a stream drops its last batch if that is smaller
             return max(1, split.num_rows // self.world_size // size)
         rows = split.num_rows
         if self.training.resample != "none":
@@ -156,7 +156,7 @@ class Learner:
         if split.arrays is None:
             return None
         if name not in self._data:
-            # On the CPU this is a map of the object store, shared by all trials of this machine.
+            # On the CPU these are the object store's pages, shared by all trials on this machine.
             self._data[name] = _move(split.tensors(), self.device)
         return self._data[name]
 
@@ -223,10 +223,10 @@ def task_of(experiment: Experiment, prepared: Prepared) -> Task:
 
 
 def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> None:
-    """Refuse a loss, a metric or a way of sampling that the data's labels do not go with.
+    """Refuse a loss, a metric or a resampling that does not fit the data.
 
     Args:
-        metrics: more names than `training.monitor` to check.
+        metrics: names to check beside `training.monitor`.
 
     Raises:
         ConfigError: classes with loss mse, measured values with any other, or metrics of classes
@@ -250,8 +250,8 @@ def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> Non
     for name in (training.monitor, *metrics):
         if not task.has_classes and name.rpartition("/")[2] in Task.CLASSES.metrics:
             raise ConfigError(
-                f"{name!r} is a metric of classes, and what is learned are measured values. Follow "
-                "validation/loss (training.monitor, sweep.metric), with mode min."
+                f"{name!r} is a metric of classes, but this net learns measured values. Use "
+                "validation/loss (training.monitor, sweep.metric) with mode min."
             )
     if training.resample != "none" and prepared.splits["train"].arrays is None:
         raise ConfigError(

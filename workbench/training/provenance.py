@@ -1,4 +1,4 @@
-"""What a run needs to be repeated and understood: settings, code, packages, data."""
+"""Where a run comes from: its settings, code, packages and data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKAGES = ("ray", "raydp", "pyspark", "torch", "mlflow", "numpy", "ray-on-spar
 
 
 def params(experiment: Experiment) -> dict[str, Any]:
-    """The flattened experiment, without what describes the search and not the run."""
+    """The flattened experiment, without the description and the settings of the sweep."""
     skipped = ("sweep.", "description")
     return {
         path: without_passwords(value)
@@ -32,7 +32,7 @@ def params(experiment: Experiment) -> dict[str, Any]:
 
 
 def without_passwords(value: Any) -> Any:
-    """A setting, or a tree of them, as it is recorded: passwords in addresses are hidden."""
+    """A setting or a tree of settings, with the passwords in addresses hidden."""
     if isinstance(value, str):
         return hide_passwords(value) if "://" in value else value
     if isinstance(value, Mapping):
@@ -41,7 +41,7 @@ def without_passwords(value: Any) -> Any:
 
 
 def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
-    """What was run, by which code and process, on which data.
+    """The tags of a run: its kind, code, process and data.
 
     Args:
         kind: train, sweep or trial.
@@ -62,17 +62,17 @@ def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
 
 @functools.cache
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def forget() -> None:
-    """Look at the working directory anew: a process that stays sees it change."""
+    """Forget the commit: in a process that stays up, the working directory may have changed."""
     _commit.cache_clear()
 
 
