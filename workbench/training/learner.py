@@ -56,8 +56,9 @@ class Learner:
         self.training = experiment.training
         self.prepared = prepared
         self.rank, self.world_size, self.gather = rank, world_size, gather
+        net = new_net(experiment, prepared)
         # Moved to the device first: a wrapper keeps the device and memory layout it was made with.
-        self.net = place(new_net(experiment, prepared), self.training, device)
+        self.net = place(net, self.training, device)
         self._shards = shards or {}
         self._data: dict[str, Batch] = {}
         self.device = next(self.net.parameters()).device
