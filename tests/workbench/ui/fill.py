@@ -24,7 +24,7 @@ from workbench.bridge.arrays import Arrays
 from workbench.experiments.experiment import Experiment
 from workbench.sweeps import driver as sweeps
 from workbench.sweeps import variants
-from workbench.training import driver, one_worker, provenance
+from workbench.training import driver, provenance
 from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner, cpu_state
 
@@ -99,7 +99,7 @@ def train(
     recorder: MlflowRecorder, experiment: Experiment, name: str, prepared: Prepared | None = None
 ) -> str:
     """Train and record; the run's id."""
-    with patch.object(one_worker, "train_on_one", _train_here):
+    with patch.object(driver, "train_on_one", _train_here):
         result = driver.train(
             experiment,
             session=NoSession(),
