@@ -23,7 +23,7 @@ from workbench.training.process import prepare_process
 from workbench.training.ray_train import make_trainer
 
 _TOGETHER_S = 0.5
-"""A trial reports the epochs of so many seconds at once."""
+"""A trial collects short epochs for this long before it reports them."""
 
 
 class Due:
@@ -39,14 +39,14 @@ class Due:
         self._cost_s = self.FIRST_S * self.SHARE
 
     def begins(self) -> None:
-        """An epoch begins: what passed since a checkpoint was asked for is what it took."""
+        """An epoch begins: the time since the last checkpoint was due is what that checkpoint took."""
         if self._asked is not None:
             self._since = self._clock()
             self._cost_s = self._since - self._asked
             self._asked = None
 
     def ends(self) -> bool:
-        """An epoch is over; whether to make a checkpoint now."""
+        """An epoch has ended: whether to make a checkpoint now."""
         now = self._clock()
         due = now - self._since >= self._cost_s / self.SHARE
         if due:
@@ -74,24 +74,27 @@ class Trial(tune.Trainable):
         self.learner = Learner(chosen, prepared, device=device)
 
     def step(self) -> dict[str, Any]:
-        """An epoch; or, where epochs are short, as many as half a second holds, which saves Ray
-        Tune's round trips. Never past an epoch at which the scheduler decides."""
+        """Train for half a second, and at least one epoch: fewer reports save round trips to Ray Tune.
+
+        It stops at each epoch after which the scheduler may stop the trial.
+        """
         self._due.begins()
         began = time.monotonic()
-        told: list[dict[str, float]] = []
+        history: list[dict[str, float]] = []
         sweep, epochs = self.experiment.sweep, self.learner.training.epochs
         while True:
             try:
-                told.append(self.learner.train_epoch())
+                history.append(self.learner.train_epoch())
             except DivergedError as error:
                 worst = {sweep.metric: -math.inf if sweep.mode == "max" else math.inf}
                 worst["epoch"] = float(self.learner.epoch)
-                return {"epochs": told, "metrics": worst, "verdict": str(error), "done": True}
+                return {"epochs": history, "metrics": worst, "verdict": str(error), "done": True}
             finished = self.learner.finished
             decided = sweep.decides_at(self.learner.epoch, epochs)
             if finished or decided or time.monotonic() - began > _TOGETHER_S:
                 break
-        result = {"epochs": told, "metrics": told[-1], "finished": finished, "done": finished}
+        latest = history[-1]
+        result = {"epochs": history, "metrics": latest, "finished": finished, "done": finished}
         return result | {SHOULD_CHECKPOINT: not finished and self._due.ends()}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -104,7 +107,7 @@ class Trial(tune.Trainable):
 
 
 def settings_of(config: Mapping[str, Any]) -> Settings:
-    """The settings of a trial from what Ray Tune hands it."""
+    """The settings of a trial, from the configuration that Ray Tune gives it."""
     return dict(config["settings"]) if "settings" in config else dict(config)
 
 

@@ -56,7 +56,7 @@ def make_trainer(
 
 
 def train_worker(config: dict[str, Any]) -> None:
-    """What each Ray Train worker runs: epochs, each reported with a checkpoint by rank 0."""
+    """The loop of a Ray Train worker. After each epoch it reports; rank 0 adds a checkpoint."""
     experiment, prepared = config["experiment"], config["prepared"]
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
@@ -103,13 +103,13 @@ def _gather(evaluation: Evaluation) -> list[Evaluation]:
 class ReportSender(UserCallback):
     """Sends each report, once its checkpoint is stored, from the controller to the driver."""
 
-    def __init__(self, mail: Queue) -> None:
-        self.mail = mail
+    def __init__(self, reports: Queue) -> None:
+        self.reports = reports
 
     def after_exception(self, run_context: Any, worker_exceptions: dict[int, Exception]) -> None:
         rank, error = next(iter(worker_exceptions.items()))
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        self.mail.put(f"Worker {rank} failed: {lines[0]}")
+        self.reports.put(f"Worker {rank} failed: {lines[0]}")
 
     def after_report(
         self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Checkpoint | None
@@ -118,6 +118,6 @@ class ReportSender(UserCallback):
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 weights = (Path(folder) / "last.safetensors").read_bytes()
-        self.mail.put(
+        self.reports.put(
             (metrics[0]["metrics"], weights if weights and len(weights) < HISTORY_BYTES else None)
         )
