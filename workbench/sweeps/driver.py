@@ -147,7 +147,9 @@ def _sweep(
         progress.note("Stopping: the best trials so far are evaluated. Ctrl-C again skips that.")
     _evaluate_best(experiment, variants, recorder, run_id, trials, progress)
     discard_checkpoints(storage, run_id)
-    return SweepResult(run_id=run_id, trials=trials, interrupted=interrupted, configurations=configurations)
+    return SweepResult(
+        run_id=run_id, trials=trials, interrupted=interrupted, configurations=configurations
+    )
 
 
 def _run_config(
@@ -213,7 +215,10 @@ def _evaluate_best(
         progress.stage(f"Evaluating trial {trial.number} on the test split ({place}/{len(kept)})")
         assert trial.checkpoint is not None
         weights = best_weights(checkpoint_folder(experiment), trial.checkpoint)
-        trial_experiment, prepared = override(experiment, trial.settings), variants.of(trial.settings)
+        trial_experiment, prepared = (
+            override(experiment, trial.settings),
+            variants.of(trial.settings),
+        )
         model = evaluate_on_cluster(trial_experiment, prepared, weights)
         record_data(recorder, trial.run_id, trial_experiment, prepared)
         record_model(recorder, trial.run_id, model, prepared, step=trial.epochs)

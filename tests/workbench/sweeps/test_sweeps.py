@@ -93,8 +93,12 @@ def test_every_trial_is_a_run_below_the_sweep(swept: Any) -> None:
         history = recorder.runs[trial.run_id].history["validation/accuracy"]
         assert sorted(history) == [1, 2, 3]
         assert trial.value == max(history.values())
-        shown = json.loads(recorder.runs[trial.run_id].run.tags["workbench.settings"])
-        assert shown == trial.settings
+        # The names of tags never change: stores of earlier versions have these.
+        tags = recorder.runs[trial.run_id].run.tags
+        assert json.loads(tags["workbench.settings"]) == trial.settings
+        assert tags["workbench.trial"] == str(trial.number)
+        assert tags["workbench.sweep"] == result.run_id
+        assert tags["workbench.kind"] == "trial"
 
 
 @pytest.mark.cluster
@@ -179,7 +183,7 @@ def test_a_sweep_without_any_result_says_so(session: Session) -> None:
     experiment = digits_sweep(space=rates, search="grid")
     experiment = replace(experiment, training=replace(experiment.training, optimizer="sgd"))
     recorder = MemoryRecorder()
-    with pytest.raises(TrainingError, match="None of 1 trials came to a result"):
+    with pytest.raises(TrainingError, match="None of 1 trials has a result"):
         sweep(experiment, session=session, recorder=recorder)
     assert {recorded.run.status for recorded in recorder.runs.values()} == {"FAILED"}
 
