@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
+from workbench.cli.baselines import describe_tie, describe_worse, list_baselines
 from workbench.cli.jobs import run_on_bench
 from workbench.cli.options import (
     Cluster,
@@ -98,8 +99,17 @@ def _show_training(name: str, monitor: str, result: TrainResult) -> None:
     )
     names = (monitor, "validation/loss", "test/accuracy", "test/loss")
     shown = {name: result.metrics[name] for name in names if name in result.metrics}
-    out.print(output.pairs({name: number_text(value) for name, value in shown.items()}))
+    texts = {name: number_text(value) for name, value in shown.items()}
+    out.print(output.pairs(texts | list_baselines(result.metrics)))
     _show_next(result.run_id)
+    _show_worse(result.metrics)
+
+
+def _show_worse(metrics: Mapping[str, float]) -> None:
+    """The last line, where an answer without a net is better than the net."""
+    if sentence := describe_worse(metrics):
+        output.out().print()
+        output.out().print(Text(sentence, "yellow"), soft_wrap=True)
 
 
 def sweep(
@@ -215,8 +225,13 @@ def _show_sweep(experiment: str, result: SweepResult, *, name: str, metric: str,
     out.print(Text("Best configuration", "bold"), f" run {best.run_id}")
     out.print(output.pairs({key: number_text(value) for key, value in best.settings.items()}))
     tested = {key: value for key, value in best.metrics.items() if key.startswith("test/")}
-    out.print(output.pairs({key: number_text(value) for key, value in tested.items()}))
+    texts = {key: number_text(value) for key, value in tested.items()}
+    out.print(output.pairs(texts | list_baselines(best.metrics)))
+    tie = None if result.configurations else describe_tie(result.trials)
+    if tie:
+        out.print(f"  {tie}", soft_wrap=True)
     _show_next(best.run_id, again=_train_command(experiment, best.settings))
+    _show_worse(best.metrics)
 
 
 def _train_command(name: str, settings: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, Uniform
 from workbench.sweeps.search import candidates
 from workbench.sweeps.variants import BEFORE_THE_NET
+from workbench.training.checks import check_before_start
 
 
 def check_space(experiment: Experiment) -> None:
@@ -28,6 +29,25 @@ def check_space(experiment: Experiment) -> None:
             )
         for value in candidates(parameter):
             override(experiment, {path: value})
+    _check_before_start(experiment)
+
+
+def _check_before_start(experiment: Experiment) -> None:
+    """Refuse what no trial could train with: of the searched settings, each value is checked.
+
+    Raises:
+        ConfigError: as `workbench.training.checks.check_before_start`.
+    """
+    values = {
+        path: candidates(parameter)
+        for path, parameter in experiment.sweep.space.items()
+        if path.startswith(("training.augment.", "training.monitor", "data.split."))
+    }
+    first = override(experiment, {path: choices[0] for path, choices in values.items()})
+    check_before_start(first, experiment.sweep.metric)
+    for path, choices in values.items():
+        for value in choices[1:]:
+            check_before_start(override(first, {path: value}), experiment.sweep.metric)
 
 
 def _check_data_space(experiment: Experiment) -> None:

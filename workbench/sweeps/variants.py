@@ -14,6 +14,7 @@ from workbench.cluster import Session
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
 from workbench.progress import Progress
+from workbench.training.checks import check_prepared
 from workbench.training.learner import check_task, new_net
 
 BEFORE_THE_NET = ("data.", "preparation.")
@@ -58,6 +59,7 @@ def prepare_variants(experiment: Experiment, session: Session, progress: Progres
         prepared = prepare(chosen.data, chosen.preparation, session, progress=progress)
         check_task(chosen, prepared, experiment.sweep.metric)
         new_net(chosen, prepared)
+        check_prepared(chosen, prepared)
         prepared_by_key[_key(settings)] = prepared
     return Variants(prepared=prepared_by_key)
 

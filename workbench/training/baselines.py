@@ -1,8 +1,9 @@
-"""Forecasts that need no net, to compare a net's errors with."""
+"""Answers that need no net, to compare a net's test results with."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from workbench.data import Forecast
 
@@ -30,3 +31,31 @@ def compute_baselines(
         errors[f"baseline/{name}/mse"] = float(np.square(error).mean())
         errors[f"baseline/{name}/mae"] = float(np.abs(error).mean())
     return errors
+
+
+def commonest_class_baseline(train_counts: ArrayLike, label: ArrayLike) -> dict[str, float]:
+    """The accuracy of always naming the class that has the most training rows.
+
+    Args:
+        train_counts: (classes,) training rows of each class; label: (n,) class indices.
+    """
+    labels = np.asarray(label)
+    if not len(labels):
+        return {}
+    share = float((labels == int(np.argmax(np.asarray(train_counts)))).mean())
+    return {"baseline/commonest_class/accuracy": share}
+
+
+def mean_baseline(train_mean: ArrayLike, label: ArrayLike) -> dict[str, float]:
+    """The error of always giving the mean of the training rows, in the labels' units.
+
+    Args:
+        train_mean: (outputs,) mean of each; label: (n,) or (n, outputs).
+    """
+    labels = np.asarray(label, dtype=np.float64)
+    if not len(labels):
+        return {}
+    error = np.asarray(train_mean, dtype=np.float64).reshape(1, -1) - labels.reshape(
+        len(labels), -1
+    )
+    return {"baseline/mean/mse": float(np.square(error).mean())}

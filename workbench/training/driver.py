@@ -10,16 +10,17 @@ import ray.train
 from ray.exceptions import RayTaskError
 from safetensors.torch import save
 
-from nets import DivergedError, Net, TrainingConfig, best_epoch
+from nets import Net, TrainingConfig, best_epoch
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, RecoverableData, prepare
 from workbench.cluster import Session, open_session
-from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress, Silent
 from workbench.results import TrainResult
 from workbench.training import one_worker, provenance
+from workbench.training.causes import find_cause
 from workbench.training.checkpoints import HISTORY_BYTES, checkpoint_folder
+from workbench.training.checks import check_before_start, check_prepared, describe_large_batch
 from workbench.training.evaluation import TrainedModel
 from workbench.training.learner import cpu_state, new_net
 from workbench.training.one_worker import train_on_one
@@ -48,6 +49,7 @@ def train(
         DataError, ClusterError: the data or the cluster cannot be used.
         TrainingError: the training failed more than `cluster.max_failures` times, or diverged.
     """
+    check_before_start(experiment, reads_source=prepared is None)
     progress = progress or Silent()
     recorder = recorder or default_recorder()
     # One worker keeps its state in Ray's object store.
@@ -66,6 +68,7 @@ def train(
         data = RecoverableData(prepared, None) if prepared else RecoverableData(again(), again)
         prepared = data.prepared
         net = new_net(experiment, prepared)  # an impossible net is refused before a run exists
+        check_prepared(experiment, prepared)
         run_id = recorder.start(
             experiment.name,
             f"{experiment.name}-{time.strftime('%m%d-%H%M%S')}",
@@ -74,6 +77,14 @@ def train(
         )
         with close_run(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
+            note = describe_large_batch(
+                experiment.training.batch_size,
+                prepared.splits["train"].num_rows,
+                experiment.cluster.num_workers,
+            )
+            if note:
+                progress.note(note)
+                recorder.tags(run_id, {"workbench.notes": note})
             return _train(experiment, net, data, session, recorder, run_id, progress)
 
 
@@ -129,7 +140,7 @@ def _train(
             storage = checkpoint_folder(experiment)
             model = train_on_several(experiment, data, storage, run_id, record_epoch, progress)
     except (RayTaskError, ray.train.TrainingFailedError) as error:
-        raise _find_cause(error) from error
+        raise find_cause(error) from error
     record_model(recorder, run_id, model, data.prepared)
     progress.stage_done()
     return _result(experiment.training, run_id, history, model)
@@ -150,19 +161,3 @@ def _result(
         best_epoch=best[0],
         metrics=metrics | model.metrics,
     )
-
-
-def _find_cause(error: Exception) -> TrainingError:
-    """The worker's own error, without the errors that Ray wraps around it."""
-    workers = list((getattr(error, "worker_failures", None) or {0: error}).values())
-    for failure in workers:
-        cause: BaseException | None = failure
-        while cause is not None:
-            if isinstance(cause, DivergedError):
-                return TrainingError(str(getattr(cause, "cause", cause)))
-            cause = cause.__cause__ or getattr(cause, "cause", None)
-    lines = str(workers[0]).strip().splitlines()
-    text = lines[-1] if lines else str(error)
-    if "No space left" in str(error):
-        text += ". Free some, or set cluster.storage to a folder on another disk for checkpoints."
-    return TrainingError(f"The training failed: {text}")

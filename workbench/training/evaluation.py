@@ -23,7 +23,11 @@ from nets.metrics import confusion, per_class
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
 from workbench.experiments.experiment import Experiment
-from workbench.training.baselines import compute_baselines
+from workbench.training.baselines import (
+    commonest_class_baseline,
+    compute_baselines,
+    mean_baseline,
+)
 from workbench.training.learner import Learner
 from workbench.training.process import prepare_process, worker_resources
 
@@ -36,7 +40,7 @@ class TrainedModel:
     """Metrics and files of a finished training."""
 
     metrics: dict[str, float]
-    """test/... of the best weights; baseline/... of forecasts without a net."""
+    """test/... of the best weights; baseline/... of answers without a net."""
     model: dict[str, bytes]
     """File name to content: what `nets.save` writes."""
     labels: tuple[str, ...] | None = None
@@ -58,7 +62,7 @@ def evaluate_best(experiment: Experiment, prepared: Prepared, weights: bytes) ->
     # A net may learn values from data that has classes: an autoencoder does.
     labels = prepared.labels if evaluation.task.has_classes else None
     return TrainedModel(
-        metrics=evaluation.metrics(split) | _baselines(prepared, split),
+        metrics=evaluation.metrics(split) | _baselines(prepared, split, evaluation),
         model=_save_model(learner.net, labels, experiment),
         labels=labels,
         files=_evaluation(evaluation, split, prepared) | _samples(prepared, split),
@@ -147,11 +151,30 @@ def _parquet(columns: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _baselines(prepared: Prepared, split: str) -> dict[str, float]:
-    if prepared.forecast is None or prepared.splits[split].arrays is None:
+def _baselines(prepared: Prepared, split: str, evaluation: Evaluation) -> dict[str, float]:
+    """Results of answers without a net, and the number of rows they were measured on."""
+    baselines: dict[str, float] = {}
+    labels = evaluation.labels.numpy()
+    if evaluation.task.has_classes and prepared.class_counts:
+        baselines = commonest_class_baseline(prepared.class_counts, labels)
+    elif evaluation.task is not Task.VALUES:
         return {}
-    arrays = prepared.splits[split].read()
-    return compute_baselines(prepared.forecast, arrays["features"], arrays["label"])
+    elif prepared.forecast is None:
+        mean = _mean_of_labels(prepared)
+        baselines = {} if mean is None else mean_baseline(mean, labels)
+    elif prepared.splits[split].arrays is not None:
+        arrays = prepared.splits[split].read()
+        baselines = compute_baselines(prepared.forecast, arrays["features"], arrays["label"])
+    return baselines | ({"baseline/rows": float(evaluation.count)} if baselines else {})
+
+
+def _mean_of_labels(prepared: Prepared) -> np.ndarray | None:
+    """The mean of each output over the training rows; None where they are streamed."""
+    train = prepared.splits["train"]
+    if train.arrays is not None:
+        labels = np.asarray(train.read()["label"], dtype=np.float64)
+        return np.asarray(labels.reshape(len(labels), -1).mean(axis=0))
+    return None if prepared.targets is None else prepared.targets.mean
 
 
 def _samples(prepared: Prepared, split: str) -> dict[str, bytes]:

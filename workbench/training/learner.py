@@ -25,6 +25,7 @@ from nets.inside import watch_health
 from workbench.bridge import Prepared, stream
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
+from workbench.training.checks import describe_class_metric
 
 Gather = Callable[[Evaluation], list[Evaluation]]
 """Collects the evaluations of all workers."""
@@ -250,10 +251,7 @@ def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> Non
         )
     for name in (training.monitor, *metrics):
         if not task.has_classes and name.rpartition("/")[2] in Task.CLASSES.metrics:
-            raise ConfigError(
-                f"{name!r} is a metric of classes, but this net learns measured values. Use "
-                "validation/loss (training.monitor, sweep.metric) with mode min."
-            )
+            raise ConfigError(describe_class_metric(name))
     if training.resample != "none" and prepared.splits["train"].arrays is None:
         raise ConfigError(
             f"training.resample {training.resample!r} needs the training rows in memory, and they "

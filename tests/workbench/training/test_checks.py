@@ -1,0 +1,140 @@
+"""What is refused before Ray starts, and what a failed worker's error becomes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from ray.exceptions import RayTaskError
+
+from nets import AutoencoderConfig, ConfigError, DivergedError, TrainingConfig
+from nets.augment import AugmentConfig
+from nets.errors import ModelFileError
+from nets.spec import TensorSpec
+from tests.workbench.small import digits, digits_sweep
+from workbench.data import DataConfig, SplitConfig
+from workbench.data.sources import TableSource
+from workbench.errors import ClusterError, DataError, TrainingError
+from workbench.experiments.space import Choice
+from workbench.sweeps.checks import check_space
+from workbench.training.baselines import commonest_class_baseline, mean_baseline
+from workbench.training.causes import find_cause
+from workbench.training.checks import check_before_start, check_prepared, describe_large_batch
+from workbench.training.driver import train
+
+
+def test_a_metric_that_no_training_has_is_refused_with_a_suggestion() -> None:
+    wrong = digits(monitor="validation/acuracy")
+    with pytest.raises(ConfigError, match=r"'validation/acuracy'.*'validation/accuracy'"):
+        train(wrong)  # no session: nothing is started
+    with pytest.raises(ConfigError, match=r"'validation/acuracy'.*'validation/accuracy'"):
+        check_space(digits_sweep(metric="validation/acuracy"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["validation/accuracy", "validation/macro_f1", "train/accuracy", "health/conv/dead_share"],
+)
+def test_metrics_that_a_training_has_are_taken(name: str) -> None:
+    check_before_start(digits(monitor=name))
+
+
+def test_a_metric_of_classes_is_refused_for_measured_values() -> None:
+    values: dict[str, Any] = {"loss": "mse", "mode": "min"}
+    check_before_start(digits(monitor="validation/r2", loss="mse"))
+    with pytest.raises(ConfigError, match="is a metric of classes"):
+        check_before_start(digits(monitor="validation/accuracy", **values))
+    drawn = replace(digits(monitor="validation/loss", **values), net=AutoencoderConfig())
+    check_before_start(drawn)
+    with pytest.raises(ConfigError, match=r"Unknown metric .*'validation/mae'"):
+        check_before_start(drawn, "validation/mae")
+
+
+def test_an_augmentation_for_other_rows_is_refused_before_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"augment\.jitter works on series rows, got image rows"):
+        train(digits(augment=AugmentConfig(jitter=0.1)))
+    space = {"training.augment.crop": Choice(values=(0, 99))}
+    with pytest.raises(ConfigError, match=r"augment\.crop .* at most 7"):
+        check_space(digits_sweep(space=space))
+    # Rows that come from elsewhere are not those of `data.source`.
+    check_before_start(digits(augment=AugmentConfig(jitter=0.1)), reads_source=False)
+
+
+def test_no_share_for_validation_is_refused_where_one_is_needed() -> None:
+    none = SplitConfig(validation=0)
+    with pytest.raises(ConfigError, match=r"data\.split\.validation 0\. Set"):
+        train(replace(digits(), data=DataConfig(split=none)))
+    check_before_start(replace(digits(), data=DataConfig(split=replace(none, folds=3))))
+    own = TableSource(path="rows.parquet", label="kind", split="part")
+    check_before_start(replace(digits(), data=DataConfig(source=own, split=none)))
+
+
+def prepared_with(**rows: int) -> Any:
+    splits = {name: SimpleNamespace(num_rows=num) for name, num in rows.items()}
+    return SimpleNamespace(splits=splits, spec=TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8"))
+
+
+def test_prepared_data_needs_validation_rows_and_a_row_for_each_worker() -> None:
+    check_prepared(digits(), prepared_with(train=8, validation=2))
+    with pytest.raises(ConfigError, match="needs validation rows"):
+        check_prepared(digits(), prepared_with(train=8))
+    several = replace(digits(), cluster=replace(digits().cluster, num_workers=4))
+    with pytest.raises(ConfigError, match="got 3 rows for 4 workers"):
+        check_prepared(several, prepared_with(train=3, validation=2))
+
+
+def test_a_batch_larger_than_the_training_rows_is_noted() -> None:
+    assert describe_large_batch(1258, 1258, 1) is None
+    note = describe_large_batch(100_000, 1258, 1)
+    assert note is not None
+    assert "100000 is larger than the 1258 training rows: an epoch is one step" in note
+    assert "(5 on each of 2 workers)" in (describe_large_batch(8, 10, 2) or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConfigError("crop must be below 8."), ConfigError),
+        (DataError("No rows."), DataError),
+        (ClusterError("No room."), ClusterError),
+        (TrainingError("It ended."), TrainingError),
+        (ModelFileError("Cut short."), ModelFileError),
+        (DivergedError("The loss is nan."), TrainingError),
+    ],
+)
+def test_a_workers_own_error_comes_back_as_its_message_alone(
+    error: Exception, kind: type[Exception]
+) -> None:
+    wrapped = RayTaskError("train", "Traceback ...\nnets.errors.ConfigError: ...", error)
+    outer = RuntimeError("Training failed")
+    outer.__cause__ = wrapped.as_instanceof_cause()
+    several = SimpleNamespace(worker_failures={0: wrapped.as_instanceof_cause()})
+    for failure in (wrapped, wrapped.as_instanceof_cause(), outer, several, error):
+        cause = find_cause(failure)  # type: ignore[arg-type]
+        assert type(cause) is kind
+        assert str(cause) == str(error)
+
+
+def test_another_error_keeps_its_last_line() -> None:
+    wrapped = RayTaskError("train", "Traceback ...\nKeyError: 'x'", KeyError("x"))
+    cause = find_cause(wrapped.as_instanceof_cause())
+    assert type(cause) is TrainingError
+    assert str(cause) == "The training failed: KeyError: 'x'"
+
+
+def test_the_commonest_class_is_the_one_of_the_training_rows() -> None:
+    counts, label = (10, 30, 20), np.array([1, 2, 2, 2])
+    assert commonest_class_baseline(counts, label) == {"baseline/commonest_class/accuracy": 0.25}
+    assert commonest_class_baseline(counts, np.array([])) == {}
+
+
+def test_the_mean_is_the_one_of_the_training_rows() -> None:
+    assert mean_baseline([2.0], np.array([1.0, 4.0])) == {"baseline/mean/mse": 2.5}
+    assert mean_baseline([0.0, 1.0], np.array([[1.0, 1.0]])) == {"baseline/mean/mse": 0.5}
+
+
+def test_the_default_experiment_is_taken() -> None:
+    check_before_start(replace(digits(), training=TrainingConfig()))

@@ -1,0 +1,106 @@
+"""What is refused before a training or a sweep starts Ray, and what is refused or noted after."""
+
+from __future__ import annotations
+
+from nets import ConfigError, Task
+from nets.augment import Augment
+from nets.batches import num_batches
+from nets.config import unknown
+from workbench.bridge import Prepared
+from workbench.data import sources
+from workbench.errors import DataError
+from workbench.experiments.experiment import Experiment
+
+_ALWAYS = ("train/loss", "validation/loss", "learning_rate", "gradient_norm", "samples_per_s")
+
+
+def check_before_start(experiment: Experiment, *metrics: str, reads_source: bool = True) -> None:
+    """Refuse what is wrong whatever the data holds.
+
+    Args:
+        metrics: names to check beside `training.monitor`.
+        reads_source: False where the rows come from elsewhere than `experiment.data`.
+
+    Raises:
+        ConfigError: a metric that no training has; an augmentation that does not fit the source's
+            rows; no share of the rows for validation.
+    """
+    _check_metrics(experiment, *metrics)
+    if reads_source:
+        _check_validation(experiment)
+        _check_augment(experiment)
+
+
+def check_prepared(experiment: Experiment, prepared: Prepared) -> None:
+    """Refuse settings that do not fit the prepared data.
+
+    Raises:
+        ConfigError: an augmentation that does not fit the rows; no validation rows; fewer training
+            rows than workers.
+    """
+    Augment(experiment.training.augment, prepared.spec)
+    if "validation" not in prepared.splits or not prepared.splits["validation"].num_rows:
+        raise ConfigError(_no_validation(experiment))
+    rows, workers = prepared.splits["train"].num_rows, experiment.cluster.num_workers
+    num_batches(rows, experiment.training.batch_size, world_size=workers)
+
+
+def describe_large_batch(batch_size: int, num_rows: int, num_workers: int) -> str | None:
+    """The note on a batch that holds more rows than a worker has; None where it does not."""
+    share = num_rows // num_workers
+    if batch_size <= share:
+        return None
+    each = f" ({share} on each of {num_workers} workers)" if num_workers > 1 else ""
+    return (
+        f"training.batch_size {batch_size} is larger than the {num_rows} training rows{each}: an "
+        "epoch is one step. Lower training.batch_size for more steps."
+    )
+
+
+def _check_metrics(experiment: Experiment, *metrics: str) -> None:
+    training = experiment.training
+    task = Task.of(experiment.net.kind, has_classes=training.loss in Task.CLASSES.losses)
+    if training.loss not in task.losses:
+        return  # refused by `check_task`, which knows the data
+    names = [*_ALWAYS, *(f"validation/{name}" for name in task.metrics)]
+    if task.has_classes:
+        names.append("train/accuracy")
+    for name in (training.monitor, *metrics):
+        if name in names or (training.health and name.startswith("health/")):
+            continue
+        if not task.has_classes and name.rpartition("/")[2] in Task.CLASSES.metrics:
+            raise ConfigError(describe_class_metric(name))
+        raise ConfigError(unknown("metric (training.monitor, sweep.metric)", name, sorted(names)))
+
+
+def describe_class_metric(name: str) -> str:
+    """The message for a metric of classes where measured values are learned."""
+    return (
+        f"{name!r} is a metric of classes, but this net learns measured values. Use "
+        "validation/loss (training.monitor, sweep.metric) with mode min."
+    )
+
+
+def _check_validation(experiment: Experiment) -> None:
+    split, source = experiment.data.split, experiment.data.source
+    if getattr(source, "split", None) is not None:
+        return  # its own column of splits may name validation rows
+    if not split.validation and not split.folds:
+        raise ConfigError(_no_validation(experiment))
+
+
+def _no_validation(experiment: Experiment) -> str:
+    return (
+        "a training needs validation rows: they decide which epoch is the best, got "
+        f"data.split.validation {experiment.data.split.validation:g}. Set data.split.validation to a "
+        "share above 0, such as 0.1."
+    )
+
+
+def _check_augment(experiment: Experiment) -> None:
+    try:
+        spec = sources.size(experiment.data.source).spec
+    except DataError:
+        return  # the reader says so, on the machine that has the files
+    if spec is not None:
+        Augment(experiment.training.augment, spec)
