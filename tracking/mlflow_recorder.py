@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import tempfile
 import threading
 import time
@@ -17,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from tracking import stale
 from tracking.models import save_model
 from tracking.outbox import Outbox
+from tracking.read import Reader
 from tracking.recorder import Status, as_json, as_text, check_path
 from tracking.retry import call_patiently
 from tracking.run import NAME, PARENT, Run, check_id, from_mlflow
@@ -160,6 +162,15 @@ class MlflowRecorder:
             token = page.token
             if not token:
                 return runs
+
+    def find(self, name: str) -> Run:
+        self.flush()
+        return Reader(self.uri).run(name)
+
+    def read_dict(self, run_id: str, path: str) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Reader(self.uri).download(run_id, path, Path(folder))
+            return dict(json.loads(file.read_text()))
 
     def flush(self) -> None:
         self._outbox.flush()

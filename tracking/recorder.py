@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
-from tracking.errors import RunNotFoundError, TrackingError
+from tracking.errors import ArtifactError, RunNotFoundError, TrackingError
 from tracking.run import PARENT, Run
 from tracking.series import Mode, Series, check_names
 
@@ -85,6 +85,22 @@ class Recorder(Protocol):
 
     def children(self, run_id: str) -> list[Run]:
         """The runs whose parent is this run, in the order they started."""
+        ...
+
+    def find(self, name: str) -> Run:
+        """A run by its id, or by the first letters of it (4 or more).
+
+        Raises:
+            RunNotFoundError: no run, or several runs, match.
+        """
+        ...
+
+    def read_dict(self, run_id: str, path: str) -> dict[str, Any]:
+        """What `artifact_dict` wrote.
+
+        Raises:
+            ArtifactError: the run has no such file.
+        """
         ...
 
     def flush(self) -> None:
@@ -180,6 +196,20 @@ class MemoryRecorder:
         with self._lock:
             self._find(run_id)
             return [r.run for r in self.runs.values() if r.run.parent == run_id]
+
+    def find(self, name: str) -> Run:
+        with self._lock:
+            runs = [r.run for run_id, r in self.runs.items() if run_id.startswith(name)]
+        if len(name) < 4 or len(runs) != 1:
+            raise RunNotFoundError(f"{len(runs)} runs have an id that begins with {name!r}.")
+        return runs[0]
+
+    def read_dict(self, run_id: str, path: str) -> dict[str, Any]:
+        try:
+            content = self._find(run_id).artifacts[check_path(path)]
+        except KeyError:
+            raise ArtifactError(f"Run {run_id} has no file {path!r}.") from None
+        return dict(json.loads(content))
 
     def flush(self) -> None:
         """Nothing waits."""

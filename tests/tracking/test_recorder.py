@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tracking import MemoryRecorder, MlflowRecorder, Reader, Recorder, Run
-from tracking.errors import RunNotFoundError, TrackingError
+from tracking.errors import ArtifactError, RunNotFoundError, TrackingError
 
 NOWHERE = "0" * 32
 
@@ -68,6 +68,17 @@ def seen(recorder: Recorder, tmp_path: Path) -> Seen:
 
 def start(recorder: Recorder, name: str = "a run", **more: Any) -> str:
     return recorder.start("an experiment", name, **({"params": {}, "tags": {}} | more))
+
+
+def test_a_run_is_found_by_its_first_letters_and_its_files_are_read(recorder: Recorder) -> None:
+    run_id = start(recorder, "wide")
+    recorder.artifact_dict(run_id, "folder/settings.json", {"width": 8})
+    assert recorder.find(run_id[:8]).name == recorder.find(run_id).name == "wide"
+    assert recorder.read_dict(run_id, "folder/settings.json") == {"width": 8}
+    with pytest.raises(ArtifactError, match="no file"):
+        recorder.read_dict(run_id, "other.json")
+    with pytest.raises(RunNotFoundError):
+        recorder.find("0" * 8)
 
 
 def test_a_run_begins(recorder: Recorder, seen: Seen) -> None:

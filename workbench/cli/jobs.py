@@ -22,6 +22,7 @@ from workbench.jobs.start import start_bench
 from workbench.progress.terminal import Terminal
 
 if TYPE_CHECKING:
+    from workbench.experiments.experiment import Experiment
     from workbench.progress import Progress
 
 _STYLES = {
@@ -207,11 +208,14 @@ def run_on_bench(
     *,
     own: bool,
     resume: str | None = None,
+    resumed: Experiment | None = None,
 ) -> End | None:
     """Run a training or a sweep on the bench that is up; None without one.
 
     Args:
         own: the command is to start its own Ray and Spark; returns None.
+        resume: run id of the sweep to resume.
+        resumed: the experiment to resume it with; `experiment` is its name only then.
 
     Raises:
         JobError: the job failed.
@@ -226,7 +230,11 @@ def run_on_bench(
     if bench is None:
         return None
     tree = None
-    if ".py" in experiment:  # a person's code runs in the person's own process
+    if resumed is not None:
+        from nets.config import to_dict
+
+        tree = to_dict(resumed)
+    elif ".py" in experiment:  # a person's code runs in the person's own process
         progress.stage("Loading the libraries")
         from nets.config import to_dict
 

@@ -32,6 +32,7 @@ from workbench.results import SweepResult, TrainResult
 
 if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
+    from workbench.progress import Progress
 
 _ROWS = 20
 """Trials on the final leaderboard."""
@@ -138,7 +139,12 @@ def sweep(
     seed: Seed = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Resume a sweep that was stopped", show_default=False),
+        typer.Option(
+            metavar="RUN",
+            help="Resume a sweep that was stopped, with its recorded settings. Takes a run id or its "
+            "first letters. Only --trials (more of them) and cluster settings may change.",
+            show_default=False,
+        ),
     ] = None,
     cluster: Cluster = None,
     own: Own = False,
@@ -172,11 +178,17 @@ def sweep(
     }
     with output.progress_console() as console, Terminal(console) as progress:
         changes = collect_changes(set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
-        if end := run_on_bench("sweep", experiment, changes, progress, own=own, resume=resume):
+        resumed = None
+        if resume:
+            resume, resumed = _read_resumed(experiment, resume, changes, progress)
+            changes = {path: new for path, new in changes.items() if path.startswith("cluster.")}
+        if end := run_on_bench(
+            "sweep", experiment, changes, progress, own=own, resume=resume, resumed=resumed
+        ):
             result, shown = SweepResult.from_dict(end.result or {}), end.shown
         else:
             progress.stage("Loading the libraries")
-            chosen = build_experiment(
+            chosen = resumed or build_experiment(
                 experiment, set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster
             )
             metric, mode = chosen.sweep.metric, chosen.sweep.mode
@@ -199,6 +211,25 @@ def sweep(
             soft_wrap=True,
         )
         raise typer.Exit(INTERRUPTED)
+
+
+def _read_resumed(
+    name: str, run: str, changes: Mapping[str, Any], progress: Progress
+) -> tuple[str, Experiment]:
+    """The run id of the sweep to resume, and the experiment of its record with these changes."""
+    progress.stage("Reading the sweep's record")
+    from contextlib import closing
+
+    from tracking import MlflowRecorder
+    from workbench.experiments import load_experiment
+    from workbench.sweeps.resume import resume_from_record
+
+    with closing(MlflowRecorder()) as recorder:
+        run_id, resumed, note = resume_from_record(recorder, run, load_experiment(name), changes)
+    if note:
+        progress.note(note)
+    progress.stage_done()
+    return run_id, resumed
 
 
 def _as_json(result: SweepResult) -> dict[str, Any]:

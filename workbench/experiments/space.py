@@ -47,7 +47,7 @@ class SweepConfig:
     space: dict[str, Parameter] = Field(default_factory=dict)
     """Dotted path (`training.learning_rate`) to a list of values or a range."""
     search: Literal["grid", "random", "bayes"] = "bayes"
-    """grid: every combination; random: independent draws; bayes: Optuna's tree-structured Parzen estimator."""
+    """grid: every combination; random: independent draws, none twice; bayes: Optuna's tree-structured Parzen estimator."""
     scheduler: Literal["none", "asha", "median"] = "asha"
     """asha: asynchronous successive halving (Li et al. 2020); median: stop below the running median (Golovin et al. 2017)."""
     num_trials: int = Field(default=16, ge=1)

@@ -26,9 +26,9 @@ from workbench.results import Configuration, SweepResult, TrialResult
 from workbench.sweeps.checks import check_space
 from workbench.sweeps.folds import FOLD, add_folds, group_folds
 from workbench.sweeps.recorder import TrialRecorder
-from workbench.sweeps.resume import read_finished_trials
+from workbench.sweeps.resume import check_resumed, read_finished_trials
 from workbench.sweeps.schedulers import make_scheduler
-from workbench.sweeps.search import plan_trials
+from workbench.sweeps.search import limit_trials, plan_trials
 from workbench.sweeps.trial import Trial, train_on_several
 from workbench.sweeps.variants import Variants, prepare_variants
 from workbench.training import close_run, provenance
@@ -51,16 +51,25 @@ def sweep(
     Args:
         session: Ray and Spark to use; None: started for this sweep and stopped after it.
         recorder: where runs are written; None: the MLflow store of MLFLOW_TRACKING_URI.
-        resume: run id of an interrupted sweep; its finished trials are kept and not run again.
+        resume: run id of an interrupted sweep, or its first letters; its finished trials are kept
+            and not run again. The experiment must be the recorded one, except for more trials and
+            settings of cluster.
 
     Raises:
-        ConfigError: a path of the space does not exist, or one of its values breaks a rule.
+        ConfigError: a path of the space does not exist, or one of its values breaks a rule; the
+            sweep to resume is none, still runs, or was started with other settings.
         TrainingError: no trial has a result.
     """
     experiment = add_folds(experiment)
     check_space(experiment)
     progress = progress or Silent()
     recorder = recorder or default_recorder()
+    if resume:
+        resume = check_resumed(recorder, resume, experiment)
+    config, message = limit_trials(experiment.sweep)
+    experiment = replace(experiment, sweep=config)
+    if message:
+        progress.note(message)
     folder = checkpoint_folder(experiment)
     own = open_session(experiment.cluster, progress=progress, checkpoints=folder)
     with nullcontext(session) if session else own as session:
@@ -68,7 +77,9 @@ def sweep(
         session.check(experiment.cluster, checkpoints=folder)
         variants = prepare_variants(experiment, session, progress)
         prepared = variants.first
-        earlier = read_finished_trials(recorder, resume, experiment.sweep) if resume else []
+        earlier, last_number = (
+            read_finished_trials(recorder, resume, experiment.sweep) if resume else ([], 0)
+        )
         run_id = resume or recorder.start(
             experiment.name,
             f"{experiment.name}-sweep-{time.strftime('%m%d-%H%M%S')}",
@@ -76,10 +87,13 @@ def sweep(
             tags=provenance.tags(experiment, "sweep", prepared.fingerprint),
         )
         if resume:
+            # Else the run names a process that has ended, and looks killed while it goes on.
+            recorder.tags(run_id, provenance.describe_process())
+            recorder.flush()
             recorder.reopen(run_id)
         with close_run(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
-            result = _sweep(experiment, variants, recorder, run_id, progress, earlier)
+            result = _sweep(experiment, variants, recorder, run_id, progress, earlier, last_number)
         if result.interrupted:
             recorder.finish(run_id, "KILLED")
         return result
@@ -92,6 +106,7 @@ def _sweep(
     run_id: str,
     progress: Progress,
     earlier: list[TrialResult],
+    last_number: int,
 ) -> SweepResult:
     config = experiment.sweep
     space, search, num_samples, total = plan_trials(config, earlier)
@@ -103,6 +118,7 @@ def _sweep(
         variants=variants,
         total=total,
         earlier=earlier,
+        last_number=last_number,
     )
     storage = checkpoint_folder(experiment)
     progress.stage(f"Running {num_samples or total - len(earlier)} trials")

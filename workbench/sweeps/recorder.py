@@ -37,6 +37,7 @@ class TrialRecorder(tune.Callback):
         variants: Variants,
         total: int,
         earlier: list[TrialResult],
+        last_number: int = 0,
     ) -> None:
         """
         Args:
@@ -44,10 +45,12 @@ class TrialRecorder(tune.Callback):
             variants: the data of each trial.
             total: how many trials there will be, with the earlier ones.
             earlier: finished trials of the sweep this one continues.
+            last_number: highest number of a trial that the sweep has, with those that were killed.
         """
         self.experiment, self.recorder, self.progress = experiment, recorder, progress
         self.sweep_run, self.variants, self.total = sweep_run, variants, total
         self.trials: dict[str, TrialResult] = {str(trial.number): trial for trial in earlier}
+        self._last_number = max([last_number, *(trial.number for trial in earlier)])
         self.lost = False
         """Whether trials ended because their data was gone."""
         self._began: dict[str, float] = {}
@@ -71,7 +74,8 @@ class TrialRecorder(tune.Callback):
             return
         settings = settings_of(trial.config)
         experiment = override(self.experiment, settings)
-        record = TrialResult(number=len(self.trials) + 1, run_id="", settings=settings)
+        self._last_number += 1
+        record = TrialResult(number=self._last_number, run_id="", settings=settings)
         self.trials[trial.trial_id] = record
         self._began[trial.trial_id] = time.perf_counter()
         self.written.do(self._start, record, experiment)

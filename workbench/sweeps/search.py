@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,16 +30,43 @@ def plan_trials(
     """What Ray Tune tries: (param_space, search algorithm, num_samples, trials in total).
 
     A grid and a random search are lists made here, so that a resumed sweep goes on with the same
-    list; a Bayesian search gets the results of the earlier trials.
+    list; a Bayesian search gets the results of the earlier trials. Where the space has no more
+    settings than there are trials, there is nothing to learn: each is tried once.
     """
-    if config.search == "bayes":
+    size = count_settings(config)
+    if config.search == "bayes" and (size is None or size > config.num_trials):
         left = max(0, config.num_trials - len(earlier))
         return {}, _bayes(config, earlier), left, len(earlier) + left
     settings = grid(config) if config.search == "grid" else random_draws(config)
-    done = [json.dumps(trial.settings, sort_keys=True) for trial in earlier]
-    left_over = [s for s in settings if json.dumps(s, sort_keys=True) not in done]
+    done = {_key(trial.settings) for trial in earlier}
+    left_over = [s for s in settings if _key(s) not in done]
     space = {"settings": tune.grid_search(left_over)}
     return space, None, None, len(earlier) + len(left_over)
+
+
+def count_settings(config: SweepConfig) -> int | None:
+    """How many different settings the space has, without the folds; None: it has a range."""
+    size = 1
+    for path, parameter in config.space.items():
+        if isinstance(parameter, Uniform):
+            return None
+        if path != FOLD:
+            size *= len({_key(_plain(value)) for value in parameter.values})
+    return size
+
+
+def limit_trials(config: SweepConfig) -> tuple[SweepConfig, str | None]:
+    """The sweep with no more trials than its space has settings, and a sentence that says so."""
+    size = count_settings(config)
+    if config.search == "grid" or size is None or size >= config.num_trials:
+        return config, None
+    folds = len(candidates(config.space[FOLD])) if FOLD in config.space else 1
+    each = f", each on {folds} folds" if folds > 1 else ""
+    message = (
+        f"The space has {size} settings{each}; {size * folds} trials run instead of "
+        f"{config.num_trials * folds}."
+    )
+    return replace(config, num_trials=size), message
 
 
 def grid(config: SweepConfig) -> list[Settings]:
@@ -51,13 +79,19 @@ def grid(config: SweepConfig) -> list[Settings]:
 
 
 def random_draws(config: SweepConfig) -> list[Settings]:
-    """`num_trials` independent draws, the same for the same seed; each with every fold there is."""
+    """`num_trials` draws, the same for the same seed; each with every fold there is.
+
+    No setting is drawn twice: a space with fewer settings gives each of them once.
+    """
     generator = np.random.default_rng(config.seed)
     searched = {path: parameter for path, parameter in config.space.items() if path != FOLD}
-    draws = [
-        {path: _draw(parameter, generator) for path, parameter in searched.items()}
-        for _ in range(config.num_trials)
-    ]
+    size = count_settings(config)
+    by_key: dict[str, Settings] = {}
+    while len(by_key) < min(config.num_trials, size or config.num_trials):
+        draw = {path: _draw(parameter, generator) for path, parameter in searched.items()}
+        # Draws from a range hardly ever repeat.
+        by_key.setdefault(_key(draw) if size else str(len(by_key)), draw)
+    draws = list(by_key.values())
     return (
         cross_with_folds(draws, candidates(config.space[FOLD])) if FOLD in config.space else draws
     )
@@ -69,6 +103,10 @@ def _draw(parameter: Choice | Uniform, generator: np.random.Generator) -> Any:
     if parameter.log:
         return math.exp(generator.uniform(math.log(parameter.low), math.log(parameter.high)))
     return float(generator.uniform(parameter.low, parameter.high))
+
+
+def _key(settings: Any) -> str:
+    return json.dumps(settings, sort_keys=True)
 
 
 def _plain(value: Any) -> Any:

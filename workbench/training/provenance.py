@@ -46,17 +46,24 @@ def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
     Args:
         kind: train, sweep or trial.
     """
-    me = psutil.Process()
     return {
         "workbench.kind": kind,
         "workbench.experiment_name": experiment.name,
         "workbench.fingerprint": fingerprint,
         "workbench.seed": str(experiment.training.seed),
         "workbench.versions": json.dumps(_versions()),
+        **describe_process(),
+        **({"workbench.commit": commit} if (commit := _commit()) else {}),
+    }
+
+
+def describe_process() -> dict[str, str]:
+    """The tags that say which process writes a run."""
+    me = psutil.Process()
+    return {
         "workbench.host": socket.gethostname(),
         "workbench.pid": str(me.pid),
         "workbench.started": str(me.create_time()),
-        **({"workbench.commit": commit} if (commit := _commit()) else {}),
     }
 
 

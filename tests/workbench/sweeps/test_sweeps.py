@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from ray._private.state import actors
 
 from nets import ConfigError
+from nets.config import override
 from tests.workbench.small import digits_sweep
 from tracking import MemoryRecorder
 from workbench.cluster import ClusterConfig, Session
@@ -18,8 +20,9 @@ from workbench.experiments.space import Choice, SweepConfig, Uniform
 from workbench.results import TrialResult
 from workbench.sweeps.checks import check_space
 from workbench.sweeps.driver import sweep
+from workbench.sweeps.folds import add_folds
 from workbench.sweeps.schedulers import make_scheduler
-from workbench.sweeps.search import grid, plan_trials, random_draws
+from workbench.sweeps.search import grid, limit_trials, plan_trials, random_draws
 
 
 def test_a_grid_is_every_combination() -> None:
@@ -36,6 +39,49 @@ def test_random_draws_repeat_with_the_seed_and_stay_in_bounds() -> None:
     assert all(1e-4 <= draw["training.learning_rate"] <= 1e-1 for draw in draws)
     below = sum(draw["training.learning_rate"] < 10**-2.5 for draw in draws)
     assert 10 < below < 40  # half of the draws lie below the geometric middle
+
+
+FOUR: dict[str, Any] = {
+    "training.batch_size": Choice(values=(32, 64)),
+    "net.activation": Choice(values=("relu", "tanh")),
+}
+
+
+@pytest.mark.parametrize("num_trials", [1, 3, 4, 16])
+def test_no_setting_is_drawn_twice(num_trials: int) -> None:
+    config = SweepConfig(space=FOUR, search="random", num_trials=num_trials)
+    draws = random_draws(config)
+    assert len({json.dumps(draw) for draw in draws}) == len(draws) == min(num_trials, 4)
+    # A resumed sweep with more trials goes on with the same list.
+    assert random_draws(replace(config, num_trials=16))[: len(draws)] == draws
+
+
+@pytest.mark.parametrize("search", ["random", "bayes"])
+def test_a_small_space_runs_each_setting_once_and_says_so(search: Any) -> None:
+    asked = SweepConfig(space=FOUR, search=search, num_trials=16)
+    config, message = limit_trials(asked)
+    assert message == "The space has 4 settings; 4 trials run instead of 16."
+    assert config.num_trials == 4
+    space, algorithm, num_samples, total = plan_trials(config, [])
+    assert (algorithm, num_samples, total) == (None, None, 4)
+    assert len(space["settings"]["grid_search"]) == 4
+    assert limit_trials(replace(asked, num_trials=4)) == (replace(asked, num_trials=4), None)
+    endless = digits_sweep(num_trials=100).sweep
+    assert limit_trials(endless) == (endless, None)
+
+
+def test_bayes_still_searches_a_larger_space() -> None:
+    config = SweepConfig(space=FOUR, search="bayes", num_trials=3)
+    _, algorithm, num_samples, total = plan_trials(config, [])
+    assert algorithm is not None and (num_samples, total) == (3, 3)
+
+
+def test_a_small_space_with_folds_counts_each_fold() -> None:
+    sweep_config = SweepConfig(space=FOUR, search="random", scheduler="none", num_trials=16)
+    experiment = override(replace(digits_sweep(), sweep=sweep_config), {"data.split.folds": 3})
+    config, message = limit_trials(add_folds(experiment).sweep)
+    assert message == ("The space has 4 settings, each on 3 folds; 12 trials run instead of 48.")
+    assert plan_trials(config, [])[3] == 12
 
 
 def test_a_resumed_list_leaves_out_what_is_done() -> None:
@@ -192,11 +238,13 @@ def test_a_sweep_without_any_result_says_so(session: Session) -> None:
 def test_a_resumed_sweep_repeats_nothing(session: Session, swept: Any) -> None:
     first, recorder = swept
     before = set(recorder.runs)
+    recorder.tags(first.run_id, {"workbench.pid": "0"})  # another process started it
     more = replace(digits_sweep(), sweep=replace(digits_sweep().sweep, num_trials=6))
-    result = sweep(more, session=session, recorder=recorder, resume=first.run_id)
+    result = sweep(more, session=session, recorder=recorder, resume=first.run_id[:8])
     assert result.run_id == first.run_id
     assert len(result.trials) == 6
     assert len(set(recorder.runs) - before) == 2
+    assert recorder.find(first.run_id).tags["workbench.pid"] == str(os.getpid())
     assert {t.run_id for t in first.trials} <= {t.run_id for t in result.trials}
 
 
