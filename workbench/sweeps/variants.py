@@ -14,7 +14,8 @@ from workbench.cluster import Session
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
 from workbench.progress import Progress
-from workbench.training.checks import check_prepared
+from workbench.sweeps.search import candidates
+from workbench.training.checks import check_prepared, describe_large_batch
 from workbench.training.learner import check_task, new_net
 
 BEFORE_THE_NET = ("data.", "preparation.")
@@ -60,8 +61,18 @@ def prepare_variants(experiment: Experiment, session: Session, progress: Progres
         check_task(chosen, prepared, experiment.sweep.metric)
         new_net(chosen, prepared)
         check_prepared(chosen, prepared)
+        rows = prepared.splits["train"].num_rows
+        if note := describe_large_batch(_largest_batch(chosen), rows, chosen.cluster.num_workers):
+            progress.note(note)
         prepared_by_key[_key(settings)] = prepared
     return Variants(prepared=prepared_by_key)
+
+
+def _largest_batch(experiment: Experiment) -> int:
+    searched = experiment.sweep.space.get("training.batch_size")
+    if searched is None:
+        return experiment.training.batch_size
+    return int(max(candidates(searched)))
 
 
 def _key(settings: Mapping[str, Any]) -> str:

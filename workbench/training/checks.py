@@ -92,8 +92,8 @@ def _check_validation(experiment: Experiment) -> None:
 def _no_validation(experiment: Experiment) -> str:
     return (
         "a training needs validation rows: they decide which epoch is the best, got "
-        f"data.split.validation {experiment.data.split.validation:g}. Set data.split.validation to a "
-        "share above 0, such as 0.1."
+        f"data.split.validation {experiment.data.split.validation:g}. Set data.split.validation "
+        "(validationFraction of an estimator) to a share above 0, such as 0.1."
     )
 
 

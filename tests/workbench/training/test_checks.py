@@ -19,6 +19,7 @@ from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import TableSource
 from workbench.errors import ClusterError, DataError, TrainingError
 from workbench.experiments.space import Choice
+from workbench.sweeps import variants
 from workbench.sweeps.checks import check_space
 from workbench.training.baselines import commonest_class_baseline, mean_baseline
 from workbench.training.causes import find_cause
@@ -65,7 +66,7 @@ def test_an_augmentation_for_other_rows_is_refused_before_the_start() -> None:
 
 def test_no_share_for_validation_is_refused_where_one_is_needed() -> None:
     none = SplitConfig(validation=0)
-    with pytest.raises(ConfigError, match=r"data\.split\.validation 0\. Set"):
+    with pytest.raises(ConfigError, match=r"got data\.split\.validation 0\. Set"):
         train(replace(digits(), data=DataConfig(split=none)))
     check_before_start(replace(digits(), data=DataConfig(split=replace(none, folds=3))))
     own = TableSource(path="rows.parquet", label="kind", split="part")
@@ -74,7 +75,9 @@ def test_no_share_for_validation_is_refused_where_one_is_needed() -> None:
 
 def prepared_with(**rows: int) -> Any:
     splits = {name: SimpleNamespace(num_rows=num) for name, num in rows.items()}
-    return SimpleNamespace(splits=splits, spec=TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8"))
+    return SimpleNamespace(
+        splits=splits, spec=TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+    )
 
 
 def test_prepared_data_needs_validation_rows_and_a_row_for_each_worker() -> None:
@@ -92,6 +95,19 @@ def test_a_batch_larger_than_the_training_rows_is_noted() -> None:
     assert note is not None
     assert "100000 is larger than the 1258 training rows: an epoch is one step" in note
     assert "(5 on each of 2 workers)" in (describe_large_batch(8, 10, 2) or "")
+
+
+def test_a_sweep_notes_its_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = prepared_with(train=50, validation=2)
+    monkeypatch.setattr(variants, "prepare", lambda *_, **__: data)
+    monkeypatch.setattr(variants, "check_task", lambda *_: None)
+    monkeypatch.setattr(variants, "new_net", lambda *_: None)
+    notes: list[str] = []
+    progress: Any = SimpleNamespace(note=notes.append)
+    session: Any = None
+    variants.prepare_variants(digits_sweep(), session, progress)  # searches 32 and 64
+    assert len(notes) == 1
+    assert notes[0].startswith("training.batch_size 64 is larger than the 50 training rows")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def test_a_forecast_is_trained_recorded_and_compared(
     metrics = recorder.runs[result.run_id].run.metrics
     assert metrics["test/mse"] < 0.2 * metrics["baseline/last_value/mse"]
     assert metrics["test/mse"] < 1.5 * metrics["baseline/last_season/mse"]
+    assert metrics["baseline/rows"] >= 1
     assert metrics["test/mae"] > 0 and metrics["test/r2"] > 0.9
     files = recorder.runs[result.run_id].artifacts
     summary = json.loads(files["evaluation/test.json"])
