@@ -62,8 +62,9 @@ def limit_trials(config: SweepConfig) -> tuple[SweepConfig, str | None]:
         return config, None
     folds = len(candidates(config.space[FOLD])) if FOLD in config.space else 1
     each = f", each on {folds} folds" if folds > 1 else ""
+    trials = "1 trial runs" if size * folds == 1 else f"{size * folds} trials run"
     message = (
-        f"The space has {size} settings{each}; {size * folds} trials run instead of "
+        f"The space has {size} setting{'s' if size > 1 else ''}{each}; {trials} instead of "
         f"{config.num_trials * folds}."
     )
     return replace(config, num_trials=size), message

@@ -66,6 +66,8 @@ def test_a_small_space_runs_each_setting_once_and_says_so(search: Any) -> None:
     assert (algorithm, num_samples, total) == (None, None, 4)
     assert len(space["settings"]["grid_search"]) == 4
     assert limit_trials(replace(asked, num_trials=4)) == (replace(asked, num_trials=4), None)
+    single = replace(asked, space={"net.activation": Choice(values=("relu",))})
+    assert limit_trials(single)[1] == "The space has 1 setting; 1 trial runs instead of 16."
     endless = digits_sweep(num_trials=100).sweep
     assert limit_trials(endless) == (endless, None)
 
