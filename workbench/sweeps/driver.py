@@ -148,6 +148,7 @@ def _sweep(
     interrupted = unfinished or board.lost
     trials = board.leaderboard()
     if not trials or trials[0].value is None:
+        discard_checkpoints(storage, run_id)  # nobody evaluates them
         if interrupted:
             return SweepResult(run_id=run_id, trials=trials, interrupted=True)
         raise TrainingError(

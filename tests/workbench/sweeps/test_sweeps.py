@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from workbench.sweeps.driver import sweep
 from workbench.sweeps.folds import add_folds
 from workbench.sweeps.schedulers import make_scheduler
 from workbench.sweeps.search import grid, limit_trials, plan_trials, random_draws
+from workbench.training.checkpoints import checkpoint_folder
 
 
 def test_a_grid_is_every_combination() -> None:
@@ -231,8 +233,11 @@ def test_a_sweep_without_any_result_says_so(session: Session) -> None:
     experiment = digits_sweep(space=rates, search="grid")
     experiment = replace(experiment, training=replace(experiment.training, optimizer="sgd"))
     recorder = MemoryRecorder()
+    checkpoints = Path(checkpoint_folder(experiment))
+    before = set(checkpoints.glob("*"))
     with pytest.raises(TrainingError, match="None of 1 trials has a result"):
         sweep(experiment, session=session, recorder=recorder)
+    assert set(checkpoints.glob("*")) <= before
     assert {recorded.run.status for recorded in recorder.runs.values()} == {"FAILED"}
 
 

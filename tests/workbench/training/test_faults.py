@@ -127,11 +127,14 @@ def test_a_trial_whose_process_is_killed_goes_on_from_its_checkpoint(
         sweep=replace(experiment.sweep, search="grid", max_concurrent=1),
     )
     kept: list[Counter[Path]] = []
+    sweeps = Path(checkpoint_folder(experiment))
+    earlier = set(sweeps.glob("*"))
 
     def look(stage: str) -> None:
         if stage.startswith("Evaluating trial"):
-            found = Path(checkpoint_folder(experiment)).glob("*/*/checkpoint_*")
-            kept.append(Counter(path.parent for path in found))
+            checkpoints = sweeps.glob("*/*/checkpoint_*")
+            own = (path for path in checkpoints if path.parents[1] not in earlier)
+            kept.append(Counter(path.parent for path in own))
 
     recorder, told = MemoryRecorder(), Listener(look)
     data = watched(prepared, tmp_path / "rows", dies_at=130 * steps)
