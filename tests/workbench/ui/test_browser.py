@@ -160,8 +160,7 @@ def test_moving_the_epoch_slider_changes_the_maps_and_the_url(
     before = window.picture()
     handle = window.page.get_by_role("slider").first
     handle.focus()
-    for _ in range(4):
-        handle.press("ArrowLeft")
+    handle.press("Home")  # at once: a page that draws again between two presses would take one back
     window.other_picture(before)
     window.page.wait_for_url("**epoch=0**")
     assert "epoch=0" in window.page.url
