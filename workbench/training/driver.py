@@ -115,14 +115,14 @@ def _train(
     run_id: str,
     progress: Progress,
 ) -> TrainResult:
-    """Args: net: with the weights that the training begins with."""
+    """Train and record every epoch and the model; `net` has the weights that it begins with."""
     history: list[dict[str, float]] = []
     epochs = experiment.training.epochs
     progress.stage("Starting the training")
-    start = save(cpu_state(net))
-    keep = len(start) * (epochs + 1) <= HISTORY_BYTES
+    state = cpu_state(net)
+    keep = sum(value.nbytes for value in state.values()) * (epochs + 1) <= HISTORY_BYTES
     if keep:
-        record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", start)
+        record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", save(state))
 
     def record_epoch(metrics: dict[str, float], weights: bytes | None) -> None:
         epoch = int(metrics["epoch"])

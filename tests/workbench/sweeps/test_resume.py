@@ -90,7 +90,9 @@ def test_what_is_no_stopped_sweep_is_refused(recorder: Recorder) -> None:
         find_sweep(recorder, "0" * 32)
 
 
-def test_the_recorded_experiment_is_resumed_and_the_difference_told(recorder: Recorder) -> None:
+def test_the_recorded_experiment_is_resumed_and_a_note_names_the_difference(
+    recorder: Recorder,
+) -> None:
     changes = {"training.epochs": 12, "sweep.num_trials": 10, "sweep.search": "bayes"}
     recorded = override(digits_sweep(), changes)
     run_id = record(recorder, recorded)

@@ -212,7 +212,7 @@ def test_a_training_goes_on_when_ray_trains_controller_is_killed(
     print(f"\n{longest:.1f} s between two epochs")
 
 
-def test_a_full_disk_for_checkpoints_is_told(
+def test_a_full_disk_for_checkpoints_is_reported(
     session: Session, prepared: Prepared, disk: Path
 ) -> None:
     """Training on two workers and trials keep checkpoints in files: a disk of 200 kB is too small."""
