@@ -2,23 +2,23 @@
 
 MLflow's `search_runs` joins every run to a metric to sort by it and loads whole runs: 4.5 s for 50
 of 10,000 runs. Here the database sorts by an index and only the rows of the page are loaded.
-MLflow's own parser reads the filters, so they mean the same.
+A filter in MLflow's syntax means the same as in MLflow (`tracking.filters`).
 """
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from mlflow.exceptions import MlflowException
 
 from tracking import mlflow_private
-from tracking.errors import QueryError
+from tracking.filter_match import compare_number
+from tracking.filter_names import as_text, resolve
+from tracking.filters import NUMBER, All, Compare, Node, Not, Some, Word, parse
 from tracking.query import ATTRIBUTES, Curves, Names, Page, Query, sort_points
-from tracking.run import ARCHIVED, PARENT, Run
+from tracking.run import ARCHIVED, NOTE, PARENT, Run
 from tracking.store import connect
 
 SqlExperiment, SqlRun, SqlLatestMetric, SqlMetric, SqlParam, SqlTag = mlflow_private.run_tables()
@@ -29,7 +29,6 @@ _ATTRIBUTES = {
     "status": SqlRun.status,
     "start_time": SqlRun.start_time,
     "end_time": SqlRun.end_time,
-    "created": SqlRun.start_time,
     "artifact_uri": SqlRun.artifact_uri,
     "user_id": SqlRun.user_id,
 }
@@ -45,7 +44,6 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "IN": lambda a, b: a.in_(b),
     "NOT IN": lambda a, b: a.not_in(b),
 }
-_NUMBER = re.compile(r"[+-]?(\d{1,20}\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 _TABLES: dict[str, Any] = {"metric": SqlLatestMetric, "parameter": SqlParam, "tag": SqlTag}
 
 
@@ -81,7 +79,11 @@ class DatabaseTable:
                 experiments=sorted(connection.execute(experiments).scalars()),
                 metrics=_distinct(connection, SqlLatestMetric.key),
                 params=_distinct(connection, SqlParam.key),
+                tags=[n for n in _distinct(connection, SqlTag.key) if not n.startswith("mlflow.")],
             )
+
+    def explain(self, text: str) -> str:
+        return as_text(resolve(parse(text), self.names))
 
     def curves(self, run_ids: Sequence[str], metric: str) -> Curves:
         statement = sa.select(SqlMetric.run_uuid, SqlMetric.step, SqlMetric.value).where(
@@ -117,12 +119,29 @@ class DatabaseTable:
                 SqlExperiment.name.in_(query.experiments)
             )
             where.append(SqlRun.experiment_id.in_(named))
-        try:
-            parsed = mlflow_private.parse_filter(query.text)
-            return where + [_condition(part) for part in parsed]
-        except (MlflowException, KeyError, ValueError) as error:
-            reason = getattr(error, "message", None) or str(error)
-            raise QueryError(f"The store does not understand this filter: {reason}") from error
+        node = resolve(parse(query.text), self.names)
+        return [*where, self._condition(node)]
+
+    def _condition(self, node: Node) -> sa.ColumnElement[bool]:
+        if isinstance(node, Word):
+            return _contains(node.text)
+        if isinstance(node, Not):
+            return sa.not_(self._condition(node.part))
+        if isinstance(node, All):
+            return sa.and_(sa.true(), *map(self._condition, node.parts))
+        if isinstance(node, Some):
+            return sa.or_(sa.false(), *map(self._condition, node.parts))
+        if node.kind == "parameter" and isinstance(node.value, float):
+            return self._compare_number(node.key, node.comparator, node.value)
+        return _comparison(node)
+
+    def _compare_number(self, key: str, comparator: str, value: float) -> sa.ColumnElement[bool]:
+        """A parameter as a number. Read here: databases cast other texts differently."""
+        statement = sa.select(SqlParam.value).where(SqlParam.key == key).distinct()
+        with self.engine.connect() as connection:
+            texts = list(connection.execute(statement).scalars())
+        texts = [text for text in texts if compare_number(comparator, text, value)]
+        return _has(SqlParam, key, SqlParam.value.in_(texts))
 
     def _sort(self, ids: sa.Select[Any], query: Query) -> sa.Select[Any]:
         def in_direction(column: Any) -> Any:
@@ -222,32 +241,48 @@ def _has(table: Any, key: str, condition: Any) -> sa.ColumnElement[bool]:
     return has_row
 
 
-def _condition(part: dict[str, Any]) -> sa.ColumnElement[bool]:
-    """One comparison of a filter. Raises KeyError for what has no meaning here."""
-    kind, key, comparator = part["type"], part["key"], part["comparator"].upper()
-    value = part["value"]
-    if kind == "attribute":
-        compared: sa.ColumnElement[bool] = _COMPARE[comparator](_ATTRIBUTES[key], value)
-        return compared
-    table = _TABLES[kind]
-    if comparator in ("IS NULL", "IS NOT NULL"):
-        present: sa.ColumnElement[bool] = SqlRun.run_uuid.in_(
-            sa.select(table.run_uuid).where(table.key == key)
+def _contains(word: str) -> sa.ColumnElement[bool]:
+    """Runs with a word in the name, the experiment, a person's tag, the note or a parameter."""
+
+    def has(column: Any) -> sa.ColumnElement[bool]:
+        found: sa.ColumnElement[bool] = sa.func.lower(column).contains(
+            word.lower(), autoescape=True
         )
-        return present if comparator == "IS NOT NULL" else ~present
-    if kind == "metric":
-        return _has(table, key, _COMPARE[comparator](table.value, float(value)) & ~table.is_nan)
-    return _has(table, key, _COMPARE[comparator](table.value, _texts(value)))
+        return found
 
-
-def _texts(value: Any) -> Any:
-    return (
-        [str(v) for v in value]
-        if isinstance(value, Iterable) and not isinstance(value, str)
-        else str(value)
+    own = sa.not_(SqlTag.key.like("mlflow.%") | SqlTag.key.like("workbench.%"))
+    in_tag = (own & (has(SqlTag.key) | has(SqlTag.value))) | (
+        (SqlTag.key == NOTE) & has(SqlTag.value)
     )
+    experiments = sa.select(SqlExperiment.experiment_id).where(has(SqlExperiment.name))
+    return sa.or_(
+        has(SqlRun.name),
+        SqlRun.experiment_id.in_(experiments),
+        SqlRun.run_uuid.in_(sa.select(SqlTag.run_uuid).where(in_tag)),
+        SqlRun.run_uuid.in_(sa.select(SqlParam.run_uuid).where(has(SqlParam.value))),
+    )
+
+
+def _comparison(node: Compare) -> sa.ColumnElement[bool]:
+    """One comparison of a filter."""
+    if node.kind == "attribute":
+        if node.key == "experiment":
+            named = _COMPARE[node.comparator](SqlExperiment.name, node.value)
+            chosen = sa.select(SqlExperiment.experiment_id).where(named)
+            of_experiment: sa.ColumnElement[bool] = SqlRun.experiment_id.in_(chosen)
+            return of_experiment
+        compared: sa.ColumnElement[bool] = _COMPARE[node.comparator](
+            _ATTRIBUTES[node.key], node.value
+        )
+        return compared
+    table = _TABLES[node.kind]
+    if node.comparator in ("IS NULL", "IS NOT NULL"):
+        present = _has(table, node.key, sa.true())
+        return present if node.comparator == "IS NOT NULL" else ~present
+    condition = _COMPARE[node.comparator](table.value, node.value)
+    return _has(table, node.key, condition & ~table.is_nan if node.kind == "metric" else condition)
 
 
 def _is_number(text: str) -> bool:
     """Whether a database reads a text as a number. Python also reads others, such as 1_000."""
-    return _NUMBER.fullmatch(text) is not None
+    return NUMBER.fullmatch(text) is not None

@@ -51,16 +51,3 @@ def run_tables() -> tuple[Any, Any, Any, Any, Any, Any]:
         models.SqlParam,
         models.SqlTag,
     )
-
-
-def parse_filter(text: str) -> list[dict[str, Any]]:
-    """The comparisons of a filter in MLflow's syntax: type, key, comparator and value of each.
-
-    `SearchUtils`: a filter then means the same here as in MLflow, which has no public parser.
-
-    Raises:
-        MlflowException, KeyError, ValueError: MLflow does not understand the filter.
-    """
-    from mlflow.utils.search_utils import SearchUtils
-
-    return list(SearchUtils.parse_search_filter(text or None))

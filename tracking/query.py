@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tracking.run import Run
@@ -24,7 +24,7 @@ class Query:
     """Which runs, and in which order."""
 
     text: str = ""
-    """MLflow's filter syntax."""
+    """Words and conditions, or MLflow's filter syntax; see `tracking.filters`."""
     kinds: tuple[str, ...] = ()
     """Some of `KINDS`; (): all runs, including those of other programs."""
     experiments: tuple[str, ...] = ()
@@ -56,6 +56,8 @@ class Names:
     experiments: list[str]
     metrics: list[str]
     params: list[str]
+    tags: list[str] = field(default_factory=list)
+    """Without those that MLflow writes."""
 
 
 class Table(Protocol):
@@ -71,6 +73,14 @@ class Table(Protocol):
 
     def names(self) -> Names:
         """All names to choose from, sorted."""
+        ...
+
+    def explain(self, text: str) -> str:
+        """A filter as it is understood, every name whole.
+
+        Raises:
+            QueryError: the store does not understand it.
+        """
         ...
 
     def curves(self, run_ids: Sequence[str], metric: str) -> Curves:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
 from tracking.errors import QueryError
+from tracking.filter_match import matches
+from tracking.filter_names import as_text, is_mlflow, resolve
+from tracking.filters import parse
 from tracking.query import ATTRIBUTES, KINDS, Curves, Names, Page, Query
 from tracking.run import ARCHIVED, PARENT, from_mlflow
 from tracking.store import connect
@@ -16,6 +20,8 @@ from tracking.store import connect
 _NAMES_FROM = 200
 _CALL = 1000
 """Runs in one answer of the server."""
+_MOST = 10_000
+"""Runs that are read to search what MLflow's own filters cannot: words, `or`, `not`."""
 
 
 class ServedTable:
@@ -25,6 +31,23 @@ class ServedTable:
         self.client = connect(uri)
 
     def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
+        node = resolve(parse(query.text), self.names)
+        if is_mlflow(node):
+            return self._page(replace(query, text=as_text(node)), offset, limit)
+        every = self._page(replace(query, text=""), 0, _MOST)
+        if every.total > len(every.rows):
+            raise QueryError(
+                f"There are more than {_MOST:,} runs, and this filter is searched in memory because "
+                "a tracking server has no words, or, not. Choose experiments, or join conditions "
+                "by and alone."
+            )
+        rows = [run for run in every.rows if matches(node, run)]
+        return Page(rows=rows[offset : offset + limit], total=len(rows))
+
+    def explain(self, text: str) -> str:
+        return as_text(resolve(parse(text), self.names))
+
+    def _page(self, query: Query, offset: int, limit: int) -> Page:
         experiments = {e.experiment_id: e.name for e in self.client.search_experiments()}
         ids = [
             i
@@ -58,11 +81,12 @@ class ServedTable:
         return Page(rows=rows, total=len(runs) + (limit if token else 0))
 
     def names(self) -> Names:
-        latest = self.page(Query(), 0, _NAMES_FROM).rows
+        latest = self._page(Query(), 0, _NAMES_FROM).rows
         return Names(
             experiments=sorted({run.experiment for run in latest}),
             metrics=sorted({name for run in latest for name in run.metrics}),
             params=sorted({name for run in latest for name in run.params}),
+            tags=sorted({n for run in latest for n in run.tags if not n.startswith("mlflow.")}),
         )
 
     def curves(self, run_ids: Sequence[str], metric: str) -> Curves:

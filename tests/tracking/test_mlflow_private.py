@@ -7,7 +7,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from mlflow.exceptions import MlflowException
 from mlflow.utils import validation
 
 from tracking import mlflow_private, mlflow_recorder, outbox, series
@@ -37,15 +36,6 @@ def test_the_tables_of_runs_have_the_columns_in_use() -> None:
     for table, names in columns.items():
         assert names <= set(table.__table__.columns.keys())
     assert {"experiment_id", "lifecycle_stage"} <= set(run.__table__.columns.keys())
-
-
-def test_a_filter_is_parsed_into_its_comparisons() -> None:
-    assert mlflow_private.parse_filter("") == []
-    first, second = mlflow_private.parse_filter("metrics.acc > 0.5 and tags.a IS NULL")
-    assert first == {"type": "metric", "key": "acc", "comparator": ">", "value": "0.5"}
-    assert (second["type"], second["key"], second["comparator"]) == ("tag", "a", "IS NULL")
-    with pytest.raises(MlflowException):
-        mlflow_private.parse_filter("acc above 1")
 
 
 @pytest.mark.parametrize("name", ["mlflow.utils.environment", "mlflow.store.db.utils"])

@@ -137,6 +137,23 @@ def test_a_row_is_the_whole_run(table: Table, store: tuple[str, dict[str, str]])
         (Query(text="run_name LIKE '%e'"), "e"),
         (Query(text="params.lr = '0.1' and metrics.acc > 0", kinds=("train",)), "b"),
         (Query(deleted=True), ""),
+        (Query(text="relu"), "ca"),
+        (Query(text="'1_0'"), "d"),
+        (Query(text="two tanh or 50%"), "d"),
+        (Query(text="one tanh"), "b"),
+        (Query(text="acc > 0.7"), "ea"),
+        (Query(text="acc>0.7 or lr<1e-3"), "eca"),
+        (Query(text="params.lr > 0.05"), "eb"),
+        (Query(text="lr = 1"), "e"),
+        (Query(text="lr = 1e-1 or lr = '1.0'"), "eb"),
+        (Query(text="odd > 1"), "e"),  # 1_000 is no number
+        (Query(text="act = relu"), "a"),
+        (Query(text="act in ('relu', 'elu') and not name = a"), "e"),
+        (Query(text="not (act ILIKE 'r%') not kind IS NULL"), "db"),
+        (Query(text="finished experiment = two"), "edc"),
+        (Query(text="status = 'Finished' and name != 'e'"), "dcba"),
+        (Query(text="failed or stopped or running"), ""),
+        (Query(text="finished", kinds=("train",)), "ba"),
     ],
 )
 def test_order_and_filters(table: Table, query: Query, found: str) -> None:
@@ -170,10 +187,16 @@ def test_deleted_runs_are_a_table_of_their_own(
 @pytest.mark.parametrize(
     "text",
     [
-        "acc above 1",
+        "acc >",
         "metrics.acc > 'x'",
-        "params.lr > 3",
+        "params.lr > 'x'",
+        "acc > high",
         "nonsense.x = 1",
+        "status = 'done'",
+        "(acc > 1",
+        "acc > 1)",
+        "or acc > 1",
+        "attributes.colour = 'red'",
         "metrics.acc",
         "'; drop table runs; --",
     ],
@@ -181,6 +204,18 @@ def test_deleted_runs_are_a_table_of_their_own(
 def test_a_filter_that_means_nothing_is_refused(table: Table, text: str) -> None:
     with pytest.raises(QueryError, match="does not understand"):
         table.page(Query(text=text))
+
+
+def test_a_refusal_names_what_is_near(table: Table) -> None:
+    with pytest.raises(QueryError, match=r"'los'\. Did you mean loss"):
+        table.page(Query(text="los > 1"))
+    with pytest.raises(QueryError, match="'done' is no status; there are running"):
+        table.page(Query(text="status = 'done'"))
+
+
+def test_a_filter_is_explained_with_whole_names(table: Table) -> None:
+    said = table.explain("act = relu acc > 0.5 or lr < 1e-3")
+    assert said == "(params.`net.act` = 'relu' and metrics.`acc` > 0.5) or params.`lr` < 0.001"
 
 
 def test_names_to_choose_from(table: Table) -> None:
