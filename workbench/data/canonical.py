@@ -63,10 +63,23 @@ class CanonicalFrame:
     """Temporary folder that the frame is read from; the caller removes it after use."""
     official_test: bool | None = None
     """Whether the source names its test rows; None: only reading it shows that."""
+    official_validation: bool = False
+    """Whether the source names its validation rows. Where official_test is None, reading shows both."""
+    decided: tuple[str, ...] = ()
+    """What the reader decided about the data without being told, a sentence each: columns used and not
+    used and why, where the splits come from, what was ignored. For people; `data describe` and the
+    run show it."""
+    feature_names: tuple[str, ...] = ()
+    """Names of a vector's features, in order; (): they have none."""
     plan: int | None = None
     """DataFrame.semanticHash: a hash of Spark's plan, comparable within one session only."""
     row_bytes: int | None = None
     """Bytes of the largest row as the source stores it; None: no larger than a sample."""
+    decided: tuple[str, ...] = ()
+    """What the reader decided about the data, in sentences for a person: classes, splits, what was
+    left out and why."""
+    num_files: int | None = None
+    """Files that `decoded` opens, in even parts; None: the rows are not in a file each."""
 
 
 Table = CanonicalFrame

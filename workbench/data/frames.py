@@ -19,6 +19,7 @@ from workbench.data.columns import (
 )
 from workbench.data.encode import Recipe, canonical_rows, has_variable_length
 from workbench.data.rows import MAX_CLASSES
+from workbench.data.split import open_splits
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def from_dataframe(
             them, are measured values. None: there is no label (autoencoders); it becomes 0.
         spec: shape and dtype of a sample. None: taken from the first row (pictures: its size and
             channels).
-        split: column of "train", "validation", "test" or null (drawn by the split's settings). Where
-            it has "test" and no "validation", validation rows are drawn from "train" too.
+        split: column of "train", "validation", "test" or null (drawn by the split's settings). Of
+            "validation" and "test", what is not there is drawn from "train" too.
         weight: column with the weight of a row in the loss, >= 0.
         length: column of valid steps, where `features` is padded already.
         labels: class names by index. "fit": the different values of `label`, in order, also where
@@ -102,13 +103,16 @@ def from_dataframe(
         columns["time"] = moment.cast("double")
     chosen = df.select(*(column.alias(name) for name, column in columns.items()))
     names, num_rows, parts, row_bytes = _summarize(chosen, names, _is_numeric(df, label))
-    official = "test" in parts
-    if official and "validation" not in parts:
-        chosen = chosen.withColumn("split", F.when(F.col("split") != "train", F.col("split")))
+    chosen = chosen.withColumn("split", open_splits(F.col("split"), parts))
     outputs = len(names) if names is not None else _count_outputs(chosen)
     recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
-    canonical = encode_frame(chosen, recipe, num_rows=num_rows, official_test=official)
-    return replace(canonical, plan=df.semanticHash(), row_bytes=row_bytes)
+    canonical = encode_frame(chosen, recipe, num_rows=num_rows, official_test="test" in parts)
+    return replace(
+        canonical,
+        plan=df.semanticHash(),
+        row_bytes=row_bytes,
+        official_validation="validation" in parts,
+    )
 
 
 def encode_frame(
@@ -122,8 +126,6 @@ def encode_frame(
         num_rows: rows of `chosen`; None: not known, and the partitions stay as they are.
         official_test: whether some row's `split` is "test"; None: not known.
     """
-    from pyspark.sql import functions as F
-
     label = "long" if recipe.labels is not None else chosen.schema["label"].dataType.simpleString()
     schema = f"features binary, label {label}, key string, split string"
     if "length" in chosen.columns or (
@@ -137,7 +139,15 @@ def encode_frame(
         chosen = _spread(chosen, num_rows * recipe.spec.num_bytes)
     rows = chosen.mapInArrow(
         lambda batches: canonical_rows(batches, recipe), f"{schema}, reason string"
-    ).persist()  # good and bad rows come from one pass
+    )
+    return divide_rows(rows, recipe, official_test=official_test)
+
+
+def divide_rows(rows: DataFrame, recipe: Recipe, *, official_test: bool | None) -> CanonicalFrame:
+    """Canonical rows with a column `reason` (null: the row is good) as good and bad rows."""
+    from pyspark.sql import functions as F
+
+    rows = rows.persist()  # good and bad rows come from one pass
     return CanonicalFrame(
         frame=rows.where(F.col("reason").isNull()).drop("reason"),
         spec=recipe.spec,
