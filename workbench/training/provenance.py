@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.metadata
 import json
 import os
+import platform
 import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
+import nets
+import workbench
 from nets.config import flatten
 from tracking import hide_passwords
 from workbench.experiments.experiment import Experiment
 
-_PACKAGES = ("ray", "raydp", "pyspark", "torch", "mlflow", "numpy", "ray-on-spark-workbench")
+if TYPE_CHECKING:
+    from workbench.bridge import Prepared
+
+_PACKAGES = (
+    *("ray", "raydp", "pyspark", "torch", "mlflow", "numpy", "ray-on-spark-workbench"),
+    *("pyarrow", "pillow", "safetensors"),
+)
+_NO_PART = ("cli", "jobs", "preflight", "progress", "ui")
+"""Folders of the workbench whose code has no part in a training's figures."""
 
 
 def params(experiment: Experiment) -> dict[str, Any]:
@@ -45,6 +57,7 @@ def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
 
     Args:
         kind: train, sweep or trial.
+        fingerprint: of the prepared data.
     """
     return {
         "workbench.kind": kind,
@@ -52,9 +65,19 @@ def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
         "workbench.fingerprint": fingerprint,
         "workbench.seed": str(experiment.training.seed),
         "workbench.versions": json.dumps(_versions()),
+        "workbench.code": json.dumps(digest_code()),
         **describe_process(),
         **({"workbench.commit": commit} if (commit := _commit()) else {}),
     }
+
+
+def describe_data(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
+    """The tags of the rows that a run trains on: their content and the batch they make."""
+    rows = prepared.splits["train"].num_rows
+    tags = {"workbench.used.batch_size": str(min(experiment.training.batch_size, rows))}
+    if content := prepared.record.get("content"):
+        tags["workbench.content"] = str(content)
+    return tags
 
 
 def describe_process() -> dict[str, str]:
@@ -68,8 +91,35 @@ def describe_process() -> dict[str, str]:
 
 
 @functools.cache
+def digest_code() -> dict[str, str]:
+    """Folder of `nets` or `workbench` to a digest of its Python files: what a training runs.
+
+    Returns:
+        12 hex digits for each folder; without the command line, the UI and the like.
+    """
+    digests: dict[str, str] = {}
+    for package in (nets, workbench):
+        root = Path(package.__path__[0])
+        for folder in sorted({file.parent for file in root.rglob("*.py")}):
+            parts = folder.relative_to(root).parts
+            if package is workbench and parts[:1] and parts[0] in _NO_PART:
+                continue
+            name = "/".join((package.__name__, *parts))
+            digests[name] = _digest_files(folder)
+    return digests
+
+
+def _digest_files(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        content = file.read_bytes()
+        digest.update(f"{file.name} {len(content)} ".encode() + content)
+    return digest.hexdigest()[:12]
+
+
+@functools.cache
 def _versions() -> dict[str, str]:
-    versions = {}
+    versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
@@ -79,8 +129,9 @@ def _versions() -> dict[str, str]:
 
 
 def forget() -> None:
-    """Forget the commit: in a process that stays up, the working directory may have changed."""
+    """Forget the commit and the code: in a process that stays up, both may have changed."""
     _commit.cache_clear()
+    digest_code.cache_clear()
 
 
 @functools.cache
