@@ -12,6 +12,7 @@ from torch import Tensor
 from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
+from nets.workers import add_up, counts_own_rows, draw
 
 _BELONGS_TO = {
     "image": ("flip", "crop", "cutout"),
@@ -168,13 +169,14 @@ def _vary(
     x: Tensor, valid: Tensor, config: AugmentConfig, generator: torch.Generator | None
 ) -> Tensor:
     """Noise, and a factor on the distance from the channel's mean: units and offsets do not matter."""
-    count = valid.sum((0, 1)).clamp(min=1)
-    mean = (x * valid).sum((0, 1)) / count
+    own = valid * float(counts_own_rows())
+    count = add_up(own.sum((0, 1))).clamp(min=1)
+    mean = add_up((x * own).sum((0, 1))) / count
     if config.scaling:
         factor = 1 + config.scaling * _normal((len(x), 1, x.shape[2]), x.device, generator)
         x = mean + (x - mean) * factor
     if config.jitter:
-        std = (((x - mean) * valid).square().sum((0, 1)) / count).sqrt()
+        std = (add_up(((x - mean).square() * own).sum((0, 1))) / count).sqrt()
         x = x + config.jitter * std * _normal(x.shape, x.device, generator)
     return x
 
@@ -198,16 +200,18 @@ def _to_whole(x: Tensor, like: Tensor) -> Tensor:
 def _uniform(
     shape: Sequence[int], device: torch.device, generator: torch.Generator | None
 ) -> Tensor:
-    return torch.rand(tuple(shape), device=device, generator=generator)
+    return draw(lambda size: torch.rand(tuple(size), device=device, generator=generator), shape)
 
 
 def _normal(
     shape: Sequence[int], device: torch.device, generator: torch.Generator | None
 ) -> Tensor:
-    return torch.randn(tuple(shape), device=device, generator=generator)
+    return draw(lambda size: torch.randn(tuple(size), device=device, generator=generator), shape)
 
 
 def _integers(
     shape: Sequence[int], high: int, device: torch.device, generator: torch.Generator | None
 ) -> Tensor:
-    return torch.randint(high, tuple(shape), device=device, generator=generator)
+    return draw(
+        lambda size: torch.randint(high, tuple(size), device=device, generator=generator), shape
+    )

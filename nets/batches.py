@@ -1,19 +1,44 @@
-"""Batches of rows that are in memory as one tensor: shuffled for training, in order for evaluation."""
+"""Batches of rows: shuffled for training, in order for evaluation, cut into shares for workers.
+
+`batch_size` counts the rows of a step over all workers, and a batch holds the same rows for any
+number of them; each worker takes its share.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from operator import itemgetter, methodcaller
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from nets.errors import ConfigError
+from nets.order import Order, Resample, ResampledOrder, mix_seed, num_resampled_rows
 
-Resample = Literal["none", "over", "under"]
+__all__ = [
+    "Batch",
+    "Resample",
+    "Share",
+    "batches",
+    "map_tensors",
+    "mix_seed",
+    "num_batches",
+    "num_resampled_rows",
+    "shuffled_rows",
+    "take",
+]
+
+
+class Share(NamedTuple):
+    """The rows of a batch that are one worker's: from `start` to `stop` of the batch's `of` rows."""
+
+    start: int
+    stop: int
+    of: int
+    counts: bool = True
+    """False: the rows are another worker's. This worker has none, and computes with them, at
+    weight 0, because every worker takes part in each step."""
 
 
 class Batch(NamedTuple):
@@ -27,19 +52,23 @@ class Batch(NamedTuple):
     """(B,) int64, the number of valid steps of each row; None: all of them."""
     weight: Tensor | None = None
     """(B,) float, how much each row counts in the loss; None: all the same."""
-
-
-def mix_seed(*parts: int) -> int:
-    """One 63-bit seed out of several numbers >= 0; neighbours give unrelated streams."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    share: Share | None = None
+    """Which rows of the batch these are, with several workers; None: all of them."""
 
 
 def num_batches(
     num_rows: int, batch_size: int, *, shuffle: bool = True, rank: int = 0, world_size: int = 1
 ) -> int:
-    """How many batches `batches` gives to one worker."""
-    start, stop = _share(num_rows, shuffle, rank, world_size)
-    return len(_bounds(stop - start, batch_size, shuffle))
+    """How many batches `batches` gives to one worker.
+
+    Raises:
+        ConfigError: fewer rows, or fewer rows a step, than workers, with `shuffle`.
+    """
+    if shuffle:
+        _check_workers(num_rows, batch_size, world_size)
+        return len(_bounds(num_rows, batch_size, join_single=True))
+    start, stop = _share_in_order(num_rows, rank, world_size)
+    return len(_bounds(stop - start, batch_size, join_single=False))
 
 
 def batches(
@@ -52,86 +81,125 @@ def batches(
     rank: int = 0,
     world_size: int = 1,
     resample: Resample = "none",
+    first: int = 0,
 ) -> Iterator[Batch]:
     """One pass over `data`, on the device it is on.
 
-    With `shuffle` (training), a permutation drawn from (seed, epoch) is cut into equal shares, so
-    every rank gets the same number of batches (collective gradients need that); up to
-    `world_size - 1` rows, different ones each epoch, sit out. A last batch of a single row joins
-    the one before it, since batch normalisation cannot train on one row. With `resample`, it is a
-    permutation of `num_resampled_rows` rows, equally many of each class (`TrainingConfig.resample`).
+    With `shuffle` (training), the rows come as in `shuffled_rows`.
 
     Without it (evaluation), each rank gets consecutive rows in order, as views: every row exactly
     once over all ranks, and the ranks' results joined in rank order are in row order.
 
+    Args:
+        first: the number of the first batch, for a pass that goes on where another one ended.
+
     Raises:
-        ConfigError: fewer rows than workers, with `shuffle`.
+        ConfigError: fewer rows, or fewer rows a step, than workers, with `shuffle`.
     """
     num_rows = len(data.features)
-    if shuffle and resample != "none":
-        num_rows = num_resampled_rows(torch.bincount(data.label).tolist(), resample)
-    start, stop = _share(num_rows, shuffle, rank, world_size)
-    bounds = _bounds(stop - start, batch_size, shuffle)
-    if not shuffle:
-        for low, high in bounds:
-            yield _map_tensors(data, itemgetter(slice(start + low, start + high)))
+    if shuffle:
+        labels = data.label.cpu() if resample != "none" else None
+        for rows, share in shuffled_rows(
+            num_rows,
+            batch_size,
+            seed=seed,
+            epoch=epoch,
+            rank=rank,
+            world_size=world_size,
+            resample=resample,
+            labels=labels,
+            first=first,
+        ):
+            batch = take(data, rows.to(data.features.device))
+            yield batch._replace(share=share)
         return
-    generator = torch.Generator().manual_seed(mix_seed(seed, epoch))
-    order = torch.randperm(num_rows, generator=generator)
-    if resample != "none":
-        order = _draw_evenly(data.label.cpu(), num_rows, generator)[order]
-    order = order[start:stop].to(data.features.device)
-    for low, high in bounds:
-        rows = order[low:high]
-        yield _map_tensors(data, methodcaller("index_select", 0, rows))
+    start, stop = _share_in_order(num_rows, rank, world_size)
+    for low, high in _bounds(stop - start, batch_size, join_single=False)[first:]:
+        yield map_tensors(data, itemgetter(slice(start + low, start + high)))
 
 
-def num_resampled_rows(class_counts: Sequence[int], resample: Resample) -> int:
-    """Rows of an epoch in which every class that has rows has as many as the largest or smallest."""
-    present = [count for count in class_counts if count]
-    if resample == "none" or not present:
-        return sum(present)
-    return len(present) * (max(present) if resample == "over" else min(present))
+def shuffled_rows(
+    num_rows: int,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    rank: int = 0,
+    world_size: int = 1,
+    resample: Resample = "none",
+    labels: Tensor | None = None,
+    first: int = 0,
+) -> Iterator[tuple[Tensor, Share | None]]:
+    """The row numbers of a rank's share of each batch.
+
+    The order is a function of (seed, epoch, num_rows): every row once, the uneven last batch
+    included, and the same batches for any number of workers. A last batch of a single row joins the
+    one before it, since batch normalisation cannot train on one row. With `resample`, the order is of
+    `num_resampled_rows` rows, equally many of each class (`TrainingConfig.resample`).
+
+    Args:
+        labels: (num_rows,) int64, needed to resample.
+        first: the number of the first batch.
+
+    Raises:
+        ConfigError: fewer rows, or fewer rows a step, than workers.
+    """
+    if resample == "none":
+        order = Order(num_rows, seed=seed, epoch=epoch)
+    else:
+        assert labels is not None, "resampling needs the labels"
+        order = ResampledOrder(labels, resample, seed=seed, epoch=epoch)
+    _check_workers(order.num_rows, batch_size, world_size)
+    for low, high in _bounds(order.num_rows, batch_size, join_single=True)[first:]:
+        if world_size == 1:
+            yield order.rows(low, high), None
+        else:
+            share = _share_of_batch(high - low, rank, world_size)
+            yield order.rows(low + share.start, low + share.stop), share
 
 
-def _draw_evenly(label: Tensor, num_rows: int, generator: torch.Generator) -> Tensor:
-    """(num_rows,) row numbers, equally many of each class; a row comes again only after
-    every other row of its class."""
-    order = torch.argsort(label, stable=True)
-    classes = [rows for rows in order.split(torch.bincount(label).tolist()) if len(rows)]
-    each = num_rows // len(classes)
-    by_class = []
-    for rows in classes:
-        passes = -(-each // len(rows))
-        shuffled = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(passes)]
-        by_class.append(torch.cat(shuffled)[:each])
-    return torch.cat(by_class)
+def take(data: Batch, rows: Tensor) -> Batch:
+    """Copies of these rows; (B,) int64, on the device of `data`."""
+    return map_tensors(data, methodcaller("index_select", 0, rows))
 
 
-def _map_tensors(data: Batch, take: Callable[[Tensor], Tensor]) -> Batch:
-    features, label, length, weight = data
+def map_tensors(data: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch with `function` applied to each of its tensors."""
     return Batch(
-        take(features),
-        take(label),
-        None if length is None else take(length),
-        None if weight is None else take(weight),
+        function(data.features),
+        function(data.label),
+        None if data.length is None else function(data.length),
+        None if data.weight is None else function(data.weight),
+        data.share,
     )
 
 
-def _share(num_rows: int, shuffle: bool, rank: int, world_size: int) -> tuple[int, int]:
-    """First row and last row + 1 of a rank's share (of the permutation, where there is one)."""
-    if not shuffle:
-        return num_rows * rank // world_size, num_rows * (rank + 1) // world_size
-    size = num_rows // world_size
-    if size == 0:
+def _share_of_batch(num_rows: int, rank: int, world_size: int) -> Share:
+    """Shares of at least two rows, for batch normalisation: some workers may have none."""
+    workers = min(world_size, max(1, num_rows // 2))
+    if rank >= workers:
+        return Share(0, min(2, num_rows), num_rows, counts=False)
+    return Share(num_rows * rank // workers, num_rows * (rank + 1) // workers, num_rows)
+
+
+def _share_in_order(num_rows: int, rank: int, world_size: int) -> tuple[int, int]:
+    return num_rows * rank // world_size, num_rows * (rank + 1) // world_size
+
+
+def _check_workers(num_rows: int, batch_size: int, world_size: int) -> None:
+    if num_rows < world_size:
         raise ConfigError(
             f"every worker needs at least one row to train on, got {num_rows} rows for "
             f"{world_size} workers. Use fewer workers or more rows."
         )
-    return size * rank, size * (rank + 1)
+    if batch_size < world_size:
+        raise ConfigError(
+            f"training.batch_size counts the rows of a step over all workers, got {batch_size} for "
+            f"{world_size} workers. Raise training.batch_size, or lower cluster.num_workers."
+        )
 
 
-def _bounds(num_rows: int, batch_size: int, join_single: bool) -> list[tuple[int, int]]:
+def _bounds(num_rows: int, batch_size: int, *, join_single: bool) -> list[tuple[int, int]]:
     cuts = [*range(0, num_rows, batch_size), num_rows]
     if join_single and batch_size > 1 and len(cuts) > 2 and cuts[-1] - cuts[-2] == 1:
         del cuts[-2]

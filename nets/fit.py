@@ -11,24 +11,26 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nets.augment import Augment, AugmentConfig
-from nets.batches import Batch, batches, mix_seed, num_batches
+from nets.batches import Batch, Share, batches, map_tensors, num_batches
 from nets.errors import ConfigError, DivergedError
 from nets.evaluation import Evaluation
 from nets.losses import Loss
 from nets.monitor import Monitor
 from nets.net import Net
 from nets.optimizers import learning_rate, make_optimizer
+from nets.order import step_seeds
 from nets.task import Task
 from nets.torch_private import make_step
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates
+from nets.workers import add_up, use_share, world_size
 
 __all__ = [
     "AugmentConfig",
@@ -77,8 +79,8 @@ def autocast_dtype(config: TrainingConfig, device: torch.device) -> torch.dtype 
 class Fit:
     """A net in training: the net, its optimizer, and how far the run has come.
 
-    Everything random in an epoch is drawn from (seed, epoch, rank), so a run that resumes after an
-    epoch gives what an uninterrupted one would have given.
+    Everything random in a step is drawn from (seed, epoch, step), so a run that goes on at any step
+    gives what an uninterrupted one would have given. Several workers draw what one would have drawn.
 
     Args:
         net: trained in place.
@@ -114,59 +116,118 @@ class Fit:
         self._optimize = make_step(self.optimizer)
         self.epoch = 0
         """Epochs completed."""
+        self.step = 0
+        """Steps completed of the epoch that is under way."""
+        self._totals = _Totals()
         self.model = net if model is None else model
         self._forward = torch.compile(self.model) if config.compile else self.model
         self._trained = [p for p in net.parameters() if p.requires_grad]
         self._autocast_dtype = autocast_dtype(config, self.device)
         self._channels_last = config.channels_last and net.spec.kind == "image"
 
-    def train_epoch(self, batches: Iterable[Batch]) -> dict[str, float]:
-        """Train on every batch once.
+    def train_epoch(
+        self, batches: Iterable[Batch], *, after_step: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
+        """Train on every batch of an epoch once, or on those from `step` on.
+
+        Args:
+            after_step: called after each step; `state_dict` may be taken then.
 
         Returns:
             train/loss and, for classes, train/accuracy: means over the rows as they were seen, so
             augmented and with dropout; learning_rate of the last step; gradient_norm, before
-            clipping, a mean over a sample of the steps; samples_per_s; with `config.health`,
-            health/<layer>/gradient_norm (of the last step), weight_norm, update_ratio.
+            clipping, a mean over a sample of the steps; samples_per_s, of all workers together; with
+            `config.health`, health/<layer>/gradient_norm (of the last step), weight_norm,
+            update_ratio.
 
         Raises:
             DivergedError: the loss is NaN or infinite.
             ConfigError: no batches, or labels that don't fit the loss.
         """
-        started = time.perf_counter()
-        totals = _Totals(self)
+        started, before = time.perf_counter(), self._totals.rows
         updates = LayerUpdates(self.net) if self.config.health else None
         first_step = self.epoch * self.steps_per_epoch
         num_steps = self.config.epochs * self.steps_per_epoch
+        seeds = step_seeds(self.config.seed, self.epoch, self.steps_per_epoch)
         self.net.train()
         self.model.train()
-        with _fork_seed(self.config.seed, self.epoch, self.device):
-            for step, batch in enumerate(batches):
-                rate = learning_rate(self.config, first_step + step, num_steps)
+        with _keep_random_state(self.device):
+            for batch in batches:
+                if self.step >= len(seeds):
+                    raise ConfigError(
+                        f"an epoch has {self.steps_per_epoch} batches (steps_per_epoch), got more."
+                    )
+                torch.manual_seed(seeds[self.step])
+                rate = learning_rate(self.config, first_step + self.step, num_steps)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
-                loss, scores, labels, norm = self._step(self._to_device(batch), step)
-                totals.add(rate, loss, scores, labels, norm)
-        if totals.steps == 0:
+                with use_share(batch.share):
+                    self._take_step(self._to_device(batch), rate)
+                after_step()
+        if self._totals.steps == 0:
             raise ConfigError("an epoch needs at least 1 batch, got none. Is the split empty?")
-        metrics = totals.metrics()
-        metrics["samples_per_s"] = totals.rows / (time.perf_counter() - started)
+        self._check_losses()
+        metrics = self._totals.metrics(self.device)
+        rows = self._totals.rows - before
+        metrics["samples_per_s"] = rows / (time.perf_counter() - started)
+        self._totals, self.step = _Totals(), 0
         self.epoch += 1
         return metrics | (updates.measure() if updates is not None else {})
 
-    def _step(self, batch: Batch, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        features, label, length, weight = batch
+    def _take_step(self, batch: Batch, rate: float) -> None:
+        features, label, length, weight, share = batch
         features = self.augment(features, length)
         with self._autocast():
             scores = self._forward(features) if length is None else self._forward(features, length)
         scores = scores.float()
         target = self._target(features, label, length)
-        loss = self.loss(scores, target, weight)
+        loss = self._mean_loss(scores, target, weight, share)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = self._gradient_norm(step)
+        norm = self._gradient_norm(self.step)
         self._optimize()
-        return loss.detach(), scores.detach(), label, norm
+        self.step += 1
+        right = None
+        if self.task.has_classes and (share is None or share.counts):
+            right = (scores.detach().argmax(1) == label).sum()
+        rows = len(label) if share is None else share.of
+        self._totals.add(rate, loss.detach(), rows, right, norm)
+        if len(self._totals.pending) == _CHECK_EVERY:
+            self._check_losses()
+
+    def _mean_loss(
+        self, scores: Tensor, target: Tensor, weight: Tensor | None, share: Share | None
+    ) -> Tensor:
+        """The loss of the whole batch, as far as it comes from this worker's rows.
+
+        With several workers it is `world_size` times their part of it, because the wrapper takes the
+        mean of the workers' gradients: that mean is the gradient of the batch, whatever the shares.
+        """
+        if share is None:
+            return self.loss(scores, target, weight)
+        losses = self.loss.per_row(scores, target)
+        weights = self.loss.row_weights(target, weight)
+        weights = torch.ones_like(losses) if weights is None else weights
+        weights = weights * float(share.counts)
+        total = add_up(weights.sum()).clamp(min=torch.finfo(weights.dtype).tiny)
+        return (losses * weights).sum() * (world_size() / total)
+
+    def _check_losses(self) -> None:
+        totals = self._totals
+        if not totals.pending:
+            return
+        losses = torch.stack([loss for loss, _, _ in totals.pending]).tolist()
+        first = totals.steps - len(losses) + 1
+        for step, (loss, (_, rows, rate)) in enumerate(
+            zip(losses, totals.pending, strict=True), first
+        ):
+            if not math.isfinite(loss):
+                raise DivergedError(
+                    f"The loss became {loss} at epoch {self.epoch + 1}, step {step} of "
+                    f"{self.steps_per_epoch}, at learning rate {rate:.3g}. {_ADVICE}"
+                )
+            totals.loss += loss * rows
+        totals.pending.clear()
 
     def _gradient_norm(self, step: int) -> Tensor | None:
         if self.config.clip_norm is not None:
@@ -211,7 +272,7 @@ class Fit:
         )
 
     def _evaluate_batch(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        features, label, length, weight = batch
+        features, label, length, weight, _ = batch
         scores = (self.net(features) if length is None else self.net(features, length)).float()
         target = self._target(features, label, length)
         losses = self.loss.per_row(scores, target)
@@ -239,29 +300,30 @@ class Fit:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors, numbers and strings only."""
+        self._check_losses()
         return {
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "epoch": self.epoch,
+            "step": self.step,
+            "totals": self._totals.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue after the epoch that `state` was taken."""
+        """Continue after the step that `state` was taken."""
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch = int(state["epoch"])
+        self.epoch, self.step = int(state["epoch"]), int(state["step"])
+        self._totals = _Totals(**state["totals"])
 
     def _to_device(self, batch: Batch) -> Batch:
         """The batch on the device, without the host waiting for the copy."""
-        features, label, length, weight = batch
-        if features.device != self.device:
-            features = features.to(self.device, non_blocking=True)
-            label = label.to(self.device, non_blocking=True)
-            length = length if length is None else length.to(self.device, non_blocking=True)
-            weight = weight if weight is None else weight.to(self.device, non_blocking=True)
+        if batch.features.device != self.device:
+            batch = map_tensors(batch, lambda x: x.to(self.device, non_blocking=True))
         if self._channels_last:
-            features = features.contiguous(memory_format=torch.channels_last)
-        return Batch(features, label, length, weight)
+            features = batch.features.contiguous(memory_format=torch.channels_last)
+            batch = batch._replace(features=features)
+        return batch
 
     def _target(self, features: Tensor, label: Tensor, length: Tensor | None) -> Tensor:
         if self.task.reconstructs:
@@ -285,54 +347,64 @@ _ADVICE = (
 class _Totals:
     """Sums over the steps of an epoch, on the device between two checks of the loss."""
 
-    def __init__(self, fit: Fit) -> None:
-        self.fit = fit
-        self.counts_right = fit.task.has_classes
-        self.steps = self.rows = 0
-        self.loss = 0.0
-        self.right: Tensor | None = None
-        self.norms: list[Tensor] = []
+    def __init__(
+        self,
+        steps: int = 0,
+        rows: int = 0,
+        loss: float = 0.0,
+        right: Tensor | None = None,
+        norms: Tensor | None = None,
+        rate: float = 0.0,
+    ) -> None:
+        self.steps, self.rows, self.loss, self.right, self.rate = steps, rows, loss, right, rate
+        self.norms = [] if norms is None else list(norms)
         self.pending: list[tuple[Tensor, int, float]] = []
+        """Loss of a step, its rows, its learning rate: not yet checked and added."""
 
     def add(
-        self, rate: float, loss: Tensor, scores: Tensor, labels: Tensor, norm: Tensor | None
+        self, rate: float, loss: Tensor, rows: int, right: Tensor | None, norm: Tensor | None
     ) -> None:
-        rows = len(labels)
+        """Add a step.
+
+        Args:
+            loss: as the gradient was taken of it.
+            rows: of the batch, over all workers.
+            right: this worker's rows that were classified right; None where there are no classes.
+        """
         self.pending.append((loss, rows, rate))
         self.rate = rate
         self.steps += 1
         self.rows += rows
         if norm is not None:
             self.norms.append(norm)
-        if self.counts_right:
-            right = (scores.argmax(1) == labels).sum()
+        if right is not None:
             self.right = right if self.right is None else self.right + right
-        if len(self.pending) == _CHECK_EVERY:
-            self._check_losses()
 
-    def metrics(self) -> dict[str, float]:
-        self._check_losses()
-        metrics = {"train/loss": self.loss / self.rows, "learning_rate": self.rate}
-        if self.right is not None:
-            metrics["train/accuracy"] = int(self.right) / self.rows
+    def metrics(self, device: torch.device) -> dict[str, float]:
+        """Means over the rows of all workers; each of them calls it."""
+        has_classes = self.right is not None
+        right = int(self.right) if self.right is not None else 0
+        sums = torch.tensor([self.loss / world_size(), right, has_classes], dtype=torch.float64)
+        loss, right_of_all, any_classes = add_up(sums.to(device)).tolist()
+        metrics = {"train/loss": loss / self.rows, "learning_rate": self.rate}
+        if any_classes:
+            metrics["train/accuracy"] = right_of_all / self.rows
         metrics["gradient_norm"] = float(torch.stack(self.norms).mean())
         return metrics
 
-    def _check_losses(self) -> None:
-        if not self.pending:
-            return
-        losses = torch.stack([loss for loss, _, _ in self.pending]).tolist()
-        first = self.steps - len(losses) + 1
-        for step, (loss, (_, rows, rate)) in enumerate(
-            zip(losses, self.pending, strict=True), first
-        ):
-            if not math.isfinite(loss):
-                raise DivergedError(
-                    f"The loss became {loss} at epoch {self.fit.epoch + 1}, step {step} of "
-                    f"{self.fit.steps_per_epoch}, at learning rate {rate:.3g}. {_ADVICE}"
-                )
-            self.loss += loss * rows
-        self.pending.clear()
+    def state_dict(self) -> dict[str, Any]:
+        """As the arguments of a new one."""
+        assert not self.pending, "losses are checked before the state is taken"
+        norms = torch.stack(self.norms).cpu() if self.norms else None
+        right = None if self.right is None else self.right.cpu()
+        return {
+            "steps": self.steps,
+            "rows": self.rows,
+            "loss": self.loss,
+            "right": right,
+            "norms": norms,
+            "rate": self.rate,
+        }
 
 
 def _task(net: Net, config: TrainingConfig) -> Task:
@@ -346,10 +418,7 @@ def _task(net: Net, config: TrainingConfig) -> Task:
 
 
 @contextlib.contextmanager
-def _fork_seed(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Dropout and augmentation depend on (seed, epoch, rank); the caller's random state comes back."""
-    ready = torch.distributed.is_available() and torch.distributed.is_initialized()
-    rank = torch.distributed.get_rank() if ready else 0
+def _keep_random_state(device: torch.device) -> Iterator[None]:
+    """Give the caller's random state back at the end."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(mix_seed(seed, epoch, rank))
         yield

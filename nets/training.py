@@ -25,7 +25,7 @@ class TrainingConfig:
     epochs: int = Field(default=20, ge=1)
     """Passes over the training rows."""
     batch_size: int = Field(default=64, ge=1)
-    """Rows per step on each worker."""
+    """Rows of a step, over all workers together: each takes its share."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Step size of the optimizer; the highest one where a schedule varies it."""
     optimizer: Optimizer = "adamw"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -30,17 +32,29 @@ def all_ranks(
 
 
 @given(count=sizes, batch_size=sizes, world_size=workers)
-def test_training_gives_every_rank_as_many_batches_and_no_row_twice(
+def test_any_number_of_workers_gives_the_same_batches_and_every_row_once(
     count: int, batch_size: int, world_size: int
 ) -> None:
-    count = max(count, world_size)
+    count, batch_size = max(count, world_size), max(batch_size, world_size)
+    alone = [batch.label.tolist() for batch in batches(rows(count), batch_size, seed=3, epoch=0)]
+    assert sorted(itertools.chain.from_iterable(alone)) == list(range(count))
     ranks = all_ranks(rows(count), batch_size, world_size)
-    expected = num_batches(count, batch_size, world_size=world_size)
-    assert {len(given) for given in ranks} == {expected}
-    for step in zip(*ranks, strict=True):
-        assert len({len(batch.label) for batch in step}) == 1
-    seen = torch.cat([batch.label for given in ranks for batch in given]).tolist()
-    assert len(set(seen)) == len(seen) == count - count % world_size
+    assert {len(given) for given in ranks} == {len(alone)}
+    assert len(alone) == num_batches(count, batch_size, world_size=world_size)
+    for step, whole in zip(zip(*ranks, strict=True), alone, strict=True):
+        counted = [b for b in step if b.share is None or b.share.counts]
+        assert [label for b in counted for label in b.label.tolist()] == whole
+        if len(whole) > 1:
+            assert min(len(b.label) for b in step) >= 2  # batch norm needs two
+        sizes_of_shares = [len(b.label) for b in counted]
+        assert max(sizes_of_shares) - min(sizes_of_shares) <= 1
+
+
+@given(count=sizes, batch_size=sizes, first=st.integers(0, 10))
+def test_a_pass_goes_on_at_any_batch(count: int, batch_size: int, first: int) -> None:
+    whole = [b.label.tolist() for b in batches(rows(count), batch_size, seed=1, epoch=2)]
+    rest = batches(rows(count), batch_size, seed=1, epoch=2, first=first)
+    assert [b.label.tolist() for b in rest] == whole[first:]
 
 
 @given(count=st.integers(0, 60), batch_size=sizes, world_size=workers)
@@ -82,14 +96,6 @@ def test_order_depends_on_seed_and_epoch_only() -> None:
     assert len({tuple(order(seed, epoch)) for seed in range(3) for epoch in range(3)}) == 9
 
 
-def test_every_row_has_its_turn_when_the_workers_do_not_divide_the_rows() -> None:
-    seen: set[int] = set()
-    for epoch in range(12):
-        ranks = all_ranks(rows(7), 2, 3, epoch=epoch)
-        seen |= {label for given in ranks for b in given for label in b.label.tolist()}
-    assert seen == set(range(7))
-
-
 def test_read_only_memory_is_read_without_a_warning_or_a_write() -> None:
     pixels = np.arange(24, dtype=np.uint8).reshape(6, 4)
     shared = torch.from_numpy(pixels.copy())
@@ -109,7 +115,12 @@ def test_evaluation_batches_are_views() -> None:
 
 def test_fewer_rows_than_workers_is_refused() -> None:
     with pytest.raises(ConfigError, match="3 rows for 4 workers"):
-        list(batches(rows(3), 2, seed=0, epoch=0, world_size=4))
+        list(batches(rows(3), 4, seed=0, epoch=0, world_size=4))
+
+
+def test_fewer_rows_a_step_than_workers_is_refused() -> None:
+    with pytest.raises(ConfigError, match="got 3 for 4 workers"):
+        num_batches(100, 3, world_size=4)
 
 
 def test_mixed_seeds_differ_in_every_part() -> None:
@@ -148,10 +159,9 @@ def test_undersampling_takes_others_every_epoch_and_shares_them_out() -> None:
         for e in range(200)
     ]
     assert set(torch.cat(taken).tolist()) == set(range(14))
-    shares = [
-        list(batches(uneven(), 4, seed=0, epoch=0, rank=rank, world_size=2, resample="over"))
-        for rank in (0, 1)
-    ]
+    shares = all_ranks(uneven(), 4, 2, resample="over")
     assert [len(batch.label) for batch in shares[0]] == [len(batch.label) for batch in shares[1]]
-    everything = torch.cat([batch.label for share in shares for batch in share])
+    everything = torch.cat(
+        [b.label for share in shares for b in share if b.share and b.share.counts]
+    )
     assert torch.bincount(everything, minlength=4).tolist() == [10, 10, 0, 10]

@@ -72,4 +72,5 @@ def test_private_parts_are_used_in_one_module(source: Path) -> None:
 
 def _is_private(node: ast.Attribute) -> bool:
     own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-    return node.attr.startswith("_") and not node.attr.endswith("__") and not own
+    public = node.attr in ("_replace", "_asdict")  # of named tuples, and documented
+    return node.attr.startswith("_") and not node.attr.endswith("__") and not own and not public

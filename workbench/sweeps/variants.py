@@ -62,7 +62,7 @@ def prepare_variants(experiment: Experiment, session: Session, progress: Progres
         new_net(chosen, prepared)
         check_prepared(chosen, prepared)
         rows = prepared.splits["train"].num_rows
-        if note := describe_large_batch(_largest_batch(chosen), rows, chosen.cluster.num_workers):
+        if note := describe_large_batch(_largest_batch(chosen), rows):
             progress.note(note)
         prepared_by_key[_key(settings)] = prepared
     return Variants(prepared=prepared_by_key)

@@ -45,15 +45,13 @@ def check_prepared(experiment: Experiment, prepared: Prepared) -> None:
     num_batches(rows, experiment.training.batch_size, world_size=workers)
 
 
-def describe_large_batch(batch_size: int, num_rows: int, num_workers: int) -> str | None:
-    """The note on a batch that holds more rows than a worker has; None where it does not."""
-    share = num_rows // num_workers
-    if batch_size <= share:
+def describe_large_batch(batch_size: int, num_rows: int) -> str | None:
+    """The note on a batch that holds more rows than there are; None where it does not."""
+    if batch_size <= num_rows:
         return None
-    each = f" ({share} on each of {num_workers} workers)" if num_workers > 1 else ""
     return (
-        f"training.batch_size {batch_size} is larger than the {num_rows} training rows{each}: an "
-        "epoch is one step. Lower training.batch_size for more steps."
+        f"training.batch_size {batch_size} is larger than the {num_rows} training rows: an epoch is "
+        "one step. Lower training.batch_size for more steps."
     )
 
 

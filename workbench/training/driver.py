@@ -80,7 +80,6 @@ def train(
             note = describe_large_batch(
                 experiment.training.batch_size,
                 prepared.splits["train"].num_rows,
-                experiment.cluster.num_workers,
             )
             if note:
                 progress.note(note)

@@ -91,7 +91,6 @@ class Learner:
             DivergedError: the loss is no longer finite.
         """
         metrics = self.fit.train_epoch(self._train_batches())
-        metrics["samples_per_s"] *= self.world_size  # all workers take equally many rows
         metrics |= self._validate()
         metrics["epoch"] = float(self.epoch)
         if self.monitor.update(self.epoch, metrics):

@@ -25,6 +25,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.util.queue import Queue
 
 from nets.fit import Evaluation
+from nets.synced_norm import synchronise
 from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
 from workbench.training.checkpoints import HISTORY_BYTES
@@ -95,6 +96,7 @@ def train_worker(config: dict[str, Any]) -> None:
 
 
 def _replicate(net: torch.nn.Module) -> torch.nn.Module:
+    synchronise(net)
     device = next(net.parameters()).device
     ids = [device] if device.type == "cuda" else None
     return torch.nn.parallel.DistributedDataParallel(net, device_ids=ids)

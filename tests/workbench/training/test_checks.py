@@ -90,11 +90,10 @@ def test_prepared_data_needs_validation_rows_and_a_row_for_each_worker() -> None
 
 
 def test_a_batch_larger_than_the_training_rows_is_noted() -> None:
-    assert describe_large_batch(1258, 1258, 1) is None
-    note = describe_large_batch(100_000, 1258, 1)
+    assert describe_large_batch(1258, 1258) is None
+    note = describe_large_batch(100_000, 1258)
     assert note is not None
     assert "100000 is larger than the 1258 training rows: an epoch is one step" in note
-    assert "(5 on each of 2 workers)" in (describe_large_batch(8, 10, 2) or "")
 
 
 def test_a_sweep_notes_its_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,122 @@
+"""The order of an epoch: which row comes when, as a function of (seed, epoch, number of rows).
+
+The number of workers has no say, and nothing has to be replayed: the rows of any step can be asked
+for by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Resample = Literal["none", "over", "under"]
+
+EXACT_ROWS = 2**24
+"""Up to this many rows a permutation is drawn and kept: 8 bytes a row."""
+
+_ROUNDS = 6
+
+
+def mix_seed(*parts: int) -> int:
+    """One 63-bit seed out of several numbers >= 0; neighbours give unrelated streams."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def step_seeds(seed: int, epoch: int, num_steps: int) -> list[int]:
+    """A 63-bit seed for each step of an epoch: a training that goes on at any step draws the same."""
+    state = np.random.SeedSequence((seed, epoch, 1)).generate_state(num_steps, np.uint64)
+    return [int(value) for value in state >> np.uint64(1)]
+
+
+class Order:
+    """Every row number below `num_rows` once, in an order drawn from (seed, epoch)."""
+
+    def __init__(self, num_rows: int, *, seed: int, epoch: int) -> None:
+        self.num_rows = num_rows
+        self._drawn: Tensor | None = None
+        if num_rows <= EXACT_ROWS:
+            generator = torch.Generator().manual_seed(mix_seed(seed, epoch))
+            self._drawn = torch.randperm(num_rows, generator=generator)
+        else:
+            self._keyed = _KeyedPermutation(num_rows, seed, epoch)
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """(stop - start,) int64 row numbers at these places of the order."""
+        if self._drawn is not None:
+            return self._drawn[start:stop]
+        return torch.from_numpy(self._keyed.at(np.arange(start, stop, dtype=np.uint64)))
+
+
+class ResampledOrder(Order):
+    """Rows in which every class comes equally often; see `num_resampled_rows`.
+
+    Args:
+        labels: (n,) int64, the class of each row.
+    """
+
+    def __init__(self, labels: Tensor, resample: Resample, *, seed: int, epoch: int) -> None:
+        self.num_rows = num_resampled_rows(torch.bincount(labels).tolist(), resample)
+        generator = torch.Generator().manual_seed(mix_seed(seed, epoch))
+        order = torch.randperm(self.num_rows, generator=generator)
+        self._drawn = _draw_evenly(labels, self.num_rows, generator)[order]
+
+
+def num_resampled_rows(class_counts: Sequence[int], resample: Resample) -> int:
+    """Rows of an epoch in which every class that has rows has as many as the largest or smallest."""
+    present = [count for count in class_counts if count]
+    if resample == "none" or not present:
+        return sum(present)
+    return len(present) * (max(present) if resample == "over" else min(present))
+
+
+def _draw_evenly(label: Tensor, num_rows: int, generator: torch.Generator) -> Tensor:
+    """(num_rows,) row numbers, equally many of each class; a row comes again only after
+    every other row of its class."""
+    order = torch.argsort(label, stable=True)
+    classes = [rows for rows in order.split(torch.bincount(label).tolist()) if len(rows)]
+    each = num_rows // len(classes)
+    by_class = []
+    for rows in classes:
+        passes = -(-each // len(rows))
+        shuffled = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(passes)]
+        by_class.append(torch.cat(shuffled)[:each])
+    return torch.cat(by_class)
+
+
+class _KeyedPermutation:
+    """A permutation of range(n) that takes no memory: a Feistel network over the next even number of
+    bits, applied again where it leaves the range ("cycle walking", Black and Rogaway 2002)."""
+
+    def __init__(self, num_rows: int, seed: int, epoch: int) -> None:
+        self._num_rows = np.uint64(num_rows)
+        half = (max(2, (num_rows - 1).bit_length()) + 1) // 2
+        self._half, self._mask = np.uint64(half), np.uint64(2**half - 1)
+        self._keys = np.random.SeedSequence((seed, epoch)).generate_state(_ROUNDS, np.uint64)
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """(k,) int64 row numbers at the places, (k,) uint64."""
+        values = self._encrypt(places)
+        outside = values >= self._num_rows
+        while outside.any():
+            values[outside] = self._encrypt(values[outside])
+            outside = values >= self._num_rows
+        return values.astype(np.int64)
+
+    def _encrypt(self, values: np.ndarray) -> np.ndarray:
+        left, right = values >> self._half, values & self._mask
+        for key in self._keys:
+            left, right = right, left ^ (_scramble(right + key) & self._mask)
+        result: np.ndarray = (left << self._half) | right
+        return result
+
+
+def _scramble(values: np.ndarray) -> np.ndarray:
+    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014), (k,) uint64."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    result: np.ndarray = values ^ (values >> np.uint64(31))
+    return result
