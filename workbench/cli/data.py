@@ -193,6 +193,10 @@ def _show(description: Description) -> None:
         out.print(table)
         if len(description.labels) > _SHOWN:
             out.print(f"and {len(description.labels) - _SHOWN} more classes (all of them: --json)")
+    if description.decided:
+        out.print(Text("Decided", "bold"))
+        for sentence in description.decided:
+            out.print(Text(f"- {sentence}"))
     for name, texts in list(description.texts.items())[:_SHOWN]:
         out.print(Text(name, "bold"), Text(" | ".join(text[:80] for text in texts)))
     for row in description.bad["examples"][:5]:

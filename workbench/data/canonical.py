@@ -75,9 +75,6 @@ class CanonicalFrame:
     """DataFrame.semanticHash: a hash of Spark's plan, comparable within one session only."""
     row_bytes: int | None = None
     """Bytes of the largest row as the source stores it; None: no larger than a sample."""
-    decided: tuple[str, ...] = ()
-    """What the reader decided about the data, in sentences for a person: classes, splits, what was
-    left out and why."""
     num_files: int | None = None
     """Files that `decoded` opens, in even parts; None: the rows are not in a file each."""
 

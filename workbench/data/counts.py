@@ -58,6 +58,8 @@ def summarize(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:
         "rows": {name: sum(rows) for name, rows in counts.items()},
         "bad": _count_bad_rows(canonical),
         "split": to_dict(config.split),
+        "decided": list(canonical.decided),
+        "official_splits": _list_official_splits(canonical, config),
         "content": content,
         **({} if canonical.plan is None else {"plan": canonical.plan}),
         **_measure(canonical),
@@ -88,6 +90,12 @@ def _count_classes(canonical: CanonicalFrame) -> tuple[dict[str, list[int]], str
         xor, total = xor ^ row["xor"], total + int(row["sum"])
     content = f"{xor & (2**64 - 1):016x}{total & (2**64 - 1):016x}"
     return {name: counts[name] for name in SPLITS if name in counts}, content
+
+
+def _list_official_splits(canonical: CanonicalFrame, config: DataConfig) -> list[str]:
+    validation = canonical.official_validation and not config.split.folds
+    names = (("validation", validation), ("test", canonical.official_test))
+    return [name for name, official in names if official]
 
 
 def _measure(canonical: CanonicalFrame) -> dict[str, Any]:

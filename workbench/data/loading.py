@@ -10,7 +10,7 @@ from workbench.data import downloads
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import read
-from workbench.data.split import draw_splits
+from workbench.data.split import draw_splits, find_official_splits
 from workbench.progress import Progress
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ def assign_splits(canonical: CanonicalFrame, config: SplitConfig) -> CanonicalFr
     Raises:
         DataError: the rows lack the column to split by.
     """
+    canonical = find_official_splits(canonical)
     frame = draw_splits(
         canonical.frame,
         config,
         stratified=canonical.labels is not None,
         official_test=canonical.official_test,
+        official_validation=canonical.official_validation,
     )
     canonical = replace(canonical, frame=frame)
     return canonical.encode(canonical) if canonical.encode else canonical

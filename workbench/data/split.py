@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.data.config import SplitConfig
+from workbench.data.canonical import CanonicalFrame
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
+
+    from workbench.data.config import SplitConfig
 
 
 def draw_splits(
@@ -17,6 +20,7 @@ def draw_splits(
     *,
     stratified: bool = True,
     official_test: bool | None = None,
+    official_validation: bool = False,
 ) -> DataFrame:
     """Fill the column `split` where the source left it empty.
 
@@ -31,11 +35,16 @@ def draw_splits(
     by time: the last rows are the test split, those before them validation. Rows of one moment stay
     together, so the shares are exact to the rows of one moment.
 
+    A split that is official is not drawn. Folds take the place of an official validation split: its
+    rows are drawn from again.
+
     Args:
-        frame: columns key, label, split ("test" for an official test set, else null); group
+        frame: columns key, label, split (the name of an official split, else null); group
             (string) or time (number) to split by them.
         stratified: rank within each label; False where labels are measured values.
-        official_test: whether some row's split is "test"; None: a Spark job finds out.
+        official_test: whether some row's split is "test"; None: a Spark job finds out, for
+            validation too.
+        official_validation: whether some row's split is "validation".
 
     Raises:
         DataError: the column to split by is missing.
@@ -49,7 +58,12 @@ def draw_splits(
         )
     official = official_test
     if official is None:
-        official = frame.where(F.col("split") == "test").limit(1).count() > 0
+        named = _read_names(frame)
+        official, official_validation = "test" in named, "validation" in named
+    if config.folds and official_validation:
+        frame = frame.withColumn("split", F.when(F.col("split") != "validation", F.col("split")))
+    elif official_validation:
+        config = replace(config, validation=0.0)
     test = 0.0 if official else config.test
     if config.by == "time":
         return _split_by_time(frame, config, test)
@@ -135,6 +149,34 @@ def _split_by_time(frame: DataFrame, config: SplitConfig, test: float) -> DataFr
         .otherwise("test")
     )
     return frame.withColumn("split", chosen)
+
+
+def find_official_splits(canonical: CanonicalFrame) -> CanonicalFrame:
+    """The same with `official_test` and `official_validation` set; a Spark job reads them if needed."""
+    if canonical.official_test is not None:
+        return canonical
+    named = _read_names(canonical.frame)
+    return replace(
+        canonical, official_test="test" in named, official_validation="validation" in named
+    )
+
+
+def _read_names(frame: DataFrame) -> set[str | None]:
+    return {row[0] for row in frame.select("split").distinct().collect()}
+
+
+def open_splits(split: Column, named: set[str | None]) -> Column:
+    """Official names of splits, with null where rows are to be drawn from the training rows.
+
+    Args:
+        split: column of train, validation, test or null.
+        named: the values that are there. "train" is final only where the other two are there as well.
+    """
+    from pyspark.sql import functions as F
+
+    if {"validation", "test"} <= named:
+        return split
+    return F.when(split != "train", split)
 
 
 def check_splits(

@@ -16,6 +16,7 @@ from nets.config import to_dict
 from workbench import data
 from workbench.data import CanonicalFrame, DataConfig, limit_batches
 from workbench.errors import DataError
+from workbench.preflight.decisions import list_decisions
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -63,6 +64,8 @@ class Description:
     """Why a training would refuse this data; None: it would not."""
     seconds: float
     """How long the reading took."""
+    decided: list[str] = field(default_factory=list)
+    """What was decided about the data, a sentence each: columns, splits, order of classes, rows set aside."""
     samples: str | None = None
     """File of the contact sheet; None: samples of this kind have no picture."""
     texts: dict[str, list[str]] = field(default_factory=dict)
@@ -120,6 +123,7 @@ def describe(
             seconds=time.perf_counter() - began,
             samples=str(samples) if drawn else None,
             texts=_texts(chosen, canonical),
+            decided=list_decisions(canonical, counts),
         )
 
 

@@ -1,0 +1,81 @@
+"""What was decided about a source, in sentences: by its reader, by the split, and what follows from the rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.data import CanonicalFrame
+
+_CLASSES, _REASONS = 15, 6
+"""Classes and reasons that are listed."""
+
+
+def list_decisions(canonical: CanonicalFrame, counts: dict[str, Any]) -> list[str]:
+    """The reader's own sentences, then splits, the order of classes, rows set aside, and leaks.
+
+    Spark reads the rows again here.
+
+    Args:
+        canonical: with its split filled.
+        counts: from `workbench.data.summarize`.
+    """
+    return [
+        *canonical.decided,
+        *_describe_splits(counts),
+        *_describe_classes(canonical),
+        *_describe_bad_rows(canonical, counts["bad"]["rows"]),
+        *_describe_copies(canonical),
+    ]
+
+
+def _describe_splits(counts: dict[str, Any]) -> list[str]:
+    config, official = counts["split"], counts["official_splits"]
+    drawn = [name for name in counts["rows"] if name not in ("train", *official)]
+    sentences = []
+    if official:
+        sentences.append(
+            f"Splits: {' and '.join(official)} as the source gives {'it' if len(official) == 1 else 'them'}."
+        )
+    if drawn:
+        sentences.append(
+            f"Splits: {' and '.join(drawn)} drawn from the training rows by {config['by']} "
+            f"(data.split, seed {config['seed']})."
+        )
+    return sentences
+
+
+def _describe_classes(canonical: CanonicalFrame) -> list[str]:
+    if canonical.labels is None:
+        return []
+    names = canonical.labels
+    more = f" and {len(names) - _CLASSES} more" if len(names) > _CLASSES else ""
+    return [f"Classes, in this order: {', '.join(names[:_CLASSES])}{more}."]
+
+
+def _describe_bad_rows(canonical: CanonicalFrame, num_bad: int) -> list[str]:
+    from pyspark.sql import functions as F
+
+    if canonical.bad is None or not num_bad:
+        return []
+    kind = F.regexp_replace("reason", ": .*", "").alias("kind")
+    groups = canonical.bad.groupBy(kind).count().orderBy(F.desc("count"), "kind")
+    rows = groups.limit(_REASONS + 1).collect()
+    reasons = [f"{row['count']} {row['kind']}" for row in rows[:_REASONS]]
+    more = "; and other reasons" if len(rows) > _REASONS else ""
+    return [f"Rows set aside: {num_bad} ({'; '.join(reasons)}{more})."]
+
+
+def _describe_copies(canonical: CanonicalFrame) -> list[str]:
+    """Samples of the training split that are in another split as well, by a hash of their bytes."""
+    from pyspark.sql import functions as F
+
+    hashes = canonical.frame.select("split", F.xxhash64("features").alias("hash"))
+    trained = hashes.where("split = 'train'").select("hash").distinct()
+    other = hashes.where("split != 'train'").join(trained, "hash", "left_semi")
+    rows = {row["split"]: row["count"] for row in other.groupBy("split").count().collect()}
+    return [
+        f"Leak: {rows[name]} {name} samples are in the training split too, byte for byte."
+        for name in ("validation", "test")
+        if name in rows
+    ]
