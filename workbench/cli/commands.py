@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import workbench
-from workbench.cli import data, jobs, launch, preflight, runs, score, serve
+from workbench.cli import data, jobs, launch, preflight, runs, score, serve, verify
 from workbench.cli.errors import CommandGroup
 
 app = typer.Typer(
@@ -53,8 +53,9 @@ def _workbench(
 
     `--cluster NAME` uses a Ray or Spark cluster of `clusters.toml`.
 
-    `workbench runs` and `workbench compare` show past runs. `workbench export` writes a run's model
-    to files. `workbench score` predicts with it in Spark.
+    `workbench runs` and `workbench compare` show past runs. `workbench verify` trains a run again
+    and says whether the losses are the same. `workbench export` writes a run's model to files.
+    `workbench score` predicts with it in Spark.
     """
 
 
@@ -66,6 +67,7 @@ app.command("down")(jobs.stop)
 app.command("jobs")(jobs.show_jobs)
 app.command("runs")(runs.list_runs)
 app.command("compare")(runs.compare_runs)
+app.command("verify")(verify.verify_run)
 app.command("export")(runs.export_run)
 app.command("score")(score.predict)
 app.add_typer(data.app, name="data")

@@ -13,7 +13,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from nets import best_epoch
 from nets.config import override
 from tracking import Recorder
-from workbench.bridge import is_whole
+from workbench.bridge import Prepared, is_whole
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
 from workbench.results import TrialResult
@@ -22,6 +22,7 @@ from workbench.sweeps.trial import settings_of
 from workbench.sweeps.variants import Variants
 from workbench.training import provenance
 from workbench.training.checkpoints import checkpoint_folder, discard_checkpoint
+from workbench.training.checks import describe_large_batch
 
 
 class TrialRecorder(tune.Callback):
@@ -82,11 +83,14 @@ class TrialRecorder(tune.Callback):
         self._report(record)
 
     def _start(self, trial: TrialResult, experiment: Experiment) -> None:
+        prepared = self.variants.of(trial.settings)
         trial.run_id = self.recorder.start(
             experiment.name,
             f"trial-{trial.number:03d}",
             params=provenance.params(experiment),
-            tags=provenance.tags(experiment, "trial", self.variants.of(trial.settings).fingerprint)
+            tags=provenance.tags(experiment, "trial", prepared.fingerprint)
+            | provenance.describe_data(experiment, prepared)
+            | _note_large_batch(experiment, prepared)
             | {
                 "workbench.sweep": self.sweep_run,
                 "workbench.trial": str(trial.number),
@@ -195,3 +199,10 @@ class TrialRecorder(tune.Callback):
 
     def _report(self, trial: TrialResult) -> None:
         self.progress.trial(trial.news(self.total, self.experiment.sweep.metric))
+
+
+def _note_large_batch(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
+    """The tag with the note on a trial's batch, where it is larger than its rows."""
+    rows = prepared.splits["train"].num_rows
+    note = describe_large_batch(experiment.training.batch_size, rows)
+    return {"workbench.notes": note} if note else {}

@@ -18,11 +18,15 @@ import psutil
 
 import nets
 import workbench
+from nets import TrainingConfig
 from nets.config import flatten
+from nets.order import Order, ResampledOrder
 from tracking import hide_passwords
 from workbench.experiments.experiment import Experiment
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from workbench.bridge import Prepared
 
 _PACKAGES = (
@@ -31,6 +35,8 @@ _PACKAGES = (
 )
 _NO_PART = ("cli", "jobs", "preflight", "progress", "ui")
 """Folders of the workbench whose code has no part in a training's figures."""
+_ORDERED_EPOCHS, _ORDERED_ROWS = 2, 2**16
+"""How much of a training's order the digest covers."""
 
 
 def params(experiment: Experiment) -> dict[str, Any]:
@@ -72,12 +78,32 @@ def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
 
 
 def describe_data(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
-    """The tags of the rows that a run trains on: their content and the batch they make."""
-    rows = prepared.splits["train"].num_rows
-    tags = {"workbench.used.batch_size": str(min(experiment.training.batch_size, rows))}
+    """The tags of the rows that a run trains on: their content, their order, the batch they make."""
+    training, split = experiment.training, prepared.splits["train"]
+    tags = {"workbench.used.batch_size": str(min(training.batch_size, split.num_rows))}
+    if training.resample == "none" or split.arrays is not None:
+        labels = None if training.resample == "none" else split.tensors().label
+        tags["workbench.order"] = digest_order(split.num_rows, training, labels)
     if content := prepared.record.get("content"):
         tags["workbench.content"] = str(content)
     return tags
+
+
+def digest_order(num_rows: int, training: TrainingConfig, labels: Tensor | None) -> str:
+    """12 hex digits of the order of the rows in the first epochs.
+
+    Args:
+        labels: (n,) int64, the class of each row; only for `training.resample`.
+    """
+    digest = hashlib.sha256()
+    for epoch in range(min(_ORDERED_EPOCHS, training.epochs)):
+        if labels is None:
+            order = Order(num_rows, seed=training.seed, epoch=epoch)
+        else:
+            order = ResampledOrder(labels, training.resample, seed=training.seed, epoch=epoch)
+        rows = order.rows(0, min(order.num_rows, _ORDERED_ROWS))
+        digest.update(rows.numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def describe_process() -> dict[str, str]:
