@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from workbench.progress.terminal import number_text
 from workbench.results import TrialResult
@@ -13,37 +14,103 @@ _ANSWERS = {
     "mean": "always giving the mean of the training rows",
     "commonest_class": "always naming the commonest class",
 }
+_ROWS = "baseline/rows"
+_UNITS = ("accuracy", "mse", "mae")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A net's result in one unit, and its baselines on the same rows."""
+
+    metric: str
+    """test/accuracy and the like; of validation where there is no test split."""
+    value: float
+    baselines: dict[str, float]
+    """Metric to value; not empty."""
+    rows: int | None
+    """How many rows they were measured on; None: not recorded."""
+
+    @property
+    def split(self) -> str:
+        """test or validation."""
+        return self.metric.partition("/")[0]
+
+    @property
+    def unit(self) -> str:
+        """accuracy, mse or mae."""
+        return self.metric.rpartition("/")[2]
+
+    @property
+    def best(self) -> tuple[str, float]:
+        """The baseline that is hardest to beat."""
+        choose = max if self.unit == "accuracy" else min
+        name = choose(self.baselines, key=self.baselines.__getitem__)
+        return name, self.baselines[name]
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether a baseline is better than the net."""
+        value = self.best[1]
+        return self.value < value if self.unit == "accuracy" else self.value > value
+
+
+def read_measured(metrics: Mapping[str, float]) -> Iterator[Measured]:
+    """The results of a run that have a baseline in the same unit, by unit."""
+    split = "test" if any(name.startswith("test/") for name in metrics) else "validation"
+    rows = int(metrics[_ROWS]) if _ROWS in metrics else None
+    for unit in _UNITS:
+        metric = f"{split}/{unit}"
+        baselines = {
+            name: value
+            for name, value in metrics.items()
+            if name.startswith("baseline/") and name.endswith(f"/{unit}")
+        }
+        if baselines and metric in metrics:
+            yield Measured(metric=metric, value=metrics[metric], baselines=baselines, rows=rows)
 
 
 def list_baselines(metrics: Mapping[str, float]) -> dict[str, str]:
     """Names and texts to show: the net's own result, then each baseline in the same unit."""
-    split = "test" if any(name.startswith("test/") for name in metrics) else "validation"
+    measured = list(read_measured(metrics))
     shown = {}
-    for unit in ("accuracy", "mse", "mae"):
-        baselines = _of_unit(metrics, unit)
-        if baselines and f"{split}/{unit}" in metrics:
-            shown[f"{split}/{unit}"] = number_text(metrics[f"{split}/{unit}"])
-            shown |= {name: number_text(value) for name, value in baselines.items()}
-    if shown and "baseline/rows" in metrics:
-        shown[f"{split} rows"] = f"{int(metrics['baseline/rows']):,}"
+    for one in measured:
+        shown[one.metric] = number_text(one.value)
+        shown |= {name: number_text(value) for name, value in one.baselines.items()}
+    if measured and measured[0].rows is not None:
+        shown[f"{measured[0].split} rows"] = f"{measured[0].rows:,}"
     return shown
 
 
 def describe_worse(metrics: Mapping[str, float]) -> str | None:
-    """The sentence where the net is worse than its best baseline; None where it is not."""
-    split = "test" if any(name.startswith("test/") for name in metrics) else "validation"
-    for unit in ("accuracy", "mse", "mae"):
-        own, baselines = metrics.get(f"{split}/{unit}"), _of_unit(metrics, unit)
-        if own is None or not baselines:
+    """The sentence where the net is no better than its best baseline; None where it is."""
+    for measured in read_measured(metrics):
+        name, value = measured.best
+        if not measured.is_worse and measured.value != value:
             continue
-        more = unit == "accuracy"
-        name = (max if more else min)(baselines, key=baselines.__getitem__)
-        if (own < baselines[name]) if more else (own > baselines[name]):
-            what = f"accuracy {number_text(own)} is lower" if more else ""
-            what = what or f"error ({unit}) {number_text(own)} is larger"
-            answer = _ANSWERS.get(name.split("/")[1], name)
-            return f"The net's {what} than {answer}: {number_text(baselines[name])}."
+        what = "accuracy" if measured.unit == "accuracy" else f"error ({measured.unit})"
+        answer = _ANSWERS.get(name.split("/")[1], name)
+        own = f"The net's {what} {number_text(measured.value)}"
+        if not measured.is_worse:
+            return f"{own} is a tie with {answer}."
+        verdict = "lower" if measured.unit == "accuracy" else "larger"
+        return f"{own} is {verdict} than {answer}: {number_text(value)}."
     return None
+
+
+def describe_best(metrics: Mapping[str, float]) -> tuple[str, str, str] | None:
+    """A result, its best baseline and the rows they were measured on, each as short text.
+
+    None where nothing was measured beside a baseline.
+    """
+    measured = next(read_measured(metrics), None)
+    if measured is None:
+        return None
+    name, value = measured.best
+    tie = " (a tie)" if value == measured.value else ""
+    answer = name.split("/")[1].replace("_", " ")
+    rows = "-" if measured.rows is None else f"{measured.rows:,}"
+    own = f"{number_text(measured.value)} {measured.unit}"
+    return own, f"{number_text(value)} {answer}{tie}", rows
 
 
 def describe_tie(trials: Sequence[TrialResult]) -> str | None:
@@ -57,11 +124,3 @@ def describe_tie(trials: Sequence[TrialResult]) -> str | None:
     if best is None or len(equal) < 2:
         return None
     return f"{len(equal)} trials tie at {number_text(best)}; the first by trial number is shown."
-
-
-def _of_unit(metrics: Mapping[str, float], unit: str) -> dict[str, float]:
-    return {
-        name: value
-        for name, value in metrics.items()
-        if name.startswith("baseline/") and name.endswith(f"/{unit}")
-    }

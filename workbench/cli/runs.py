@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli import output
+from workbench.cli.baselines import describe_best, describe_worse, list_baselines, read_measured
 from workbench.cli.options import Debug, Json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tracking import Run
 
 
@@ -27,6 +31,9 @@ def list_runs(
     debug: Debug = False,
 ) -> None:
     """List the latest runs, with the best and the last value of each one's metric.
+
+    `test` is the result on the test rows, `baseline` the best answer without a net on the same rows,
+    `rows` their number. Where trials of a sweep share its best value, their number is shown.
 
     **Examples**
 
@@ -46,10 +53,16 @@ def list_runs(
     if not latest:
         output.out().print("No runs yet. Start one: workbench train digits_cnn")
         return
-    table = output.plain_table(
-        "run", "experiment", "name", "status", "metric", "best", "last", "started"
-    )
-    for run in latest:
+    output.out().print(_table_of_runs(latest))
+
+
+def _table_of_runs(runs: Sequence[Run]) -> Table:
+    """One run a line; without the columns of baselines where no run has one."""
+    measured = [describe_best(run.metrics) for run in runs]
+    more = ("test", "baseline", "rows") if any(measured) else ()
+    heads = ("run", "experiment", "name", "status", "metric", "best", "last")
+    table = output.plain_table(*heads, *more, "started")
+    for run, texts in zip(runs, measured, strict=True):
         metric = _main_metric(run)
         table.add_row(
             run.run_id[:8],
@@ -57,11 +70,12 @@ def list_runs(
             run.name,
             run.tags.get("workbench.stopped", run.status.lower()),
             metric,
-            _number(run.metrics.get(f"best/{metric}", run.metrics.get(metric))),
+            _number(_best_value(run)) + _tied_trials(run),
             _number(run.metrics.get(metric)),
+            *((texts or ("-", "-", "-")) if more else ()),
             _time(run.start),
         )
-    output.out().print(table)
+    return table
 
 
 def compare_runs(
@@ -72,7 +86,10 @@ def compare_runs(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show how runs differ: in their settings, then in their metrics.
+    """Show how runs differ: in their settings, in their metrics, and from their baselines.
+
+    Baselines are what answers without a net reach on the same rows. Runs with the same value are said
+    to tie.
 
     **Examples**
 
@@ -89,9 +106,12 @@ def compare_runs(
     settings = find_differences(chosen)
     names = sorted({n for r in chosen for n in r.metrics if not n.startswith("health/")})
     metrics = {name: [r.metrics.get(name) for r in chosen] for name in names}
+    baselines = [list_baselines(r.metrics) for r in chosen]
+    remarks = list(_list_remarks(chosen))
     if json:
         runs_json = [_as_json(r) for r in chosen]
-        output.print_json({"runs": runs_json, "settings": settings, "metrics": metrics})
+        found = {"settings": settings, "metrics": metrics, "remarks": remarks}
+        output.print_json({"runs": runs_json, **found})
         return
     heads = [f"{r.run_id[:8]} {r.name}" for r in chosen]
     table = output.plain_table("setting", *heads)
@@ -103,8 +123,41 @@ def compare_runs(
     output.out().print()
     table = output.plain_table("metric", *heads, right=tuple(heads))
     for name, numbers in metrics.items():
-        table.add_row(name, *(_number(value) for value in numbers))
+        if not name.startswith("baseline/"):
+            table.add_row(name, *(_number(value) for value in numbers))
     output.out().print(table)
+    if any(baselines):
+        output.out().print()
+        table = output.plain_table("beside answers without a net", *heads, right=tuple(heads))
+        for name in dict.fromkeys(name for texts in baselines for name in texts):
+            table.add_row(name, *(texts.get(name, "-") for texts in baselines))
+        output.out().print(table)
+    if remarks:
+        output.out().print()
+    for remark in remarks:
+        output.out().print(remark, soft_wrap=True)
+
+
+def _list_remarks(runs: Sequence[Run]) -> Iterator[str]:
+    """Sentences on ties, on runs that are no better than a baseline, and on different rows."""
+    values: dict[tuple[str, float, int | None], list[str]] = {}
+    for run in runs:
+        best, metric = _best_value(run), _main_metric(run)
+        if best is not None:
+            values.setdefault((metric, best, None), []).append(run.run_id[:8])
+        for one in read_measured(run.metrics):
+            values.setdefault((one.metric, one.value, one.rows), []).append(run.run_id[:8])
+    for (metric, value, rows), tied in values.items():
+        if len(tied) > 1:
+            on = "" if rows is None else f" on {rows:,} rows"
+            yield f"{', '.join(tied)} tie at {metric} {_number(value)}{on}."
+    for run in runs:
+        if sentence := describe_worse(run.metrics):
+            yield f"{run.run_id[:8]}: {sentence}"
+    rows_of = {run.run_id[:8]: run.metrics.get("baseline/rows") for run in runs}
+    if len(counts := {rows for rows in rows_of.values() if rows is not None}) > 1:
+        numbers = ", ".join(f"{rows:,.0f}" for rows in sorted(counts))
+        yield f"The results are of different rows ({numbers}) and cannot be compared directly."
 
 
 def export_run(
@@ -149,6 +202,17 @@ def _main_metric(run: Run) -> str:
     """The metric that the run optimised."""
     named = run.params.get("sweep.metric") or run.params.get("training.monitor")
     return named or "validation/accuracy"
+
+
+def _best_value(run: Run) -> float | None:
+    metric = _main_metric(run)
+    return run.metrics.get(f"best/{metric}", run.metrics.get(metric))
+
+
+def _tied_trials(run: Run) -> str:
+    """How many trials of a sweep share the best value; empty where one is better."""
+    tied = run.tags.get("workbench.tied_trials", "1")
+    return "" if tied == "1" else f" ({tied} tie)"
 
 
 def _number(value: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.cli.baselines import describe_tie, describe_worse, list_baselines
+from workbench.cli.baselines import describe_best, describe_tie, describe_worse, list_baselines
 from workbench.cli.launch import _show_sweep, _show_training
 from workbench.results import SweepResult, TrainResult, TrialResult
 
@@ -53,6 +53,16 @@ def test_a_net_that_is_worse_than_its_best_baseline_is_said_to_be() -> None:
         "The net's accuracy 0.4 is lower than always naming the commonest class: 0.6."
     )
     assert describe_worse({"test/accuracy": 0.4}) is None
+    assert describe_worse(classes | {"test/accuracy": 0.6}) == (
+        "The net's accuracy 0.6 is a tie with always naming the commonest class."
+    )
+
+
+def test_the_baseline_that_is_hardest_to_beat_stands_for_all() -> None:
+    assert describe_best(FORECAST) == ("29.5 mse", "23 last season", "1,234")
+    validation = {"validation/accuracy": 0.5, "baseline/commonest_class/accuracy": 0.5}
+    assert describe_best(validation) == ("0.5 accuracy", "0.5 commonest class (a tie)", "-")
+    assert describe_best({"test/accuracy": 0.4}) is None
 
 
 def test_a_tie_is_said_as_a_tie() -> None:

@@ -42,13 +42,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         net = nets.build(experiment.net, SPEC, 10, seed=3)
         nets.save(net, home / "net", labels=list("0123456789"))
         record_files(recorder, run, {"experiment.json": b"{}"})
+        tested = {"test/accuracy": accuracy, "baseline/commonest_class/accuracy": 0.5}
+        recorder.metrics(run, {**tested, "baseline/rows": 1359.0}, 0)
         recorder.model(run, home / "net", example={"features": [bytes(64)]})
         recorder.finish(run)
         runs.append(run)
     sweep = recorder.start(
         "digits-small", "a sweep", params={}, tags=provenance.tags(digits(), "sweep", "f")
     )
-    recorder.tags(sweep, {"workbench.best_run": runs[1]})
+    recorder.tags(sweep, {"workbench.best_run": runs[1], "workbench.tied_trials": "3"})
+    recorder.metrics(sweep, {"validation/accuracy": 0.85, "test/accuracy": 0.75}, 0)
     recorder.finish(sweep)
     failed = recorder.start(
         "other", "no model", params={}, tags=provenance.tags(digits(), "train", "f")
@@ -72,6 +75,22 @@ def test_runs_show_the_best_and_the_last_value(store: tuple[Path, list[str]]) ->
     assert "no model" in output_of(store, "runs")
 
 
+def test_runs_show_the_test_result_beside_its_best_baseline_and_the_rows(
+    store: tuple[Path, list[str]],
+) -> None:
+    lines = output_of(store, "runs", "digits-small").splitlines()
+    heads = lines[0].split()
+    assert heads[-4:] == ["test", "baseline", "rows", "started"]
+    (better,) = (line for line in lines if store[1][1][:8] in line)
+    assert "0.75 accuracy" in better and "0.5 commonest class" in better and "1,359" in better
+    assert "tie" not in better
+    (tied,) = (line for line in lines if store[1][0][:8] in line)
+    assert "0.5 commonest class (a tie)" in tied
+    (sweep,) = (line for line in lines if store[1][2][:8] in line)
+    assert "0.85 (3 tie)" in sweep
+    assert "baseline" not in output_of(store, "runs", "other")
+
+
 def test_runs_as_json_are_whole(store: tuple[Path, list[str]]) -> None:
     runs = json.loads(output_of(store, "runs", "--json"))
     assert {run["run_id"] for run in runs} == set(store[1])
@@ -89,6 +108,19 @@ def test_a_comparison_shows_what_differs_and_nothing_else(store: tuple[Path, lis
     result = json.loads(output_of(store, "compare", first, second, "--json"))
     assert list(result["settings"]) == ["training.learning_rate"]
     assert result["metrics"]["validation/accuracy"] == [0.5, 0.75]
+
+
+def test_a_comparison_shows_baselines_rows_and_ties(store: tuple[Path, list[str]]) -> None:
+    first, second, sweep, _ = store[1]
+    text = output_of(store, "compare", first, second)
+    lines = {line.split("  ")[0]: line.split() for line in text.splitlines() if line}
+    assert lines["test/accuracy"][-2:] == ["0.5", "0.75"]
+    assert lines["baseline/commonest_class/accuracy"][-2:] == ["0.5", "0.5"]
+    assert lines["test rows"][-2:] == ["1,359", "1,359"]
+    assert f"{first[:8]}: The net's accuracy 0.5 is a tie with always naming" in text
+    assert "tie at" not in text
+    text = output_of(store, "compare", second, sweep)
+    assert f"{second[:8]}, {sweep[:8]} tie at validation/accuracy 0.85." in text
 
 
 def test_an_export_loads_without_ray_spark_and_mlflow(
