@@ -37,6 +37,10 @@ from workbench.training.evaluation import evaluate_on_cluster
 from workbench.training.process import worker_resources
 from workbench.training.recording import default_recorder, record_data, record_model
 
+NUM_TRIALS_RUN = "workbench.num_trials"
+"""The tag with the number of a sweep's trials: as planned while it runs, then those that came to an
+end. MLflow's parameter sweep.num_trials stays what the sweep was first started with."""
+
 
 def sweep(
     experiment: Experiment,
@@ -93,6 +97,8 @@ def sweep(
             recorder.reopen(run_id)
         with close_run(recorder, run_id):
             record_data(recorder, run_id, experiment, prepared)
+            if variants.notes:
+                recorder.tags(run_id, {"workbench.notes": " ".join(variants.notes)})
             result = _sweep(experiment, variants, recorder, run_id, progress, earlier, last_number)
         if result.interrupted:
             recorder.finish(run_id, "KILLED")
@@ -120,6 +126,7 @@ def _sweep(
         earlier=earlier,
         last_number=last_number,
     )
+    recorder.tags(run_id, {NUM_TRIALS_RUN: str(total)})
     storage = checkpoint_folder(experiment)
     progress.stage(f"Running {num_samples or total - len(earlier)} trials")
     with board.written:
@@ -145,6 +152,8 @@ def _sweep(
             ).fit()
         unfinished = bool(board.kill_unfinished()) or len(board.trials) < total
     progress.stage_done()
+    ended = sum(trial.status != "KILLED" for trial in board.trials.values())
+    recorder.tags(run_id, {NUM_TRIALS_RUN: str(ended)})
     interrupted = unfinished or board.lost
     trials = board.leaderboard()
     if not trials or trials[0].value is None:
@@ -241,6 +250,9 @@ def _evaluate_best(
         record_model(recorder, trial.run_id, model, prepared, step=trial.epochs)
         trial.metrics |= model.metrics
     best = trials[0]
+    if not experiment.data.split.folds:  # of folds, the mean counts
+        tied = sum(trial.value == best.value for trial in trials)
+        recorder.tags(run_id, {"workbench.tied_trials": str(tied)})
     settings = best.settings
     if experiment.data.split.folds:
         settings = {path: value for path, value in settings.items() if path != FOLD}

@@ -31,6 +31,8 @@ class Variants:
     """
 
     prepared: dict[str, Prepared]
+    notes: tuple[str, ...] = ()
+    """What a person should know of settings of the space and this data."""
 
     def of(self, settings: Mapping[str, Any]) -> Prepared:
         """What a trial with these settings trains on."""
@@ -53,7 +55,7 @@ def prepare_variants(experiment: Experiment, session: Session, progress: Progres
         for path, parameter in experiment.sweep.space.items()
         if path.startswith(BEFORE_THE_NET) and isinstance(parameter, Choice)
     }
-    prepared_by_key = {}
+    prepared_by_key, notes = {}, dict[str, None]()
     for values in itertools.product(*varied.values()):
         settings = dict(zip(varied, values, strict=True))
         chosen = override(experiment, settings)
@@ -63,9 +65,11 @@ def prepare_variants(experiment: Experiment, session: Session, progress: Progres
         check_prepared(chosen, prepared)
         rows = prepared.splits["train"].num_rows
         if note := describe_large_batch(_largest_batch(chosen), rows):
-            progress.note(note)
+            notes[note] = None
         prepared_by_key[_key(settings)] = prepared
-    return Variants(prepared=prepared_by_key)
+    for note in notes:
+        progress.note(note)
+    return Variants(prepared=prepared_by_key, notes=tuple(notes))
 
 
 def _largest_batch(experiment: Experiment) -> int:

@@ -159,7 +159,9 @@ def test_the_leaderboard_is_in_order_and_its_top_has_models(swept: Any) -> None:
     kept = [t for t in result.trials if "evaluation/test.json" in recorder.runs[t.run_id].artifacts]
     assert kept == result.trials[:3]
     assert result.best.metrics["test/accuracy"] > 0.8
-    assert recorder.runs[result.run_id].run.tags["workbench.best_run"] == result.best.run_id
+    tags = recorder.runs[result.run_id].run.tags
+    assert tags["workbench.best_run"] == result.best.run_id
+    assert tags["workbench.tied_trials"] == str(values.count(values[0]))
 
 
 @pytest.mark.parametrize(("grace", "factor", "epochs"), [(1, 2, 20), (3, 3, 30), (5, 4, 4)])
@@ -251,8 +253,27 @@ def test_a_resumed_sweep_repeats_nothing(session: Session, swept: Any) -> None:
     assert result.run_id == first.run_id
     assert len(result.trials) == 6
     assert len(set(recorder.runs) - before) == 2
-    assert recorder.find(first.run_id).tags["workbench.pid"] == str(os.getpid())
+    tags = recorder.find(first.run_id).tags
+    assert tags["workbench.pid"] == str(os.getpid())
+    assert tags["workbench.num_trials"] == "6"  # the parameter sweep.num_trials stays 4
     assert {t.run_id for t in first.trials} <= {t.run_id for t in result.trials}
+
+
+@pytest.mark.cluster
+def test_a_batch_larger_than_the_rows_is_noted_on_the_sweep_and_on_the_trials_that_have_it(
+    session: Session,
+) -> None:
+    recorder = MemoryRecorder()
+    space = {"training.batch_size": Choice(values=(64, 4096))}
+    experiment = digits_sweep(space=space, search="grid", num_trials=2)
+    result = sweep(experiment, session=session, recorder=recorder)
+    assert "training.batch_size 4096" in recorder.find(result.run_id).tags["workbench.notes"]
+    for trial in result.trials:
+        tags = recorder.find(trial.run_id).tags
+        large = trial.settings["training.batch_size"] == 4096
+        assert ("workbench.notes" in tags) == large
+        rows = tags["workbench.used.batch_size"]
+        assert (int(rows) < 4096) if large else rows == "64"
 
 
 @pytest.mark.cluster
