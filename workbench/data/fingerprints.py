@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from nets.prepare import PreparationConfig
     from workbench.data.canonical import CanonicalFrame
 
-_VERSION = 2
+_VERSION = 3
 """Raised when the same configuration comes to mean other bytes."""
 
 
@@ -59,6 +61,26 @@ def _hash(facts: dict[str, Any]) -> str:
 def _list_files(path: str | None) -> list[tuple[str, int, int]]:
     if path is None or "://" in path:
         return []
-    root = Path(path)
-    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-    return [(str(p.relative_to(root)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    if os.path.isfile(path):
+        return [_describe_file(path, ".")]
+    return sorted(_describe_file(file, os.path.relpath(file, path)) for file in _walk(path))
+
+
+def _walk(path: str) -> Iterator[str]:
+    """Each file below, also in folders that are links."""
+    for folder, folders, names in os.walk(path, followlinks=True):
+        folders[:] = [name for name in folders if not _is_loop(os.path.join(folder, name))]
+        yield from filter(os.path.isfile, (os.path.join(folder, name) for name in names))
+
+
+def _is_loop(folder: str) -> bool:
+    """Whether a folder is a link to one that contains it."""
+    if not os.path.islink(folder):
+        return False
+    above = Path(folder).parent.resolve()
+    return Path(folder).resolve() in (above, *above.parents)
+
+
+def _describe_file(file: str, name: str) -> tuple[str, int, int]:
+    facts = os.stat(file)
+    return name, facts.st_size, facts.st_mtime_ns

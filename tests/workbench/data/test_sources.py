@@ -19,7 +19,6 @@ from pyspark.sql import SparkSession
 from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
 from workbench import data
-from workbench.cluster import Session
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.pictures import decode
 from workbench.data.sources import CifarArchiveSource, DigitsSource, ImageFolderSource, cifar
@@ -82,7 +81,16 @@ def test_the_fingerprint_follows_what_decides_the_tensors(tmp_path: Path) -> Non
     folder = DataConfig(source=ImageFolderSource(path=str(tmp_path)))
     before = data.fingerprint(folder, preparation)
     picture.write_bytes(png(value=200, size=(9, 9)))
-    assert data.fingerprint(folder, preparation) != before
+    changed = data.fingerprint(folder, preparation)
+    assert changed != before
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / "dog").symlink_to(tmp_path / "far", target_is_directory=True)
+    (tmp_path / "near" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    linked = DataConfig(source=ImageFolderSource(path=str(tmp_path / "near")))
+    before = data.fingerprint(linked, preparation)
+    (tmp_path / "far" / "b.png").write_bytes(png())
+    assert data.fingerprint(linked, preparation) != before
 
 
 # ---- CIFAR-10's archive
@@ -238,7 +246,7 @@ def folder(root: Path, **classes: int) -> Path:
 
 
 @pytest.mark.cluster
-def test_bad_pictures_are_set_aside_with_their_reasons(session: Session, tmp_path: Path) -> None:
+def test_bad_pictures_are_set_aside_with_their_reasons(spark: SparkSession, tmp_path: Path) -> None:
     root = folder(tmp_path / "odd [1] {ü} %20", cat=20, dog=20)
     (root / "cat" / "broken.jpg").write_bytes(b"not a picture")
     (root / "dog" / "empty.png").write_bytes(b"")
@@ -246,20 +254,18 @@ def test_bad_pictures_are_set_aside_with_their_reasons(session: Session, tmp_pat
     (root / ".cache").mkdir()
     source = ImageFolderSource(path=str(root), shape=(1, 4, 4))
     config = DataConfig(source=source, max_bad_share=0.1)
-    table = data.load(config, session.spark)
+    table = data.load(config, spark)
     counted = data.record(table, config)
-    assert sum(counted["rows"].values()) == 40
-    assert {row["key"] for row in counted["bad"]["examples"]} == {
-        "cat/broken.jpg",
-        "dog/empty.png",
-        "dog/_hidden.png",
+    assert sum(counted["rows"].values()) == 41
+    assert {row["key"]: row["reason"] for row in counted["bad"]["examples"]} == {
+        "cat/broken.jpg": "not a picture that Pillow knows",
+        "dog/empty.png": "an empty file",
     }
     assert table.labels == ("cat", "dog")
-    assert all(row["reason"] for row in counted["bad"]["examples"])
     values = {row["key"]: row["features"] for row in table.frame.collect()}
     assert bytes(values["dog/3 ü'%.png"]) == bytes([3] * 16)
     strict = replace(config, max_bad_share=0.01)
-    with pytest.raises(DataError, match=r"3 of 43 rows are bad, more than .* 0\.01 allows: "):
+    with pytest.raises(DataError, match=r"2 of 43 rows are bad, more than .* 0\.01 allows: "):
         data.record(table, strict)
 
 

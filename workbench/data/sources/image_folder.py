@@ -1,114 +1,135 @@
-"""Image files in one folder per class, decoded by Spark's executors with Pillow."""
+"""Image files in folders of classes or beside a table of classes, decoded by Spark's executors."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from nets.config import config
 from workbench.data.canonical import CanonicalFrame
-from workbench.data.encode import Recipe
-from workbench.data.frames import encode_frame
+from workbench.data.listing import Folder, describe_ignored, list_folder
 from workbench.data.pictures import picture_spec
-from workbench.data.rows import location
 from workbench.data.size import Size
 from workbench.data.sources.paths import find_path
+from workbench.data.sources.picture_files import PictureFile, read_pictures
+from workbench.data.sources.picture_layout import Layout, find_layout
+from workbench.data.sources.picture_table import find_table_layout
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _WHAT = "a folder with one folder of pictures per class"
-_PARTS = ("train", "test")
 
 
 @config
 class ImageFolderSource:
-    """Image files in one folder per class, or in `train/` and `test/` folders of such folders."""
+    """Image files in one folder per class, maybe below folders of splits; or beside a table of classes."""
 
     kind: Literal["image_folder"] = "image_folder"
     path: str
     """The folder."""
     shape: tuple[int, int, int] = (3, 32, 32)
     """(channels, height, width) every picture is converted to: 1 grey, 3 RGB, 4 RGBA; scaled and cut."""
+    splits: dict[str, Literal["train", "validation", "test"]] | None = None
+    """Folder name to split, as {"part1": "train", "part2": "test"}; None: folders named train, val, valid, test and the like are splits; {}: no folder is one."""
+    class_level: int | None = Field(default=None, ge=0)
+    """Which folder of a picture's path is its class: 0 the first below `path`; None: found."""
+    table: str | None = None
+    """A CSV or TSV file with a row per picture: its file name (with or without ending) and its class; None: used where one lies beside pictures without folders of classes."""
+    file: str | None = None
+    """The table's column of file names; None: the one whose values are files."""
+    label: str | None = None
+    """The table's column of classes; None: found by its name."""
 
     def __post_init__(self) -> None:
         picture_spec(self.shape)
 
 
 def read(source: ImageFolderSource, spark: SparkSession) -> CanonicalFrame:
-    """Pictures of source.shape, uint8; classes are the folders' names in alphabetical order.
+    """Pictures of source.shape, uint8; classes in natural order.
 
-    Where there are `train/` and `test/` folders, pictures in `test/` are the test split. Every file
-    counts, whatever its ending: a file that is no picture becomes a bad row.
+    Folders named as splits in their usual spellings are the splits. Files that systems leave behind are
+    ignored and counted; other files count, whatever their ending: one that is no picture becomes a
+    bad row.
 
     Raises:
         DataError: there are no class folders or no files in them.
     """
-    from pyspark.sql import functions as F
-
-    root = find_path(source.path, _WHAT)
-    parts = [part for part in _PARTS if (root / part).is_dir()]
-    tops = [root / part for part in parts] if parts == list(_PARTS) else [root]
-    # Spark skips folders and files whose names begin like this, as Hadoop does.
-    names = sorted(
-        {p.name for top in tops for p in top.iterdir() if p.is_dir() and p.name[0] not in "._"}
-    )
-    files = [p for top in tops for name in names for p in (top / name).rglob("*") if p.is_file()]
-    if not files:
-        raise DataError(
-            f"{root} must hold one folder of pictures per class (or train/ and test/ with such "
-            f"folders), got {len(names)} folders and {len(files)} files in them."
+    root, layout = find_pictures(source)
+    index = {name: i for i, name in enumerate(layout.labels)}
+    files = [
+        PictureFile(
+            path=f"{root}/{found.path}",
+            key=found.path,
+            label=index.get(found.label, 0),
+            split=None if found.split == "train" else found.split,
+            size=found.size,
+            problem=found.problem,
         )
-    # Spark skips some files without a message.
-    unread = [(str(p.relative_to(root)), "an empty file") for p in files if not p.stat().st_size]
-    unread += [
-        (str(p.relative_to(root)), "a name that begins with . or _, which Spark hides")
-        for p in files
-        if p.name[0] in "._" and p.stat().st_size
+        for found in layout.pictures
     ]
-    raw = (
-        spark.read.format("binaryFile")
-        .option("recursiveFileLookup", True)
-        .load([location(top / name) for top in tops for name in names if (top / name).is_dir()])
-    )
-    prefix = f"{root}/"
-    key = F.expr(f"substring(path, locate('{_escape_sql(prefix)}', path) + {len(prefix)})")
-    depth = 1 if len(tops) == 2 else 0
-    rows = raw.select(F.col("content").alias("features"), key.alias("key")).select(
-        "features",
-        F.split("key", "/")[depth].alias("label"),
-        "key",
-        F.when(F.split("key", "/")[0] == "test", "test").alias("split")
-        if depth
-        else F.lit(None).cast("string").alias("split"),
-    )
-    recipe = Recipe(
-        encoding="pictures",
-        spec=picture_spec(source.shape),
-        labels=tuple(names),
-        num_outputs=len(names),
-    )
-    canonical = encode_frame(rows, recipe, num_rows=len(files), official_test=bool(depth))
-    assert canonical.bad is not None
-    hidden = spark.createDataFrame(unread, "key string, reason string")
-    return replace(
-        canonical, bad=canonical.bad.union(hidden), row_bytes=max(p.stat().st_size for p in files)
-    )
+    canonical = read_pictures(spark, files, picture_spec(source.shape), layout.labels)
+    return replace(canonical, decided=tuple(f"{text}." for text in layout.decided))
+
+
+def find_pictures(source: ImageFolderSource) -> tuple[Path, Layout]:
+    """The folder, and its pictures with their classes and splits.
+
+    Raises:
+        DataError: as `read` does.
+    """
+    root = find_path(source.path, _WHAT)
+    if not root.is_dir():
+        raise DataError(f"data.source.path must be {_WHAT}, and {root} is a file.")
+    folder, ignored = list_folder(root)
+    layout = _find_layout(source, root, folder)
+    if layout is None or not layout.pictures:
+        raise DataError(
+            f"{root} must hold one folder of pictures per class (maybe below train/ and test/), or a "
+            f"table of file names and classes beside pictures, got {len(folder.folders)} folders and "
+            f"{sum(1 for _ in folder.walk())} files in all."
+        )
+    if ignored:
+        layout.decided.append(f"Ignored: {describe_ignored(ignored)}")
+    return root, layout
+
+
+def _find_layout(source: ImageFolderSource, root: Path, folder: Folder) -> Layout | None:
+    if source.table is not None:
+        return find_table_layout(folder, root, source)
+    reason = None
+    try:
+        layout = find_layout(folder, splits=source.splits, class_level=source.class_level)
+    except DataError as error:
+        layout, reason = None, error
+    chosen = source.class_level is not None or source.splits is not None
+    if not chosen and (layout is None or len(layout.labels) < 2):
+        # Folders name no classes: a table may.
+        layout = find_table_layout(folder, root, source) or layout
+    if layout is None and reason is not None:
+        raise reason
+    for name in ("file", "label"):
+        if getattr(source, name) and (layout is None or not layout.from_table):
+            raise DataError(
+                f"data.source.{name} {getattr(source, name)!r} is a column of a table, and the classes "
+                "of these pictures are their folders. Name the table with data.source.table."
+            )
+    return layout
 
 
 def size(source: ImageFolderSource) -> Size:
-    """Files and class folders, counted.
+    """Pictures and classes, counted.
 
     Raises:
         DataError: there is no such folder.
     """
-    root = find_path(source.path, _WHAT)
-    classes = {p.parent.name for p in root.rglob("*") if p.is_file() and p.parent != root}
-    rows = sum(p.is_file() for p in root.rglob("*"))
-    return Size(rows=rows, spec=picture_spec(source.shape), num_outputs=max(2, len(classes)))
-
-
-def _escape_sql(text: str) -> str:
-    """Text to put between the quotes of a SQL string."""
-    return text.replace("\\", "\\\\").replace("'", "\\'")
+    _, layout = find_pictures(source)
+    return Size(
+        rows=len(layout.pictures),
+        spec=picture_spec(source.shape),
+        num_outputs=max(2, len(layout.labels)),
+    )

@@ -1,0 +1,344 @@
+"""Which class and split the pictures of a folder have, by the names of the folders they lie in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from workbench.data.class_order import natural_order
+from workbench.data.listing import Folder
+from workbench.data.pictures import ENDINGS
+from workbench.data.split_names import Split, find_splits, split_of
+from workbench.errors import DataError
+
+_OTHERS = (
+    *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".html"),
+    *(".htm", ".pdf", ".db", ".ini", ".log", ".npy", ".npz", ".mat", ".pkl", ".h5", ".pt", ".pth"),
+    *(".ckpt", ".py", ".ipynb", ".zip", ".gz", ".tar", ".sh", ".lnk", ".url", ".names", ".data"),
+)
+"""Endings of files that nobody takes for pictures. A file of any other ending beside pictures is a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A picture and what the folder says of it."""
+
+    path: str
+    """From the source's folder, with /."""
+    size: int
+    """Bytes."""
+    label: str
+    split: Split | None
+    """None: the folder does not say."""
+    problem: str | None = None
+    """Why it cannot be a row; None: nothing speaks against it so far."""
+
+
+@dataclass
+class Layout:
+    """The pictures of a folder."""
+
+    pictures: list[Found]
+    labels: tuple[str, ...]
+    """Class names in natural order."""
+    decided: list[str] = field(default_factory=list)
+    """What was decided, in sentences."""
+    from_table: bool = False
+    """Classes come from a table, not from folders."""
+
+
+def find_layout(
+    root: Folder, *, splits: Mapping[str, str] | None = None, class_level: int | None = None
+) -> Layout | None:
+    """Classes and splits by folder names; None where no folder below holds pictures.
+
+    Args:
+        splits: folder name to split; None: by their usual names.
+        class_level: which folder of a path names the class, from 0; None: found.
+
+    Raises:
+        DataError: `splits` names no folder, no folder is at that level, or there are folders of splits
+            without folders of classes.
+    """
+    pictures = _Pictures(root)
+    if class_level is not None:
+        layout = _by_level(root, pictures, splits, class_level)
+    elif not pictures.folders_in(root):
+        return None
+    else:
+        layout = _by_names(root, pictures, splits)
+    return _finish(layout, root)
+
+
+class _Pictures:
+    """Which files are pictures, by their endings; where no file has such an ending, every file is."""
+
+    def __init__(self, root: Folder) -> None:
+        self._any_ending = not any(get_ending(path) in ENDINGS for path, _ in root.walk())
+        self._counts: dict[int, int] = {}
+
+    def count(self, folder: Folder) -> int:
+        """Pictures in the folder and below."""
+        if id(folder) not in self._counts:
+            here = sum(map(self.shows, folder.files))
+            below = sum(map(self.count, folder.folders.values()))
+            self._counts[id(folder)] = here + below
+        return self._counts[id(folder)]
+
+    def shows(self, name: str) -> bool:
+        ending = get_ending(name)
+        return ending in ENDINGS or (self._any_ending and ending not in _OTHERS)
+
+    def direct(self, folder: Folder) -> int:
+        return sum(map(self.shows, folder.files))
+
+    def folders_in(self, folder: Folder) -> dict[str, Folder]:
+        """The folders in it that hold pictures, here or below."""
+        return {name: below for name, below in folder.folders.items() if self.count(below)}
+
+
+def _by_names(root: Folder, pictures: _Pictures, splits: Mapping[str, str] | None) -> Layout:
+    layout = Layout([], ())
+    top, prefix = root, ""
+    parts = _split_folders(top, pictures, splits)
+    while not parts and (name := _only_folder(top, pictures, splits)):
+        top, prefix = top.folders[name], f"{prefix}{name}/"
+        parts = _split_folders(top, pictures, splits)
+    if prefix:
+        layout.decided.append(f"Classes are found deeper, in {prefix}")
+        if split_of(prefix) and splits is None and "/" not in prefix[:-1]:
+            layout.decided[-1] = (
+                f"{prefix} is the only folder of a split: its rows are split anew, by data.split"
+            )
+    if splits and not parts:
+        raise DataError(
+            f"data.source.splits names {', '.join(splits)}, and no such folders with folders of "
+            f"classes are there. There is {', '.join(pictures.folders_in(root)) or 'nothing'}."
+        )
+    if parts:
+        _add_splits(layout, top, prefix, parts, pictures)
+    else:
+        _add_classes(layout, top, prefix, pictures, splits)
+    return layout
+
+
+def _split_folders(
+    folder: Folder, pictures: _Pictures, setting: Mapping[str, str] | None
+) -> dict[str, Split]:
+    """The folders that are splits: named so, with folders of classes in at least one of them."""
+    below = pictures.folders_in(folder)
+    splits = (
+        find_splits(below)
+        if setting is None
+        else {name: _check_split(setting[name]) for name in below if name in setting}
+    )
+    if any(pictures.folders_in(below[name]) for name in splits):
+        return splits
+    if splits and setting is None and set(splits) == set(below) and not pictures.direct(folder):
+        raise DataError(
+            f"{', '.join(below)} hold pictures and no folders of classes, so no class is known. "
+            "Put each class into a folder of its own, name a table of the classes with "
+            "--set data.source.table=FILE, or take these folders as the classes with "
+            "--set data.source.splits={}."
+        )
+    return {}
+
+
+def _check_split(name: str) -> Split:
+    if name not in ("train", "validation", "test"):
+        raise DataError(f"data.source.splits must say train, validation or test, got {name!r}.")
+    return name  # type: ignore[return-value]
+
+
+def _only_folder(
+    folder: Folder, pictures: _Pictures, setting: Mapping[str, str] | None
+) -> str | None:
+    """The one folder with pictures, if it holds the classes (or splits) rather than being one."""
+    below = pictures.folders_in(folder)
+    if len(below) != 1 or pictures.direct(folder):
+        return None
+    name, inner = next(iter(below.items()))
+    if pictures.direct(inner):
+        return None
+    classes = pictures.folders_in(inner)
+    deeper = any(len(pictures.folders_in(each)) > 1 for each in classes.values())
+    return name if len(classes) > 1 or deeper else None
+
+
+def _add_splits(
+    layout: Layout, top: Folder, prefix: str, parts: dict[str, Split], pictures: _Pictures
+) -> None:
+    others = [name for name in pictures.folders_in(top) if name not in parts]
+    if others:
+        layout.decided.append(
+            f"Left out: {', '.join(others)} beside the folders of splits "
+            f"({sum(pictures.count(top.folders[name]) for name in others)} pictures)"
+        )
+    names: dict[str, str] = {}
+    for part, split in sorted(parts.items(), key=lambda item: item[1] != "train"):
+        folder, place = top.folders[part], f"{prefix}{part}/"
+        if not pictures.folders_in(folder):
+            layout.decided.append(
+                f"Left out: {place} holds {pictures.count(folder)} pictures without classes"
+            )
+            continue
+        while name := _only_folder(folder, pictures, None):
+            folder, place = folder.folders[name], f"{place}{name}/"
+        before = len(layout.pictures)
+        for name, inner in pictures.folders_in(folder).items():
+            label = names.setdefault(name.casefold(), name)
+            if label != name:
+                layout.decided.append(f"{place}{name}/ is the class {label}")
+            _add(layout, inner, f"{place}{name}/", label, split)
+        layout.decided.append(
+            f"{place} is the {split} split ({len(layout.pictures) - before} files)"
+        )
+        _note_loose(layout, folder, place, pictures)
+    _note_loose(layout, top, prefix, pictures)
+
+
+def _add_classes(
+    layout: Layout,
+    top: Folder,
+    prefix: str,
+    pictures: _Pictures,
+    setting: Mapping[str, str] | None,
+) -> None:
+    classes = pictures.folders_in(top)
+    inner = {name: set(pictures.folders_in(folder)) for name, folder in classes.items()}
+    parts = _splits_below(classes, inner, pictures) if setting is None else {}
+    if parts:
+        layout.decided.append(f"Splits are the folders {_name_splits(parts)} in each class")
+    elif _same_below(inner, classes, pictures):
+        shared = sorted(set.intersection(*inner.values()))
+        level = prefix.count("/")
+        layout.decided.append(
+            f"The folders {', '.join(classes)} are the classes, and each of them holds folders of the "
+            f"same names ({', '.join(shared[:5])}). If these are the classes: "
+            f"--set data.source.class_level={level + 1}"
+        )
+    for name, folder in classes.items():
+        if not parts:
+            _add(layout, folder, f"{prefix}{name}/", name, None)
+            continue
+        for part in inner[name]:
+            split = parts.get(part)
+            _add(layout, folder.folders[part], f"{prefix}{name}/{part}/", name, split)
+    empty = [name for name in top.folders if name not in classes]
+    if empty:
+        layout.decided.append(f"Left out: {show_some(empty)}, without pictures")
+    _note_loose(layout, top, prefix, pictures)
+
+
+def _splits_below(
+    classes: dict[str, Folder], inner: dict[str, set[str]], pictures: _Pictures
+) -> dict[str, Split]:
+    """The splits where each class has folders of splits (`cat/train`, `cat/test`)."""
+    parts = find_splits(set().union(*inner.values()))
+    whole = all(names and names <= set(parts) for names in inner.values())
+    loose = any(pictures.direct(folder) for folder in classes.values())
+    return parts if whole and not loose else {}
+
+
+def _same_below(
+    inner: dict[str, set[str]], classes: dict[str, Folder], pictures: _Pictures
+) -> bool:
+    if len(inner) < 2 or any(pictures.direct(folder) for folder in classes.values()):
+        return False
+    return len(set.intersection(*inner.values())) > 1
+
+
+def _by_level(
+    root: Folder, pictures: _Pictures, setting: Mapping[str, str] | None, class_level: int
+) -> Layout:
+    rows = []
+    short = 0
+    for path, size in root.walk():
+        folders = path.split("/")[:-1]
+        if len(folders) > class_level and get_ending(path) not in _OTHERS:
+            rows.append((path, size, folders))
+        else:
+            short += 1
+    if not rows:
+        deepest = max((path.count("/") for path, _ in root.walk()), default=0)
+        raise DataError(
+            f"data.source.class_level {class_level} is deeper than the folders: a path has at most "
+            f"{deepest} of them, from 0. Set a lower one."
+        )
+    layout = Layout([], ())
+    level, parts = _find_split_level([folders for *_, folders in rows], setting, class_level)
+    for path, size, folders in rows:
+        split = parts.get(folders[level]) if len(folders) > level else None
+        layout.pictures.append(Found(path, size, folders[class_level], split))
+    layout.decided.append(f"Classes are the folders at level {class_level}, as class_level says")
+    if parts:
+        layout.decided.append(f"Splits are the folders {_name_splits(parts)}")
+    if short:
+        layout.decided.append(
+            f"Left out: {short} files that lie above that level or are no pictures"
+        )
+    return layout
+
+
+def _find_split_level(
+    paths: list[list[str]], setting: Mapping[str, str] | None, class_level: int
+) -> tuple[int, dict[str, Split]]:
+    for level in range(max(map(len, paths))):
+        if level == class_level:
+            continue
+        names = {folders[level] for folders in paths if len(folders) > level}
+        parts = (
+            find_splits(names)
+            if setting is None
+            else {name: _check_split(setting[name]) for name in names if name in setting}
+        )
+        if parts:
+            return level, parts
+    return 0, {}
+
+
+def _add(layout: Layout, folder: Folder, prefix: str, label: str, split: Split | None) -> None:
+    layout.pictures += [
+        Found(path, size, label, split)
+        for path, size in folder.walk(prefix)
+        if get_ending(path) not in _OTHERS
+    ]
+
+
+def _note_loose(layout: Layout, folder: Folder, prefix: str, pictures: _Pictures) -> None:
+    if loose := pictures.direct(folder):
+        layout.decided.append(
+            f"Left out: {loose} pictures in {prefix or 'the folder itself'}, beside the folders of "
+            "classes"
+        )
+
+
+def _finish(layout: Layout, root: Folder) -> Layout:
+    layout.labels = natural_order(picture.label for picture in layout.pictures)
+    used = {picture.path for picture in layout.pictures}
+    others = Counter(
+        get_ending(path)
+        for path, _ in root.walk()
+        if path not in used and get_ending(path) in _OTHERS
+    )
+    if others:
+        listed = ", ".join(f"*{ending} ({count})" for ending, count in sorted(others.items()))
+        layout.decided.append(f"Not pictures, and ignored: {listed}")
+    return layout
+
+
+def show_some(names: list[str], most: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _name_splits(parts: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({split})" for name, split in parts.items())
+
+
+def get_ending(path: str) -> str:
+    """A file's ending in small letters, with its dot; empty without one."""
+    name = path.rpartition("/")[2]
+    return "." + name.rpartition(".")[2].lower() if "." in name else ""
