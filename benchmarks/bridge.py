@@ -30,12 +30,13 @@ from raydp.spark import release_spark_recoverable
 
 from benchmarks import report
 from nets.spec import TensorSpec
-from workbench.bridge import convert
-from workbench.bridge.arrays import gather_split
+from workbench.bridge import kept
+from workbench.bridge.arrays import to_arrays
+from workbench.bridge.preparation import write_store
 from workbench.bridge.spark_writer import MEMORY
+from workbench.bridge.store import Description, StoredSplit, open_columns
 from workbench.cluster import ClusterConfig, open_session
 from workbench.data.batches import limit_batch_bytes
-from workbench.data.config import DataConfig
 
 CASES = {
     "pictures": (60_000, TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8")),
@@ -78,15 +79,24 @@ def read_all(features: torch.Tensor) -> None:
     assert np.any(features.numpy().reshape(-1).view(np.uint8).view(np.uint64).max())
 
 
+def gather(spec: TensorSpec, tables: list[pa.Table]) -> np.ndarray:
+    """The samples of all tables in one array."""
+    return np.concatenate([to_arrays(table, spec)["features"] for table in tables])
+
+
 def make_ways(frame: Any, count: int, spec: TensorSpec) -> dict[str, Callable[[], None]]:
     def ours() -> None:
-        read_all(
-            convert(frame, spec, DataConfig(), counts={"train": count})["train"].tensors().features
-        )
+        def describe(splits: dict[str, StoredSplit], _: Path) -> Description:
+            return Description(fingerprint="benchmark", code="", prepared={}, splits=splits)
+
+        folder, description = write_store(frame, spec, {"train": count}, describe)
+        samples, *_ = open_columns(folder / "train", description.splits["train"])
+        read_all(torch.from_numpy(samples.values))
+        kept.remove_folder(folder)
 
     def collect(dataset: ray.data.Dataset) -> None:
         tables = ray.get(dataset.to_arrow_refs())
-        read_all(torch.from_numpy(gather_split(spec, tables)["features"]))
+        read_all(torch.from_numpy(gather(spec, tables)))
 
     def from_spark() -> None:
         with contextlib.suppress(KeyError):
@@ -104,7 +114,7 @@ def make_ways(frame: Any, count: int, spec: TensorSpec) -> dict[str, Callable[[]
 
     def floor() -> None:
         with write_parquet(frame) as folder:
-            read_all(torch.from_numpy(gather_split(spec, [pq.read_table(folder)])["features"]))
+            read_all(torch.from_numpy(gather(spec, [pq.read_table(folder)])))
 
     noise = np.random.default_rng(0).integers(0, 256, count * spec.num_bytes, np.uint8)
 

@@ -70,7 +70,7 @@ def rate_of_workbench(contents: list[bytes], shape: tuple[int, int, int]) -> flo
 
 
 def measure_preparations(
-    path: Path, shape: tuple[int, int, int], cluster: ClusterConfig, times: int, **data: Any
+    path: Path, shape: tuple[int, int, int], cluster: ClusterConfig, times: int
 ) -> Any:
     """Prepare the same data `times` times in one session; returns the record of each."""
     names = pq.read_schema(path).names
@@ -79,7 +79,7 @@ def measure_preparations(
     records = []
     with open_session(cluster) as session:
         for seed in range(times):
-            config = DataConfig(source=source, split=SplitConfig(test=0, seed=seed), **data)
+            config = DataConfig(source=source, split=SplitConfig(test=0, seed=seed))
             began = time.perf_counter()
             record = prepare(config, PreparationConfig(method="standardize"), session).record
             session.prepared.clear()
@@ -115,7 +115,7 @@ def measure_memory(results: report.Report, heap: str, times: float) -> None:
         # Small pictures, enlarged: their bytes matter here, not the decoding.
         path = write_noise(Path(folder) / "noise.parquet", rows, side // 8, different=100)
         cluster = ClusterConfig(executor_memory=heap)
-        for record in measure_preparations(path, (3, side, side), cluster, 1, resident_bytes=0):
+        for record in measure_preparations(path, (3, side, side), cluster, 1):
             case = f"{record['bytes'] / 2**30:.2f} GiB of samples, heap of {heap}"
             stages = ", ".join(f"{name} {s:.0f}" for name, s in record["seconds"].items())
             note = f"{sum(record['rows'].values()):,} rows; {stages}"

@@ -59,7 +59,7 @@ def make_learner(case: Case, health: bool) -> Learner:
         net=case.net,
         training=training,
     )
-    return Learner(experiment, noise_data(case, shared=False))
+    return Learner(experiment, noise_data(case))
 
 
 def measure_epoch(results: report.Report, case: Case, rounds: int, folder: Path) -> None:

@@ -7,6 +7,7 @@
     bench/                  how to reach the bench
     checkpoints/            of trainings that still run
     data/                   well-known data sets
+    prepared/               data that is ready to train on (package `workbench.bridge`)
 """
 
 from __future__ import annotations
@@ -41,3 +42,8 @@ def data_folder() -> Path:
     """Well-known data sets: WORKBENCH_DATA (`~` is expanded), else `data` in the home folder."""
     named = os.environ.get("WORKBENCH_DATA")
     return Path(named).expanduser().resolve() if named else home_folder() / "data"
+
+
+def prepared_folder() -> Path:
+    """Data that is ready to train on, a folder per fingerprint."""
+    return home_folder() / "prepared"

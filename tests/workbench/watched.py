@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from nets.fit import Batch
-from workbench.bridge import Prepared, Split
+from workbench.bridge import OpenSplit, Prepared, Split
 
 Rows = list[int]
 
@@ -42,16 +42,29 @@ class _Noting(torch.Tensor):
             file.write(f"{time.time()} {' '.join(map(str, rows))}\n")
 
 
+class _WatchedRows(OpenSplit):
+    def __init__(self, store: Path, split: _Watched) -> None:
+        super().__init__(store, split)
+        self.watched = split
+
+    def tensors(self) -> Batch:
+        batch = super().tensors()
+        features = batch.features.as_subclass(_Noting)
+        features.folder, features.dies_at, features.taken = (
+            self.watched.folder,
+            self.watched.dies_at,
+            0,
+        )
+        return batch._replace(features=features)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Watched(Split):
     folder: Path
     dies_at: int
 
-    def tensors(self) -> Batch:
-        batch = super().tensors()
-        features = batch.features.as_subclass(_Noting)
-        features.folder, features.dies_at, features.taken = self.folder, self.dies_at, 0
-        return batch._replace(features=features)
+    def open(self) -> OpenSplit:
+        return _WatchedRows(self.origin.folder, self)
 
 
 def watched(prepared: Prepared, folder: Path, *, dies_at: int = 0) -> Prepared:
@@ -62,8 +75,8 @@ def watched(prepared: Prepared, folder: Path, *, dies_at: int = 0) -> Prepared:
     """
     folder.mkdir()
     train = prepared.splits["train"]
-    noted = _Watched(**vars(train), folder=folder, dies_at=dies_at)
-    return replace(prepared, splits=prepared.splits | {"train": noted})
+    noted_rows = _Watched(**vars(train), folder=folder, dies_at=dies_at)
+    return replace(prepared, splits=prepared.splits | {"train": noted_rows})
 
 
 @dataclass(frozen=True)

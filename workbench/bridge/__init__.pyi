@@ -1,9 +1,7 @@
-from .preparation import convert as convert
+from .from_arrays import store_arrays as store_arrays
 from .preparation import prepare as prepare
 from .preparation import prepare_table as prepare_table
+from .prepared import OpenSplit as OpenSplit
 from .prepared import Prepared as Prepared
 from .prepared import Split as Split
-from .prepared import stream as stream
-from .prepared import to_batch as to_batch
-from .recovery import RecoverableData as RecoverableData
-from .recovery import is_whole as is_whole
+from .reading import SplitReader as SplitReader

@@ -1,21 +1,13 @@
 """Canonical Arrow blocks as contiguous arrays.
 
 A canonical row carries its sample as raw bytes, so an Arrow block of n rows holds one contiguous
-buffer of n * spec.num_bytes. A view makes it an array, and one copy makes the arrays of a split.
-There is no Python loop over rows. The rows of a split are sorted by key, so that the same data is
-the same tensor whatever partitions Spark made.
-
-No torch and no Ray here: a task that gathers arrays would spend most of its time importing them.
+buffer of n * spec.num_bytes. A view makes it an array. There is no Python loop over rows.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nets.spec import TensorSpec
 from workbench.errors import DataError
@@ -26,48 +18,9 @@ Arrays = dict[str, np.ndarray]
 """Column name to array: features (n, *spec.shape), label (n,) or (n, k), length (n,), weight (n,), key (n,)."""
 
 
-def gather_splits(
-    counts: Sequence[int], spec: TensorSpec, *blocks: str | pa.Table
-) -> Iterator[Arrays | None]:
-    """The arrays of each split, one after another, and None at the end.
-
-    Args:
-        counts: the number of blocks of the first split, of the second, ...
-        blocks: Arrow tables, or paths of files on this machine.
-    """
-    rest = iter(blocks)
-    for count in counts:
-        part = itertools.islice(rest, count)
-        yield gather_split(spec, [open_shard(b) if isinstance(b, str) else b for b in part])
-    yield None
-
-
-def gather_split(spec: TensorSpec, blocks: Sequence[pa.Table]) -> Arrays:
-    """The rows of all blocks in the order of their keys: one copy of the bytes."""
-    keys = pa.chunked_array([c for block in blocks for c in block["key"].chunks], pa.string())
-    order = pc.sort_indices(keys).to_numpy()
-    position = np.empty_like(order)
-    position[order] = np.arange(len(order), dtype=order.dtype)
-    arrays: Arrays = {"key": keys.take(pa.array(order)).to_numpy(zero_copy_only=False).astype(str)}
-    start = 0
-    for batch in itertools.chain.from_iterable(block.to_batches() for block in blocks):
-        rows = position[start : start + batch.num_rows]
-        for column, values in to_arrays(pa.Table.from_batches([batch]), spec).items():
-            if column not in arrays:
-                arrays[column] = np.empty((len(order), *values.shape[1:]), values.dtype)
-            arrays[column][rows] = values
-        start += batch.num_rows
-    return arrays
-
-
-def open_shard(path: str) -> pa.Table:
-    """An Arrow file, mapped: bytes are read when they are used."""
-    return pa.ipc.open_file(pa.memory_map(path)).read_all()
-
-
 def read_shard(path: str) -> pa.Table:
-    """The same as a Ray task: Ray copies the result to its object store."""
-    return open_shard(path)
+    """An Arrow file, mapped; as a Ray task, Ray copies the result to its object store."""
+    return pa.ipc.open_file(pa.memory_map(path)).read_all()
 
 
 def to_arrays(table: pa.Table, spec: TensorSpec) -> Arrays:

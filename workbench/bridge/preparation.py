@@ -1,27 +1,31 @@
-"""DataFrame -> Ray's object store, split and measured on the way.
+"""From a source, or a canonical DataFrame, to the prepared store: split and measured on the way.
 
-The bytes of the rows are copied once (`workbench.bridge.arrays`), and every process that trains on
-them maps them from the object store.
+What is in the store already is used again, and Spark is not needed then.
 """
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import shutil
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
 from workbench import data
-from workbench.bridge import transfer
+from workbench.bridge import kept, transfer
 from workbench.bridge.arrays import COLUMNS
-from workbench.bridge.prepared import Prepared, Split
-from workbench.bridge.recovery import is_whole
+from workbench.bridge.prepared import Prepared, load, save_facts
+from workbench.bridge.store import Description, StoredSplit, write_description, write_split
 from workbench.cluster import Session
 from workbench.data import DataConfig
 from workbench.data.encode import SPLITS
 from workbench.errors import DataError
+from workbench.home import prepared_folder
 from workbench.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
 
 _FULL_PARTITION = 16 * 2**20
 """Bytes of features."""
+
+SORTED_BYTES = 2**30
+"""A split of up to this many bytes lies in the files in the order of its rows; a larger one has an index."""
 
 
 def prepare(
@@ -38,28 +45,36 @@ def prepare(
     *,
     progress: Progress | None = None,
 ) -> Prepared:
-    """Read, split and measure data in Spark and move it to Ray.
-
-    A session keeps what it prepared, by fingerprint: the second call returns the same data, unless
-    that was lost with the machine that held it.
+    """Read, split and measure data in Spark and write it to the prepared store; or find it there.
 
     Raises:
         DataError: the data cannot be read, a split is empty, or too many rows are bad.
     """
     fingerprint = data.fingerprint(config, preparation)
     progress = progress or Silent()
-    if fingerprint in session.prepared and not is_whole(session.prepared[fingerprint]):
-        del session.prepared[fingerprint]
-        progress.note("Prepared data was lost with the machine that held it; it is prepared again.")
-    if fingerprint not in session.prepared:
-        if session.prepare is not None:
-            session.make_room()
-            session.prepared[fingerprint] = session.prepare(config, preparation)
-            return session.prepared[fingerprint]
+    known: Prepared | None = session.prepared.get(fingerprint)
+    if known is not None and known.is_whole():
+        kept.find(fingerprint)
+        data.refuse(known.record, known.labels, config)
+        return known
+    if session.prepare is not None:
+        session.make_room()
+        session.prepared[fingerprint] = session.prepare(config, preparation)
+        return session.prepared[fingerprint]
+
+    def note_wait() -> None:
+        progress.stage("Waiting for another command that prepares the same data")
+
+    with kept.lock_preparation(fingerprint, note_wait):
+        if (found := kept.find(fingerprint)) is not None:
+            prepared = load(*found)
+            data.refuse(prepared.record, prepared.labels, config)
+            session.prepared[fingerprint] = prepared
+            return prepared
         data.download_if_missing(config.source, progress)
         began = time.perf_counter()
         progress.stage("Reading and splitting the data in Spark")
-        prepare_table(
+        return prepare_table(
             data.read(config.source, session.spark),
             config,
             preparation,
@@ -68,8 +83,6 @@ def prepare(
             progress=progress,
             began=began,
         )
-    prepared: Prepared = session.prepared[fingerprint]
-    return prepared
 
 
 def prepare_table(
@@ -82,14 +95,14 @@ def prepare_table(
     progress: Progress | None = None,
     began: float | None = None,
 ) -> Prepared:
-    """Split and measure a canonical DataFrame in Spark, move it to Ray, keep it in `session.prepared`.
+    """Split and measure a canonical DataFrame in Spark, and write it to the prepared store.
 
     Afterwards, what Spark persisted for it is released, and files that were written for it are removed.
 
     Args:
         table: from a source's reader or `data.from_dataframe`. Rows whose `split` is null are split
             by `config.split`. `config.source` is not read.
-        fingerprint: the key in `session.prepared`; None: computed from the rows' content.
+        fingerprint: of the settings it was read by; None: computed from the rows' content.
         began: when the reading began, by `time.perf_counter`; None: now.
 
     Raises:
@@ -134,81 +147,122 @@ def _prepare(
         statistics = data.fit_statistics(canonical, preparation)
         targets = data.fit_targets(canonical, preparation)
         seconds["statistics"] = time.perf_counter() - began
-        progress.stage("Copying the data to Ray")
+        progress.stage("Writing the prepared data")
         began = time.perf_counter()
-        splits = convert(frame, canonical.spec, config, counts=record["rows"])
-        seconds["convert"] = time.perf_counter() - began
+        fingerprint = fingerprint or data.content_fingerprint(
+            record["content"], canonical, preparation
+        )
+        record |= {
+            "seconds": seconds,
+            "bytes": sum(record["rows"].values()) * canonical.spec.num_bytes,
+            "fingerprint": fingerprint,
+        }
+        counts = record.get("class_counts", {}).get("train")
+        prepared = Prepared(
+            splits={},
+            spec=canonical.spec,
+            labels=canonical.labels,
+            num_outputs=canonical.num_outputs,
+            statistics=statistics,
+            class_counts=None if counts is None else tuple(counts),
+            fingerprint=fingerprint,
+            targets=targets,
+            forecast=canonical.forecast,
+            text=canonical.text,
+            record=record,
+        )
+
+        def finish(splits: dict[str, StoredSplit], part: Path) -> Description:
+            seconds["convert"] = time.perf_counter() - began
+            facts = save_facts(part, prepared) | {"finished": time.time()}
+            return Description(
+                fingerprint=fingerprint, code=kept.code_digest(), prepared=facts, splits=splits
+            )
+
+        folder, description = write_store(frame, canonical.spec, record["rows"], finish)
     finally:
         for step in persisted:
             step.unpersist()
         if canonical.cache is not None:
             shutil.rmtree(canonical.cache, ignore_errors=True)
+    for removed in kept.prune(spare=fingerprint):
+        progress.note(
+            f"Prepared data {removed.folder.name} ({removed.num_bytes / 1e9:.1f} GB) was removed: more "
+            f"than {kept.bound_bytes() / 1e9:.0f} GB is not kept ({kept.BOUND})."
+        )
     progress.stage_done()
-    num_bytes = sum(split.num_rows for split in splits.values()) * canonical.spec.num_bytes
-    fingerprint = fingerprint or data.content_fingerprint(record["content"], canonical, preparation)
-    record |= {"seconds": seconds, "bytes": num_bytes, "fingerprint": fingerprint}
-    counts = record.get("class_counts", {}).get("train")
-    return Prepared(
-        splits=splits,
-        spec=canonical.spec,
-        labels=canonical.labels,
-        num_outputs=canonical.num_outputs,
-        statistics=statistics,
-        class_counts=None if counts is None else tuple(counts),
-        fingerprint=fingerprint,
-        targets=targets,
-        forecast=canonical.forecast,
-        text=canonical.text,
-        record=record,
-    )
+    return load(folder, description)
 
 
-def convert(
-    frame: DataFrame, spec: TensorSpec, config: DataConfig, *, counts: dict[str, int]
-) -> dict[str, Split]:
-    """The canonical DataFrame as one Split per value of its `split` column.
-
-    Up to `config.resident_bytes` they are arrays, in the order of the rows' keys; above, Datasets.
+def write_store(
+    frame: DataFrame,
+    spec: TensorSpec,
+    counts: dict[str, int],
+    describe: Callable[[dict[str, StoredSplit], Path], Description],
+) -> tuple[Path, Description]:
+    """Write the rows of a canonical DataFrame to a store, which is whole or absent.
 
     Args:
         frame: columns features (binary), label, split (string), key (string), and where the data
             has them length and weight.
         counts: rows of each split.
+        describe: the description of what was written, called with the folder it lies in so far.
 
     Raises:
-        DataError: Spark gave other rows than it counted, or Spark and Ray have no disk in common.
+        DataError: Spark gave other rows than it counted; Spark and this process have no disk in
+            common; or the disk is full.
     """
     num_bytes = sum(counts.values()) * spec.num_bytes
     names = [name for name in SPLITS if counts.get(name)]
     frame = frame.select(*(c for c in (*COLUMNS, "split", "key") if c in frame.columns))
     frame = _merge_small_partitions(frame, num_bytes)
-    with transfer.export_shards(frame, num_bytes, spec.num_bytes) as shards:
-        for name in names:
-            arrived = sum(shard.rows for shard in shards if shard.split == name)
-            if arrived != counts[name]:
-                raise DataError(
-                    f"Spark counted {counts[name]:,} rows of the {name} split and then gave "
-                    f"{arrived:,}: the source changed while it was read, or gives other rows each "
-                    "time. Store it as Parquet first, and use that."
-                )
-        if num_bytes <= config.resident_bytes:
-            arrays = transfer.load_arrays(shards, names, spec)
-            return {
-                name: Split(name=name, num_rows=counts[name], spec=spec, arrays=ref)
-                for name, ref in zip(names, arrays, strict=True)
-            }
-        return {
-            name: Split(
-                name=name,
-                num_rows=counts[name],
-                spec=spec,
-                dataset=transfer.load_dataset([shard for shard in shards if shard.split == name]),
-            )
-            for name in names
-        }
+    part = kept.new_part()
+    try:
+        _check_room(part, num_bytes)
+        splits = {}
+        with transfer.export_shards(frame, num_bytes, spec.num_bytes) as shards:
+            for name in names:
+                own = [shard for shard in shards if shard.split == name]
+                arrived = sum(shard.rows for shard in own)
+                if arrived != counts[name]:
+                    raise DataError(
+                        f"Spark counted {counts[name]:,} rows of the {name} split and then gave "
+                        f"{arrived:,}: the source changed while it was read, or gives other rows "
+                        "each time. Store it as Parquet first, and use that."
+                    )
+                blocks = list(transfer.open_shards(own))
+                sort = arrived * spec.num_bytes <= SORTED_BYTES
+                splits[name] = write_split(part / name, blocks, spec, sort=sort)
+        description = describe(splits, part)
+        write_description(part, description)
+        target = prepared_folder() / description.fingerprint
+        kept.remove_folder(target)
+        os.rename(part, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DataError(_no_room(part, num_bytes)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target, description
+
+
+def _check_room(folder: Path, num_bytes: int) -> None:
+    if shutil.disk_usage(folder).free < num_bytes:
+        kept.prune(0)
+    if shutil.disk_usage(folder).free < num_bytes:
+        raise DataError(_no_room(folder, num_bytes))
+
+
+def _no_room(folder: Path, num_bytes: int) -> str:
+    free = shutil.disk_usage(folder.parent).free
+    return (
+        f"The prepared data takes {num_bytes / 1e9:.1f} GB, and the disk of {folder.parent} has "
+        f"{free / 1e9:.1f} GB free. Free some, or name a folder on a larger disk in WORKBENCH_HOME."
+    )
 
 
 def _merge_small_partitions(frame: DataFrame, num_bytes: int) -> DataFrame:
-    """Fewer partitions where Spark made many small ones: each costs a task in Spark and in Ray."""
+    """Fewer partitions where Spark made many small ones: each costs a task and a file."""
     enough = max(2, math.ceil(num_bytes / _FULL_PARTITION))
     return frame.coalesce(enough) if frame.rdd.getNumPartitions() > 4 * enough else frame

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+import pydantic
 from pydantic import Field
 
 from nets.config import config
@@ -48,7 +49,7 @@ class SplitConfig:
 
 @config
 class DataConfig:
-    """A source, its split, and limits for its preparation."""
+    """A source, its split, and a limit for its preparation."""
 
     source: Source = DigitsSource()
     """The source of the rows."""
@@ -56,8 +57,14 @@ class DataConfig:
     """How rows are held out."""
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
     """Refuse the data when a larger share of its rows cannot be read."""
-    resident_bytes: int = Field(default=4 * 2**30, ge=0)
-    """Data of up to this many bytes lies as arrays in Ray's object store; larger data is streamed."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _drop_retired(cls, values: Any) -> Any:
+        """Runs of earlier versions record `resident_bytes`, which had data in memory or streamed."""
+        if isinstance(values, dict):
+            return {name: value for name, value in values.items() if name != "resident_bytes"}
+        return values
 
     def __post_init__(self) -> None:
         if isinstance(self.source, SeriesSource) and self.split.by == "rows":

@@ -56,7 +56,7 @@ class Plan:
     row_bytes: int | None
     data_bytes: int | None
     data: str
-    """Whether the data is resident or streamed, and where; or why that is unknown."""
+    """Where the prepared data lies and how workers read it; or why its size is unknown."""
     parameters: int | None
     weights_bytes: int | None
     optimizer_bytes: int | None
@@ -91,30 +91,29 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
     machine = machine or (spark_nodes(cluster) if cluster.on_cluster else this_machine(cluster))
     batch = largest_batch(experiment)
     data_bytes = None if size.rows is None or size.spec is None else size.num_bytes
-    resident = data_bytes is None or data_bytes <= experiment.data.resident_bytes
     net = _net(experiment, size, batch)
     on_gpu = cluster.gpus_per_worker > 0
     samples = 0 if size.spec is None else 2 * batch * math.prod(size.spec.shape) * _FLOAT
-    kept = data_bytes if on_gpu and resident and data_bytes else 0
+    whole = on_gpu and _fits_gpu(data_bytes, machine)
+    kept = data_bytes if whole and data_bytes else 0
     device_bytes = sum(net[name] or 0 for name in ("weights", "optimizer", "activations"))
     device_bytes += samples + kept
     worker = _PROCESS + (0 if on_gpu else device_bytes)
     heap = parse_size(cluster.executor_memory)
     executor = heap + max(heap // 10, 384 * 2**20)
-    shared = data_bytes if resident and data_bytes else 0
-    trials = None if machine is None else _trials(experiment, machine, worker, executor, shared)
+    trials = None if machine is None else _trials(experiment, machine, worker, executor)
     at_once = max(1, trials or 1) * cluster.num_workers
-    total = _SERVICES + cluster.num_executors * executor + shared + at_once * worker
+    total = _SERVICES + cluster.num_executors * executor + at_once * worker
     problems = _heap_problems(cluster, size)
     if machine is not None:
-        problems += _problems(experiment, machine, total, device_bytes if on_gpu else 0, shared)
+        problems += _problems(experiment, machine, total, device_bytes if on_gpu else 0)
     return Plan(
         experiment=experiment.name,
         where=cluster.location,
         rows=size.rows,
         row_bytes=None if size.spec is None else size.spec.num_bytes,
         data_bytes=data_bytes,
-        data=_residence(data_bytes, resident, on_gpu),
+        data=_describe_place(data_bytes, on_gpu, whole),
         parameters=net["parameters"],
         weights_bytes=net["weights"],
         optimizer_bytes=net["optimizer"],
@@ -182,23 +181,27 @@ def _net(experiment: Experiment, size: Size, batch: int) -> dict[str, int | None
     }
 
 
-def _residence(data_bytes: int | None, resident: bool, on_gpu: bool) -> str:
+def _describe_place(data_bytes: int | None, on_gpu: bool, whole: bool) -> str:
     if data_bytes is None:
         return "unknown until it is read"
-    if not resident:
-        return "streamed from Ray's object store, a batch at a time"
-    return "resident on each GPU" if on_gpu else "resident, shared by all workers of a machine"
+    where = "files in the prepared store, mapped by all workers of a machine"
+    if on_gpu:
+        where += ", and whole on each GPU" if whole else ", and copied to each GPU batch by batch"
+    return where
 
 
-def _trials(
-    experiment: Experiment, machine: Machine, worker: int, executor: int, shared: int
-) -> int:
+def _fits_gpu(data_bytes: int | None, machine: Machine | None) -> bool:
+    """Data that takes more than half of a GPU's memory is copied there batch by batch."""
+    return machine is None or (data_bytes or 0) < machine.gpu_memory / 2
+
+
+def _trials(experiment: Experiment, machine: Machine, worker: int, executor: int) -> int:
     """How many trainings fit into the CPUs, GPUs, custom resources and memory at once."""
     cluster = experiment.cluster
     each = {"CPU": cluster.cpus_per_worker, "GPU": cluster.gpus_per_worker}
     free = {"CPU": machine.cpus - cluster.spark_cpus, "GPU": machine.gpus} | machine.resources
     each |= cluster.worker_resources
-    room = machine.memory - _SERVICES - cluster.num_executors * executor - shared
+    room = machine.memory - _SERVICES - cluster.num_executors * executor
     fits = [free.get(n, 0) / (a * cluster.num_workers) for n, a in each.items() if a]
     fits.append(room / (worker * cluster.num_workers))
     if (most := experiment.sweep.max_concurrent) is not None:
@@ -206,9 +209,7 @@ def _trials(
     return max(0, math.floor(min(fits) + 1e-6))
 
 
-def _problems(
-    experiment: Experiment, machine: Machine, total: int, device_bytes: int, shared: int
-) -> list[str]:
+def _problems(experiment: Experiment, machine: Machine, total: int, device_bytes: int) -> list[str]:
     cluster, problems = experiment.cluster, []
     free = {"CPU": machine.cpus, "GPU": machine.gpus} | machine.resources
     try:
@@ -217,8 +218,6 @@ def _problems(
         problems.append(str(error))
     if total > machine.memory:
         ways = ["cluster.num_workers", "cluster.executor_memory", "training.batch_size"]
-        if shared:
-            ways.append("data.resident_bytes (larger data is streamed)")
         problems.append(
             f"The experiment takes {in_words(total)} of memory and {in_words(machine.memory)} are free. Lower "
             f"{', '.join(ways)}, or free some memory."
@@ -226,8 +225,7 @@ def _problems(
     if device_bytes and machine.gpus and device_bytes > machine.gpu_memory:
         problems.append(
             f"A worker takes {in_words(device_bytes)} of GPU memory and the GPU has "
-            f"{in_words(machine.gpu_memory)}. Lower training.batch_size, or data.resident_bytes so "
-            "that the data is streamed."
+            f"{in_words(machine.gpu_memory)}. Lower training.batch_size or the net's size."
         )
     return problems
 

@@ -13,7 +13,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from nets import best_epoch
 from nets.config import override
 from tracking import Recorder
-from workbench.bridge import Prepared, is_whole
+from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
 from workbench.results import TrialResult
@@ -155,11 +155,11 @@ class TrialRecorder(tune.Callback):
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any
     ) -> None:
         record = self.trials[trial.trial_id]
-        if not is_whole(self.variants.of(record.settings)):
+        if not self.variants.of(record.settings).is_whole():
             # Its settings are not to blame: a killed trial runs again when the sweep is resumed.
             record.status = "KILLED"
             self.lost = True
-            text = "the data was lost with the machine that held it"
+            text = "the prepared data is gone"
             self._tag(record, "error", text)
             self.progress.note(f"Trial {record.number} was ended: {text}.")
             return self._finish(record)

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike
 
+from workbench.bridge.arrays import Arrays
 from workbench.data import Forecast
 
-
-def compute_baselines(
-    forecast: Forecast, features: np.ndarray, label: np.ndarray
-) -> dict[str, float]:
+def compute_baselines(forecast: Forecast, chunks: Iterable[Arrays]) -> dict[str, float]:
     """Errors of forecasts that need no net, in the labels' units. A useful net has smaller ones.
 
     baseline/last_value/...: each value stays as it is at the last step of the window.
     baseline/last_season/...: each value is the one of a season before; only where there is a season.
 
     Args:
-        features: (n, steps, channels); label: (n, horizon * targets), as `Forecast` says.
+        chunks: some rows after others: features (n, steps, channels) and label (n, horizon *
+            targets), as `Forecast` says.
     """
+    sums: dict[str, float] = {}
+    rows = 0
+    for arrays in chunks:
+        rows += len(arrays["label"])
+        features, label = arrays["features"], arrays["label"].reshape(len(arrays["label"]), -1)
+        for name, guess in _guess(forecast, features).items():
+            error = guess.astype(np.float64) - label
+            for figure, value in (("mse", np.square(error)), ("mae", np.abs(error))):
+                key = f"baseline/{name}/{figure}"
+                sums[key] = sums.get(key, 0.0) + float(value.mean()) * len(label)
+    return {name: value / rows for name, value in sums.items()}
+
+
+def _guess(forecast: Forecast, features: np.ndarray) -> dict[str, np.ndarray]:
+    """(n, horizon * targets) by the name of the way to guess."""
     steps, targets = features.shape[1], list(forecast.targets)
     places = {"last_value": np.full(forecast.horizon, steps - 1)}
     if forecast.season is not None:
         ahead = np.arange(forecast.horizon) % forecast.season
         places["last_season"] = steps - forecast.season + ahead
-    errors = {}
-    for name, step in places.items():
-        guess = features[:, step][:, :, targets].reshape(len(label), -1)
-        error = guess.astype(np.float64) - label.reshape(len(label), -1)
-        errors[f"baseline/{name}/mse"] = float(np.square(error).mean())
-        errors[f"baseline/{name}/mae"] = float(np.abs(error).mean())
-    return errors
+    return {
+        name: features[:, step][:, :, targets].reshape(len(features), -1)
+        for name, step in places.items()
+    }
 
 
 def commonest_class_baseline(train_counts: ArrayLike, label: ArrayLike) -> dict[str, float]:

@@ -12,7 +12,7 @@ from safetensors.torch import save
 
 from nets import Net, TrainingConfig, best_epoch
 from tracking import Recorder, TrackingError
-from workbench.bridge import Prepared, RecoverableData, prepare
+from workbench.bridge import Prepared, prepare
 from workbench.cluster import Session, open_session
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress, Silent
@@ -62,11 +62,8 @@ def train(
         else:
             session.end_idle_workers()
 
-        def again() -> Prepared:
-            return prepare(experiment.data, experiment.preparation, session, progress=progress)
-
-        data = RecoverableData(prepared, None) if prepared else RecoverableData(again(), again)
-        prepared = data.prepared
+        if prepared is None:
+            prepared = prepare(experiment.data, experiment.preparation, session, progress=progress)
         net = new_net(experiment, prepared)  # an impossible net is refused before a run exists
         check_prepared(experiment, prepared)
         run_id = recorder.start(
@@ -84,7 +81,7 @@ def train(
             if note:
                 progress.note(note)
                 recorder.tags(run_id, {"workbench.notes": note})
-            return _train(experiment, net, data, session, recorder, run_id, progress)
+            return _train(experiment, net, prepared, session, recorder, run_id, progress)
 
 
 @contextmanager
@@ -108,7 +105,7 @@ def close_run(recorder: Recorder, run_id: str) -> Iterator[None]:
 def _train(
     experiment: Experiment,
     net: Net,
-    data: RecoverableData,
+    prepared: Prepared,
     session: Session,
     recorder: Recorder,
     run_id: str,
@@ -134,13 +131,13 @@ def _train(
 
     try:
         if experiment.cluster.num_workers == 1:
-            model = train_on_one(experiment, data, session, record_epoch, note=progress.note)
+            model = train_on_one(experiment, prepared, session, record_epoch, note=progress.note)
         else:
             storage = checkpoint_folder(experiment)
-            model = train_on_several(experiment, data, storage, run_id, record_epoch, progress)
+            model = train_on_several(experiment, prepared, storage, run_id, record_epoch, progress)
     except (RayTaskError, ray.train.TrainingFailedError) as error:
         raise find_cause(error) from error
-    record_model(recorder, run_id, model, data.prepared)
+    record_model(recorder, run_id, model, prepared)
     progress.stage_done()
     return _result(experiment.training, run_id, history, model)
 

@@ -160,30 +160,24 @@ def _baselines(prepared: Prepared, split: str, evaluation: Evaluation) -> dict[s
     elif evaluation.task is not Task.VALUES:
         return {}
     elif prepared.forecast is None:
-        mean = _mean_of_labels(prepared)
-        baselines = {} if mean is None else mean_baseline(mean, labels)
-    elif prepared.splits[split].arrays is not None:
-        arrays = prepared.splits[split].read()
-        baselines = compute_baselines(prepared.forecast, arrays["features"], arrays["label"])
+        baselines = mean_baseline(_mean_of_labels(prepared), labels)
+    else:
+        with prepared.splits[split].open() as rows:
+            baselines = compute_baselines(prepared.forecast, rows.read_chunks())
     return baselines | ({"baseline/rows": float(evaluation.count)} if baselines else {})
 
 
-def _mean_of_labels(prepared: Prepared) -> np.ndarray | None:
-    """The mean of each output over the training rows; None where they are streamed."""
-    train = prepared.splits["train"]
-    if train.arrays is not None:
-        labels = np.asarray(train.read()["label"], dtype=np.float64)
-        return np.asarray(labels.reshape(len(labels), -1).mean(axis=0))
-    return None if prepared.targets is None else prepared.targets.mean
+def _mean_of_labels(prepared: Prepared) -> np.ndarray:
+    """The mean of each output over the training rows."""
+    labels = prepared.splits["train"].labels().double().numpy()
+    return np.asarray(labels.reshape(len(labels), -1).mean(axis=0))
 
 
 def _samples(prepared: Prepared, split: str) -> dict[str, bytes]:
     """The first rows of the split, in the order of the predictions file."""
-    if prepared.splits[split].arrays is None:
-        return {}
-    arrays: Arrays = prepared.splits[split].read()
+    arrays: Arrays = prepared.splits[split].read(stop=SAMPLES)
     kept = {
-        name: torch.from_numpy(np.ascontiguousarray(values[:SAMPLES]).copy())
+        name: torch.from_numpy(np.ascontiguousarray(values).copy())
         for name, values in arrays.items()
         if name != "key"
     }

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -20,9 +19,9 @@ import nets
 from nets import Task
 from nets.batches import num_resampled_rows
 from nets.errors import ConfigError
-from nets.fit import Batch, Evaluation, Fit, Monitor, batches, num_batches, place
+from nets.fit import Batch, Evaluation, Fit, Monitor, num_batches, place
 from nets.inside import watch_health
-from workbench.bridge import Prepared, stream
+from workbench.bridge import Prepared, SplitReader
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.training.checks import describe_class_metric
@@ -44,15 +43,13 @@ class Learner:
         device: torch.device | str | None = None,
         wrap: Callable[[nn.Module], nn.Module] | None = None,
         gather: Gather = lambda evaluation: [evaluation],
-        shards: Mapping[str, Any] | None = None,
     ) -> None:
         """
         Args:
             rank: number of this worker, from 0 to `world_size` - 1.
-            device: where the net is, and the data if they are not streamed.
+            device: where the net and the batches are.
             wrap: makes the net one of several synchronised replicas (DistributedDataParallel).
             gather: collects the evaluations of all workers; each worker gets them all.
-            shards: this worker's part of each streamed split (a Ray DataIterator).
         """
         self.training = experiment.training
         self.prepared = prepared
@@ -60,8 +57,7 @@ class Learner:
         net = new_net(experiment, prepared)
         # Moved to the device first: a wrapper keeps the device and memory layout it was made with.
         self.net = place(net, self.training, device)
-        self._shards = shards or {}
-        self._data: dict[str, Batch] = {}
+        self._readers: dict[str, SplitReader] = {}
         self.device = next(self.net.parameters()).device
         self.fit = Fit(
             self.net,
@@ -106,10 +102,9 @@ class Learner:
 
     def evaluate(self, split: str) -> Evaluation:
         """The net on every row of a split, each exactly once, over all workers together."""
-        evaluation = self.fit.evaluate(self._eval_batches(split))
-        if self._resident(split) is None:
-            return evaluation  # every worker has evaluated the whole stream
-        return Evaluation.merge(self.gather(evaluation))
+        size = max(256, self.training.batch_size)
+        rows = self._reader(split).in_order(size, rank=self.rank, world_size=self.world_size)
+        return Evaluation.merge(self.gather(self.fit.evaluate(rows)))
 
     def save(self, folder: Path) -> None:
         """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""
@@ -144,55 +139,26 @@ class Learner:
         self.best_weights = best
 
     def _steps(self) -> int:
-        split, size = self.prepared.splits["train"], self.training.batch_size
-        if split.arrays is None:  # a stream drops its last batch if that is smaller
-            return max(1, split.num_rows // self.world_size // size)
-        rows = split.num_rows
+        rows = self.prepared.splits["train"].num_rows
         if self.training.resample != "none":
             rows = num_resampled_rows(self.prepared.class_counts or (), self.training.resample)
-        return num_batches(rows, size, rank=self.rank, world_size=self.world_size)
+        return num_batches(rows, self.training.batch_size, world_size=self.world_size)
 
-    def _resident(self, name: str) -> Batch | None:
-        split = self.prepared.splits[name]
-        if split.arrays is None:
-            return None
-        if name not in self._data:
-            # On the CPU these are the object store's pages, shared by all trials on this machine.
-            self._data[name] = _move(split.tensors(), self.device)
-        return self._data[name]
+    def _reader(self, split: str) -> SplitReader:
+        if split not in self._readers:
+            self._readers[split] = SplitReader(self.prepared.splits[split], self.device)
+        return self._readers[split]
 
     def _train_batches(self) -> Iterator[Batch]:
         config = self.training
-        data = self._resident("train")
-        if data is None:
-            return self._stream("train", config.batch_size, config.seed + self.epoch)
-        return batches(
-            data,
+        return self._reader("train").shuffled(
             config.batch_size,
             seed=config.seed,
             epoch=self.epoch,
             rank=self.rank,
             world_size=self.world_size,
             resample=config.resample,
-        )
-
-    def _stream(self, name: str, size: int, shuffle_seed: int | None = None) -> Iterator[Batch]:
-        source = self._shards.get(name) or self.prepared.splits[name].dataset
-        return stream(source, self.prepared.spec, size, shuffle_seed=shuffle_seed)
-
-    def _eval_batches(self, name: str) -> Iterator[Batch]:
-        size = max(256, self.training.batch_size)
-        data = self._resident(name)
-        if data is None:
-            return self._stream(name, size)
-        return batches(
-            data,
-            size,
-            seed=0,
-            epoch=0,
-            shuffle=False,
-            rank=self.rank,
-            world_size=self.world_size,
+            first=self.fit.step,
         )
 
 
@@ -231,7 +197,7 @@ def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> Non
 
     Raises:
         ConfigError: classes with loss mse, measured values with any other, or metrics of classes
-            where there are none; resampling of rows that are streamed.
+            where there are none.
     """
     training = experiment.training
     task = task_of(experiment, prepared)
@@ -251,21 +217,6 @@ def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> Non
     for name in (training.monitor, *metrics):
         if not task.has_classes and name.rpartition("/")[2] in Task.CLASSES.metrics:
             raise ConfigError(describe_class_metric(name))
-    if training.resample != "none" and prepared.splits["train"].arrays is None:
-        raise ConfigError(
-            f"training.resample {training.resample!r} needs the training rows in memory, and they "
-            "are streamed. Raise data.resident_bytes, or use training.class_weights."
-        )
-
-
-def _move(batch: Batch, device: torch.device) -> Batch:
-    features, label, length, weight = batch
-    return Batch(
-        features.to(device),
-        label.to(device),
-        None if length is None else length.to(device),
-        None if weight is None else weight.to(device),
-    )
 
 
 def cpu_state(net: nn.Module) -> dict[str, torch.Tensor]:

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import ray
 import torch
-from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
+from ray.exceptions import ObjectLostError, RayActorError
 from safetensors.torch import save
 
 from workbench import heap
-from workbench.bridge import Prepared, RecoverableData
+from workbench.bridge import Prepared
 from workbench.cluster import ClusterConfig, Session
 from workbench.errors import too_many_deaths
 from workbench.experiments.experiment import Experiment
@@ -98,7 +98,7 @@ def start(session: Session, config: ClusterConfig) -> None:
 
 def train_on_one(
     experiment: Experiment,
-    data: RecoverableData,
+    prepared: Prepared,
     session: Session,
     record_epoch: Callable[[dict[str, float], bytes | None], None],
     *,
@@ -119,7 +119,7 @@ def train_on_one(
     while True:
         worker = _get_worker(session, experiment.cluster)
         try:
-            model = _train_from(worker, experiment, data.prepared, state, record_epoch)
+            model = _train_from(worker, experiment, prepared, state, record_epoch)
             worker.release.remote()
             return model
         except RayActorError as error:
@@ -132,10 +132,10 @@ def train_on_one(
                 ) from error
             where = "after its last complete epoch" if state else "from its beginning"
             note(f"The training's process died; another one goes on {where}.")
-        except (RayTaskError, ObjectLostError) as error:
+        except ObjectLostError:
             session.end_idle_workers()
             losses += 1
-            if losses > allowed or not (data.restore() or isinstance(error, ObjectLostError)):
+            if losses > allowed:
                 raise
         except BaseException:
             session.end_idle_workers()  # it may be in the middle of an epoch

@@ -81,9 +81,8 @@ def describe_data(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
     """The tags of the rows that a run trains on: their content, their order, the batch they make."""
     training, split = experiment.training, prepared.splits["train"]
     tags = {"workbench.used.batch_size": str(min(training.batch_size, split.num_rows))}
-    if training.resample == "none" or split.arrays is not None:
-        labels = None if training.resample == "none" else split.tensors().label
-        tags["workbench.order"] = digest_order(split.num_rows, training, labels)
+    labels = None if training.resample == "none" else split.labels()
+    tags["workbench.order"] = digest_order(split.num_rows, training, labels)
     if content := prepared.record.get("content"):
         tags["workbench.content"] = str(content)
     return tags

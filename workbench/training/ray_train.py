@@ -38,13 +38,9 @@ def make_trainer(
     experiment: Experiment, prepared: Prepared, name: str, storage: str, callback: UserCallback
 ) -> TorchTrainer:
     cluster = experiment.cluster
-    streamed = {name: split.dataset for name, split in prepared.splits.items() if split.dataset}
     return Trainer(
         train_worker,
         train_loop_config={"experiment": experiment, "prepared": prepared},
-        datasets=streamed,
-        # Only the training split is cut into equal parts, which drops up to num_workers - 1 rows.
-        dataset_config=ray.train.DataConfig(datasets_to_split=["train"]),
         torch_config=TorchConfig(),
         scaling_config=ScalingConfig(
             num_workers=cluster.num_workers,
@@ -76,11 +72,6 @@ def train_worker(config: dict[str, Any]) -> None:
         device=ray.train.torch.get_device(),
         wrap=_replicate if world_size > 1 else None,
         gather=_gather if world_size > 1 else lambda evaluation: [evaluation],
-        shards={
-            name: ray.train.get_dataset_shard(name)
-            for name, split in prepared.splits.items()
-            if split.dataset is not None
-        },
     )
     if checkpoint := ray.train.get_checkpoint():
         with checkpoint.as_directory() as folder:

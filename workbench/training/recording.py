@@ -15,8 +15,6 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from nets.config import to_dict
 from nets.text import SEPARATOR
 from tracking import Recorder
@@ -77,20 +75,15 @@ def record_model(
 def example(prepared: Prepared) -> dict[str, list[object]]:
     """Two rows as the recorded model takes them: column name to values."""
     split = next(iter(prepared.splits.values()))
-    if split.arrays is None:
-        zeros = np.zeros((2, *prepared.spec.shape), prepared.spec.dtype)
-        return {"features": [sample.tobytes() for sample in zeros]}
-    arrays = split.read()
-    columns: dict[str, list[object]] = {
-        "features": [row.tobytes() for row in arrays["features"][:2]]
-    }
+    arrays = split.read(stop=2)
+    columns: dict[str, list[object]] = {"features": [row.tobytes() for row in arrays["features"]]}
     if "length" in arrays:
-        columns["length"] = arrays["length"][:2].tolist()
+        columns["length"] = arrays["length"].tolist()
     if prepared.text is not None:
         between = {"characters": "", "tokens": SEPARATOR}.get(prepared.text.tokenizer, " ")
         columns["text"] = [
             between.join(prepared.text.vocabulary[i] for i in row if i)
-            for row in arrays["features"][:2]
+            for row in arrays["features"]
         ]
     return columns
 

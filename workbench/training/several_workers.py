@@ -12,7 +12,7 @@ import ray.train
 from ray.exceptions import RayActorError
 from ray.util.queue import Queue
 
-from workbench.bridge import Prepared, RecoverableData
+from workbench.bridge import Prepared
 from workbench.errors import TrainingError, too_many_deaths
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
@@ -26,7 +26,7 @@ RecordEpoch = Callable[[dict[str, float], bytes | None], None]
 
 def train_on_several(
     experiment: Experiment,
-    data: RecoverableData,
+    prepared: Prepared,
     storage: str,
     run_id: str,
     record_epoch: RecordEpoch,
@@ -35,22 +35,17 @@ def train_on_several(
     """Train to the end.
 
     Ray Train starts failed workers again, up to `cluster.max_failures` times. If Ray Train's controller
-    dies, or the data is lost with a machine, another fit of the same name continues after the last
-    checkpoint.
+    dies, another fit of the same name continues after the last checkpoint.
 
     Args:
         storage: folder or URL for checkpoints.
     """
     allowed = experiment.cluster.max_failures
-    deaths = losses = 0
+    deaths = 0
     while True:
         try:
-            result = _fit(experiment, data.prepared, storage, run_id, record_epoch, progress)
+            result = _fit(experiment, prepared, storage, run_id, record_epoch, progress)
             break
-        except ray.train.TrainingFailedError:
-            losses += 1
-            if losses > max(1, allowed) or not data.restore():  # once, whatever is allowed
-                raise
         except RayActorError as error:
             deaths += 1
             if deaths > allowed:
@@ -63,7 +58,7 @@ def train_on_several(
     progress.stage("Evaluating the best epoch on the test split")
     with result.checkpoint.as_directory() as folder:
         weights = (Path(folder) / "best.safetensors").read_bytes()
-    model = evaluate_on_cluster(experiment, data.prepared, weights)
+    model = evaluate_on_cluster(experiment, prepared, weights)
     discard_checkpoints(storage, run_id)
     return model
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import socket
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import pytest
 from pyspark.sql import functions as F
 
 from nets.spec import TensorSpec
-from workbench.bridge import convert, spark_writer, stream, to_batch
+from workbench.bridge import Prepared, fetch, kept, preparation, spark_writer
+from workbench.bridge.preparation import write_store
+from workbench.bridge.prepared import load, save_facts
+from workbench.bridge.store import Description, StoredSplit
 from workbench.cluster import Session
-from workbench.data.config import DataConfig
 from workbench.errors import DataError
+from workbench.home import prepared_folder
 
 pytestmark = pytest.mark.cluster
 
@@ -37,38 +41,84 @@ def frame(session: Session, rows: int) -> Any:
     )
 
 
-def test_every_row_arrives_once_in_its_split(session: Session) -> None:
-    splits = convert(frame(session, 1000), SPEC, DataConfig(), counts=COUNTS)
-    assert {name: len(split.read()["label"]) for name, split in splits.items()} == COUNTS
+def write(session: Session, table: Any, spec: TensorSpec, counts: dict[str, int]) -> Prepared:
+    def describe(splits: dict[str, StoredSplit], part: Path) -> Description:
+        facts = Prepared(
+            splits={},
+            spec=spec,
+            labels=None,
+            num_outputs=1,
+            statistics=None,
+            class_counts=None,
+            fingerprint=uuid.uuid4().hex[:16],
+        )
+        return Description(
+            fingerprint=facts.fingerprint,
+            code=kept.code_digest(),
+            prepared=save_facts(part, facts),
+            splits=splits,
+        )
+
+    return load(*write_store(table, spec, counts, describe))
+
+
+@pytest.mark.parametrize("sorted_bytes", [2**30, 0])
+def test_every_row_arrives_once_in_its_split(
+    session: Session, sorted_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "SORTED_BYTES", sorted_bytes)
+    splits = write(session, frame(session, 1000), SPEC, COUNTS).splits
+    assert {name: split.num_rows for name, split in splits.items()} == COUNTS
     arrays = splits["test"].read()
     assert arrays["label"].tolist() == list(range(0, 1000, 4))
     assert np.array_equal(arrays["features"], np.repeat(arrays["label"], 8).reshape(-1, 8))
+    with splits["train"].open() as rows:
+        assert (rows.index is None) == bool(sorted_bytes)
 
 
-def test_reading_a_split_maps_the_object_store(session: Session) -> None:
-    split = convert(frame(session, 1000), SPEC, DataConfig(), counts=COUNTS)["train"]
-    first, second = split.read()["features"], split.read()["features"]
-    assert first.__array_interface__["data"] == second.__array_interface__["data"]
+def test_a_dataset_of_ray_has_every_row(session: Session) -> None:
+    prepared = write(session, frame(session, 1000), SPEC, COUNTS)
+    dataset = prepared.dataset("train")
+    assert dataset.count() == 750
+
+    def add_up(batch: dict[str, Any]) -> dict[str, Any]:
+        return {"sum": batch["features"].sum(axis=1), "label": batch["label"]}
+
+    rows = dataset.map_batches(add_up).take_all()
+    assert sorted(row["label"] for row in rows) == [i for i in range(1000) if i % 4]
+    assert all(row["sum"] == 8 * row["label"] for row in rows)
 
 
-def test_data_over_the_budget_streams_with_every_row_once(session: Session) -> None:
-    config = dataclasses.replace(DataConfig(), resident_bytes=0)
-    splits = convert(frame(session, 1000), SPEC, config, counts=COUNTS)
-    assert splits["train"].arrays is None
-    assert splits["train"].dataset is not None
-    batches = list(stream(splits["train"].dataset, SPEC, 64))
-    labels = sorted(int(label) for batch in batches for label in batch.label)
-    assert labels == [i for i in range(1000) if i % 4]
-    shuffled = list(stream(splits["train"].dataset, SPEC, 64, shuffle_seed=1))
-    assert {len(batch.label) for batch in shuffled} == {64}
+def test_a_machine_without_the_store_gets_it_through_ray_once(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = write(session, frame(session, 1000), SPEC, COUNTS).splits["train"]
+    expected = split.read()
+    here = split.origin.folder.parent
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))  # what another machine has
+
+    def is_store(folder: Path, store_id: str) -> bool:
+        return folder.parent != here and real(folder, store_id)
+
+    real = fetch._is_store
+    monkeypatch.setattr(fetch, "_is_store", is_store)
+    for _ in range(2):
+        arrays = split.read()
+        assert all(np.array_equal(arrays[name], expected[name]) for name in expected)
+    own = tmp_path / "prepared" / split.origin.folder.name
+    assert [path.name for path in own.parent.glob("[!.]*")] == [own.name]
+    gone = dataclasses.replace(split.origin, id="0" * 32)
+    with pytest.raises(DataError, match=r"is gone, or is on a machine that .* does not reach"):
+        fetch.fetch(gone)
 
 
 def test_neither_spark_nor_the_disk_keeps_a_copy(session: Session) -> None:
     before = _cached(session)
-    convert(frame(session, 1000), SPEC, DataConfig(), counts=COUNTS)
+    write(session, frame(session, 1000), SPEC, COUNTS)
     assert _cached(session) == before
     left = f"workbench-{socket.gethostname()}-{os.getpid()}-*"
     assert not [*spark_writer.MEMORY.glob(left), *Path(tempfile.gettempdir()).glob(left)]
+    assert not list(prepared_folder().glob(".part-*"))
 
 
 def _cached(session: Session) -> int:
@@ -77,13 +127,13 @@ def _cached(session: Session) -> int:
 
 def test_a_source_that_gives_other_rows_each_time_is_refused(session: Session) -> None:
     with pytest.raises(DataError, match=r"counted 749 rows of the train split and then gave 750"):
-        convert(frame(session, 1000), SPEC, DataConfig(), counts=COUNTS | {"train": 749})
+        write(session, frame(session, 1000), SPEC, COUNTS | {"train": 749})
 
 
 def test_a_sample_of_the_wrong_size_is_named_and_nothing_is_left(session: Session) -> None:
     spec = TensorSpec(kind="vector", shape=(9,), dtype="float32")
     with pytest.raises(DataError, match=r"must be 36 bytes .* got one of 32"):
-        convert(frame(session, 1000), spec, DataConfig(), counts=COUNTS)
+        write(session, frame(session, 1000), spec, COUNTS)
     left = f"workbench-{socket.gethostname()}-{os.getpid()}-*"
     assert not list(spark_writer.MEMORY.glob(left))
 
@@ -98,8 +148,8 @@ def test_more_data_than_the_executors_heap_holds_twice_over(session: Session) ->
         F.format_string("%08d", "id").alias("key"),
     )
     for _ in range(3):
-        split = convert(big, spec, DataConfig(), counts={"train": 150})["train"]
-        batch = to_batch(split.read())
-        assert batch.label.tolist() == list(range(150))
-        assert batch.features.shape == (150, 1 << 18)
-        del batch, split
+        prepared = write(session, big, spec, {"train": 150})
+        with prepared.splits["train"].open() as rows:
+            assert rows.labels().tolist() == list(range(150))
+            assert rows.samples.values.shape == (150, 1 << 18)
+        kept.remove(prepared.fingerprint)

@@ -53,9 +53,13 @@ def test_the_net_and_its_optimizer_are_counted_as_they_are() -> None:
     assert not found.problems
 
 
-def test_data_streams_above_its_budget() -> None:
-    assert plan(digits(), ROOMY).data.startswith("resident")
-    assert plan(changed(data__resident_bytes=1000), ROOMY).data.startswith("streamed")
+def test_data_lies_whole_on_a_gpu_that_has_room_for_it() -> None:
+    assert plan(digits(), ROOMY).data.endswith("mapped by all workers of a machine")
+    on_gpu = changed(cluster__gpus_per_worker=1)
+    large = dataclasses.replace(ROOMY, gpus=1, gpu_memory=GIB)
+    assert plan(on_gpu, large).data.endswith("whole on each GPU")
+    small = dataclasses.replace(large, gpu_memory=100_000)
+    assert plan(on_gpu, small).data.endswith("copied to each GPU batch by batch")
 
 
 @pytest.mark.parametrize(

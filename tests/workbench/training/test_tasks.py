@@ -185,13 +185,14 @@ def test_baselines_are_the_last_value_and_the_last_season() -> None:
     features = np.arange(2 * 6 * 2, dtype=np.float32).reshape(2, 6, 2)
     forecast = Forecast(targets=(1,), horizon=4, season=3)
     label = np.zeros((2, 4), np.float32)
-    errors = compute_baselines(forecast, features, label)
+    chunks = [{"features": features[i:][:1], "label": label[i:][:1]} for i in range(2)]
+    errors = compute_baselines(forecast, chunks)
     last = features[:, -1:, 1].repeat(4, axis=1)
     season = features[:, [3, 4, 5, 3], 1]
     assert errors["baseline/last_value/mse"] == pytest.approx(float((last**2).mean()))
     assert errors["baseline/last_season/mae"] == pytest.approx(float(np.abs(season).mean()))
     assert "baseline/last_season/mse" not in compute_baselines(
-        Forecast(targets=(1,), horizon=4, season=None), features, label
+        Forecast(targets=(1,), horizon=4, season=None), chunks
     )
 
 

@@ -19,7 +19,7 @@ from nets.config import override
 from nets.prepare import PreparationConfig
 from nets.statistics import Sums
 from tracking import MlflowRecorder
-from workbench.bridge import Prepared, RecoverableData, Split
+from workbench.bridge import Prepared, store_arrays
 from workbench.bridge.arrays import Arrays
 from workbench.experiments.experiment import Experiment
 from workbench.sweeps import driver as sweeps
@@ -32,13 +32,6 @@ TRIALS = 10
 FAILURE = "The loss became NaN."
 
 
-class MemorySplit(Split):
-    """A split whose `arrays` are the arrays themselves, not a reference to Ray's object store."""
-
-    def read(self) -> Arrays:
-        return self.arrays
-
-
 class NoSession:
     """A session without Ray and Spark: every question is answered with None."""
 
@@ -47,17 +40,11 @@ class NoSession:
 
 
 def prepare_here(spec: TensorSpec, splits: Mapping[str, Arrays], **values: Any) -> Prepared:
-    """Prepared data in memory."""
+    """Prepared data without Spark."""
     rows = splits["train"]["features"]
     sums = Sums(rows[0].size)
     sums.add(rows.reshape(len(rows), -1).astype(np.float64))
-    in_memory = {
-        name: MemorySplit(name=name, num_rows=len(arrays["label"]), spec=spec, arrays=arrays)
-        for name, arrays in splits.items()
-    }
-    return Prepared(
-        splits=in_memory, spec=spec, statistics=sums.statistics(), fingerprint="f00d", **values
-    )
+    return store_arrays(splits, spec, statistics=sums.statistics(), **values)
 
 
 def digits(kind: str) -> Prepared:
@@ -112,15 +99,15 @@ def train(
 
 def _train_here(
     experiment: Experiment,
-    data: RecoverableData,
+    prepared: Prepared,
     _session: NoSession,
     receive: Callable[[dict[str, float], bytes | None], None],
     **_options: Any,
 ) -> TrainedModel:
-    learner = Learner(experiment, data.prepared)
+    learner = Learner(experiment, prepared)
     while not learner.finished:
         receive(learner.train_epoch(), save(cpu_state(learner.net)))
-    return evaluate_best(experiment, data.prepared, save(learner.best_weights))
+    return evaluate_best(experiment, prepared, save(learner.best_weights))
 
 
 def sweep(recorder: MlflowRecorder, folder: Path) -> str:

@@ -1,0 +1,71 @@
+"""Arrays of this process in the prepared store, without Spark."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nets.spec import TensorSpec
+from workbench.bridge import kept
+from workbench.bridge.arrays import Arrays
+from workbench.bridge.prepared import Prepared, load, save_facts
+from workbench.bridge.store import Description, write_description, write_split
+from workbench.home import prepared_folder
+
+
+def store_arrays(splits: Mapping[str, Arrays], spec: TensorSpec, **facts: Any) -> Prepared:
+    """Write arrays to the store, under a fingerprint of their content.
+
+    Args:
+        splits: by name (train, validation, test): features (n, *spec.shape), label (n,) or
+            (n, outputs), and optionally length, weight and key (n,), by which the rows are ordered.
+        facts: the other fields of `Prepared`; `labels`, `num_outputs`, `statistics` and
+            `class_counts` have no default.
+    """
+    digest = hashlib.sha256()
+    for name, arrays in sorted(splits.items()):
+        for column, values in sorted(arrays.items()):
+            digest.update(f"{name} {column} ".encode() + np.ascontiguousarray(values).tobytes())
+    fingerprint = digest.hexdigest()[:16]
+    prepared = Prepared(splits={}, spec=spec, fingerprint=fingerprint, **facts)
+    part = kept.new_part()
+    stored = {
+        name: write_split(part / name, [_to_table(arrays, spec)], spec, sort=True)
+        for name, arrays in splits.items()
+    }
+    description = Description(
+        fingerprint=fingerprint,
+        code=kept.code_digest(),
+        prepared=save_facts(part, prepared) | {"finished": time.time()},
+        splits=stored,
+    )
+    write_description(part, description)
+    target = prepared_folder() / fingerprint
+    kept.remove_folder(target)
+    os.rename(part, target)
+    return load(target, description)
+
+
+def _to_table(arrays: Arrays, spec: TensorSpec) -> pa.Table:
+    rows = len(arrays["features"])
+    samples = np.ascontiguousarray(arrays["features"], spec.dtype)
+    offsets = np.arange(rows + 1, dtype=np.int64) * spec.num_bytes
+    columns = {
+        "features": pa.Array.from_buffers(
+            pa.large_binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(samples)]
+        )
+    }
+    for name, values in arrays.items():
+        if name == "key":
+            columns[name] = pa.array(values.tolist(), pa.string())
+        elif name != "features":
+            columns[name] = pa.array(list(values) if values.ndim > 1 else values)
+    if "key" not in columns:
+        columns["key"] = pa.array([f"{i:012d}" for i in range(rows)], pa.string())
+    return pa.table(columns)

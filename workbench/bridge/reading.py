@@ -1,0 +1,179 @@
+"""Batches of a split on a device.
+
+Rows are gathered straight from the mapped files, which costs what a gather from a tensor in memory
+costs as long as the system has the pages. Where a split is larger than the memory, a thread asks for
+the rows of the next batches ahead. On a GPU the split lies whole if it fits; otherwise the thread
+gathers into pinned memory, and the copy runs while the GPU computes.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
+from typing import TypeVar
+
+import psutil
+import torch
+from torch import Tensor
+
+from nets.batches import Batch, Resample, Share, batches, map_tensors, shuffled_rows, take
+from workbench.bridge.prepared import Split
+
+T = TypeVar("T")
+
+_MEMORY_SHARE = 0.5
+"""Of the free memory: a split that is larger is not expected to stay in the page cache."""
+
+_DEVICE_SHARE = 0.5
+"""Of a GPU's free memory: a smaller split lies there whole."""
+
+_AHEAD = 4
+"""Batches that are gathered ahead."""
+
+_ASKED = 16
+"""Batches that the system is asked for ahead of that: a disk answers many requests at a time."""
+
+
+class SplitReader:
+    """Gives the rows of a split as batches on a device."""
+
+    def __init__(self, split: Split, device: torch.device) -> None:
+        self.split, self.device = split, device
+        self.seconds_waited = 0.0
+        """How long the training waited for rows that a thread gathers."""
+        self._rows = split.open()
+        free = psutil.virtual_memory().available
+        self._reads_ahead = split.num_bytes > _MEMORY_SHARE * free
+        if self._reads_ahead:
+            self._rows.samples.expect_random_reads()
+        data = self._rows.tensors()
+        index = None if self._rows.index is None else torch.from_numpy(self._rows.index)
+        if device.type == "cuda" and _fits(split.num_bytes, device):
+            data = map_tensors(data if index is None else take(data, index), lambda x: x.to(device))
+            self._reads_ahead, index = False, None
+        elif device.type == "cuda":
+            self._reads_ahead = True
+        self._data, self._index = data, index
+
+    def shuffled(
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        epoch: int,
+        rank: int = 0,
+        world_size: int = 1,
+        resample: Resample = "none",
+        first: int = 0,
+    ) -> Iterator[Batch]:
+        """A training epoch, from batch `first` on; see `nets.batches.shuffled_rows`."""
+        order = shuffled_rows(
+            self.split.num_rows,
+            batch_size,
+            seed=seed,
+            epoch=epoch,
+            rank=rank,
+            world_size=world_size,
+            resample=resample,
+            labels=torch.from_numpy(self._rows.labels()) if resample != "none" else None,
+            first=first,
+        )
+        return self._read(order)
+
+    def in_order(self, batch_size: int, *, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
+        """An evaluation: consecutive rows, each once over all ranks."""
+        if self._index is None and not self._reads_ahead:
+            return batches(
+                self._data,
+                batch_size,
+                seed=0,
+                epoch=0,
+                shuffle=False,
+                rank=rank,
+                world_size=world_size,
+            )
+        start = self.split.num_rows * rank // world_size
+        stop = self.split.num_rows * (rank + 1) // world_size
+        cuts = range(start, stop, batch_size)
+        return self._read((torch.arange(n, min(n + batch_size, stop)), None) for n in cuts)
+
+    def _read(self, order: Iterable[tuple[Tensor, Share | None]]) -> Iterator[Batch]:
+        in_files = ((self._place(rows), share) for rows, share in order)
+        if not self._reads_ahead:
+            for rows, share in in_files:
+                batch = take(self._data, rows.to(self._data.features.device))
+                yield batch._replace(share=share)
+            return
+        with closing(run_ahead(self._gather_ahead(in_files), _AHEAD)) as gathered:
+            while True:
+                began = time.perf_counter()
+                ready = next(gathered, None)
+                self.seconds_waited += time.perf_counter() - began
+                if ready is None:
+                    return
+                yield ready
+
+    def _gather_ahead(self, order: Iterable[tuple[Tensor, Share | None]]) -> Iterator[Batch]:
+        """Ask the system for the rows of some batches, and gather the first of them."""
+        waiting: deque[tuple[Tensor, Share | None]] = deque()
+        for rows, share in order:
+            self._rows.samples.read_soon(rows.sort().values.numpy())
+            waiting.append((rows, share))
+            if len(waiting) > _ASKED:
+                yield self._gather(*waiting.popleft())
+        while waiting:
+            yield self._gather(*waiting.popleft())
+
+    def _gather(self, rows: Tensor, share: Share | None) -> Batch:
+        batch = take(self._data, rows)._replace(share=share)
+        return map_tensors(batch, Tensor.pin_memory) if self.device.type == "cuda" else batch
+
+    def _place(self, rows: Tensor) -> Tensor:
+        """Where the rows are in the files."""
+        return rows if self._index is None else self._index[rows]
+
+
+def run_ahead(items: Iterator[T], depth: int) -> Generator[T]:
+    """The items, made by a thread that is up to `depth` of them ahead."""
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+    over = threading.Event()
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                if not put((item, None)):
+                    return
+        except BaseException as raised:  # the consumer raises it
+            error = raised
+        put((None, error))
+
+    def put(entry: tuple[T | None, BaseException | None]) -> bool:
+        while not over.is_set():
+            with suppress(queue.Full):
+                ready.put(entry, timeout=0.1)
+                return True
+        return False
+
+    thread = threading.Thread(target=work, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        over.set()
+        thread.join()
+
+
+def _fits(num_bytes: int, device: torch.device) -> bool:
+    free, _ = torch.cuda.mem_get_info(device)
+    return num_bytes < _DEVICE_SHARE * free
