@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nets.spec import TensorSpec
-from workbench.data.pictures import decode_all, fit_picture
+from workbench.data.pictures import decode_all, to_pixels
 from workbench.data.rows import binary
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation", "test")
 
 Encoding = Literal["pictures", "raw", "structs", "numbers"]
+
+_UNUSABLE = "a feature that is null, NaN or infinite"
 
 _SLICE_BYTES = 8 * 2**20
 """Features that a task encodes at once, however many rows Spark sends in one batch."""
@@ -42,6 +44,8 @@ class Recipe:
     """Class names by index; None for measured values."""
     num_outputs: int
     """Number of classes, or of measured values in a row."""
+    names: tuple[str, ...] = ()
+    """Names of a vector's features, for the reasons; (): they have none."""
 
 
 def canonical_rows(batches: Iterator[pa.RecordBatch], recipe: Recipe) -> Iterator[pa.RecordBatch]:
@@ -63,6 +67,8 @@ def _encode_batch(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
     columns = {name: batch.column(name) for name in batch.schema.names}
     spec = recipe.spec
     samples, reasons, lengths = encode_features(columns["features"], recipe.encoding, spec)
+    if len(recipe.names) == spec.shape[0] > 1 and recipe.encoding == "numbers":
+        _name_features(columns["features"], recipe.names, reasons)
     label = _encode_label(columns["label"], recipe, reasons)
     for name in ("split", "weight", "length"):
         if name in columns:
@@ -101,6 +107,17 @@ def encode_features(
     return samples, _READERS[encoding](column, spec, samples), None
 
 
+def _name_features(column: pa.Array, names: tuple[str, ...], reasons: list[str | None]) -> None:
+    """Add the first unusable feature's name to the reason of each row that has none yet."""
+    for row, reason in enumerate(reasons):
+        if reason == _UNUSABLE:
+            values = column[row].as_py() or []
+            odd = [
+                n for n, v in zip(names, values, strict=False) if v is None or not math.isfinite(v)
+            ]
+            reasons[row] = f"{reason}: {odd[0]}" if odd else reason
+
+
 def has_variable_length(spec: TensorSpec) -> bool:
     """Whether a list may have fewer steps than the spec. It is padded then, and its length kept."""
     return spec.kind in ("tokens", "series")
@@ -123,7 +140,7 @@ def _encode_pictures(column: pa.Array, spec: TensorSpec, samples: np.ndarray) ->
     contents, wrong = [], []
     for value in column.to_pylist():
         try:
-            contents.append(None if value is None else base64.b64decode(value, validate=True))
+            contents.append(None if value is None else _decode_base64(value))
             wrong.append(False)
         except (binascii.Error, ValueError):
             contents.append(b"")
@@ -132,6 +149,19 @@ def _encode_pictures(column: pa.Array, spec: TensorSpec, samples: np.ndarray) ->
     for row in np.flatnonzero(wrong):
         reasons[row] = "text that is no picture in base64"
     return reasons
+
+
+def _decode_base64(text: str) -> bytes:
+    """Text in base64, maybe with line breaks, as the data of a URL (`data:image/png;base64,`), or
+    with the letters of URLs (- and _).
+
+    Raises:
+        binascii.Error: it is no base64.
+    """
+    head, comma, rest = text.partition(",")
+    text = rest if comma and head.lstrip().lower().startswith("data:") else text
+    plain = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
 def _encode_raw(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
@@ -174,7 +204,7 @@ def _encode_structs(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> 
                 order = [[0], [], [2, 1, 0], [2, 1, 0, 3]][channels - 1]
                 swapped = np.ascontiguousarray(pixels[:, :, order])
                 picture = Image.fromarray(swapped[:, :, 0] if channels == 1 else swapped)
-                sample[:] = fit_picture(picture, spec).reshape(-1)
+                sample[:] = to_pixels(picture, spec.shape).reshape(-1)
         reasons.append(reason)
     return reasons
 
@@ -226,7 +256,7 @@ def _check_values(
     if spec.dtype == "float32":
         with np.errstate(over="ignore"):
             odd = ~np.isfinite(values.astype(np.float32)).all(axis=1)
-        _set_reason(reasons, rows & odd, "a feature that is null, NaN or infinite")
+        _set_reason(reasons, rows & odd, _UNUSABLE)
     if spec.kind == "tokens":
         odd = ~((values >= 0) & (values < (spec.vocabulary_size or 0))).all(axis=1)
         _set_reason(reasons, rows & odd, f"a token id outside 0 to {spec.vocabulary_size} - 1")

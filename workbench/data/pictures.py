@@ -1,8 +1,14 @@
-"""Encoded pictures to raw pixels, decoded by Pillow in the task that has the rows."""
+"""Encoded pictures to raw pixels, by Pillow: one decoder for training, scoring and uploads.
+
+Pictures are turned upright as their EXIF orientation says. Grey of 16 bits and floating point is
+scaled by its range. Transparent pictures are laid over white; those that would be one plain colour
+there, because all that they show is white, over black.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -19,9 +25,16 @@ MAX_PIXELS = 64 * 2**20
 """Larger pictures are refused before they are decoded: a small file can claim any size."""
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".tif", ".tiff", ".webp"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".jp2", ".avif", ".heic", ".ico"),
+)
 """Usual endings of picture files."""
 
+_ORIENTATION = 0x0112
+"""EXIF's tag: how the camera was held."""
+_MOST_16 = 65535
+_NEARLY_WHITE = 250
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 
 
@@ -71,13 +84,11 @@ def decode_all(
 
 
 def decode(content: bytes, spec: TensorSpec) -> np.ndarray:
-    """One picture as (channels, height, width) uint8.
-
-    It is converted to grey, RGB or RGBA, scaled to cover the target, and cropped to its middle; the
-    proportions stay.
+    """One picture as (channels, height, width) uint8, as `to_pixels` makes it.
 
     Raises:
-        ValueError: it is no picture, is cut short, or is larger than MAX_PIXELS.
+        ValueError: it is no picture, is cut short, has values of no known range, or is larger than
+            MAX_PIXELS.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -89,19 +100,32 @@ def decode(content: bytes, spec: TensorSpec) -> np.ndarray:
                 raise ValueError(
                     f"{opened.width}x{opened.height} pixels, more than {MAX_PIXELS} are refused"
                 )
-            return fit_picture(_eight_bit(opened), spec)
+            return to_pixels(opened, spec.shape)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"too many pixels: {error}") from None
     except UnidentifiedImageError:
         raise ValueError("not a picture that Pillow knows") from None
 
 
-def fit_picture(picture: Image.Image, spec: TensorSpec) -> np.ndarray:
-    """A Pillow picture with the spec's channels and size, as (channels, height, width) uint8."""
+def to_pixels(picture: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
+    """A Pillow picture as (channels, height, width) uint8.
+
+    It is turned upright, converted to grey, RGB or RGBA, scaled to cover the target, and cropped to
+    its middle; the proportions stay.
+
+    Args:
+        shape: (channels, height, width).
+
+    Raises:
+        ValueError: its values are of no known range.
+    """
     from PIL import Image, ImageOps
 
-    channels, height, width = spec.shape
+    channels, height, width = shape
     mode = _MODES[channels]
+    picture = _eight_bit(_turn_upright(picture))
+    if mode != "RGBA" and picture.has_transparency_data:
+        picture = _lay_on_ground(picture)
     if picture.mode != mode:
         picture = picture.convert(mode)
     if picture.size != (width, height):
@@ -111,7 +135,7 @@ def fit_picture(picture: Image.Image, spec: TensorSpec) -> np.ndarray:
 
 
 def read_shape(content: bytes) -> tuple[int, int, int]:
-    """(channels, height, width) of an encoded picture.
+    """(channels, height, width) of an encoded picture, upright.
 
     Raises:
         ValueError: it is no picture.
@@ -123,21 +147,81 @@ def read_shape(content: bytes) -> tuple[int, int, int]:
             bands = len(opened.getbands())
             alpha = "A" in opened.getbands() or "transparency" in opened.info
             grey = bands <= 2 and opened.mode != "P"
-            return 4 if alpha else 1 if grey else 3, opened.height, opened.width
+            height, width = opened.height, opened.width
+            # It lies on its side. Pillow gives the size of a TIFF upright.
+            if opened.format != "TIFF" and _read_orientation(opened) >= 5:
+                height, width = width, height
+            return 4 if alpha else 1 if grey else 3, height, width
     except OSError as error:
         raise ValueError(str(error)) from None
 
 
+def _turn_upright(picture: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    picture.load()  # this turns TIFF upright
+    orientation = _read_orientation(picture)
+    if orientation == 1:
+        return picture
+    turn = Image.Transpose
+    return picture.transpose(
+        {
+            2: turn.FLIP_LEFT_RIGHT,
+            3: turn.ROTATE_180,
+            4: turn.FLIP_TOP_BOTTOM,
+            5: turn.TRANSPOSE,
+            6: turn.ROTATE_270,
+            7: turn.TRANSVERSE,
+            8: turn.ROTATE_90,
+        }[orientation]
+    )
+
+
+def _read_orientation(picture: Image.Image) -> int:
+    """EXIF's orientation, 1 to 8; 1 (upright) where there is none, or one that cannot be read."""
+    try:
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError, KeyError, TypeError, struct.error):
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _lay_on_ground(picture: Image.Image) -> Image.Image:
+    """A transparent picture over white, or over black where nothing would be seen on white."""
+    from PIL import Image
+
+    drawn = picture.convert("RGBA")
+    opacity = drawn.getchannel("A").getextrema()
+    if opacity == (255, 255):
+        return drawn.convert("RGB")
+    on_white = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
+    if opacity[1] and min(low for low, _ in on_white.getextrema()) >= _NEARLY_WHITE:
+        black = Image.new("RGBA", drawn.size, "black")
+        return Image.alpha_composite(black, drawn).convert("RGB")
+    return on_white
+
+
 def _eight_bit(picture: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit, scaled; Pillow's own conversion clips at 255.
+    """Grey of 16 bits or floating point as 8-bit, scaled; Pillow's own conversion clips at 255.
 
     Mode "I" does not tell how many of its 32 bits are used. A picture with a value above 255 is
-    treated as 16-bit.
+    treated as 16-bit. Floating point is taken for 0 to 1, 0 to 255 or 0 to 65535, the smallest range
+    that holds the values.
     """
-    if not picture.mode.startswith("I"):
+    if not picture.mode.startswith(("I", "F")):
         return picture
     from PIL import Image
 
     values = np.asarray(picture)
-    deep = picture.mode.startswith("I;16") or values.max(initial=0) > 255
-    return Image.fromarray((values >> 8 if deep else values).astype(np.uint8), "L")
+    low, high = values.min(initial=0), values.max(initial=0)
+    if not (low >= 0 and high <= _MOST_16):  # also refuses NaN
+        raise ValueError(
+            f"values from {low:g} to {high:g}, known ranges are 0 to 1, 0 to 255 and 0 to 65535"
+        )
+    if picture.mode == "F":
+        top = next(top for top in (1, 255, _MOST_16) if high <= top)
+        scaled = np.round(values * (255 / top)).astype(np.uint8)
+    else:
+        deep = picture.mode.startswith("I;16") or high > 255
+        scaled = (values >> 8 if deep else values).astype(np.uint8)
+    return Image.fromarray(scaled)
