@@ -195,7 +195,7 @@ def _lay_on_ground(picture: Image.Image) -> Image.Image:
     if opacity == (255, 255):
         return drawn.convert("RGB")
     on_white = Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
-    if opacity[1] and min(low for low, _ in on_white.getextrema()) >= _NEARLY_WHITE:
+    if np.any(opacity) and np.asarray(on_white).min() >= _NEARLY_WHITE:
         black = Image.new("RGBA", drawn.size, "black")
         return Image.alpha_composite(black, drawn).convert("RGB")
     return on_white
