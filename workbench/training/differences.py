@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from workbench.training.facts import Facts
+from workbench.training.provenance import digest_folders
 
 Kind = Literal[
     "setting",
@@ -53,7 +55,7 @@ class Difference:
 
     kind: Kind
     name: str
-    """A setting's path, a folder of the code, a package, or what the worker used."""
+    """A setting's path, a file or folder of the code, a package, or what the worker used."""
     recorded: str
     again: str
 
@@ -150,15 +152,30 @@ def _compare_named(
 
 
 def _compare_code(recorded: Facts, again: Facts) -> Iterator[Difference]:
-    """Folders whose files differ; the commit only where the folders were not recorded."""
+    """Files or folders that differ; the commit only where the folders were not recorded."""
     old, new = recorded["code"], again["code"]
-    if old and new:
-        yield from _compare_named("code", old, new)
-        for name in new:
-            if name not in old:
-                yield _differ("code", name, "not there", new[name])
-    elif recorded["commit"] and again["commit"] and recorded["commit"] != again["commit"]:
-        yield _differ("code", "commit", recorded["commit"], again["commit"])
+    if not (old and new):
+        if recorded["commit"] and again["commit"] and recorded["commit"] != again["commit"]:
+            yield _differ("code", "commit", recorded["commit"], again["commit"])
+        return
+    for folder in sorted({*old, *new}):
+        if old.get(folder) == new.get(folder):
+            continue
+        before, now = (_list_files(facts, folder) for facts in (recorded, again))
+        if not before or not now:
+            before, now = {folder: old.get(folder)}, {folder: new.get(folder)}
+        for name in sorted({*before, *now}):
+            pair = before.get(name), now.get(name)
+            if pair[0] != pair[1]:
+                yield _differ("code", name, *(value or "not there" for value in pair))
+
+
+def _list_files(facts: Facts, folder: str) -> dict[str, str | None]:
+    """File to digest of a folder of the code; {} where the list is of other code than the run's."""
+    if digest_folders(facts["files"]).get(folder) != facts["code"].get(folder):
+        return {}
+    files = facts["files"].items()
+    return {name: digest for name, digest in files if str(PurePosixPath(name).parent) == folder}
 
 
 def _list_unknown(recorded: Facts, again: Facts) -> list[str]:

@@ -16,6 +16,7 @@ Facts = dict[str, Any]
 
 settings   path to value: of the net, the training, the preparation and the data
 code       folder to digest of its files
+files      file to digest, of the code; may be that of another run of the same sweep
 commit     of the working directory, or None
 packages   name to version
 data       content (hash of all rows), rows of each split
@@ -34,6 +35,7 @@ def read_facts(
     run: Run,
     experiment: Experiment,
     data: Mapping[str, Any],
+    files: Mapping[str, str],
     history: Mapping[str, Sequence[tuple[int, float]]],
 ) -> Facts:
     """The facts of a run.
@@ -41,6 +43,7 @@ def read_facts(
     Args:
         experiment: what it trained; of a trial with the trial's settings.
         data: its `data.json`; {} where it has none.
+        files: its `code.json`, or its sweep's; {} where there is none.
         history: metric to (step, value) points, sorted by step.
     """
     settings = without_passwords(flatten(experiment))
@@ -55,6 +58,7 @@ def read_facts(
             if path.startswith(_SETTINGS) and path != _NUMBERED_ANEW
         },
         "code": json.loads(run.tags.get("workbench.code", "{}")),
+        "files": dict(files),
         "commit": run.tags.get("workbench.commit"),
         "packages": json.loads(run.tags.get("workbench.versions", "{}")),
         "data": {} if content is None else {"content": content},

@@ -11,7 +11,7 @@ import platform
 import socket
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -71,7 +71,7 @@ def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
         "workbench.fingerprint": fingerprint,
         "workbench.seed": str(experiment.training.seed),
         "workbench.versions": json.dumps(_versions()),
-        "workbench.code": json.dumps(digest_code()),
+        "workbench.code": json.dumps(digest_folders(digest_files())),
         **describe_process(),
         **({"workbench.commit": commit} if (commit := _commit()) else {}),
     }
@@ -116,30 +116,33 @@ def describe_process() -> dict[str, str]:
 
 
 @functools.cache
-def digest_code() -> dict[str, str]:
-    """Folder of `nets` or `workbench` to a digest of its Python files: what a training runs.
+def digest_files() -> dict[str, str]:
+    """Path of each Python file of `nets` and `workbench` to 12 hex digits of its content.
 
-    Returns:
-        12 hex digits for each folder; without the command line, the UI and the like.
+    Without the command line, the UI and the like, which have no part in a training's figures.
     """
     digests: dict[str, str] = {}
     for package in (nets, workbench):
         root = Path(package.__path__[0])
-        for folder in sorted({file.parent for file in root.rglob("*.py")}):
-            parts = folder.relative_to(root).parts
-            if package is workbench and parts[:1] and parts[0] in _NO_PART:
-                continue
-            name = "/".join((package.__name__, *parts))
-            digests[name] = _digest_files(folder)
+        for file in sorted(root.rglob("*.py")):
+            path = file.relative_to(root)
+            if package is nets or path.parts[0] not in _NO_PART:
+                name = f"{package.__name__}/{path.as_posix()}"
+                digests[name] = hashlib.sha256(file.read_bytes()).hexdigest()[:12]
     return digests
 
 
-def _digest_files(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.py")):
-        content = file.read_bytes()
-        digest.update(f"{file.name} {len(content)} ".encode() + content)
-    return digest.hexdigest()[:12]
+def digest_folders(files: Mapping[str, str]) -> dict[str, str]:
+    """Folder to 12 hex digits of the files in it, without those in folders below.
+
+    Args:
+        files: from `digest_files`.
+    """
+    digests: dict[str, Any] = {}
+    for name in sorted(files):
+        digest = digests.setdefault(str(PurePosixPath(name).parent), hashlib.sha256())
+        digest.update(f"{name} {files[name]} ".encode())
+    return {folder: digest.hexdigest()[:12] for folder, digest in digests.items()}
 
 
 @functools.cache
@@ -156,7 +159,7 @@ def _versions() -> dict[str, str]:
 def forget() -> None:
     """Forget the commit and the code: in a process that stays up, both may have changed."""
     _commit.cache_clear()
-    digest_code.cache_clear()
+    digest_files.cache_clear()
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """What the workbench writes to the tracking store, and where in a run it lies.
 
 experiment.json                     the whole experiment
+code.json                           file of nets and workbench to digest
 data.json                           spec, labels, rows, bad rows, seconds by stage
 checkpoints/epoch_0000.safetensors  weights before training, then after each epoch (small nets)
 model/                              an MLflow model: nets.pyfunc over what `nets.save` wrote
@@ -21,7 +22,7 @@ from tracking import Recorder
 from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
 from workbench.training.evaluation import TrainedModel
-from workbench.training.provenance import without_passwords
+from workbench.training.provenance import digest_files, without_passwords
 
 
 def default_recorder() -> Recorder:
@@ -49,8 +50,9 @@ def record_files(recorder: Recorder, run_id: str, files: dict[str, bytes]) -> No
 def record_data(
     recorder: Recorder, run_id: str, experiment: Experiment, prepared: Prepared
 ) -> None:
-    """What was asked for and which data it was asked of."""
+    """What was asked for, which code it was asked of, and which data."""
     recorder.artifact_dict(run_id, "experiment.json", without_passwords(to_dict(experiment)))
+    recorder.artifact_dict(run_id, "code.json", digest_files())
     labels = None if prepared.labels is None else list(prepared.labels)
     described = {"spec": to_dict(prepared.spec), "labels": labels, "rows": rows_of(prepared)}
     if prepared.text is not None:

@@ -56,7 +56,10 @@ def read_recorded(reader: Reader, run: Run) -> Recorded:
             "cannot be trained again from here."
         )
     data = _read_json(reader, run.run_id, "data.json") or {}
-    facts = read_facts(run, experiment, data, reader.history(run.run_id))
+    files = _read_json(reader, run.run_id, "code.json")
+    if files is None and run.parent:
+        files = _read_json(reader, run.parent, "code.json")
+    facts = read_facts(run, experiment, data, files or {}, reader.history(run.run_id))
     if not facts["losses"]:
         raise ConfigError(
             f"Run {short} ({run.status.lower()}) has no epoch with a loss: there is nothing to compare."
@@ -84,8 +87,8 @@ def verify(
     result = train(experiment, session=session, recorder=recorder, progress=progress)
     again = recorder.runs[result.run_id]
     history = {name: sorted(points.items()) for name, points in again.history.items()}
-    data = json.loads(again.artifacts["data.json"])
-    return compare(recorded.facts, read_facts(again.run, experiment, data, history))
+    data, files = (recorder.read_dict(result.run_id, name) for name in ("data.json", "code.json"))
+    return compare(recorded.facts, read_facts(again.run, experiment, data, files, history))
 
 
 def _read_experiment(reader: Reader, run: Run) -> Experiment:

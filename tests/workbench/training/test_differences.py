@@ -44,7 +44,7 @@ def facts(history: Any = None, **tags: str) -> Facts:
         status="FINISHED",
         tags=provenance.tags(digits(), "train", "f00d") | more | tags,
     )
-    return read_facts(run, digits(), {}, history or HISTORY)
+    return read_facts(run, digits(), {}, provenance.digest_files(), history or HISTORY)
 
 
 def changed(section: str, name: str | None, value: Any) -> Facts:
@@ -169,7 +169,7 @@ def test_without_digests_of_the_code_commits_are_compared() -> None:
 def test_the_number_of_workers_of_an_older_record_is_that_of_its_experiment() -> None:
     experiment = replace(digits(), cluster=ClusterConfig(num_workers=3))
     run = Run(run_id="0", name="", experiment="", status="FINISHED")
-    assert read_facts(run, experiment, {"content": "c"}, {})["used"] == {"workers": "3"}
+    assert read_facts(run, experiment, {"content": "c"}, {}, {})["used"] == {"workers": "3"}
 
 
 def test_the_precision_that_is_used_is_recorded_not_the_setting() -> None:
@@ -178,8 +178,20 @@ def test_the_precision_that_is_used_is_recorded_not_the_setting() -> None:
     assert describe_precision(TrainingConfig(precision="bfloat16"), cpu) == "bfloat16"
 
 
-def test_the_code_is_recorded_by_folder() -> None:
-    digests = provenance.digest_code()
-    assert {"nets", "nets/inside", "workbench/bridge", "workbench/training"} <= set(digests)
-    assert not any(name.startswith(("workbench/ui", "workbench/cli")) for name in digests)
-    assert len(str(digests)) < 6000  # a tag's limit is 8000
+def test_the_code_is_recorded_by_folder_and_by_file() -> None:
+    files = provenance.digest_files()
+    folders = provenance.digest_folders(files)
+    assert {"nets", "nets/inside", "workbench/bridge", "workbench/training"} <= set(folders)
+    assert {"nets/fit.py", "workbench/training/learner.py"} <= set(files)
+    assert not any(name.startswith(("workbench/ui", "workbench/cli")) for name in files)
+    assert len(str(folders)) < 6000  # a tag's limit is 8000
+
+
+def test_files_of_the_code_are_named_where_their_digests_are_those_of_the_run() -> None:
+    other = copy.deepcopy(facts())
+    other["files"] |= {"nets/fit.py": "abc", "nets/new.py": "def"}
+    other["code"] = provenance.digest_folders(other["files"])
+    named = [one.name for one in compare(facts(), other).differences]
+    assert named == ["nets/fit.py", "nets/new.py"]
+    other["files"]["nets/loss.py"] = "of another run of the sweep"
+    assert [one.name for one in compare(facts(), other).differences] == ["nets"]
