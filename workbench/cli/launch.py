@@ -72,7 +72,7 @@ def train(
             chosen = build_experiment(experiment, set_, epochs=epochs, seed=seed, cluster=cluster)
             name, monitor = chosen.name, chosen.training.monitor
             progress.rank_by(monitor, chosen.training.mode)
-            _refuse_missing_data(chosen)
+            refuse_missing_data(chosen)
             from workbench.training import train as run
 
             progress.stage_done()
@@ -83,7 +83,7 @@ def train(
         _show_training(name, monitor, result)
 
 
-def _refuse_missing_data(experiment: Experiment) -> None:
+def refuse_missing_data(experiment: Experiment) -> None:
     """Refuse data that is not there now; the reader would do so only when a cluster is up."""
     from workbench.data.sources.paths import find_path
 
@@ -194,7 +194,7 @@ def sweep(
             metric, mode = chosen.sweep.metric, chosen.sweep.mode
             shown = {"name": chosen.name, "metric": metric, "mode": mode}
             progress.rank_by(metric, mode)
-            _refuse_missing_data(chosen)
+            refuse_missing_data(chosen)
             from workbench.sweeps.driver import sweep as run
 
             progress.stage_done()

@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
+from workbench.cli.launch import refuse_missing_data
 from workbench.cli.options import Cluster, Debug, Json, Set, collect_changes
 from workbench.progress.terminal import Terminal
 
@@ -25,7 +26,8 @@ def verify_run(
     """Train a run again from its record and say whether the losses are the same.
 
     RUN is a training or a trial; of a sweep, the best trial is trained again. The settings come from
-    the record, not from the code of the experiment. Nothing is written to the store.
+    the record, not from the code of the experiment. It starts its own Ray and Spark, also while a
+    bench is up. Nothing is written to the store.
 
     On the same kind of machine, the losses of every epoch must be equal to the last digit. On another
     kind they may differ by 1 %, because processors round differently.
@@ -53,8 +55,9 @@ def verify_run(
         reader = Reader()
         recorded = read_recorded(reader, reader.run(run))
         changes = collect_changes(set_, cluster=cluster)
-        training = override(recorded.experiment, changes).training
-        progress.rank_by(training.monitor, training.mode)
+        experiment = override(recorded.experiment, changes)
+        refuse_missing_data(experiment)
+        progress.rank_by(experiment.training.monitor, experiment.training.mode)
         progress.stage_done()
         result = verify(recorded, changes=changes, progress=progress)
     short = recorded.run.run_id[:8]

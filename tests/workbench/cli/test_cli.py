@@ -182,7 +182,7 @@ def test_the_experiments_are_listed() -> None:
 def test_the_settings_of_an_experiment_are_explained() -> None:
     reply = runner.invoke(app, ["experiments", "digits_cnn"], terminal_width=250)
     line = next(x for x in reply.output.splitlines() if x.startswith("training.batch_size"))
-    assert "Rows per step on each worker." in line
+    assert "Rows of a step, over all workers together" in line
 
 
 def test_experiments_as_json() -> None:
