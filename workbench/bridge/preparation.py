@@ -152,6 +152,9 @@ def _prepare(
         fingerprint = fingerprint or data.content_fingerprint(
             record["content"], canonical, preparation
         )
+        if (found := kept.find(fingerprint)) is not None:
+            progress.stage_done()
+            return load(*found)
         record |= {
             "seconds": seconds,
             "bytes": sum(record["rows"].values()) * canonical.spec.num_bytes,
