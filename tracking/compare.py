@@ -14,11 +14,18 @@ from tracking.run import Run
 SEED = "training.seed"
 
 
-def find_differences(runs: Sequence[Run]) -> dict[str, list[str | None]]:
-    """Parameters that are not the same in all runs: name to the value in each (None: not set)."""
-    names = sorted({name for run in runs for name in run.params})
-    rows = {name: [run.params.get(name) for run in runs] for name in names}
-    return {name: values for name, values in rows.items() if len(set(values)) > 1}
+def find_differences(
+    runs: Sequence[Run], *, tags: str | None = None
+) -> dict[str, list[str | None]]:
+    """Parameters that are not the same in all runs: name to the value in each (None: not set).
+
+    Args:
+        tags: compare the tags whose names begin so, instead of the parameters.
+    """
+    values = [run.params if tags is None else run.tags for run in runs]
+    names = sorted({name for each in values for name in each if name.startswith(tags or "")})
+    rows = {name: [each.get(name) for each in values] for name in names}
+    return {name: row for name, row in rows.items() if len(set(row)) > 1}
 
 
 def metrics(runs: Sequence[Run], *, without: tuple[str, ...] = ("health/",)) -> pd.DataFrame:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from tracking import Run
 
+_USED = "workbench.used."
+"""How tags begin that say what a training really used."""
+
 
 def list_runs(
     experiment: Annotated[
@@ -88,6 +91,9 @@ def compare_runs(
 ) -> None:
     """Show how runs differ: in their settings, in their metrics, and from their baselines.
 
+    `really used` lists what an automatic choice or another machine made different, such as the
+    precision.
+
     Baselines are what answers without a net reach on the same rows. Runs with the same value are said
     to tie.
 
@@ -104,13 +110,14 @@ def compare_runs(
     reader = Reader()
     chosen = [reader.run(name) for name in run]
     settings = find_differences(chosen)
+    used = find_differences(chosen, tags=_USED)
     names = sorted({n for r in chosen for n in r.metrics if not n.startswith("health/")})
     metrics = {name: [r.metrics.get(name) for r in chosen] for name in names}
     baselines = [list_baselines(r.metrics) for r in chosen]
     remarks = list(_list_remarks(chosen))
     if json:
         runs_json = [_as_json(r) for r in chosen]
-        found = {"settings": settings, "metrics": metrics, "remarks": remarks}
+        found = {"settings": settings, "used": used, "metrics": metrics, "remarks": remarks}
         output.print_json({"runs": runs_json, **found})
         return
     heads = [f"{r.run_id[:8]} {r.name}" for r in chosen]
@@ -121,6 +128,12 @@ def compare_runs(
         table.add_row("all the same", *("" for _ in chosen))
     output.out().print(table)
     output.out().print()
+    if used:
+        table = output.plain_table("really used", *heads)
+        for name, values in used.items():
+            table.add_row(name.removeprefix(_USED), *(value or "-" for value in values))
+        output.out().print(table)
+        output.out().print()
     table = output.plain_table("metric", *heads, right=tuple(heads))
     for name, numbers in metrics.items():
         if not name.startswith("baseline/"):

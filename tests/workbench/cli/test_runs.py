@@ -34,7 +34,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
             "digits-small",
             f"rate {rate}",
             params=provenance.params(experiment),
-            tags=provenance.tags(experiment, "train", "f"),
+            tags=provenance.tags(experiment, "train", "f")
+            | {"workbench.used.threads": "2", "workbench.used.parameters": str(rate)},
         )
         for epoch in (1, 2, 3):
             value = accuracy + (0.1 if epoch == 2 else 0)
@@ -105,8 +106,10 @@ def test_a_comparison_shows_what_differs_and_nothing_else(store: tuple[Path, lis
     text = output_of(store, "compare", first[:8], second)
     assert "training.learning_rate" in text and "0.001" in text and "0.01" in text
     assert "training.epochs" not in text
+    assert "really used" in text and "parameters" in text and "threads" not in text
     result = json.loads(output_of(store, "compare", first, second, "--json"))
     assert list(result["settings"]) == ["training.learning_rate"]
+    assert result["used"] == {"workbench.used.parameters": ["0.001", "0.01"]}
     assert result["metrics"]["validation/accuracy"] == [0.5, 0.75]
 
 
