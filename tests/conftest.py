@@ -48,8 +48,11 @@ def _group(item: pytest.Item) -> str | None:
         return "shared cluster"
     if "filled" in fixtures:
         return "filled store"
-    # A file's tests may share a cluster; files are dealt out to the processes as these get free.
-    return item.path.stem if "cluster" in item.keywords else None
+    if "tasks" in fixtures:
+        return "store of tasks"
+    # A file's tests may share a cluster or a browser; files are dealt out to the processes as these get free.
+    shares = "cluster" in item.keywords or "browser" in item.keywords
+    return item.path.stem if shares else None
 
 
 def pytest_unconfigure() -> None:

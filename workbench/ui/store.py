@@ -18,6 +18,7 @@ from tracking import Reader, edit, hide_passwords, open_table, store_uri
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
 from tracking.query import KINDS, START, Names, Query, Table
 from tracking.query import Page as TablePage
+from tracking.store import sqlite_file
 
 # Copying a file of a kilobyte is no reason for a progress bar in the UI's log
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -37,16 +38,20 @@ __all__ = [
     "artifact_names",
     "children",
     "curves",
+    "every",
+    "explain",
     "forget",
     "history",
     "names",
     "page",
     "printable_uri",
+    "read_stamp",
     "recent",
     "run",
     "set_archived",
     "set_deleted",
     "sparklines",
+    "state_of",
     "uri",
 ]
 
@@ -70,6 +75,7 @@ _MAIN = (
 )
 _STEPS = ("validation/loss", "train/loss", "validation/accuracy", "train/accuracy")
 _TRIALS = 5_000
+_STATES = {"KILLED": "stopped", "STOPPED": "stopped early"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,7 @@ class Run:
     kind: str
     """train, sweep, trial; empty for runs of other programs."""
     status: str
-    """RUNNING, FINISHED, STOPPED (early, by a sweep), FAILED, KILLED."""
+    """RUNNING, FINISHED, STOPPED (early, by a sweep), FAILED, KILLED (by a person)."""
     start: float | None
     """Seconds since the epoch, as `end`."""
     end: float | None
@@ -92,13 +98,33 @@ class Run:
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
+    def state(self) -> str:
+        """The status in words, as every page shows it. MLflow's KILLED is what Stop leaves."""
+        return state_of(self.status)
+
+    @property
+    def monitor(self) -> str:
+        """The metric by which its best epoch was chosen."""
+        return self.params.get("training.monitor", _MAIN[1])
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The tags that people set."""
+        return {k: v for k, v in self.tags.items() if not k.startswith(("mlflow.", "workbench."))}
+
+    @property
+    def note(self) -> str:
+        return self.tags.get("mlflow.note.content", "")
+
+    @property
     def seconds(self) -> float | None:
         """How long it took, or has been running."""
         return None if self.start is None else (self.end or time.time()) - self.start
 
     def best(self) -> tuple[str, float] | None:
         """Its main metric and the best value of it."""
-        main_metric = next((m for m in _MAIN if m in self.metrics), None)
+        names = (f"best/{self.monitor}", self.monitor, *_MAIN)
+        main_metric = next((m for m in names if m in self.metrics), None)
         return (
             None
             if main_metric is None
@@ -118,6 +144,11 @@ class Run:
     def value(self, name: str) -> float | str | None:
         """A metric's last value, or a parameter."""
         return self.metrics.get(name, self.params.get(name))
+
+
+def state_of(status: str) -> str:
+    """A status in words."""
+    return _STATES.get(status, status.lower())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +215,10 @@ def _names(address: str) -> Names:
     names_of_store = _table(address).names()
     shown = [name for name in names_of_store.metrics if not name.startswith("health/")]
     return Names(
-        experiments=names_of_store.experiments, metrics=shown, params=names_of_store.params
+        experiments=names_of_store.experiments,
+        metrics=shown,
+        params=names_of_store.params,
+        tags=[n for n in names_of_store.tags if not n.startswith("workbench.")],
     )
 
 
@@ -193,9 +227,40 @@ def names() -> Names:
     return _names(uri())
 
 
-def recent(kinds: tuple[str, ...], limit: int = 100) -> list[Run]:
-    """The latest runs of some kinds, the newest first; archived ones are left out."""
-    return page(Query(kinds=kinds, archived=False), 0, limit).rows
+def every(query: Query) -> list[Run]:
+    """All runs that a query finds."""
+    rows: list[Run] = []
+    while more := page(query, len(rows), 1000).rows:
+        rows += more
+    return rows
+
+
+def explain(text: str) -> str:
+    """A filter as the store understands it.
+
+    Raises:
+        QueryError: the store does not understand it.
+    """
+    return _table(uri()).explain(text)
+
+
+def read_stamp() -> object:
+    """Something that differs once the store has changed. Looks at files where there are any."""
+    file = sqlite_file(uri())
+    if file is None:
+        newest = page(None, 0, 1)
+        return newest.total, [(run.id, run.status, run.metrics) for run in newest.rows]
+    stamp = []
+    for path in (file, file.with_name(f"{file.name}-wal")):
+        if path.exists():
+            stat = path.stat()
+            stamp.append((stat.st_mtime_ns, stat.st_size))
+    return tuple(stamp)
+
+
+def recent(kinds: tuple[str, ...], limit: int = 100, text: str = "") -> Page:
+    """The latest runs of some kinds that match a filter; archived ones are left out."""
+    return page(Query(kinds=kinds, archived=False, text=text), 0, limit)
 
 
 @st.cache_data(ttl=1.5, show_spinner=False)
@@ -313,5 +378,5 @@ def annotate(run_ids: Sequence[str], tag: str, value: str, note: str) -> None:
 
 def forget() -> None:
     """Empty the caches of what can change."""
-    for cached in (_page, _run, _names):
+    for cached in (_page, _run, _names, _curves, _history):
         cached.clear()

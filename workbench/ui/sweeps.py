@@ -110,7 +110,14 @@ def _scale(values: pd.Series, asked: Mapping[str, Any] | None) -> Scale:
     if asked and asked.get("kind") == "uniform":
         return "log" if asked.get("log") else "number"
     low, high = float(numbers.min()), float(numbers.max())
-    return "log" if low > 0 and high / low >= 20 else "number"
+    return "log" if low > 0 and (high / low >= 20 or _is_geometric(numbers)) else "number"
+
+
+def _is_geometric(numbers: pd.Series) -> bool:
+    """Whether each value is the same multiple of the one before: 32, 64, 128, 256."""
+    values = sorted(numbers.dropna().unique())
+    ratios = [b / a for a, b in itertools.pairwise(values)]
+    return len(ratios) >= 2 and max(ratios) <= 1.01 * min(ratios)
 
 
 def importance(sweep: Sweep) -> dict[str, float]:

@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from workbench.errors import WorkbenchError
-from workbench.ui import store
+from workbench.ui import store, watch
 from workbench.ui.errors import Missing
 
 T = TypeVar("T")
@@ -47,23 +47,18 @@ def part(heading: str | None = None, help_text: str | None = None) -> Iterator[N
     try:
         yield
     except Missing as missing:
-        st.info(str(missing), icon=":material/hourglass_empty:")
+        st.info(str(missing), icon=":material/info:")
     except (WorkbenchError, ValueError) as error:
         st.warning(str(error), icon=":material/error:")
 
 
 def first_steps() -> None:
-    """What to do in an empty store."""
+    """What to do in an empty store. The first run of another program draws the page again."""
+    watch.redraw_on_change("empty")
     st.info("No runs yet. Train something small to fill these pages:", icon=":material/rocket:")
     st.code("workbench train digits_cnn\nworkbench sweep digits_cnn", language="bash")
     st.page_link("views/launch.py", label="Or fill in a form", icon=":material/play_circle:")
     st.caption(f"Runs are read from {store.printable_uri()}.")
-
-
-def no_run() -> None:
-    """The page cannot go on without a run."""
-    first_steps()
-    st.stop()
 
 
 def run_label(run: store.Run) -> str:
@@ -74,7 +69,7 @@ def run_label(run: store.Run) -> str:
     if best is not None:
         parts.insert(1, f"{best[0].split('/')[-1]} {number(best[1])}")
     if run.status != "FINISHED":
-        parts.append(run.status.lower())
+        parts.append(run.state)
     return "  ·  ".join(parts)
 
 
@@ -93,38 +88,6 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def pick_run(*, kinds: Sequence[str] = ("train", "trial"), label: str = "Run") -> store.Run:
-    """The run in the URL (`?run=`), else the last one looked at, else the newest."""
-    runs = store.recent(tuple(kinds))
-    options = {run.id: run for run in runs}
-    run_in_url = st.query_params.get("run")
-    remembered = st.session_state.get("last_run")
-    for run_id in (remembered, run_in_url):
-        if run_id and run_id not in options and (run := store.run(run_id)) is not None:
-            options = {run_id: run, **options}
-    if run_in_url and run_in_url not in options:
-        st.warning(
-            f"There is no run {run_in_url[:40]!r} in this store.", icon=":material/link_off:"
-        )
-    if not options:
-        no_run()
-    key = f"pick_{'_'.join(kinds)}"
-    if run_in_url in options and run_in_url != st.session_state.get("seen_url"):
-        st.session_state[key] = run_in_url  # a link was followed
-    elif st.session_state.get(key) not in options:
-        st.session_state[key] = remembered if remembered in options else next(iter(options))
-    chosen = st.selectbox(
-        label, list(options), format_func=lambda run_id: run_label(options[run_id]), key=key
-    )
-    assert chosen is not None
-    st.query_params["run"] = chosen
-    st.session_state["seen_url"] = chosen
-    if "sweep" not in kinds:
-        st.session_state["last_run"] = chosen
-    fresh = store.run(chosen)
-    return options[chosen] if fresh is None else fresh
 
 
 def download(label: str, content: Callable[[], bytes | str], name: str, mime: str) -> None:

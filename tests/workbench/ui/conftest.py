@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 
 from tests.workbench.ui.fill import fill
+from tests.workbench.ui.tasks import fill_tasks
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +15,13 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, st
     """A folder with a store of real small runs, and their ids by name."""
     folder = tmp_path_factory.mktemp("store")
     return folder, fill(folder)
+
+
+@pytest.fixture(scope="session")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder with a store of a run of each task, and their ids by name."""
+    folder = tmp_path_factory.mktemp("tasks")
+    return folder, fill_tasks(folder)
 
 
 @pytest.fixture

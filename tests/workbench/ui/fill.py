@@ -3,6 +3,7 @@ data is in memory, trainings and trials run in this process."""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -47,6 +48,7 @@ def prepare_here(spec: TensorSpec, splits: Mapping[str, Arrays], **values: Any) 
     return store_arrays(splits, spec, statistics=sums.statistics(), **values)
 
 
+@functools.cache  # the same content written again would replace the files that trials still read
 def digits(kind: str) -> Prepared:
     """Handwritten digits as pictures for a CNN, or as series of pixel rows for an RNN."""
     pixels, label = load_digits(return_X_y=True)

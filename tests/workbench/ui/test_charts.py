@@ -56,3 +56,24 @@ def test_text_in_a_cell_can_be_read_on_its_colour() -> None:
 def test_a_run_keeps_its_colour_in_every_chart() -> None:
     spec = charts.curves({"b": [(1, 1)], "b (train)": [(1, 2)]}, colour_of={"b": 3, "b (train)": 3})
     assert {series["color"] for series in spec["series"]} == {charts.COLOURS[3]}
+
+
+def test_a_curve_that_does_not_change_has_an_axis_close_around_it() -> None:
+    axis = charts.curves({"accuracy": [(0, 0.97), (9, 0.97)]})["yAxis"]
+    assert 0.9 < axis["min"] < 0.97 < axis["max"] <= 1
+    assert "min" not in charts.curves({"accuracy": [(0, 0.5), (9, 0.97)]})["yAxis"]
+
+
+def test_a_colour_bar_has_numbers() -> None:
+    bar = charts.heatmap(np.array([[0.125, 2.5]]), "ab", "c")["visualMap"]
+    assert bar["show"] and bar["text"] == ["2.5", "0.125"]
+
+
+def test_batch_sizes_are_on_an_axis_of_powers_of_two() -> None:
+    assert charts.axis("log", [32, 64, 128, 256]) == {"type": "log", "logBase": 2}
+    assert charts.axis("log", [1e-4, 1e-1])["logBase"] == 10
+
+
+def test_every_name_of_many_curves_is_in_the_legend() -> None:
+    spec = charts.curves({f"run-{i:02d}-with-a-name": [(1, 1), (2, 2)] for i in range(16)})
+    assert spec["legend"].get("type") != "scroll" and spec["grid"]["top"] > 100

@@ -49,8 +49,9 @@ def test_channels_stay_in_place() -> None:
 def test_no_picture() -> None:
     whole = encoded(Image.effect_noise((64, 64), 50))
     for content in (b"", b"hello", whole[: len(whole) // 2], b"%PDF-1.7 ...", b"<svg></svg>"):
-        with pytest.raises(UploadError, match="cannot be read as a picture"):
+        with pytest.raises(UploadError, match="cannot be read as a picture") as refused:
             decode(content, (1, 8, 8))
+        assert "0x" not in str(refused.value), "no Python object's address"
 
 
 def test_too_large_is_refused_before_it_is_decoded() -> None:

@@ -9,91 +9,15 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from nets import RNNConfig, TensorSpec, TrainingConfig
-from nets.prepare import PreparationConfig
-from nets.statistics import Sums
-from nets.text import PADDING, UNKNOWN, TextEncoding
-from tests.workbench.ui.fill import open_recorder, prepare_here, train
 from tests.workbench.ui.test_pages import open_page, text
-from workbench.bridge import Prepared
-from workbench.data.canonical import Forecast
-from workbench.data.config import DataConfig, SplitConfig
-from workbench.data.sources import SeriesSource, TextSource
-from workbench.experiments.experiment import Experiment
-
-SPLITS = ("train", "validation", "test")
-VOCABULARY = (PADDING, UNKNOWN, "good", "bad", "film")
-
-
-def forecast() -> tuple[Experiment, Prepared]:
-    """Three steps ahead of the first of two channels."""
-    experiment = Experiment(
-        name="waves",
-        data=DataConfig(
-            source=SeriesSource(path="x", targets=("y",)), split=SplitConfig(by="time")
-        ),
-        preparation=PreparationConfig(method="none", targets="change"),
-        net=RNNConfig(cell="gru", hidden=4),
-        training=TrainingConfig(epochs=1, loss="mse", monitor="validation/loss", mode="min"),
-    )
-    features = np.random.default_rng(0).normal(size=(40, 8, 2)).astype(np.float32)
-    label = features[:, -3:, 0].copy()
-    targets = Sums(3)
-    targets.add((label - features[:, -1:, 0]).astype(np.float64))
-    prepared = prepare_here(
-        TensorSpec(kind="series", shape=(8, 2)),
-        {name: {"features": features, "label": label} for name in SPLITS},
-        labels=None,
-        num_outputs=3,
-        class_counts=None,
-        targets=targets.statistics(),
-        forecast=Forecast(targets=(0,), horizon=3, season=None),
-    )
-    return experiment, prepared
-
-
-def words() -> tuple[Experiment, Prepared]:
-    """Texts of one to six words; those with "good" in them are of the second class."""
-    experiment = Experiment(
-        name="words",
-        data=DataConfig(source=TextSource(path="x")),
-        preparation=PreparationConfig(method="none"),
-        net=RNNConfig(cell="gru", hidden=4, embedding=3, bidirectional=True, summary="max"),
-        training=TrainingConfig(epochs=1, monitor="validation/macro_f1"),
-    )
-    generator = np.random.default_rng(0)
-    length = generator.integers(1, 7, 40)
-    ids = generator.integers(1, 5, (40, 6))
-    ids = np.where(np.arange(6) < length[:, None], ids, 0).astype(np.int32)
-    label = (ids == 2).any(axis=1).astype(np.int64)
-    rows = {"features": ids, "label": label, "length": length}
-    prepared = prepare_here(
-        TensorSpec(kind="tokens", shape=(6,), dtype="int32", vocabulary_size=len(VOCABULARY)),
-        {name: rows for name in SPLITS},
-        labels=("no", "yes"),
-        num_outputs=2,
-        class_counts=tuple(np.bincount(label).tolist()),
-        text=TextEncoding(tokenizer="words", lowercase=True, max_length=6, vocabulary=VOCABULARY),
-    )
-    return experiment, prepared
-
-
-@pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    folder = tmp_path_factory.mktemp("others")
-    recorder = open_recorder(folder)
-    tasks = {"forecast": forecast(), "words": words()}
-    return folder, {
-        name: train(recorder, experiment, name, prepared)
-        for name, (experiment, prepared) in tasks.items()
-    }
+from workbench.ui import forecasts
 
 
 @pytest.fixture
 def runs(
-    others: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+    tasks: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[dict[str, str]]:
-    folder, ids = others
+    folder, ids = tasks
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
     monkeypatch.setenv("WORKBENCH_HOME", str(folder / "home"))
     st.cache_data.clear()
@@ -102,15 +26,80 @@ def runs(
 
 
 @pytest.mark.parametrize("page", ["runs", "compare", "rnn", "cnn", "health", "launch"])
-@pytest.mark.parametrize("which", ["forecast", "words"])
+@pytest.mark.parametrize("which", ["forecast", "words", "autoencoder", "diverged"])
 def test_every_page_stands_it(page: str, which: str, runs: dict[str, str]) -> None:
     open_page(page, run=runs[which], runs=",".join(runs.values()))
 
 
 @pytest.mark.parametrize("part", ["Curves", "Evaluation", "Mistakes", "Net", "Reproduce"])
 def test_every_part_of_a_forecasts_run(part: str, runs: dict[str, str]) -> None:
-    said = text(open_page("run", run=runs["forecast"], part=part))
+    at = open_page("run", run=runs["forecast"], part=part)
+    said = text(at)
     if part == "Evaluation":
-        assert "this net does not predict classes" in said
+        table = at.dataframe[0].value.set_index("answer")
+        assert list(table.index) == ["this net", "last value", "last season"]
+        assert "**last season** has a smaller mse than the net" in said
+        assert "Over the first 40 windows" in said
     if part == "Mistakes":
-        assert "predictions" in said
+        assert "no classes" in said
+
+
+def test_error_by_step_is_that_of_each_step(runs: dict[str, str]) -> None:
+    values = forecasts.read(runs["forecast"])
+    window = forecasts.read_windows(runs["forecast"], values)
+    assert values.truth.shape == (40, 3, 1) and window.past.shape == (40, 8, 1)
+    # the wave: a season of 4 steps, of which 3 are forecast
+    season = window.guesses["last season"]
+    assert np.abs(season - window.past[:, 4:7]).max() == 0
+    steps = forecasts.error_by_step(values.truth, season)
+    np.testing.assert_allclose(steps, np.abs(values.truth - season).mean(axis=0)[:, 0])
+    assert (steps < forecasts.error_by_step(values.truth, window.guesses["last value"])).all()
+
+
+def test_a_forecast_and_an_autoencoder_have_a_result_and_a_curve(runs: dict[str, str]) -> None:
+    table = open_page("runs").dataframe[0].value.set_index("run")
+    for name in ("forecast", "autoencoder"):
+        assert table.loc[name, "result"].startswith("loss ")
+        assert len(table.loc[name, "curve"]) == 3 and max(table.loc[name, "curve"]) == 1
+
+
+def test_hours_ahead_are_no_classes(runs: dict[str, str]) -> None:
+    at = open_page("rnn", run=runs["forecast"])
+    chosen = next(box for box in at.selectbox if box.label == "Explain the value of")
+    assert chosen.options == ["1 step ahead", "2 steps ahead", "3 steps ahead"]
+
+
+def test_an_autoencoders_reconstruction_is_beside_its_input(runs: dict[str, str]) -> None:
+    said = text(open_page("run", run=runs["autoencoder"], part="Evaluation"))
+    assert "through a code of 8" in said
+    assert said.index("**input**") < said.index("**reconstruction**") < said.index("**difference")
+
+
+class TestAFailedRun:
+    def test_curves_say_that_it_failed(self, runs: dict[str, str]) -> None:
+        said = text(open_page("run", run=runs["diverged"]))
+        assert "The loss became nan" in said and "failed before its first epoch" in said
+        assert "No epoch is done yet" not in said
+
+    def test_health_says_what_is_known(self, runs: dict[str, str]) -> None:
+        said = text(open_page("health", run=runs["diverged"]))
+        assert "**The training failed.** The loss became nan" in said
+        assert "learning_rate 1e+30" in said
+
+    def test_it_does_not_empty_a_comparison(self, runs: dict[str, str]) -> None:
+        ids = ",".join(runs[name] for name in ("diverged", "cnn", "cnn_slow"))
+        at = open_page("compare", runs=ids, compare_part="Disagreements")
+        assert "Left out, diverged: " in text(at) and "They disagree on" in text(at)
+        open_page("compare", runs=ids, compare_part="Same picture")
+
+
+def test_inside_pages_open_with_a_run_they_can_show(runs: dict[str, str]) -> None:
+    assert "no convolutions" not in text(open_page("cnn"))
+    assert "no recurrent layer" not in text(open_page("rnn"))
+    assert "no convolutions" in text(open_page("cnn", run=runs["words"]))
+
+
+def test_the_best_of_a_row_is_marked_and_a_small_rate_is_readable(runs: dict[str, str]) -> None:
+    at = open_page("compare", runs=f"{runs['cnn']},{runs['cnn_slow']}")
+    styler = at.dataframe[0].proto.arrow_data.styler
+    assert "rgba(44, 155, 116" in styler.styles and b"2e-08" in styler.display_values

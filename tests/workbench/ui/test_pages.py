@@ -64,7 +64,8 @@ class TestRuns:
         table = at.dataframe[0].value
         assert {"relu", "lstm", "sweep", "still running"} <= set(table["run"])
         by_name = table.set_index("run")
-        assert by_name.loc["trial-001", "status"] == "stopped"
+        assert by_name.loc["trial-001", "status"] == "stopped early"
+        assert by_name.loc["no artifacts", "status"] == "stopped", "MLflow's KILLED"
         assert by_name.loc["relu", "best/validation/accuracy"] > 0.8
         assert len(by_name.loc["relu", "curve"]) == 4
 
@@ -74,8 +75,21 @@ class TestRuns:
         assert set(at.dataframe[0].value["run"]) == {"tanh", "lstm"}
 
     def test_a_filter_that_cannot_be_read_is_explained(self, runs: Runs) -> None:
-        at = open_page("runs", q="accuracy greater than 1")
-        assert "does not understand this filter" in text(at)
+        at = open_page("runs", q="accurcy > 1")
+        assert "no run has a metric, parameter or tag 'accurcy'. Did you mean accuracy" in text(at)
+
+    def test_words_statuses_and_conditions(self, runs: Runs) -> None:
+        def shown(q: str) -> set[str]:
+            tables = open_page("runs", q=q).dataframe
+            return set(tables[0].value["run"]) if tables else set()
+
+        assert shown("failed") == {"trial-010"}
+        assert {"no artifacts", "trial-001"} == shown("stopped")
+        assert shown("digits_rnn") == {"lstm"}
+        assert shown("test/accuracy > 0.1 and seed = 1") == {"tanh"}
+        assert shown("kind = train (lstm or net.activation = tanh) not stopped") == {"lstm", "tanh"}
+        read = text(open_page("runs", q="accuracy > 0.1 tanh"))
+        assert 'metrics.`best/validation/accuracy` > 0.1 and "tanh"' in read
 
     def test_kind_and_order(self, runs: Runs) -> None:
         at = open_page("runs", kind="trials", sort="best/validation/accuracy")

@@ -85,3 +85,8 @@ def test_the_map_has_the_best_of_each_cell() -> None:
     assert (
         np.isfinite(sweeps.grid(part, "net.activation", "training.batch_size", sweep)[0]).sum() == 1
     )
+
+
+def test_values_that_multiply_are_on_a_logarithmic_axis() -> None:
+    assert sweeps._scale(pd.Series(["32", "64", "128", "256"]), None) == "log"
+    assert sweeps._scale(pd.Series(["32", "64", "96"]), None) == "number"

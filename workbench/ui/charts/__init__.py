@@ -10,33 +10,41 @@ from workbench.ui.charts._heatmap import heatmap
 from workbench.ui.charts.base import (
     COLOURS,
     DIVERGING,
+    GREY,
     LINES,
     MAX_POINTS,
     RISK,
     SEQUENTIAL,
     Points,
     Spec,
+    diverging,
+    from_ground,
     thin,
 )
 from workbench.ui.charts.figure import draw
 from workbench.ui.charts.lines import bars, curves, histogram
-from workbench.ui.charts.trials import parallel, timeline
+from workbench.ui.charts.trials import axis, parallel, scatter, timeline
 
 __all__ = [
     "COLOURS",
     "DIVERGING",
+    "GREY",
     "LINES",
     "MAX_POINTS",
     "RISK",
     "SEQUENTIAL",
     "Points",
     "Spec",
+    "axis",
     "bars",
     "curves",
+    "diverging",
     "draw",
+    "from_ground",
     "heatmap",
     "histogram",
     "parallel",
+    "scatter",
     "thin",
     "timeline",
 ]

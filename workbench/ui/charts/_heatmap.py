@@ -100,6 +100,7 @@ def heatmap(
             "max": highest,
             "calculable": False,
             "precision": 3,
+            "text": [f"{highest:.3g}", f"{lowest:.3g}"],
             "orient": "vertical",
             "right": 0,
             "top": "middle",
@@ -107,7 +108,6 @@ def heatmap(
             "itemWidth": 12,
             "inRange": {"color": list(colours)},
             "textStyle": {"color": GREY},
-            "formatter": "{value}",
         },
         "series": [series],
     }

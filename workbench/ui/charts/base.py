@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import streamlit as st
+
 Spec = dict[str, Any]
 Points = Sequence[tuple[float, float]]
 
@@ -32,9 +34,29 @@ LINES = ("#8a63c9", "#3b6fd8", "#2c9b74", "#e0a52d")
 RISK = ("#2c9b74", "#e5cf6b", "#c9455b")
 """Fine, watch, bad."""
 
+DIVERGING_DARK = ("#7fb8ee", "#2166ac", "#232833", "#b2182b", "#f4a582")
+"""The same on a dark page: zero is as dark as the page."""
+
 GREY = "#8b93a1"
 MAX_POINTS = 2_000
 """Longer curves are thin before they are sent to the browser."""
+
+
+def is_dark() -> bool:
+    """Whether the page is dark now."""
+    return bool(st.context.theme.type == "dark")
+
+
+def diverging() -> tuple[str, ...]:
+    """Blue below zero, red above, and zero as light or as dark as the page."""
+    return DIVERGING_DARK if is_dark() else DIVERGING
+
+
+def from_ground(colour: str) -> tuple[str, ...]:
+    """From the page's own ground to a colour: nothing is not to be seen, in light and in dark."""
+    if is_dark():
+        return ("#1b2029", "#274278", colour, "#b9ceff")
+    return ("#f4f6fb", "#9db8ee", colour, "#1c3a80")
 
 
 def thin(points: Points, limit: int = MAX_POINTS) -> list[tuple[float, float]]:

@@ -22,6 +22,8 @@ def draw(
     Returns:
         What is selected in it, where `on_select` is "rerun".
     """
+    if bar := spec.get("visualMap"):
+        bar["itemHeight"] = max(20, min(bar["itemHeight"], height - 70))  # room for its numbers
     return st.echarts_chart(
         spec, key=key, height=height, alt=alt, on_select=on_select, renderer="svg"
     )

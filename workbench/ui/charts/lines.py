@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 from workbench.ui.charts.base import (
@@ -13,6 +14,9 @@ from workbench.ui.charts.base import (
     number,
     thin,
 )
+
+_LEGEND_CHARACTERS = 75
+"""About as many fit beside one another above a chart of half the page."""
 
 
 def curves(
@@ -58,11 +62,13 @@ def curves(
             "label": {"formatter": marker_name, "color": GREY, "position": "end"},
             "data": [{"xAxis": marker}],
         }
+    # Every name is to be seen: a legend of several rows, the chart below it.
+    top = 14 + 22 * max(1, -(-sum(len(name) + 7 for name in lines) // _LEGEND_CHARACTERS))
     return {
         "animation": False,
         "tooltip": {"trigger": "axis", "confine": True},
-        "legend": {"type": "scroll", "top": 0, "left": 0, "show": len(lines) > 1},
-        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 28, "containLabel": True},
+        "legend": {"top": 0, "left": 0, "show": len(lines) > 1},
+        "grid": {"left": 8, "right": 16, "top": top, "bottom": 28, "containLabel": True},
         "xAxis": {
             "type": "value",
             "name": x_name,
@@ -76,8 +82,24 @@ def curves(
             "type": "log" if log else "value",
             "name": y_name if len(lines) < 2 else "",
             "scale": True,
+            **({} if log else _flat_range(lines)),
         },
         "series": series,
+    }
+
+
+def _flat_range(lines: Mapping[str, Points]) -> Spec:
+    """The ends of an axis for curves that do not change: close around the value."""
+    values = [y for points in lines.values() for _, y in points if math.isfinite(y)]
+    if not values or max(values) - min(values) > 1e-9 * max(1e-300, abs(values[0])):
+        return {}
+    value = values[0]
+    pad = abs(value) * 0.05 or 0.05
+    share = 0 <= value <= 1
+    low, high = value - pad, value + pad
+    return {
+        "min": number(max(0.0, low) if share else low),
+        "max": number(min(1.0, high) if share else high),
     }
 
 

@@ -14,10 +14,53 @@ from workbench.ui.charts.base import (
     number,
 )
 
+Scale = Literal["number", "log", "category"]
+
+
+def axis(kind: Scale, values: Sequence[Any]) -> Spec:
+    """An axis for values; a logarithmic one of a narrow range has ticks at powers of two."""
+    if kind == "category":
+        return {"type": "category"}
+    if kind == "number":
+        return {"type": "value", "scale": True}
+    numbers = [float(v) for v in values if v is not None and 0 < float(v) < math.inf]
+    narrow = bool(numbers) and max(numbers) / min(numbers) <= 64
+    return {"type": "log", "logBase": 2 if narrow else 10}
+
+
+def scatter(
+    points: Sequence[Sequence[Any]],
+    *,
+    x_name: str = "",
+    y_name: str = "",
+    x_axis: Spec | None = None,
+) -> Spec:
+    """A dot per (x, y)."""
+    return {
+        "animation": False,
+        "tooltip": {"trigger": "item", "confine": True},
+        "grid": {"left": 8, "right": 16, "top": 34, "bottom": 30, "containLabel": True},
+        "xAxis": {
+            "name": x_name,
+            "nameLocation": "middle",
+            "nameGap": 26,
+            **(x_axis or {"type": "value", "scale": True}),
+        },
+        "yAxis": {"type": "value", "scale": True, "name": y_name},
+        "series": [
+            {
+                "type": "scatter",
+                "data": [list(point) for point in points],
+                "symbolSize": 9,
+                "color": COLOURS[0],
+            }
+        ],
+    }
+
 
 def parallel(
     rows: Sequence[Sequence[Any]],
-    axes: Sequence[tuple[str, Literal["number", "log", "category"]]],
+    axes: Sequence[tuple[str, Scale]],
     *,
     colour_by: int,
     colours: Sequence[str] = LINES,
@@ -28,21 +71,21 @@ def parallel(
     """
     dimensions: list[Spec] = []
     for index, (name, kind) in enumerate(axes):
-        axis: Spec = {"dim": index, "name": name, "nameTextStyle": {"fontSize": 11}}
+        dimension: Spec = {"dim": index, "name": name, "nameTextStyle": {"fontSize": 11}}
         if kind == "category":
             seen = sorted({str(row[index]) for row in rows if row[index] is not None})
-            axis |= {"type": "category", "data": seen}
+            dimension |= {"type": "category", "data": seen}
             # Lines cross at a category's label: it has a ground of its own, in light and in dark
-            axis["axisLabel"] = {
+            dimension["axisLabel"] = {
                 "backgroundColor": "#5a6270",
                 "color": "#ffffff",
                 "textBorderWidth": 0,
                 "padding": [2, 4],
             }
-            axis["z"] = 20
+            dimension["z"] = 20
         else:
-            axis |= {"type": "log" if kind == "log" else "value", "scale": True}
-        dimensions.append(axis)
+            dimension |= axis(kind, [row[index] for row in rows])
+        dimensions.append(dimension)
     coloured = [v for row in rows if (v := row[colour_by]) is not None and math.isfinite(v)]
     data = [
         [
@@ -103,6 +146,8 @@ def timeline(
         "FAILED": COLOURS[3],
         "KILLED": COLOURS[8],
     }
+    word = {state: state.lower() for state in colour}
+    word |= {"STOPPED": "stopped early", "KILLED": "stopped"}
     present = [s for s in colour if s in states]
     shown: list[Spec] = [
         {
@@ -120,7 +165,7 @@ def timeline(
             {
                 "type": "bar",
                 "stack": "time",
-                "name": state.lower(),
+                "name": word[state],
                 "color": colour[state],
                 "barMaxWidth": 16,
                 "data": [
@@ -132,7 +177,7 @@ def timeline(
     return {
         "animation": False,
         "tooltip": {"trigger": "item", "confine": True, "valueFormatter": "%.1f s"},
-        "legend": {"top": 0, "left": 0, "data": [s.lower() for s in present]},
+        "legend": {"top": 0, "left": 0, "data": [word[s] for s in present]},
         "grid": {"left": 8, "right": 24, "top": 34, "bottom": 30, "containLabel": True},
         "xAxis": {
             "type": "value",

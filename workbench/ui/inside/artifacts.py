@@ -28,6 +28,7 @@ from workbench.ui.errors import Missing
 _CHECKPOINT = re.compile(r"epoch_(\d{4,6})\.safetensors")
 _MODEL_FILES = ("model.safetensors", "model.json")
 _SPLITS = ("test", "validation")
+_ENDED = {"FAILED": "failed", "KILLED": "was stopped"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +80,20 @@ def _json(run_id: str, path: str, what: str) -> dict[str, Any]:
 def _file(run_id: str, path: str, what: str) -> Path:
     file = store.artifact(run_id, path)
     if file is None or not file.is_file():
-        raise Missing(f"{what}: this run has no {path}. It is written at the end of a training.")
+        raise Missing(f"{what}: this run has no {path}. {_when(run_id)}")
     return file
+
+
+def _when(run_id: str) -> str:
+    """Why a file of the end of a training is not there."""
+    run = store.run(run_id)
+    if run is None or run.status in ("RUNNING", "SCHEDULED"):
+        return "It is written at the end of a training."
+    if run.status in ("FAILED", "KILLED"):
+        return f"It is written at the end of a training, and this one {_ENDED[run.status]} before."
+    if run.kind == "trial":
+        return "A sweep keeps the files of its best trials only (sweep.keep)."
+    return "It is written at the end of a training; another program may have made this run."
 
 
 def experiment(run_id: str) -> dict[str, Any]:
@@ -114,13 +127,23 @@ def predictions(run_id: str) -> pd.DataFrame:
     return frame
 
 
+def values(run_id: str) -> pd.DataFrame:
+    """A row per evaluated sample of a net that predicts values: row, label, prediction (lists)."""
+    file = _file(run_id, "evaluation/values.parquet", "The predicted values")
+    try:
+        frame = pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise Missing(f"The predicted values cannot be read: {error}.") from error
+    if not {"row", "label", "prediction"} <= set(frame.columns) or frame.empty:
+        raise Missing("The predicted values are not there: the table has no rows of them.")
+    return frame
+
+
 def _split(run_id: str, pattern: str, what: str) -> str:
     for split in _SPLITS:
         if store.artifact(run_id, pattern.format(split)) is not None:
             return split
-    raise Missing(
-        f"{what}: this run has no {pattern.format('test')}. It is written at the end of a training."
-    )
+    raise Missing(f"{what}: this run has no {pattern.format('test')}. {_when(run_id)}")
 
 
 def epochs(run_id: str) -> list[int]:
@@ -160,7 +183,7 @@ def _model(run_id: str) -> nets.Net:
     names = store.artifact_names(run_id, "model")
     weights = next((n for n in names if n.endswith("model.safetensors")), None)
     if weights is None:
-        raise Missing("The net: this run has no model yet. It is written at the end of a training.")
+        raise Missing(f"The net: this run has no model. {_when(run_id)}")
     folder = weights.rsplit("/", 1)[0]
     files = [store.artifact(run_id, f"{folder}/{name}") for name in _MODEL_FILES]
     if files[0] is None or files[1] is None:

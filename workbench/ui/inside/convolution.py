@@ -33,7 +33,7 @@ def draw_numbers(values: np.ndarray, name: str) -> None:
         values,
         range(width),
         range(height),
-        colours=charts.DIVERGING,
+        colours=charts.diverging(),
         low=-limit,
         high=limit,
         show=texts if values.size <= 49 else None,

@@ -72,9 +72,13 @@ def _open(content: bytes) -> Image.Image:
             image.load()
     except UploadError:
         raise
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, MemoryError) as error:
+    except UnidentifiedImageError as error:
         raise UploadError(
-            f"This file cannot be read as a picture ({', '.join(FORMATS)}): {error or 'no detail'}."
+            f"This file cannot be read as a picture: it is none of {', '.join(FORMATS)}."
+        ) from error
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        raise UploadError(
+            f"This file cannot be read as a picture: it is cut short or damaged ({error or 'no detail'})."
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UploadError(f"This picture unpacks to too many pixels: {error}") from error

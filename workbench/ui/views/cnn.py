@@ -7,14 +7,12 @@ import functools
 import numpy as np
 import pandas as pd
 import streamlit as st
-import torch
 
 from nets import Net, inside
-from workbench.ui import store, widgets
+from workbench.ui import run_choice, store, widgets
 from workbench.ui.errors import Missing
-from workbench.ui.inside import artifacts, cache, convolution, filters, inputs, pictures
+from workbench.ui.inside import artifacts, cache, convolution, filters, inputs, pictures, uploads
 from workbench.ui.inside.cache import NetInput
-from workbench.ui.inside.images import MAX_BYTES, TYPES, decode
 
 _PARTS = (
     "Feature maps",
@@ -30,21 +28,27 @@ _METHODS = {
     "Occlusion": "occlusion",
 }
 
+# Runs that kept a net for this page
+_SUITS = (
+    "finished and params.`net.kind` IN ('cnn', 'resnet') "
+    "and (tags.`workbench.kind` = 'train' or metrics.`test/loss` IS NOT NULL)"
+)
+
 
 def main() -> None:
     widgets.title(
         "Inside a CNN",
         "What its filters look for, what each layer makes of a picture, and which pixels decide.",
     )
-    run = widgets.pick_run(kinds=("train", "trial"))
+    run = run_choice.pick_run(suits=_SUITS, what="net with convolutions")
     with widgets.part():
         model = artifacts.net(run.id)
         if not inside.convolutions(model):
-            raise Missing("This net has no convolutions. Recurrent nets have a page of their own.")
-        left, right = st.columns([3, 4], vertical_alignment="bottom")
-        with left:
-            epoch = inputs.pick_epoch(run.id)
-        chosen = widgets.choose("Show", _PARTS, "show", right)
+            run_choice.link_to(run, "views/rnn.py", "Inside an RNN")
+            raise Missing("This net has no convolutions.")
+        # A row of its own: six parts need the whole width of a small window
+        chosen = widgets.choose("Show", _PARTS, "show")
+        epoch = inputs.pick_epoch(run.id)
         pages = {
             "Feature maps": _feature_maps,
             "Filters": filters.draw_filters,
@@ -63,7 +67,11 @@ def _pick_input(run: store.Run, model: Net) -> NetInput:
         a, b, c = st.columns([3, 1, 2], vertical_alignment="top")
         with a:
             source = widgets.choose("Picture", ["from the data", "my own"], "source", bind=None)
-            net_input = _sample(run, names) if source == "from the data" else _upload(run, model)
+            net_input = (
+                _sample(run, names)
+                if source == "from the data"
+                else uploads.pick_upload(run, model)
+            )
         with b:
             pixels = inside.picture(net_input.features[0].numpy())
             pictures.show(pictures.enlarge(pixels, 144), net_input.name, caption=net_input.name)
@@ -79,28 +87,6 @@ def _sample(run: store.Run, names: list[str] | None) -> NetInput:
     kept = artifacts.samples(run.id)
     index = inputs.pick_sample(kept, names)
     return NetInput(*kept.one(index), name=f"sample {index}")
-
-
-def _upload(run: store.Run, model: Net) -> NetInput:
-    file = st.file_uploader(
-        "A picture of your own",
-        type=list(TYPES),
-        key="upload",
-        max_upload_size=MAX_BYTES // 2**20,
-        help="Read in memory for this view only; never stored.",
-    )
-    invert = st.toggle("Light on dark: invert", key="invert")
-    if file is None:
-        raise Missing("Choose a picture to see what the net makes of it.")
-    if model.spec.kind != "image" or model.spec.dtype != "uint8":
-        raise Missing("This net does not take pictures of whole-number pixels.")
-    try:
-        top = artifacts.value_top(artifacts.samples(run.id).features)
-    except Missing:
-        top = 255
-    channels, height, width = model.spec.shape
-    sample = decode(file.getvalue(), (channels, height, width), top=top, invert=bool(invert))
-    return NetInput(torch.from_numpy(sample)[None], None, name="your picture")
 
 
 def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:

@@ -7,19 +7,21 @@ import pandas as pd
 import streamlit as st
 
 from nets import inside
-from workbench.ui import charts, store, widgets
+from tracking.series import direction
+from workbench.ui import charts, run_choice, store, widgets
 from workbench.ui.errors import Missing
-from workbench.ui.inside import artifacts, cache, inputs, pictures
+from workbench.ui.inside import artifacts, cache, inputs, pictures, uploads
 from workbench.ui.inside.cache import NetInput
 from workbench.ui.inside.images import data_url
 
 _LIMIT = 10
+_FILTERS = 64
 _PARTS = ("Curves", "Settings", "Same picture", "By class", "Disagreements")
 
 
 def main() -> None:
     widgets.title("Compare", "How runs differ: in their settings, and in what they predict.")
-    runs = _pick()
+    runs = run_choice.pick_runs(_LIMIT)
     if len(runs) < 2:
         st.info("Choose two or more runs.", icon=":material/compare_arrows:")
         return
@@ -33,34 +35,6 @@ def main() -> None:
     }
     with widgets.part():
         pages[chosen](runs)
-
-
-def _pick() -> list[store.Run]:
-    options = {run.id: run for run in store.recent(("train", "trial"))}
-    ids = [i for i in st.query_params.get("runs", "").split(",") if i][:_LIMIT]
-    for run_id in ids:
-        if run_id not in options and (run := store.run(run_id)) is not None:
-            options[run_id] = run
-    if not options:
-        widgets.no_run()
-    lost = [i for i in ids if i not in options]
-    if lost:
-        st.warning(
-            f"Not in this store: {', '.join(i[:40] for i in lost)}.", icon=":material/link_off:"
-        )
-    if ids != st.session_state.get("compare_seen"):
-        st.session_state["compare_runs"] = [i for i in ids if i in options]
-    chosen = st.multiselect(
-        "Runs",
-        list(options),
-        format_func=lambda i: widgets.run_label(options[i]),
-        key="compare_runs",
-        max_selections=_LIMIT,
-        placeholder="Choose runs",
-    )
-    st.query_params["runs"] = ",".join(chosen)
-    st.session_state["compare_seen"] = list(chosen)
-    return [options[i] for i in chosen]
 
 
 def _names(runs: list[store.Run]) -> dict[str, str]:
@@ -99,7 +73,8 @@ def _curves(runs: list[store.Run]) -> None:
         with columns[i % len(columns)], st.container(border=True):
             st.markdown(f"**{metric}**")
             spec = charts.curves(lines, colour_of=colours, dashed=dashed)
-            charts.draw(spec, key=f"compare_{metric}", height=320, alt=f"{metric} of every run")
+            height = 284 + spec["grid"]["top"]  # a legend of many runs takes nothing from the chart
+            charts.draw(spec, key=f"compare_{metric}", height=height, alt=f"{metric} of every run")
     _metrics(runs, names)
 
 
@@ -115,14 +90,28 @@ def _metrics(runs: list[store.Run], names: dict[str, str]) -> None:
     )
     frame = pd.DataFrame(
         {names[r.id]: [r.metrics.get(m) for m in metrics] for r in runs}, index=metrics
+    ).astype(float)
+    marked = (
+        frame.rename_axis("metric")
+        .style.apply(_mark_best, axis=1)
+        .format(lambda value: widgets.number(value))
     )
     st.dataframe(
-        frame.rename_axis("metric"),
-        key="compare_table",
-        height="content",
-        alt="Metrics of every run",
+        marked, key="compare_table", placeholder="–", height="content", alt="Metrics of every run"
     )
+    st.caption("Green: the best of a row, where its name says whether more or less is better.")
     widgets.csv(frame.rename_axis("metric").reset_index(), "compare_metrics")
+
+
+def _mark_best(row: pd.Series) -> list[str]:
+    """Styles of a row's cells: the best value is green, unless all are equal."""
+    name = str(row.name)
+    # The test split has a best run as well, though no best epoch
+    mode = direction(name.removeprefix("test/").removeprefix("best/"))
+    if mode is None or row.dropna().nunique() < 2:
+        return [""] * len(row)
+    best = row.max() if mode == "max" else row.min()
+    return ["background-color: rgba(44, 155, 116, 0.28)" if v == best else "" for v in row]
 
 
 def _settings(runs: list[store.Run]) -> None:
@@ -151,23 +140,17 @@ def _settings(runs: list[store.Run]) -> None:
 
 
 def _same_picture(runs: list[store.Run]) -> None:
-    kept = artifacts.samples(runs[0].id)
-    labels = artifacts.labels(runs[0].id)
-    a, b = st.columns([1, 2], vertical_alignment="bottom")
-    with a:
-        index = inputs.pick_sample(kept, labels)
-    with b:
-        share = st.slider(
-            "Point in training",
-            0,
-            100,
-            100,
-            key="progress",
-            format="%d%%",
-            bind="query-params",
-            help="The kept weights nearest to this share of each run's epochs.",
-        )
-    net_input = NetInput(*kept.one(index), name=f"sample {index}")
+    readable, net_input, labels = _pick_input(runs)
+    share = st.slider(
+        "Point in training",
+        0,
+        100,
+        100,
+        key="progress",
+        format="%d%%",
+        bind="query-params",
+        help="The kept weights nearest to this share of each run's epochs.",
+    )
     names = _names(runs)
     columns = st.columns(len(runs))
     for run, column in zip(runs, columns, strict=True):
@@ -178,7 +161,78 @@ def _same_picture(runs: list[store.Run]) -> None:
                 _check_shape(run, net_input)
                 st.caption("kept model" if epoch is None else f"epoch {epoch}")
                 pictures.show_scores(cache.scores(run.id, epoch, net_input), labels, 3)
-    _maps_side_by_side(runs, names, net_input, int(share))
+    _maps_side_by_side(readable, names, net_input, int(share))
+    _filters_side_by_side(readable, names, int(share))
+
+
+def _pick_input(runs: list[store.Run]) -> tuple[list[store.Run], NetInput, list[str] | None]:
+    """The runs that kept a net, and a sample of the first of them or a picture of one's own."""
+    readable = [run for run in runs if _has_net(run)]
+    if not readable:
+        raise Missing("None of these runs has kept a net and samples.")
+    first = readable[0]
+    labels = artifacts.labels(first.id)
+    model = artifacts.net(first.id)
+    with st.container(border=True):
+        a, b = st.columns([3, 1])
+        with a:
+            own = model.spec.kind == "image" and (
+                widgets.choose("Picture", ["from the data", "my own"], "source", bind=None)
+                == "my own"
+            )
+            if own:
+                net_input = uploads.pick_upload(first, model)
+            else:
+                kept = artifacts.samples(first.id)
+                index = inputs.pick_sample(kept, labels)
+                net_input = NetInput(*kept.one(index), name=f"sample {index}")
+        with b:
+            if net_input.features.ndim == 4:
+                pixels = inside.picture(net_input.features[0].numpy())
+                pictures.show(pictures.enlarge(pixels, 144), net_input.name, caption=net_input.name)
+    return readable, net_input, labels
+
+
+def _has_net(run: store.Run) -> bool:
+    try:
+        return bool(artifacts.net(run.id)) and len(artifacts.samples(run.id)) > 0
+    except Missing:
+        return False
+
+
+def _filters_side_by_side(runs: list[store.Run], names: dict[str, str], share: int) -> None:
+    """The same convolution's filters of every run that has one of that name."""
+    layers = {run.id: inside.convolutions(artifacts.net(run.id)) for run in runs}
+    common = [n for n in layers[runs[0].id] if all(n in other for other in layers.values())]
+    if not common:
+        return
+    st.subheader("Filters", anchor=False)
+    layer = st.selectbox(
+        "Convolution",
+        common,
+        format_func=inputs.shorten,
+        key="compare_filters",
+        bind="query-params",
+    )
+    for run, column in zip(runs, st.columns(len(runs)), strict=True):
+        with column:
+            epoch = _nearest(artifacts.epochs(run.id), share)
+            weights = cache.filters(run.id, epoch, layer or common[0])
+            board = inside.montage(
+                weights.mean(axis=1)[:_FILTERS],
+                palette="diverging",
+                tile=40,
+                gap=3,
+                columns=8,
+                opaque=False,
+            )
+            limit = float(np.abs(weights).max())
+            pictures.show(
+                board,
+                f"Filters of {layer} of {names[run.id]}",
+                caption=f"{names[run.id]}, ±{limit:.2g}",
+            )
+    st.caption("Each filter as the mean over its input channels; red above zero, blue below.")
 
 
 def _nearest(epochs: list[int], share: int) -> int | None:
@@ -296,8 +350,16 @@ def _by_class(runs: list[store.Run]) -> None:
 
 def _disagreements(runs: list[store.Run]) -> None:
     names = _names(runs)
-    tables = {run.id: artifacts.predictions(run.id).set_index("row") for run in runs}
-    first = tables[runs[0].id]
+    tables = {}
+    for run in runs:
+        try:
+            tables[run.id] = artifacts.predictions(run.id).set_index("row")
+        except Missing as missing:
+            st.caption(f"Left out, {names[run.id]}: {missing}")
+    if len(tables) < 2:
+        raise Missing("Fewer than two of these runs have predictions of classes.")
+    base = next(iter(tables))
+    first = tables[base]
     same = {
         i: t
         for i, t in tables.items()
@@ -315,12 +377,12 @@ def _disagreements(runs: list[store.Run]) -> None:
         f"They disagree on {len(apart):,} of {len(frame):,} rows ({len(apart) / len(frame):.1%}); "
         f"all of them are wrong on {int(wrong.sum())}."
     )
-    labels = artifacts.labels(runs[0].id)
+    labels = artifacts.labels(base)
     shown = apart.map(lambda i: artifacts.class_name(labels, int(i)))
     shown.insert(
         0, "label", [artifacts.class_name(labels, int(first["label"][r])) for r in apart.index]
     )
-    kept = artifacts.samples(runs[0].id)
+    kept = artifacts.samples(base)
     place = {row: i for i, row in enumerate(kept.row)}
     if kept.features.ndim == 4:
         addresses = [

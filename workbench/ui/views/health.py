@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import streamlit as st
 
 from nets import inside
 from nets.inside import LayerHealth
-from workbench.ui import charts, store, widgets
+from workbench.ui import charts, run_choice, store, widgets
 from workbench.ui.errors import Missing
 from workbench.ui.inside import cache, inputs
 
@@ -21,6 +22,14 @@ _SHOWN = {
     "weight_norm": ("Weight norm", charts.SEQUENTIAL, False),
     "update_ratio": ("Update-to-weight ratio", charts.SEQUENTIAL, False),
 }
+# Settings that make a training diverge more often than others
+_SUSPECTS = (
+    "training.learning_rate",
+    "training.optimizer",
+    "training.clip_norm",
+    "training.precision",
+    "net.activation",
+)
 _LEVELS = {
     "bad": (st.error, ":material/dangerous:"),
     "watch": (st.warning, ":material/visibility:"),
@@ -30,13 +39,18 @@ _LEVELS = {
 
 def main() -> None:
     widgets.title("Health", "Is every unit at work? Per layer and epoch, with the evidence.")
-    run = widgets.pick_run(kinds=("train", "trial"))
+    run = run_choice.pick_run(kinds=("train", "trial"))
     history = store.history(run.id)
     epoch: int | None = None
     items: list[LayerHealth] = []
-    with widgets.part():
-        epoch = inputs.pick_epoch(run.id)
-        items = cache.health(run.id, epoch)
+    if run.status == "FAILED":
+        # It has no net to look into; what was recorded until then is below.
+        with contextlib.suppress(Missing):
+            items = cache.health(run.id, epoch)
+    else:
+        with widgets.part():
+            epoch = inputs.pick_epoch(run.id)
+            items = cache.health(run.id, epoch)
     with widgets.part("Verdict"):
         _verdict(run, items, history, epoch)
     with widgets.part("Layer by epoch"):
@@ -57,18 +71,53 @@ def _verdict(
         for name, points in history.items()
         if name.startswith("health/")
     }
+    failed = _failure(run, history)
     if not items and not recorded:
-        raise Missing("Nothing was recorded about this run's layers.")
+        if not failed:
+            raise Missing("Nothing was recorded about this run's layers.")
+        return
     for finding in inside.verdict(items, recorded, run.params):
         say, icon = _LEVELS[finding.level]
         where = f"**{inputs.shorten(finding.layer)}**: " if finding.layer else ""
         say(f"{where}{finding.text}\n\n:gray[{finding.evidence}]", icon=icon)
+    if failed:
+        return
     st.page_link(
         "views/launch.py",
         label="Train again with other settings",
         query_params={"run": run.id},
         icon=":material/replay:",
     )
+
+
+def _failure(run: store.Run, history: dict[str, list[tuple[float, float]]]) -> bool:
+    """What is known of a run that failed: its error, how far it came, the settings behind it."""
+    if run.status != "FAILED":
+        return False
+    error = run.tags.get("workbench.error", "No reason was recorded.")
+    last = {
+        name: points[-1]
+        for name, points in history.items()
+        if name in ("train/loss", "validation/loss", "gradient_norm") and points
+    }
+    so_far = ", ".join(f"{n} {widgets.number(v)} at epoch {e:.0f}" for n, (e, v) in last.items())
+    settings = ", ".join(
+        f"{name.removeprefix('training.')} {run.params[name]}"
+        for name in _SUSPECTS
+        if name in run.params
+    )
+    st.error(
+        f"**The training failed.** {error}\n\n:gray[Recorded last: {so_far or 'no epoch was done'}. "
+        f"Settings: {settings}.]",
+        icon=":material/dangerous:",
+    )
+    st.page_link(
+        "views/launch.py",
+        label="Train again with other settings",
+        query_params={"run": run.id},
+        icon=":material/replay:",
+    )
+    return True
 
 
 def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
@@ -104,8 +153,10 @@ def _by_epoch(history: dict[str, list[tuple[float, float]]]) -> None:
         x_name="epoch",
         show=texts if values.size <= 240 else None,
         selectable=True,
-        bar=share,
     )
+    if not share:  # the bar of a logarithm says the values themselves
+        ends = (spec["visualMap"]["max"], spec["visualMap"]["min"])
+        spec["visualMap"]["text"] = [f"{10**end:.2g}" for end in ends]
     event = charts.draw(
         spec,
         key="health_map",

@@ -8,10 +8,16 @@ import streamlit as st
 
 from nets import Net, inside
 from nets.inside import LayerStates
-from workbench.ui import charts, store, widgets
+from workbench.ui import charts, forecasts, run_choice, store, widgets
 from workbench.ui.errors import Missing
 from workbench.ui.inside import artifacts, inputs
 from workbench.ui.inside.cache import NetInput
+
+# Runs that kept a net for this page
+_SUITS = (
+    "finished and params.`net.kind` = 'rnn' "
+    "and (tags.`workbench.kind` = 'train' or metrics.`test/loss` IS NOT NULL)"
+)
 
 
 def main() -> None:
@@ -19,11 +25,12 @@ def main() -> None:
         "Inside an RNN",
         "What it remembers at every step, what its gates do, and how its answer forms as it reads.",
     )
-    run = widgets.pick_run(kinds=("train", "trial"))
+    run = run_choice.pick_run(suits=_SUITS, what="recurrent net")
     with widgets.part():
         model = artifacts.net(run.id)
         if not inside.recurrent_layers(model):
-            raise Missing("This net has no recurrent layer. CNNs have a page of their own.")
+            run_choice.link_to(run, "views/cnn.py", "Inside a CNN")
+            raise Missing("This net has no recurrent layer.")
         left, right = st.columns(2, vertical_alignment="bottom")
         with left:
             epoch = inputs.pick_epoch(run.id)
@@ -36,8 +43,13 @@ def main() -> None:
         size = None if net_input.length is None else int(net_input.length[0])
         steps = _steps(run, net, net_input, size)
         _input(net_input, size)
-        _unfolding(run, net, net_input, size, names, steps)
-        _attribution(net, net_input, size, names, steps)
+        outputs = _outputs(run, net, names)
+        if names is None:
+            truth = None if kept.label is None else kept.label[index].reshape(-1).tolist()
+            _unfolding_values(run, net, net_input, size, outputs, steps, truth)
+        else:
+            _unfolding(run, net, net_input, size, names, steps)
+        _attribution(net, net_input, size, outputs, steps, classes=names is not None)
         _states(run, net, net_input, size, steps)
 
 
@@ -67,7 +79,7 @@ def _input(net_input: NetInput, size: int | None) -> None:
                 range(1, values.shape[1] + 1),
                 [f"channel {i}" for i in range(len(values))],
                 x_name="step",
-                colours=("#ffffff", "#3b6fd8", "#0c1f4d"),
+                colours=charts.from_ground("#3b6fd8"),
             ),
             key="input",
             height=80 + 22 * len(values),
@@ -75,12 +87,75 @@ def _input(net_input: NetInput, size: int | None) -> None:
         )
 
 
+def _outputs(run: store.Run, net: Net, names: list[str] | None) -> list[str]:
+    """What each output is: a class, or a channel some steps ahead."""
+    if names is not None:
+        return [artifacts.class_name(names, i) for i in range(net.num_outputs)]
+    targets = forecasts.target_names(run.id)
+    if not targets or net.num_outputs % len(targets):
+        return [f"value {i}" for i in range(net.num_outputs)]
+    horizon = net.num_outputs // len(targets)
+    steps = [f"{h} step{'s' * (h > 1)} ahead" for h in range(1, horizon + 1)]
+    return [
+        f"{target}, {step}" if len(targets) > 1 else step for step in steps for target in targets
+    ]
+
+
+def _unfolding_values(
+    run: store.Run,
+    net: Net,
+    net_input: NetInput,
+    size: int | None,
+    outputs: list[str],
+    steps: list[str],
+    truth: list[float] | None,
+) -> None:
+    """The predicted values after each step, with the truth as a dashed line."""
+    st.subheader(
+        "The forecast as it reads" if "ahead" in outputs[0] else "The answer as it reads",
+        anchor=False,
+        help="What the net would say if the sequence ended at each step. Dashed: the true value "
+        "after the last step.",
+    )
+    values = inside.prefix_scores(net, net_input.features, size)
+    usual = sorted({0, (len(outputs) - 1) // 2, len(outputs) - 1})
+    chosen = st.multiselect(
+        "Outputs",
+        outputs,
+        default=[outputs[i] for i in usual],
+        key=f"outputs_{run.id}",
+        max_selections=5,
+    )
+    lines, colours, dashed = {}, {}, []
+    for place, name in enumerate(chosen):
+        index = outputs.index(name)
+        lines[name] = [(t + 1.0, float(v)) for t, v in enumerate(values[:, index])]
+        colours[name] = place
+        if truth is not None and len(truth) == len(outputs):
+            true_name = f"truth, {name}"
+            lines[true_name] = [(1.0, truth[index]), (float(len(values)), truth[index])]
+            colours[true_name] = place
+            dashed.append(true_name)
+    if lines:
+        spec = charts.curves(lines, x_name="step", colour_of=colours, dashed=dashed)
+        charts.draw(spec, key="prefix", height=300, alt="Predicted values after each step")
+    frame = pd.DataFrame(values, columns=outputs)
+    frame.insert(0, "step", steps)
+    widgets.csv(frame, f"{run.name}_prefix")
+    st.page_link(
+        "views/run.py",
+        label="Forecast against truth, and errors by step ahead",
+        query_params={"run": run.id, "part": "Evaluation"},
+        icon=":material/query_stats:",
+    )
+
+
 def _unfolding(
     run: store.Run,
     net: Net,
     net_input: NetInput,
     size: int | None,
-    names: list[str] | None,
+    names: list[str],
     steps: list[str],
 ) -> None:
     st.subheader(
@@ -88,9 +163,7 @@ def _unfolding(
         anchor=False,
         help="What the net would say if the sequence ended at each step.",
     )
-    logits = inside.prefix_scores(net, net_input.features, size)
-    classes = names is not None
-    values = inside.probabilities(logits) if classes else logits
+    values = inside.probabilities(inside.prefix_scores(net, net_input.features, size))
     top = np.argsort(-values.max(axis=0))[:6]
     lines = {
         artifacts.class_name(names, int(c)): [
@@ -98,7 +171,7 @@ def _unfolding(
         ]
         for c in top
     }
-    spec = charts.curves(lines, x_name="step", y_name="probability" if classes else "value")
+    spec = charts.curves(lines, x_name="step", y_name="probability")
     charts.draw(spec, key="prefix", height=280, alt="Prediction after each step")
     frame = pd.DataFrame(
         values, columns=[artifacts.class_name(names, i) for i in range(values.shape[1])]
@@ -108,23 +181,30 @@ def _unfolding(
 
 
 def _attribution(
-    net: Net, net_input: NetInput, size: int | None, names: list[str] | None, steps: list[str]
+    net: Net,
+    net_input: NetInput,
+    size: int | None,
+    outputs: list[str],
+    steps: list[str],
+    *,
+    classes: bool,
 ) -> None:
+    what = "score" if classes else "value"
     st.subheader(
         "What each step adds",
         anchor=False,
-        help="Integrated gradients from an empty sequence: blue raises the score, red lowers it.",
+        help=f"Integrated gradients from an empty sequence: blue raises the {what}, red lowers it.",
     )
-    likely = int(inside.scores(net, net_input.features, net_input.length)[0].argmax())
+    scores = inside.scores(net, net_input.features, net_input.length)[0]
     target = st.selectbox(
-        "Explain the score of",
+        "Explain the score of" if classes else "Explain the value of",
         range(net.num_outputs),
-        index=likely,
+        index=int(scores.argmax()) if classes else 0,
         key=f"target_{net_input.digest}",
-        format_func=lambda i: artifacts.class_name(names, i),
+        format_func=lambda i: outputs[i],
     )
     values = inside.step_attribution(net, net_input.features, int(target or 0), size)[: len(steps)]
-    spec = charts.bars(steps, [float(v) for v in values], x_name="added to the score")
+    spec = charts.bars(steps, [float(v) for v in values], x_name=f"added to the {what}")
     charts.draw(
         spec, key="steps", height=min(640, 70 + 22 * len(steps)), alt="Attribution of each step"
     )
@@ -162,7 +242,7 @@ def _heat(heading: str, values: np.ndarray, steps: list[str], key: str) -> None:
         values.T,
         steps,
         range(values.shape[1]),
-        colours=charts.DIVERGING,
+        colours=charts.diverging(),
         low=-limit,
         high=limit,
         x_name="step",
@@ -180,7 +260,7 @@ def _gate(state: LayerStates, gate: str, steps: list[str]) -> None:
         range(values.shape[1]),
         low=-1 if signed else 0,
         high=1,
-        colours=charts.DIVERGING if signed else charts.SEQUENTIAL,
+        colours=charts.diverging() if signed else charts.SEQUENTIAL,
         x_name="step",
         y_name="unit",
     )

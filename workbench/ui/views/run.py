@@ -7,7 +7,16 @@ import pandas as pd
 import streamlit as st
 
 from nets import inside
-from workbench.ui import charts, experiment_file, run_logs, store, widgets
+from workbench.ui import (
+    charts,
+    evaluation_parts,
+    experiment_file,
+    run_choice,
+    run_curves,
+    run_logs,
+    store,
+    widgets,
+)
 from workbench.ui.errors import Missing
 from workbench.ui.inside import artifacts, pictures
 
@@ -18,7 +27,7 @@ _PARTS = ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce", "L
 
 def main() -> None:
     widgets.title("Run", "What one run did, and how to repeat it.")
-    run = widgets.pick_run(kinds=("train", "trial"))
+    run = run_choice.pick_run(kinds=("train", "trial"))
     chosen = widgets.choose("Show", _PARTS, "part", label_visibility="collapsed")
     if chosen == "Curves":
         _live(run)
@@ -43,14 +52,14 @@ def _live(run: store.Run) -> None:
         if live and fresh.status != "RUNNING":
             st.rerun()
         _headline(fresh)
-        _curves(fresh)
+        run_curves.draw(fresh)
 
     body()
 
 
 def _read_test_metric(run: store.Run) -> tuple[str, str]:
     """Name and text of the test result: the accuracy, or the error of a net without classes."""
-    for name in ("accuracy", "mse", "loss"):
+    for name in ("accuracy", "mae", "mse", "loss"):
         if (value := run.metrics.get(f"test/{name}")) is not None:
             return f"Test {name}", widgets.number(value)
     return "Test", "–"
@@ -60,7 +69,7 @@ def _headline(run: store.Run) -> None:
     best = run.best()
     epochs = store.num_epochs(run.id)
     shown = [
-        ("Status", run.status.lower()),
+        ("Status", run.state),
         (f"Best {best[0]}" if best else "Best", widgets.number(best[1] if best else None)),
         _read_test_metric(run),
         ("Epochs", "–" if epochs is None else str(epochs)),
@@ -75,51 +84,19 @@ def _headline(run: store.Run) -> None:
         st.markdown("> " + note.replace("\n", "\n> "))
 
 
-def _curves(run: store.Run) -> None:
-    history = store.history(run.id)
-    if not history:
-        st.info("No epoch is done yet.", icon=":material/hourglass_empty:")
-        return
-    best = run.best_epoch(history)
-    pairs = (("accuracy", False), ("loss", True))
-    columns = st.columns(2)
-    for column, (what, can_log) in zip(columns, pairs, strict=True):
-        lines = {
-            name: history[name]
-            for name in (f"train/{what}", f"validation/{what}")
-            if name in history
-        }
-        if not lines:
-            continue
-        with column, st.container(border=True):
-            bar = st.container(horizontal=True, horizontal_alignment="distribute")
-            bar.markdown(f"**{what.capitalize()}**")
-            log = can_log and bar.toggle("Logarithmic", key=f"log_{what}", bind="query-params")
-            spec = charts.curves(
-                lines, log=bool(log), marker=best, marker_name="best", dashed=[f"train/{what}"]
-            )
-            charts.draw(spec, key=f"curve_{what}", height=300, alt=f"{what} per epoch")
-    shown = {f"{split}/{what}" for split in ("train", "validation") for what, _ in pairs}
-    others = [
-        n
-        for n in sorted(history)
-        if n not in shown
-        and not n.startswith(("health/", "test/", "best", "time/"))
-        and n != "epoch"
-    ]
-    if others:
-        name = st.selectbox("Another metric", others, key="other_metric", bind="query-params")
-        charts.draw(charts.curves({name: history[name]}), key="curve_other", height=240, alt=name)
-    frame = pd.DataFrame({n: dict(points) for n, points in history.items() if n != "epoch"})
-    widgets.csv(frame.sort_index().rename_axis("epoch").reset_index(), f"{run.name}_metrics")
-
-
 def _evaluation(run: store.Run) -> None:
     with widgets.part():
         evaluation = artifacts.evaluation(run.id)
+        task = evaluation.values.get("task")
+        if task == "values":
+            evaluation_parts.draw_values(run)
+            return
+        if task == "reconstruction":
+            evaluation_parts.draw_reconstructions(run)
+            return
         matrix = np.asarray(evaluation.values.get("confusion", []), dtype=float)
         if matrix.ndim != 2 or not matrix.size:
-            raise Missing("There is no confusion matrix: this net does not predict classes.")
+            raise Missing("The evaluation has no confusion matrix.")
         names = evaluation.labels or [str(i) for i in range(len(matrix))]
         left, right = st.columns([3, 2])
         with left:
@@ -148,7 +125,7 @@ def _confusion(matrix: np.ndarray, names: list[str]) -> tuple[int, int] | None:
         y_name="true",
         selectable=True,
         bar=False,
-        colours=("#f4f6fb", "#9db8ee", "#3b6fd8", "#1c3a80"),
+        colours=charts.from_ground("#3b6fd8"),
     )
     spec["tooltip"]["show"] = False
     height = int(min(110 + 38 * len(names), 640))
@@ -191,6 +168,10 @@ def _cell(run: store.Run, cell: tuple[int, int], names: list[str]) -> None:
 
 def _mistakes(run: store.Run) -> None:
     with widgets.part("The most confident mistakes"):
+        if artifacts.evaluation(run.id).values.get("task", "classes") != "classes":
+            raise Missing(
+                "This net predicts no classes, so it has no wrong ones. Its errors are in Evaluation."
+            )
         table = artifacts.predictions(run.id)
         names = artifacts.labels(run.id)
         wrong = table[table["label"] != table["prediction"]]

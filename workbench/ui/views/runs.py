@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from workbench.ui import store, widgets
+from workbench.ui import runs_table, store, watch, widgets
 
 _PAGE_SIZE = 50
-_LIVE_S = 5
 _KINDS = {
     "all": (),
     "by sweep": ("train", "sweep"),
@@ -19,12 +17,12 @@ _KINDS = {
     "trials": ("trial",),
 }
 _SHOWN = ("current", "archived", "deleted")
-_MAIN = "validation/accuracy"
 _START = "start time"
 
 
 def main() -> None:
     widgets.title("Runs", "Every training, sweep and trial in the tracking store.")
+    watch.redraw_on_change("runs")
     names = store.names()
     if not names.experiments and not store.page().rows:
         widgets.first_steps()
@@ -39,8 +37,10 @@ def _controls(names: store.Names) -> store.Query:
         "Filter",
         key="q",
         bind="query-params",
-        placeholder="metrics.`validation/accuracy` > 0.9 and params.`net.activation` = 'relu'",
-        help="MLflow's own query syntax. Names with a slash or a dot go in backticks.",
+        placeholder="digits_cnn maxout, failed or stopped, accuracy > 0.9 and lr < 1e-3",
+        help="Words: in the name, experiment, note, tags, values of parameters. A status: "
+        "running, finished, failed, stopped. Conditions on metrics, parameters and tags; the last "
+        "part of a name is enough. MLflow's own syntax works too.",
     )
     text_of_kind = "by sweep: a sweep is one row, with the best of its trials."
     kind = widgets.choose("Kind", list(_KINDS), "kind", middle, help=text_of_kind)
@@ -51,9 +51,10 @@ def _controls(names: store.Names) -> store.Query:
         bind="query-params",
         help="Archived runs are kept out of the way, deleted ones until they are removed for good.",
     )
+    _explain(text or "")
     with st.expander("Sort, experiments, columns", icon=":material/tune:"):
         a, b, c = st.columns([3, 1, 3], vertical_alignment="bottom")
-        keys = [_START, *names.metrics, *names.params]
+        keys = [_START, *names.metrics, *names.params, *names.tags]
         order = a.selectbox("Sort by", keys, key="sort", bind="query-params")
         down = b.toggle("Descending", value=True, key="down", bind="query-params")
         experiments = c.multiselect(
@@ -84,84 +85,100 @@ def _controls(names: store.Names) -> store.Query:
     )
 
 
+def _explain(text: str) -> None:
+    """The filter with every name whole, where that says more than what was typed."""
+    try:
+        read = store.explain(text)
+    except store.QueryError:
+        return  # said in place of the table
+    if read not in ("", text):
+        st.caption(f"Read as ` {read} `" if "`" not in read else f"Read as `` {read} ``")
+
+
 def table(query: store.Query) -> None:
-    """The current page of the table; refreshed by itself while a run on it is live."""
-    st.session_state.setdefault("runs_live", True)
-
-    @st.fragment(run_every=_LIVE_S if st.session_state["runs_live"] else None)
-    def body() -> None:
-        try:
-            shown_page = store.page(query, st.session_state.get("runs_offset", 0), _PAGE_SIZE)
-        except store.QueryError as error:
-            st.warning(str(error), icon=":material/filter_alt_off:")
-            return
-        live = any(run.status == "RUNNING" for run in shown_page.rows)
-        if live != st.session_state["runs_live"]:
-            st.session_state["runs_live"] = live
-            st.rerun()
-        _draw(query, shown_page)
-
-    body()
-
-
-def _draw(query: store.Query, page: store.Page) -> None:
+    """One page of the table, with what can be done to the ticked rows above it."""
+    if st.session_state.setdefault("runs_query", query) != query:
+        st.session_state["runs_query"] = query
+        _go_to(0)
+    offset = _offset()
+    try:
+        page = store.page(query, offset, _PAGE_SIZE)
+    except store.QueryError as error:
+        st.warning(str(error), icon=":material/filter_alt_off:")
+        return
+    if not page.rows and page.total:  # the address names a page that is no longer there
+        _go_to(0)
+        page = store.page(query, 0, _PAGE_SIZE)
     if not page.rows:
         st.info("No run matches.", icon=":material/search_off:")
         return
-    frame = _frame(page)
+    _draw(query, page)
+
+
+def _draw(query: store.Query, page: store.Page) -> None:
+    # What is ticked belongs to this list of runs.
+    key = f"runs_table{query.parent}_{st.session_state.get('runs_generation', 0)}"
+    rows = _rows_to_show(query, page, key)
+    frame = runs_table.make_frame(rows, st.session_state["runs_columns"])
+    actions = st.container(key="runs_actions")
     event = st.dataframe(
         frame.drop(columns="run id"),
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        key=f"runs_table{query.parent}",  # what is ticked belongs to this list
+        key=key,
         height=widgets.table_height(len(frame), 760),
         placeholder="",
-        column_config=_column_config(frame),
+        column_config=runs_table.configure_columns(frame),
         alt="Runs",
     )
-    _pager(page)
-    picked = [page.rows[i] for i in event["selection"]["rows"] if i < len(page.rows)]
-    _actions(picked, query)
-    widgets.csv(frame.drop(columns="curve"), "runs")
+    picked = [rows[i] for i in event["selection"]["rows"] if i < len(rows)]
+    with actions:
+        _actions(picked, query)
+    _pager(page, query)
 
 
-def _frame(page: store.Page) -> pd.DataFrame:
-    curves = store.sparklines([run.id for run in page.rows], _MAIN)
-    rows = []
-    for run in page.rows:
-        row = {
-            "run": run.name,
-            "status": run.status.lower(),
-            "kind": run.kind,
-            "experiment": run.experiment,
-            "started": pd.Timestamp(run.start, unit="s") if run.start else pd.NaT,
-            "took": widgets.duration(run.seconds),
-            "curve": curves.get(run.id, []),
-        }
-        row |= {name: run.value(name) for name in st.session_state["runs_columns"]}
-        row["run id"] = run.id
-        rows.append(row)
-    return pd.DataFrame(rows)
+def _rows_to_show(query: store.Query, page: store.Page, key: str) -> list[store.Run]:
+    """The page's rows. While rows are ticked no other run moves into their place."""
+    place = (query, _offset())
+    ids = [run.id for run in page.rows]
+    drawn = st.session_state.get("runs_drawn")
+    ticked = st.session_state.get(key, {}).get("selection", {}).get("rows", [])
+    if not ticked or drawn is None or drawn[0] != place or drawn[1] == ids:
+        st.session_state["runs_drawn"] = (place, ids)
+        return page.rows
+    fresh = {run.id: run for run in page.rows}
+    rows = [fresh.get(i) or store.run(i) for i in drawn[1]]
+    if new := len(set(ids) - set(drawn[1])):
+        bar = st.container(horizontal=True, vertical_alignment="center")
+        bar.markdown(f"**{new} new {'run' if new == 1 else 'runs'}**")
+        if bar.button("Show", key="runs_show_new", help="Unticks the rows."):
+            _untick()
+            st.rerun()
+    return [run for run in rows if run is not None]
 
 
-def _column_config(frame: pd.DataFrame) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "status": st.column_config.TextColumn(help="stopped: ended early by its sweep", width=80),
-        "kind": st.column_config.TextColumn(width=60),
-        "run": st.column_config.TextColumn(pinned=True),
-        "started": st.column_config.DatetimeColumn(format="D MMM, HH:mm"),
-        "curve": st.column_config.LineChartColumn(width="small", help=_MAIN, y_min=0, y_max=1),
-    }
-    for name in frame.columns:
-        if pd.api.types.is_float_dtype(frame[name]):
-            config[name] = st.column_config.NumberColumn(format="%.4g")
-    return config
+def _untick() -> None:
+    st.session_state["runs_generation"] = st.session_state.get("runs_generation", 0) + 1
+
+
+def _offset() -> int:
+    """Rows before the page that is shown; the address keeps the page."""
+    number = st.query_params.get("page", "1")
+    return (int(number) - 1) * _PAGE_SIZE if number.isdecimal() and 1 <= int(number) < 10**6 else 0
+
+
+def _go_to(offset: int) -> None:
+    _untick()
+    if offset:
+        st.query_params["page"] = str(offset // _PAGE_SIZE + 1)
+    else:
+        st.query_params.pop("page", None)
 
 
 def _open_sweep(run_id: str) -> None:
     """Show the trials of a sweep; of none: all runs."""
-    st.session_state["runs_offset"] = 0
+    _go_to(0)
     if run_id:
         st.query_params["sweep_id"] = run_id
     else:
@@ -198,19 +215,38 @@ def _filter_by(values: dict[str, str]) -> None:
     conditions = [f"params.`{name}` = {value}" for name, value in quoted.items()]
     if conditions:
         st.session_state["q"] = " and ".join(conditions)
-    st.session_state["runs_offset"] = 0
+    _go_to(0)
 
 
-def _pager(shown_page: store.Page) -> None:
-    offset: int = st.session_state.get("runs_offset", 0)
-    left, middle, right = st.columns([1, 3, 1], vertical_alignment="center")
-    if left.button("Newer" if offset else "First page", disabled=not offset, key="runs_back"):
-        st.session_state["runs_offset"] = max(0, offset - _PAGE_SIZE)
-        st.rerun()
-    middle.caption(f"{offset + 1} to {offset + len(shown_page.rows)} of {shown_page.total:,}")
-    if right.button("Next page", disabled=offset + _PAGE_SIZE >= shown_page.total, key="runs_next"):
-        st.session_state["runs_offset"] = offset + _PAGE_SIZE
-        st.rerun()
+def _pager(page: store.Page, query: store.Query) -> None:
+    offset = _offset()
+    bar = st.container(horizontal=True, vertical_alignment="center")
+    if page.total > _PAGE_SIZE:
+        if bar.button("Previous page", disabled=not offset, key="runs_back"):
+            _go_to(max(0, offset - _PAGE_SIZE))
+            st.rerun()
+        last = offset + _PAGE_SIZE >= page.total
+        if bar.button("Next page", disabled=last, key="runs_next"):
+            _go_to(offset + _PAGE_SIZE)
+            st.rerun()
+    says = f"{offset + 1} to {offset + len(page.rows)} of {page.total:,}"
+    if page.total > _PAGE_SIZE:
+        says += ". A click on a column's heading sorts these rows; *Sort by* above sorts all runs."
+    bar.caption(says)
+    columns = st.session_state["runs_columns"]
+    with bar:
+        widgets.download(
+            f"CSV of all {page.total:,} runs" if page.total > _PAGE_SIZE else "CSV",
+            lambda: _csv(query, columns),
+            "runs.csv",
+            "text/csv",
+        )
+
+
+def _csv(query: store.Query, columns: tuple[str, ...]) -> str:
+    """Every run of the query, not the page alone."""
+    frame = runs_table.make_frame(store.every(query), columns)
+    return str(frame.drop(columns="curve").to_csv(index=False))
 
 
 def _actions(picked: list[store.Run], query: store.Query) -> None:
@@ -242,6 +278,7 @@ def _actions(picked: list[store.Run], query: store.Query) -> None:
             try:
                 store.annotate(ids, tag.strip(), value, note)
                 st.toast("Saved.")
+                st.rerun()
             except store.TrackingError as error:
                 st.error(str(error))
 
@@ -253,11 +290,13 @@ def _put_away(bar: Any, picked: list[store.Run], query: store.Query) -> None:
         verb = "Unarchive" if archived else "Archive"
         if bar.button(verb, key="act_archive", help="With a sweep go its trials. Nothing is lost."):
             store.set_archived(picked, not archived)
+            _untick()
             st.toast(f"{len(picked)} run(s) {verb.lower()}d.")
             st.rerun()
     verb = "Restore" if query.deleted else "Delete"
     if bar.button(verb, key="act_delete", help="Deleted runs can be shown and restored."):
         store.set_deleted([run.id for run in picked], not query.deleted)
+        _untick()
         st.toast(f"{len(picked)} run(s) {verb.lower()}d.")
         st.rerun()
 

@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from workbench.ui import charts, store, sweeps, widgets
+from workbench.ui import charts, run_choice, store, sweeps, widgets
 from workbench.ui.sweeps import Sweep
 
 _LIVE_S = 3
 _TRIALS = 25
+# Trials below which an importance is said to be mostly chance
+_ENOUGH = 30
 
 
 def main() -> None:
     widgets.title("Sweep", "Which settings matter, and which values are good.")
-    run = widgets.pick_run(kinds=("sweep",), label="Sweep")
+    run = run_choice.pick_run(kinds=("sweep",), label="Sweep")
     live = run.status == "RUNNING"
 
     @st.fragment(run_every=_LIVE_S if live else None)
@@ -56,7 +58,7 @@ def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
     status = sweep.trials["status"]
     stopped = int((status == "STOPPED").sum())
     shown = [
-        ("Status", sweep.run.status.lower()),
+        ("Status", sweep.run.state),
         ("Trials", f"{len(sweep.trials)}"),
         ("Stopped early", f"{stopped}"),
         ("Failed", f"{int((status == 'FAILED').sum())}"),
@@ -127,7 +129,11 @@ def _importance(sweep: Sweep) -> None:
         st.caption("At least 8 trials with a result are needed.")
         return
     spec = charts.bars([n.rsplit(".", 1)[-1] for n in shares], list(shares.values()), percent=True)
-    charts.draw(spec, key="importance", height=360, alt="Importance of each setting")
+    charts.draw(spec, key="importance", height=330, alt="Importance of each setting")
+    if len(sweep.rank()) < _ENOUGH:
+        st.caption(
+            f"From {len(sweep.rank())} trials: mostly chance. Below {_ENOUGH} trials read it as a hint."
+        )
 
 
 def _map(sweep: Sweep) -> None:
@@ -224,7 +230,7 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
     for name in ("trial", "status", "value", *sweep.axes, "epochs", "seconds", "stopped"):
         shown[name.rsplit(".", 1)[-1]] = frame[name].to_numpy()
     shown = shown.rename(columns={"value": sweep.metric})
-    shown["status"] = shown["status"].str.lower()
+    shown["status"] = [store.state_of(status) for status in shown["status"]]
     event = st.dataframe(
         shown,
         hide_index=True,
@@ -251,29 +257,17 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
     x = st.selectbox("Result against", list(sweep.axes), key="scatter_x", bind="query-params")
     assert x is not None
     scale = sweep.axes[x]
-    kind = {"number": "value", "log": "log", "category": "category"}[scale]
     points = [
         [str(a) if scale == "category" else float(a), float(v)]
         for a, v in zip(ranked[x], ranked["value"], strict=True)
     ]
-    spec = {
-        "animation": False,
+    x_axis = charts.axis(scale, [] if scale == "category" else list(ranked[x]))
+    spec = charts.scatter(points, x_name=x.rsplit(".", 1)[-1], x_axis=x_axis)
+    spec |= {
         "brush": {"toolbox": ["rect", "clear"], "xAxisIndex": "all", "throttleType": "debounce"},
         "toolbox": {"right": 12, "top": 0},
-        "tooltip": {"trigger": "item", "confine": True},
-        "grid": {"left": 8, "right": 16, "top": 34, "bottom": 30, "containLabel": True},
-        "xAxis": {
-            "type": kind,
-            "name": x.rsplit(".", 1)[-1],
-            "nameLocation": "middle",
-            "nameGap": 26,
-            "scale": True,
-        },
-        "yAxis": {"type": "value", "scale": True},
-        "series": [
-            {"type": "scatter", "data": points, "symbolSize": 9, "color": charts.COLOURS[0]}
-        ],
     }
+    st.caption("To select trials: press the square above the chart, then drag over them.")
     event = charts.draw(
         spec,
         key=f"scatter_{x}",

@@ -1,0 +1,140 @@
+"""Finding runs in a real browser, while another program writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.workbench.ui.browser import ARGUMENTS, CHROMIUM, Window, server
+from tests.workbench.ui.fill import base, open_recorder
+from workbench.training import provenance
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not CHROMIUM, reason="Chromium is not installed (Debian: apt install chromium)"
+    ),
+]
+_NOTICED_MS = 15_000
+_ROWS = 105
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Window, Path]]:
+    """A window on a store without runs, and the store's folder."""
+    from playwright.sync_api import sync_playwright
+
+    folder = tmp_path_factory.mktemp("find")
+    with (
+        server(f"sqlite:///{folder}/mlflow.db", folder / "home") as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        context = browser.new_context(viewport={"width": 1400, "height": 900})
+        yield Window(context, address), folder
+        browser.close()
+
+
+def add_run(folder: Path, name: str, **params: str) -> str:
+    """What a training in a terminal writes first."""
+    recorder = open_recorder(folder)
+    tags = provenance.tags(base(), "train", "f00d")
+    run_id = recorder.start(
+        "digits_cnn", name, params=provenance.params(base()) | params, tags=tags
+    )
+    recorder.finish(run_id, "FAILED" if name == "broken" else "FINISHED")
+    recorder.flush()
+    return run_id
+
+
+def ticked(window: Window) -> str:
+    """The name of the one ticked run, which Open opens."""
+    window.page.get_by_role("button", name="Open", exact=True).click()
+    window.page.wait_for_url("**/run?run=*")
+    window.settled()
+    name = window.page.get_by_role("combobox").first.input_value().split(" ")[0]
+    window.page.go_back()
+    return name
+
+
+def test_an_open_page_notices_runs_and_keeps_what_is_ticked(
+    opened: tuple[Window, Path],
+) -> None:
+    window, folder = opened
+    window.open()
+    assert "No runs yet" in window.text()
+    add_run(folder, "first")
+    window.page.get_by_text("1 to 1 of 1").wait_for(timeout=_NOTICED_MS)
+    window.settled()
+    window.click_at('[class*="st-key-runs_table"] canvas', 17, 36 + 18)
+    window.page.get_by_role("button", name="Look inside").wait_for()
+    add_run(folder, "second")
+    window.page.get_by_text("1 new run").wait_for(timeout=_NOTICED_MS)
+    window.settled()
+    assert ticked(window) == "first"
+    window.open().shows("1 to 2 of 2")
+    window.check()
+
+
+def test_a_tag_and_a_note_are_columns(opened: tuple[Window, Path]) -> None:
+    window, _ = opened
+    window.open()
+    window.click_at('[class*="st-key-runs_table"] canvas', 17, 36 + 18)
+    window.page.get_by_role("button", name="Tag or note").click()
+    window.page.get_by_role("textbox", name="Tag", exact=True).fill("keep")
+    window.page.get_by_role("textbox", name="Value").fill("yes")
+    window.page.get_by_role("textbox", name="Note").fill("the one to show")
+    window.page.get_by_role("button", name="Save").click()
+    window.page.get_by_text("Saved.").wait_for()
+    with window.settled().page.expect_download() as saved:
+        window.page.get_by_role("button", name="CSV").click()
+    table = pd.read_csv(saved.value.path()).set_index("run")
+    assert table.loc["second", "keep"] == "yes"
+    assert table.loc["second", "note"] == "the one to show"
+    window.open("", q="show keep")
+    assert "1 to 1 of 1" in window.text()
+    window.check()
+
+
+def test_many_runs(opened: tuple[Window, Path]) -> None:
+    window, folder = opened
+    add_run(folder, "broken")
+    for number in range(_ROWS - 3):
+        add_run(folder, f"run-{number:03d}", **{"training.learning_rate": f"{number + 1}e-5"})
+    window.open().shows("1 to 50 of 105")
+    assert "sorts these rows" in window.text()
+    with window.page.expect_download() as saved:
+        window.page.get_by_role("button", name="CSV of all 105 runs").click()
+    assert len(pd.read_csv(saved.value.path())) == _ROWS
+    window.page.get_by_role("button", name="Next page").click()
+    window.shows("51 to 100 of 105")
+    window.page.reload()
+    window.settled().shows("51 to 100 of 105")
+
+    filters = window.page.get_by_role("textbox", name="Filter")
+    for text, says in (
+        ("failed or lr < 2e-5", "1 to 2 of 2"),
+        ("run-017", "1 to 1 of 1"),
+        ("accuracy > 0.9", "no run has a metric, parameter or tag 'accuracy'"),
+        ("(lr > 1", "a bracket is not closed"),
+    ):
+        filters.fill(text)
+        filters.press("Enter")
+        window.shows(says)
+    assert "{" not in window.text()
+    window.shot("runs_refused")
+
+    window.open("run")
+    assert "the latest 100 of 105" in window.text()
+    box = window.page.get_by_role("combobox").first
+    box.fill("first")  # not among the latest
+    box.press("Enter")
+    window.page.wait_for_url("**/run?run=*")
+    window.settled()
+    window.page.wait_for_function(
+        "document.querySelector('input[role=combobox]').value.startsWith('first')"
+    )
+    window.check()
