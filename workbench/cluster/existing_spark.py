@@ -44,7 +44,7 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
     if name not in _JOINED:
         _JOINED[name] = Session(
             config=config,
-            spark=spark,
+            get_spark=lambda: spark,
             ray_address=ray.get_runtime_context().gcs_address,
             java=_java_of(spark),
             log_path=log_path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -37,21 +38,26 @@ class Session:
     """A Ray and a Spark that run together."""
 
     config: ClusterConfig
-    spark: SparkSession
-    """The Spark session; its executors are Ray actors."""
+    get_spark: Callable[[], SparkSession]
+    """Gives the Spark session, and starts it first where that was not needed so far."""
     ray_address: str
     """`host:port` of Ray's control service."""
     java: Java
     log_path: Path
     """The file with all that Ray, Spark and the JVMs print."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """How long Ray and Spark took to start."""
+    """How long Ray took to start, and Spark where it was started."""
     prepared: dict[str, Any] = field(default_factory=dict)
     """Prepared data by fingerprint; the next experiment on the same data uses it again."""
     prepare: Callable[[Any, Any], Any] | None = None
     """Prepares data in another process, where Spark is there: (data, preparation) -> Prepared. None: Spark is here."""
     idle_workers: dict[_Resources, Any] = field(default_factory=dict)
     """Idle training processes by the resources they hold; see `workbench.training.one_worker`."""
+
+    @property
+    def spark(self) -> SparkSession:
+        """The Spark session; its executors are Ray actors. It starts when it is first asked for."""
+        return self.get_spark()
 
     def check(self, config: ClusterConfig, *, checkpoints: str | None = None) -> None:
         """Refuse an experiment whose workers would wait for ever, or would write checkpoints nobody can read.
@@ -114,7 +120,9 @@ def open_session(
     home: Path | None = None,
     checkpoints: str | None = None,
 ) -> Iterator[Session]:
-    """Start or join Ray, start Spark on it, and stop at the end what was started.
+    """Start or join Ray, and stop at the end what was started. Spark starts when it is asked for.
+
+    A training on data that is prepared already needs no Spark.
 
     Args:
         home: folder for the logs and for what Spark keeps on disk; default: `home_folder()`.
@@ -142,27 +150,40 @@ def open_session(
         if checkpoints is not None and config.on_cluster:
             check_storage(checkpoints)
         seconds["ray"] = time.perf_counter() - began
-        progress.stage("Starting Spark on Ray")
-        began = time.perf_counter()
-        spark = stack.enter_context(start_spark(config, java, home, log_path))
-        seconds["spark"] = time.perf_counter() - began
+        check_resources(config, get_free_resources(config))
         progress.stage_done()
         route_loggers()
-        # Listed while Ray runs: after its shutdown, orphans are no longer children of this process.
-        stack.callback(lambda: started.update(set(me.children(recursive=True)) - before))
+
+        def list_started() -> None:
+            # While Ray runs: after its shutdown, orphans are no longer children of this process.
+            started.update(set(me.children(recursive=True)) - before)
+
+        @functools.cache
+        def get_spark() -> SparkSession:
+            progress.stage("Starting Spark on Ray")
+            began = time.perf_counter()
+            spark = stack.enter_context(start_spark(config, java, home, log_path))
+            seconds["spark"] = time.perf_counter() - began
+            progress.stage_done()
+            route_loggers()
+            stack.callback(list_started)
+            name = spark.sparkContext.applicationId
+            OPEN_SESSIONS[name] = session
+            stack.callback(OPEN_SESSIONS.pop, name)
+            return spark
+
         import ray
 
-        name = spark.sparkContext.applicationId
-        OPEN_SESSIONS[name] = Session(
+        session = Session(
             config=config,
-            spark=spark,
+            get_spark=get_spark,
             ray_address=ray.get_runtime_context().gcs_address,
             java=java,
             log_path=log_path,
             seconds=seconds,
         )
-        stack.callback(OPEN_SESSIONS.pop, name)
-        yield OPEN_SESSIONS[name]
+        stack.callback(list_started)
+        yield session
 
 
 bench = open_session

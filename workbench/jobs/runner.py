@@ -94,7 +94,7 @@ class Runner:
         java.use()
         self._session = Session(
             config=from_dict(ClusterConfig, cluster),
-            spark=_NoSpark(),
+            get_spark=_refuse_spark,
             ray_address=ray.get_runtime_context().gcs_address,
             java=java,
             log_path=Path(log),
@@ -217,9 +217,8 @@ def build_end(
     return {"state": state, "exit_code": exit_code, "error": error, "result": result}
 
 
-class _NoSpark:
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"Spark is in the server's process; {name} is not available here")
+def _refuse_spark() -> Any:
+    raise AssertionError("Spark is in the server's process and not available here")
 
 
 @contextmanager

@@ -79,7 +79,7 @@ class BenchServer:
         route_loggers()
         self.session = Session(
             config=self.config,
-            spark=spark,
+            get_spark=lambda: spark,
             ray_address=ray.get_runtime_context().gcs_address,
             java=java,
             log_path=self.log,
