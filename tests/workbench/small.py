@@ -28,5 +28,7 @@ def digits_sweep(**sweep: Any) -> Experiment:
         "training.batch_size": Choice(values=(32, 64)),
         "net.activation": Choice(values=("relu", "tanh", "maxout")),
     }
-    config = SweepConfig(space=space, num_trials=4, scheduler="none", search="random")
+    config = SweepConfig(space=space, scheduler="none", search="random")
+    if sweep.get("search") != "grid":  # which tries all there are
+        config = replace(config, num_trials=4)
     return replace(digits(), sweep=replace(config, **sweep))

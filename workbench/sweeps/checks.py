@@ -8,7 +8,8 @@ from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, Uniform
 from workbench.sweeps.search import candidates
 from workbench.sweeps.variants import BEFORE_THE_NET
-from workbench.training.checks import check_before_start
+from workbench.training.checks import check_values
+from workbench.training.idle import check_idle_in_sweep
 
 
 def check_space(experiment: Experiment) -> None:
@@ -36,7 +37,8 @@ def _check_before_start(experiment: Experiment) -> None:
     """Refuse what no trial could train with: of the searched settings, each value is checked.
 
     Raises:
-        ConfigError: as `workbench.training.checks.check_before_start`.
+        ConfigError: as `workbench.training.checks.check_values`, or a changed setting that no trial
+            would use.
     """
     values = {
         path: candidates(parameter)
@@ -44,10 +46,11 @@ def _check_before_start(experiment: Experiment) -> None:
         if path.startswith(("training.augment.", "training.monitor", "data.split."))
     }
     first = override(experiment, {path: choices[0] for path, choices in values.items()})
-    check_before_start(first, experiment.sweep.metric)
+    check_values(first, experiment.sweep.metric)
     for path, choices in values.items():
         for value in choices[1:]:
-            check_before_start(override(first, {path: value}), experiment.sweep.metric)
+            check_values(override(first, {path: value}), experiment.sweep.metric)
+    check_idle_in_sweep(experiment)
 
 
 def _check_data_space(experiment: Experiment) -> None:

@@ -10,6 +10,7 @@ from workbench.bridge import Prepared
 from workbench.data import sources
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
+from workbench.training.idle import check_idle, check_idle_for_rows
 
 _ALWAYS = ("train/loss", "validation/loss", "learning_rate", "gradient_norm", "samples_per_s")
 
@@ -20,6 +21,16 @@ def check_before_start(experiment: Experiment, *metrics: str, reads_source: bool
     Args:
         metrics: names to check beside `training.monitor`.
         reads_source: False where the rows come from elsewhere than `experiment.data`.
+
+    Raises:
+        ConfigError: as `check_values`, or a changed setting that would change nothing.
+    """
+    check_values(experiment, *metrics, reads_source=reads_source)
+    check_idle(experiment, reads_source=reads_source)
+
+
+def check_values(experiment: Experiment, *metrics: str, reads_source: bool = True) -> None:
+    """`check_before_start` of one trial of a sweep, whose other trials may use an idle setting.
 
     Raises:
         ConfigError: a metric that no training has; an augmentation that does not fit the source's
@@ -35,9 +46,10 @@ def check_prepared(experiment: Experiment, prepared: Prepared) -> None:
     """Refuse settings that do not fit the prepared data.
 
     Raises:
-        ConfigError: an augmentation that does not fit the rows; no validation rows; fewer training
-            rows than workers.
+        ConfigError: an augmentation that does not fit the rows, or a changed setting that changes
+            nothing for rows of this kind; no validation rows; fewer training rows than workers.
     """
+    check_idle_for_rows(experiment, prepared.spec.kind)
     Augment(experiment.training.augment, prepared.spec)
     if "validation" not in prepared.splits or not prepared.splits["validation"].num_rows:
         raise ConfigError(_no_validation(experiment))

@@ -265,7 +265,7 @@ def test_a_batch_larger_than_the_rows_is_noted_on_the_sweep_and_on_the_trials_th
 ) -> None:
     recorder = MemoryRecorder()
     space = {"training.batch_size": Choice(values=(64, 4096))}
-    experiment = digits_sweep(space=space, search="grid", num_trials=2)
+    experiment = digits_sweep(space=space, search="grid")
     result = sweep(experiment, session=session, recorder=recorder)
     assert "training.batch_size 4096" in recorder.find(result.run_id).tags["workbench.notes"]
     for trial in result.trials:

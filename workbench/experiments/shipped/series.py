@@ -40,6 +40,7 @@ def japanese_vowels() -> Experiment:
         sweep=default_sweep(
             learning_rate=(3e-4, 3e-2),
             batch_size=(8, 16, 32),
+            activation=None,
             metric="validation/loss",
             mode="min",
         ),
@@ -84,5 +85,7 @@ def etth1() -> Experiment:
             monitor="validation/loss",
             mode="min",
         ),
-        sweep=default_sweep(learning_rate=(1e-4, 1e-2), metric="validation/loss", mode="min"),
+        sweep=default_sweep(
+            learning_rate=(1e-4, 1e-2), activation=None, metric="validation/loss", mode="min"
+        ),
     )

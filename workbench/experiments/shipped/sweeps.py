@@ -13,7 +13,7 @@ def default_sweep(
     *,
     learning_rate: tuple[float, float] = (1e-4, 1e-1),
     batch_size: tuple[int, ...] = (32, 64, 128, 256),
-    activation: tuple[str, ...] = ACTIVATIONS,
+    activation: tuple[str, ...] | None = ACTIVATIONS,
     metric: str = "validation/accuracy",
     mode: Literal["max", "min"] = "max",
 ) -> SweepConfig:
@@ -21,14 +21,17 @@ def default_sweep(
 
     Args:
         learning_rate: lowest and highest.
+        activation: None for a net that has none to choose.
     """
     low, high = learning_rate
+    space: dict[str, Choice | Uniform] = {
+        "training.learning_rate": Uniform(low=low, high=high, log=True),
+        "training.batch_size": Choice(values=batch_size),
+    }
+    if activation is not None:
+        space["net.activation"] = Choice(values=activation)
     return SweepConfig(
-        space={
-            "training.learning_rate": Uniform(low=low, high=high, log=True),
-            "training.batch_size": Choice(values=batch_size),
-            "net.activation": Choice(values=activation),
-        },
+        space=space,
         search="bayes",
         scheduler="asha",
         num_trials=16,

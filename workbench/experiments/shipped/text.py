@@ -42,7 +42,7 @@ def rt_polarity() -> Experiment:
             weight_decay=1e-2,
             clip_norm=1.0,
         ),
-        sweep=default_sweep(learning_rate=(3e-4, 1e-2)),
+        sweep=default_sweep(learning_rate=(3e-4, 1e-2), activation=None),
     )
 
 
@@ -82,5 +82,7 @@ def names() -> Experiment:
             class_weights="square_root",
             monitor="validation/macro_f1",
         ),
-        sweep=default_sweep(learning_rate=(3e-4, 1e-2), metric="validation/macro_f1"),
+        sweep=default_sweep(
+            learning_rate=(3e-4, 1e-2), activation=None, metric="validation/macro_f1"
+        ),
     )

@@ -1,0 +1,135 @@
+"""Settings that a person changed and that would change nothing: refused before Ray starts.
+
+The rules are in `idle_training`, `idle_net`, `idle_data`, `idle_sweep` and `workbench.cluster.idle`. A
+rule names a setting that is idle whatever its value. It is refused where its value is not the
+default, because then a person believes that it does something.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from nets.config import override
+from nets.errors import ConfigError
+from workbench.cluster.idle import idle_settings as idle_in_cluster
+from workbench.experiments.experiment import Experiment
+from workbench.experiments.space import Choice
+from workbench.training.idle_data import idle_in_data, idle_in_preparation
+from workbench.training.idle_net import idle_in_net
+from workbench.training.idle_rule import Idle, default_of, sample_kind, value_of
+from workbench.training.idle_sweep import idle_in_sweep
+from workbench.training.idle_training import idle_in_training
+
+_DECIDING = ("data.", "preparation.", "net.", "training.")
+"""Settings of a space that say which others act."""
+_MOST_COMBINATIONS = 2048
+"""A space with more combinations of these is not looked through: nothing in it is refused."""
+
+
+def check_idle(experiment: Experiment, *, reads_source: bool = True) -> None:
+    """Refuse settings of a training that were changed and change nothing.
+
+    Args:
+        reads_source: False where the rows come from elsewhere than `experiment.data`.
+
+    Raises:
+        ConfigError: there are some; each is named with its value, the rule and the way out.
+    """
+    _refuse(experiment, _find_changed(experiment, reads_source))
+
+
+def check_idle_in_sweep(experiment: Experiment) -> None:
+    """Refuse settings that change nothing in any trial of the sweep, and idle settings of the sweep.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    _refuse(experiment, [idle for idle in idle_in_sweep(experiment) if _changed(experiment, idle)])
+    searched = {
+        path: parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high)
+        for path, parameter in experiment.sweep.space.items()
+        if path.startswith(_DECIDING)
+    }
+    # Most experiments have no idle setting: one combination shows it.
+    left: dict[str, tuple[Idle, Experiment]] | None = None
+    for number, values in enumerate(itertools.product(*searched.values())):
+        if number == _MOST_COMBINATIONS or left == {}:
+            return
+        try:
+            trial = override(experiment, dict(zip(searched, values, strict=True)))
+        except ConfigError:  # no such trial can run
+            continue
+        idle = {each.path: (each, trial) for each in _find_idle(trial, reads_source=True)}
+        left = {
+            path: (idle[path] if left is None else left[path])
+            for path in idle
+            if (left is None or path in left)
+            and (path in searched or _changed(trial, idle[path][0]))
+        }
+    lines = [
+        _describe(trial, idle, searched=idle.path in searched)
+        for idle, trial in (left or {}).values()
+    ]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def check_idle_for_rows(experiment: Experiment, kind: str) -> None:
+    """Refuse changed settings that change nothing for rows of this kind (`TensorSpec.kind`).
+
+    Raises:
+        ConfigError: there are some.
+    """
+    by_kind = [
+        *idle_in_training(experiment, kind),
+        *idle_in_net(experiment, kind),
+        *idle_in_preparation(experiment, kind),
+    ]
+    named = ("training.channels_last", "net.embedding", "preparation.method")
+    _refuse(experiment, [i for i in by_kind if i.path in named and _changed(experiment, i)])
+
+
+def _find_changed(experiment: Experiment, reads_source: bool) -> list[Idle]:
+    return [i for i in _find_idle(experiment, reads_source) if _changed(experiment, i)]
+
+
+def _find_idle(experiment: Experiment, reads_source: bool) -> Iterator[Idle]:
+    kind = sample_kind(experiment.data.source) if reads_source else None
+    yield from idle_in_training(experiment, kind)
+    yield from idle_in_net(experiment, kind)
+    yield from idle_in_preparation(experiment, kind)
+    if reads_source:
+        yield from idle_in_data(experiment)
+    for path, rule, way_out in idle_in_cluster(experiment.cluster):
+        yield Idle(f"cluster.{path}", rule, way_out)
+
+
+def _changed(experiment: Experiment, idle: Idle) -> bool:
+    value = value_of(experiment, idle.path)
+    return value not in (default_of(experiment, idle.path), *idle.also_true)
+
+
+def _refuse(experiment: Experiment, idle: Iterable[Idle]) -> None:
+    if lines := [_describe(experiment, each) for each in idle]:
+        raise ConfigError("\n".join(lines))
+
+
+def _describe(experiment: Experiment, idle: Idle, *, searched: bool = False) -> str:
+    path, rule, way_out, _ = idle
+    if searched:
+        return (
+            f"a search of {path} would compare trials that are the same: {rule}. {way_out}, or "
+            "leave it out of sweep.space."
+        )
+    value, default = value_of(experiment, path), default_of(experiment, path)
+    return (
+        f"{path} {_as_typed(value)!r} would change nothing: {rule}. {way_out}, or leave {path} at "
+        f"{_as_typed(default)!r}."
+    )
+
+
+def _as_typed(value: Any) -> Any:
+    """Lists for tuples."""
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,39 @@
+"""Settings of `training` that change nothing beside the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workbench.experiments.experiment import Experiment
+from workbench.training.idle_rule import Idle
+
+
+def idle_in_training(experiment: Experiment, kind: str | None) -> Iterator[Idle]:
+    """Settings that change nothing.
+
+    Args:
+        kind: of the rows (`TensorSpec.kind`); None: not known yet.
+    """
+    training = experiment.training
+    optimizer = training.optimizer
+    if training.loss != "focal":
+        rule = f"it belongs to loss focal, got loss {training.loss!r}"
+        yield Idle("training.focal_gamma", rule, "Set training.loss to focal")
+    if optimizer != "sgd":
+        rule = f"it belongs to optimizer sgd, got optimizer {optimizer!r}"
+        yield Idle("training.nesterov", rule, "Set training.optimizer to sgd")
+    elif not training.momentum:
+        rule = "sgd looks ahead along its momentum, got momentum 0"
+        yield Idle("training.nesterov", rule, "Set training.momentum above 0")
+    if optimizer == "adagrad":
+        rule = "adagrad has no momentum"
+        yield Idle("training.momentum", rule, "Choose another training.optimizer")
+    if training.warmup == 0 and training.schedule != "one_cycle":
+        rule = f"schedule {training.schedule!r} has no warmup unless a share above 0 asks for one"
+        yield Idle("training.warmup", rule, "Set training.warmup above 0")
+    if not training.augment.crop:
+        rule = "it says what a crop pads with, got crop 0"
+        yield Idle("training.augment.padding", rule, "Set training.augment.crop above 0")
+    if kind not in (None, "image"):
+        rule = f"it is the memory layout of pictures, got {kind} rows"
+        yield Idle("training.channels_last", rule, "Use a source of pictures")
