@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nets.spec import TensorSpec
 from workbench.data.canonical import CanonicalFrame
+from workbench.data.class_order import natural_order
 from workbench.data.columns import (
     check_columns,
     find_spec,
@@ -18,8 +19,7 @@ from workbench.data.columns import (
     select_features,
 )
 from workbench.data.encode import Recipe, canonical_rows, has_variable_length
-from workbench.data.rows import MAX_CLASSES
-from workbench.data.split import open_splits
+from workbench.data.rows import MAX_CLASSES, open_splits
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ def from_dataframe(
     names, num_rows, parts, row_bytes = _summarize(chosen, names, _is_numeric(df, label))
     chosen = chosen.withColumn("split", open_splits(F.col("split"), parts))
     outputs = len(names) if names is not None else _count_outputs(chosen)
-    recipe = Recipe(encoding=encoding, spec=spec, labels=names, num_outputs=outputs)
+    recipe = Recipe(
+        encoding=encoding, spec=spec, labels=names, num_outputs=outputs, names=tuple(several)
+    )
     canonical = encode_frame(chosen, recipe, num_rows=num_rows, official_test="test" in parts)
     return replace(
         canonical,
@@ -222,7 +224,7 @@ def _summarize(
         )
     if not names:
         raise DataError("The label column holds no value at all: there is nothing to learn.")
-    order = sorted(names, key=float) if numeric else sorted(names)
+    order = sorted(names, key=float) if numeric else natural_order(names)
     return tuple(order), num_rows, parts, row_bytes
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nets.config import unknown
+from workbench.data.class_order import natural_order
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ TableFormat = Literal["csv", "json", "parquet"]
 
 MAX_CLASSES = 10_000
 """A label column with more different values than this is refused."""
-_BROKEN = "_broken"
+BROKEN = "_broken"
 """Column that holds the whole line of a row that Spark cannot parse."""
 
 
@@ -50,14 +51,14 @@ def read_table(
     from pyspark.sql import functions as F
     from pyspark.sql.utils import AnalysisException
 
-    reader = spark.read.option("columnNameOfCorruptRecord", _BROKEN)
+    reader = spark.read.option("columnNameOfCorruptRecord", BROKEN)
     try:
         if form == "csv":
             # All values are read as text, so that a message can show a wrong one.
             reader = reader.option("header", True).option("encoding", encoding)
             reader = reader.option("multiLine", True).option("escape", '"')
             names = reader.csv(location(path)).columns
-            schema = ", ".join(f"`{name}` string" for name in [*names, _BROKEN])
+            schema = ", ".join(f"`{name}` string" for name in [*names, BROKEN])
             frame = reader.schema(schema).csv(location(path))
         elif form == "json":
             frame = reader.option("primitivesAsString", True).json(location(path))
@@ -68,23 +69,23 @@ def read_table(
         raise DataError(f"{path} cannot be read as {form}: {first}") from error
     for setting, name in columns.items():
         if name not in frame.columns:
-            names = [column for column in frame.columns if column != _BROKEN]
+            names = [column for column in frame.columns if column != BROKEN]
             raise DataError(
                 f"{path}: {unknown('column', name, names)} Set data.source.{setting} to a column "
                 "that is there."
             )
-    broken = F.col(_BROKEN) if _BROKEN in frame.columns else F.lit(None).cast("string")
-    chosen = [c for c in frame.columns if c != _BROKEN] if everything else columns.values()
+    broken = F.col(BROKEN) if BROKEN in frame.columns else F.lit(None).cast("string")
+    chosen = [c for c in frame.columns if c != BROKEN] if everything else columns.values()
     values = [F.col(f"`{name}`").alias(name) for name in dict.fromkeys(chosen)]
-    return frame.select(*values, broken.alias(_BROKEN))
+    return frame.select(*values, broken.alias(BROKEN))
 
 
 def broken_reason() -> Column:
     """The reason why Spark could not parse a row of `read_table`, else null."""
     from pyspark.sql import functions as F
 
-    shown = F.substring(_BROKEN, 1, 60)
-    return F.when(F.col(_BROKEN).isNotNull(), F.concat(F.lit("cannot be parsed: "), shown))
+    shown = F.substring(BROKEN, 1, 60)
+    return F.when(F.col(BROKEN).isNotNull(), F.concat(F.lit("cannot be parsed: "), shown))
 
 
 def add_keys(frame: DataFrame, place: Column, *content: Column) -> DataFrame:
@@ -105,7 +106,7 @@ def add_keys(frame: DataFrame, place: Column, *content: Column) -> DataFrame:
 
 
 def class_names(frame: DataFrame, column: str) -> tuple[str, ...]:
-    """The distinct values of a column of text: numbers in their order, then names from A to Z.
+    """The distinct values of a column of text in natural order: 2 before 10, k2 before k10.
 
     Raises:
         DataError: there are none, or more than MAX_CLASSES.
@@ -118,12 +119,7 @@ def class_names(frame: DataFrame, column: str) -> tuple[str, ...]:
             f"{'no values' if not names else 'more'} in data.source.label_column. Name the column "
             "that holds the class."
         )
-    return tuple(sorted(names, key=_sort_key))
-
-
-def _sort_key(name: str) -> tuple[bool, int, str]:
-    whole = name.isascii() and name.isdigit()
-    return not whole, int(name) if whole else 0, name
+    return natural_order(names)
 
 
 def index_of(column: Column, names: tuple[str, ...]) -> Column:
@@ -134,6 +130,20 @@ def index_of(column: Column, names: tuple[str, ...]) -> Column:
         return F.lit(None).cast("long")
     index = F.create_map(*(F.lit(x) for i, name in enumerate(names) for x in (name, i)))
     return index[column].cast("long")
+
+
+def open_splits(split: Column, named: set[str | None]) -> Column:
+    """Official names of splits, with null where rows are to be drawn from the training rows.
+
+    Args:
+        split: column of train, validation, test or null.
+        named: the values that are there. "train" is final only where the other two are there as well.
+    """
+    from pyspark.sql import functions as F
+
+    if {"validation", "test"} <= named:
+        return split
+    return F.when(split != "train", split)
 
 
 def binary(samples: np.ndarray[Any, Any]) -> pa.Array:

@@ -165,20 +165,6 @@ def _read_names(frame: DataFrame) -> set[str | None]:
     return {row[0] for row in frame.select("split").distinct().collect()}
 
 
-def open_splits(split: Column, named: set[str | None]) -> Column:
-    """Official names of splits, with null where rows are to be drawn from the training rows.
-
-    Args:
-        split: column of train, validation, test or null.
-        named: the values that are there. "train" is final only where the other two are there as well.
-    """
-    from pyspark.sql import functions as F
-
-    if {"validation", "test"} <= named:
-        return split
-    return F.when(split != "train", split)
-
-
 def check_splits(
     counts: dict[str, list[int]], labels: tuple[str, ...] | None, config: SplitConfig
 ) -> None:

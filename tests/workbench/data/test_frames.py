@@ -60,8 +60,8 @@ def test_numeric_columns_become_a_vector_and_text_a_class(spark: SparkSession) -
     assert sample(rows_by_key["r1"], VECTOR) == [1, 0.5] and rows_by_key["r1"]["label"] == 1
     assert rows_by_key.keys() == {"r1", "r6"}
     assert bad(canonical) == {
-        "r2": "a feature that is null, NaN or infinite",
-        "r3": "a feature that is null, NaN or infinite",
+        "r2": "a feature that is null, NaN or infinite: c",
+        "r3": "a feature that is null, NaN or infinite: c",
         "r4": "the label is null or NaN",
         "": "the key is null",
     }

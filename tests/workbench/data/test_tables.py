@@ -48,11 +48,13 @@ def test_a_csv_file_with_gaps(spark: SparkSession, tmp_path: Path) -> None:
     assert table.labels == ("cat", "dog")
     assert whole(table) == {"a": [1.5, 2], "c": [3.5, 7], "e": [5.5, 6]}
     assert reasons(table) == {
-        "b": "a feature that is null, NaN or infinite",
+        "b": "a feature that is null, NaN or infinite: height",
         "d": "the label is null or NaN",
     }
     path.write_text(CSV)  # now the column height is text
-    with pytest.raises(DataError, match="Several feature columns must be numeric, 'height' is"):
+    with pytest.raises(
+        DataError, match="'height' cannot be a feature: it is text with 4 different"
+    ):
         data.read(
             TableSource(
                 path=str(path), format="csv", label="kind", key="name", features=("width", "height")

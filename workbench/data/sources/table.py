@@ -1,23 +1,36 @@
-"""A table of numbers: columns, arrays, or Spark ML vectors, in any format that Spark reads."""
+"""A table of numbers, categories and dates: columns, arrays, or Spark ML vectors, in any format that Spark reads."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from nets.config import config
 from nets.errors import ConfigError
 from workbench.data.canonical import CanonicalFrame
+from workbench.data.categories import encode_categories
+from workbench.data.columns import hash_columns, quote
+from workbench.data.csv_config import CsvConfig
 from workbench.data.frames import from_dataframe
-from workbench.data.sources.tables import read_tables
+from workbench.data.profile import Column, profile_columns
+from workbench.data.rows import BROKEN
+from workbench.data.sources.open_table import SPLIT, OpenTable, mark_splits, open_table
+from workbench.data.sources.table_columns import Features, find_features, number_of
+from workbench.data.times import find_time_form, seconds_of
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_TEXT_FORMATS = ("csv", "json", "text")
+"""Formats whose text may be a number."""
+
 
 @config
 class TableSource:
-    """Rows of numbers and a label: each row is a vector."""
+    """Rows of numbers, categories and dates, and a label: each row is a vector."""
 
     kind: Literal["table"] = "table"
     path: str
@@ -25,15 +38,15 @@ class TableSource:
     test_path: str | None = None
     """A table of the same columns whose rows are the test set; None: drawn, or as `split` says."""
     format: str = "parquet"
-    """Spark's name of the format: parquet, orc, json, csv (with a header), delta, ..."""
+    """Spark's name of the format: parquet, orc, json, csv (and TSV), delta, ..."""
     features: tuple[str, ...] = ()
-    """Numeric columns, or one column of vectors or arrays; none: every numeric column that no other setting names."""
+    """Columns of numbers, booleans, categories and dates, or one column of vectors or arrays; none: every such column that no other setting names, but those that only count the rows."""
     label: str = "label"
     """Column to predict."""
     task: Literal["classes", "values"] = "classes"
     """classes: each different label is a class; values: labels are measured, and predicted as numbers."""
     split: str | None = None
-    """Column of train, validation, test or null; None: there is none."""
+    """Column of train, validation, test or null, in any usual spelling; None: a column named split, set, ... where its values are names of splits."""
     weight: str | None = None
     """Column with the weight of a row in the loss; None: all rows weigh the same."""
     key: str | None = None
@@ -42,6 +55,16 @@ class TableSource:
     """Column whose equal values stay together where data.split.by is group."""
     time: str | None = None
     """Column of numbers, dates or timestamps that rows are ordered by where data.split.by is time."""
+    time_format: str | None = None
+    """How the column `time` writes times that are text, as Python's strptime takes it (%d/%m/%Y %H:%M); None: found from the rows."""
+    named_splits: bool = True
+    """Whether names of files, folders and columns say the splits (train.csv, test/, split=train); False: they are drawn."""
+    max_categories: int = Field(default=50, ge=1)
+    """A column of text with more different values is no category, and no feature."""
+    fill: float | None = None
+    """Number in place of a missing one, and no category in place of a missing category; None: rows without a value are set aside."""
+    csv: CsvConfig = CsvConfig()
+    """csv: how the files are written."""
 
     def __post_init__(self) -> None:
         others = {self.label, self.split, self.weight, self.key, self.group, self.time}
@@ -52,45 +75,161 @@ class TableSource:
 
 
 def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
-    """Vectors (columns,) float32.
+    """Vectors float32: a number for each number, several for a date, one for each value of a category.
 
     Raises:
-        DataError: a table cannot be read, lacks a column or has one of another type.
+        DataError: a table cannot be read, lacks a column or has one of another type; or the labels are
+            measured values and the task is classes.
     """
     from pyspark.sql import functions as F
 
-    named = [source.label, source.split, source.weight, source.key, source.group, source.time]
-    others = [name for name in named if name]
-    columns = [*source.features, *others]
-    frame, split = read_tables(spark, source, columns, others=not source.features)
-    label = frame.schema[source.label].dataType.typeName()
-    if source.task == "values" and label != "array":
-        # Text and whole numbers too: text that is no number becomes null, and so a bad row.
-        frame = frame.withColumn(source.label, F.col(f"`{source.label}`").cast("double"))
-    return from_dataframe(
-        frame,
-        features=source.features or _find_numeric(frame, [*others, *([split] if split else [])]),
+    settings = ("label", "split", "weight", "key", "group", "time")
+    named = {s: value for s in settings if (value := getattr(source, s))}
+    opened, split = _open(source, spark, named)
+    others = {*named.values(), *([split] if split else [])}
+    features = find_features(
+        opened,
+        source.features,
+        others,
+        typed=source.format not in _TEXT_FORMATS,
+        fill=source.fill,
+        max_categories=source.max_categories,
+    )
+    decided = [*opened.decided, *features.decided]
+    frame = features.frame
+    frame = _cast_label(frame, source, opened, decided)
+    frame = _cast_others(frame, source, opened, decided)
+    canonical = from_dataframe(
+        frame.where(F.col(BROKEN).isNull()).drop(BROKEN),
+        features=features.names,
         label=source.label,
         labels="fit" if source.task == "classes" else None,
-        split=split,
+        split=SPLIT,
         weight=source.weight,
         key=source.key,
         group=source.group,
         time=source.time,
     )
+    is_vector = canonical.spec.shape == (len(features.names),)
+    canonical = replace(
+        canonical,
+        decided=tuple(decided),
+        feature_names=features.names if is_vector else (),
+        bad=_add_broken_rows(canonical.bad, opened),
+    )
+    return _with_categories(canonical, features)
 
 
-def _find_numeric(frame: DataFrame, others: list[str]) -> list[str]:
-    from pyspark.sql.types import BooleanType, NumericType
+def _open(
+    source: TableSource, spark: SparkSession, named: dict[str, str]
+) -> tuple[OpenTable, str | None]:
+    """The rows of one table or two, with their split, and the column that says it."""
+    required = named | {f"features.{i}": name for i, name in enumerate(source.features)}
+    opened, split = mark_splits(
+        open_table(
+            spark,
+            source.path,
+            source.format,
+            source.csv,
+            required,
+            named_splits=source.named_splits,
+        ),
+        source.split,
+        by_name=source.named_splits,
+    )
+    if source.test_path is None:
+        return opened, split
+    from pyspark.sql import functions as F
 
-    names = [
-        field.name
-        for field in frame.schema
-        if isinstance(field.dataType, (NumericType, BooleanType)) and field.name not in others
-    ]
-    if not names:
+    test = open_table(
+        spark, source.test_path, source.format, source.csv, required, named_splits=False
+    )
+    if differing := set(opened.columns) ^ set(test.columns):
         raise DataError(
-            f"The table has no numeric column beside {', '.join(others)} "
-            f"({frame.schema.simpleString()}). Name its column of vectors with data.source.features."
+            "The tables data.source.path and test_path must have the same columns; only one of them "
+            f"has {', '.join(sorted(differing))}."
         )
-    return names
+    marked = test.frame.withColumn(SPLIT, F.lit("test"))
+    return replace(opened, frame=opened.frame.unionByName(marked)), split
+
+
+def _with_categories(canonical: CanonicalFrame, features: Features) -> CanonicalFrame:
+    if not features.categories:
+        return canonical
+    return replace(canonical, encode=lambda split: encode_categories(split, features.categories))
+
+
+def _cast_label(
+    frame: DataFrame, source: TableSource, opened: OpenTable, decided: list[str]
+) -> DataFrame:
+    """Text and whole numbers as doubles where values are learned; classes without spaces around them."""
+    from pyspark.sql import functions as F
+
+    column, kind = F.col(quote(source.label)), frame.schema[source.label].dataType.typeName()
+    if kind in ("array", "udt", "vector"):
+        return frame
+    if source.task == "values":
+        # Text that is no number becomes null, and so a bad row.
+        value = number_of(source.label, opened.decimal) if kind == "string" else column
+        return frame.withColumn(source.label, value.cast("double"))
+    good = opened.frame.where(F.col(BROKEN).isNull())
+    profile = profile_columns(good, [source.label], missing=opened.missing, decimal=opened.decimal)[
+        source.label
+    ]
+    _refuse_measured(source.label, profile, decided)
+    if kind != "string":
+        return frame
+    value = F.trim(column)
+    value = F.when(~value.isin(*opened.missing), value)
+    if profile.numbers == profile.present > 0 and source.format in _TEXT_FORMATS:
+        number = number_of(source.label, opened.decimal)
+        value = number.cast("long") if profile.wholes == profile.present else number
+    return frame.withColumn(source.label, value)
+
+
+def _refuse_measured(name: str, profile: Column, decided: list[str]) -> None:
+    """Refuse numbers of which most are there once; say it where they have digits after the point."""
+    if profile.numbers < profile.present or profile.present < 5:
+        return
+    size = f"more than {len(profile.values)}" if profile.many else str(len(profile.values))
+    size = "more than 200" if profile.many else size
+    broken = profile.wholes < profile.present
+    if (profile.many and broken) or len(profile.values) * 2 > profile.present:
+        raise DataError(
+            f"The label {name!r} looks measured: {size} different numbers in {profile.present} rows, such "
+            f"as {profile.low:g} and {profile.high:g}, cannot be classes. Set --set "
+            "data.source.task=values to predict numbers, or name another label."
+        )
+    if broken or profile.many or len(profile.values) > 50:
+        decided.append(
+            f"Label: {name} looks measured ({size} different numbers) and is taken as classes. "
+            "--set data.source.task=values predicts numbers."
+        )
+
+
+def _cast_others(
+    frame: DataFrame, source: TableSource, opened: OpenTable, decided: list[str]
+) -> DataFrame:
+    """Weights and times that are text, as numbers."""
+    kinds = dict(opened.frame.dtypes)
+    if source.weight and kinds[source.weight] == "string":
+        frame = frame.withColumn(source.weight, number_of(source.weight, opened.decimal))
+    if source.time and kinds[source.time] == "string":
+        form = find_time_form(
+            opened.frame, source.time, source.time_format, where="data.source.time_format"
+        )
+        value = seconds_of(source.time, form) if form else number_of(source.time, opened.decimal)
+        frame = frame.withColumn(source.time, value)
+        decided += [form.describe(source.time)] if form else []
+    return frame
+
+
+def _add_broken_rows(bad: DataFrame | None, opened: OpenTable) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    assert bad is not None
+    reason = F.concat(
+        F.lit("a row that does not have the columns of the table: "), F.substring(BROKEN, 1, 60)
+    )
+    broken = opened.frame.where(F.col(BROKEN).isNotNull())
+    return bad.union(broken.select(hash_columns(opened.columns).alias("key"), reason))

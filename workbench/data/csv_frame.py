@@ -1,0 +1,128 @@
+"""CSV files as a DataFrame of text, in the dialect that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.data.csv_config import CsvConfig
+from workbench.data.dialect import Dialect, find_dialect, find_dialect_of_text, open_unpacked
+from workbench.data.rows import BROKEN, location
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def read_csv(
+    spark: SparkSession,
+    files: Collection[Path],
+    root: Path,
+    settings: CsvConfig,
+    known: Collection[str] = (),
+) -> tuple[DataFrame, Dialect]:
+    """All columns as text, and `_broken`: the line of a row whose cells are more or fewer than the columns.
+
+    Files of one table may have their columns in another order, or another dialect.
+
+    Args:
+        root: the folder whose partition folders (`day=1`) are columns.
+        known: names of columns that settings name.
+
+    Raises:
+        DataError: a file cannot be read, or has other columns than the first one.
+    """
+    groups = _group_by_dialect(list(files), settings, known)
+    first = next(iter(groups))
+    for dialect, members in groups.items():
+        if differing := set(dialect.names) ^ set(first.names):
+            raise DataError(
+                f"{members[0].name} and {groups[first][0].name} must have the same columns; only one of "
+                f"them has {', '.join(sorted(differing))}."
+            )
+    frames = [
+        _read(spark, [location(file) for file in members], dialect, _base(root, members))
+        for dialect, members in groups.items()
+    ]
+    return reduce(lambda a, b: a.unionByName(b), frames), first
+
+
+def read_remote_csv(
+    spark: SparkSession, place: str, settings: CsvConfig, known: Collection[str] = ()
+) -> tuple[DataFrame, Dialect]:
+    """The same for a URL that Spark reads; the dialect is found from its first lines, in UTF-8."""
+    lines = [row["value"] for row in spark.read.text(place).limit(1000).collect()]
+    text = "".join(f"{line}\n" for line in lines)
+    found = find_dialect_of_text(text, settings, known, name=place, whole=True)
+    dialect = Dialect(**found)
+    return _read(spark, [place], dialect, None), dialect
+
+
+def _group_by_dialect(
+    files: list[Path], settings: CsvConfig, known: Collection[str]
+) -> dict[Dialect, list[Path]]:
+    """Files with the same first line as the first file are taken to have its dialect."""
+    groups: dict[Dialect, list[Path]] = {}
+    same: tuple[bytes, Dialect] | None = None
+    for file in files:
+        with open_unpacked(file) as opened:
+            start = opened.readline(1 << 16)
+        if not start.strip(b"\r\n\0\xff\xfe \t"):
+            continue  # an empty part, as Spark writes them
+        if same is not None and same[1].header and start == same[0]:
+            dialect = same[1]
+        else:
+            dialect = find_dialect(file, settings, known)
+            same = same or (start, dialect)
+        if same[1].header and not dialect.multi_line:
+            dialect = replace(dialect, multi_line=same[1].multi_line)
+        groups.setdefault(dialect, []).append(file)
+    if not groups:
+        raise DataError(f"{files[0]} has no rows.")
+    return groups
+
+
+def _base(root: Path, files: list[Path]) -> str | None:
+    parts = (part for file in files for part in file.relative_to(root).parts[:-1])
+    return location(root) if any("=" in part for part in parts) else None
+
+
+def _read(spark: SparkSession, places: list[str], dialect: Dialect, base: str | None) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    schema = ", ".join(f"{_quote(name)} string" for name in [*dialect.names, BROKEN])
+    options = {
+        "header": dialect.header,
+        "sep": dialect.delimiter,
+        "quote": dialect.quote,
+        "escape": "\\" if dialect.backslash else (dialect.quote or "\0"),
+        "encoding": dialect.java_encoding,
+        "multiLine": dialect.multi_line,
+        "columnNameOfCorruptRecord": BROKEN,
+        "ignoreLeadingWhiteSpace": dialect.spaces,
+        "ignoreTrailingWhiteSpace": dialect.spaces,
+        "maxCharsPerColumn": -1,
+        "maxColumns": max(20480, 2 * len(dialect.names)),
+        # Spark would not notice cells too many in rows of which it needs some columns only.
+        "columnPruning": False,
+        "recursiveFileLookup": False,
+    }
+    if dialect.comment:
+        options["comment"] = dialect.comment
+    if base:
+        options["basePath"] = base
+    frame = spark.read.options(**options).schema(schema).csv(places)
+    first = dialect.names[0]
+    unmarked = F.regexp_replace(F.col(_quote(first)), "^\ufeff", "")
+    frame = frame if dialect.header else frame.withColumn(first, unmarked)
+    partitions = [name for name in frame.columns if name not in {*dialect.names, BROKEN}]
+    for name in partitions:
+        frame = frame.withColumn(name, F.col(_quote(name)).cast("string"))
+    return frame
+
+
+def _quote(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"

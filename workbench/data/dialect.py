@@ -1,0 +1,336 @@
+"""The dialect of a CSV file, found from its first rows: encoding, delimiter, header, decimal sign."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import gzip
+import re
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from workbench.data.csv_config import CsvConfig
+from workbench.errors import DataError
+
+_SAMPLE_BYTES = 256 * 2**10
+_SAMPLE_ROWS = 1000
+_SCAN_BYTES = 256 * 2**20
+"""A file is searched this far for quotes and for bytes that are no UTF-8."""
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "|", ":": "colon", " ": "space"}
+_JAVA = {
+    "utf-8": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16LE",
+    "utf-16-be": "UTF-16BE",
+    "latin-1": "ISO-8859-1",
+    "cp1252": "windows-1252",
+}
+"""Python's names to Java's."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?")
+_PACKED = {".zip": "unzip", ".xz": "xz", ".zst": "zstd", ".7z": "7z", ".rar": "unrar"}
+"""Endings that Spark does not unpack, and the program that does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """How one file is written."""
+
+    names: tuple[str, ...]
+    """Names of the columns, each once."""
+    header: bool
+    delimiter: str
+    quote: str
+    """Empty: quotes are characters as others are."""
+    backslash: bool
+    """Quotes in quotes have a backslash before them; otherwise they are doubled."""
+    decimal: str
+    encoding: str
+    """Python's name."""
+    spaces: bool
+    """Cells have spaces around them that do not belong to them."""
+    comment: str | None
+    """Lines that begin with this are left out."""
+    multi_line: bool
+    """Whether cells in quotes may have line breaks. Spark reads such a file in one task."""
+    renamed: tuple[str, ...] = ()
+    """Sentences about names that were changed."""
+
+    @property
+    def java_encoding(self) -> str:
+        return _JAVA[self.encoding]
+
+    def describe(self) -> str:
+        """`comma between cells, header, UTF-8, decimal point`."""
+        parts = [
+            f"{_NAMES.get(self.delimiter, self.delimiter)} between cells",
+            "names in the first line" if self.header else "no header, columns are c0, c1, ...",
+            self.encoding.upper(),
+        ]
+        parts += [] if self.quote else ["quotes are a part of the text"]
+        parts += ["decimal comma"] if self.decimal == "," else []
+        parts += ["spaces around cells taken off"] if self.spaces else []
+        parts += [f"lines that begin with {self.comment} left out"] if self.comment else []
+        return ", ".join(parts)
+
+
+def find_dialect(path: Path, settings: CsvConfig, known: Collection[str] = ()) -> Dialect:
+    """The dialect of a file.
+
+    Args:
+        known: names of columns that settings name: a first line with one of them is a header.
+
+    Raises:
+        DataError: the file is empty, packed in a way that Spark cannot read, or not in the encoding.
+    """
+    if program := _PACKED.get(path.suffix.lower()):
+        raise DataError(
+            f"{path.name} is packed in a way that Spark does not read. Unpack it ({program}), or pack "
+            "it with gzip."
+        )
+    encoding = settings.encoding or _find_encoding(path)
+    with open_unpacked(path) as file:
+        raw = file.read(_SAMPLE_BYTES)
+        whole = not file.read(1)
+    text = _decode(raw, encoding, path, whole).lstrip("\ufeff")
+    found = find_dialect_of_text(text, settings, known, name=str(path), whole=whole)
+    quote = found["quote"]
+    quoted = found["multi_line"] or (bool(quote) and not whole and _has_byte(path, quote))
+    wide = encoding.startswith("utf-16")  # Spark divides a file at the byte of a line's end
+    return Dialect(**{**found, "encoding": encoding, "multi_line": quoted or wide})
+
+
+def find_dialect_of_text(
+    text: str, settings: CsvConfig, known: Collection[str], *, name: str, whole: bool
+) -> dict[str, Any]:
+    """The fields of a `Dialect` from a file's first characters."""
+    lines = text.splitlines(keepends=True)
+    if not whole and len(lines) > 1:
+        lines.pop()  # cut somewhere
+    comment = _find_comment(lines)
+    if comment:
+        lines = [line for line in lines if not line.startswith(comment)]
+    if not any(line.strip() for line in lines):
+        raise DataError(f"{name} has no rows.")
+    quote, backslash = settings.quote, f"\\{settings.quote}" in text
+    delimiter = settings.delimiter_character or _find_delimiter(lines, quote, backslash)
+    if delimiter == "\t" and _has_lone_quotes(lines, quote):
+        quote, backslash = "", False
+    rows = _split(lines, delimiter, quote, backslash)
+    width = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
+    cells = [cell for row in rows[1:] for cell in row]
+    before_quote = any(f"{delimiter} {quote}" in line for line in lines)
+    spaces = delimiter != " " and (before_quote or _has_spaces(rows[0], cells))
+    rows = [[cell.strip() for cell in row] for row in rows]
+    decimal = settings.decimal or _find_decimal(cells)
+    header = settings.header
+    if header is None:
+        header = _has_header(rows, set(known), set(settings.missing), decimal)
+    names, renamed = _name_columns(rows[0] if header else [], width, rows[0])
+    return {
+        "names": names,
+        "header": header,
+        "delimiter": delimiter,
+        "quote": quote,
+        "backslash": backslash,
+        "decimal": decimal,
+        "encoding": settings.encoding or "utf-8",
+        "spaces": spaces,
+        "comment": comment,
+        "multi_line": bool(quote) and quote in text,
+        "renamed": renamed,
+    }
+
+
+def open_unpacked(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked where it is gzip or bzip2."""
+    with path.open("rb") as file:
+        start = file.read(3)
+    if start[:2] == b"\x1f\x8b":
+        return gzip.open(path)  # type: ignore[return-value]
+    return bz2.open(path) if start == b"BZh" else path.open("rb")
+
+
+def is_number(text: str, decimal: str) -> bool:
+    """Whether a cell is a number with that decimal sign."""
+    return bool(_NUMBER.fullmatch(text) or (decimal == "," and _COMMA_NUMBER.fullmatch(text)))
+
+
+def _find_encoding(path: Path) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    high = False
+    with open_unpacked(path) as file:
+        part = file.read(1 << 20)
+        if part.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        if len(part) > 3 and part[:1000].count(0) > len(part[:1000]) // 4:
+            return "utf-16-le" if part[1] == 0 else "utf-16-be"
+        try:
+            for _ in range(_SCAN_BYTES >> 20):
+                decoder.decode(part, final=not part)
+                if not part:
+                    return "utf-8"
+                part = file.read(1 << 20)
+            return "utf-8"
+        except UnicodeDecodeError:
+            # cp1252 has letters and signs where Latin-1 has control characters.
+            high = any(0x80 <= byte < 0xA0 for byte in part)
+    return "cp1252" if high else "latin-1"
+
+
+def _decode(raw: bytes, encoding: str, path: Path, whole: bool) -> str:
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(raw, final=whole)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path.name} is not {encoding}: {raw[error.start : error.start + 4]!r} at byte "
+            f"{error.start}. Set data.source.csv.encoding to the file's own."
+        ) from None
+
+
+def _has_byte(path: Path, character: str) -> bool:
+    wanted = character.encode()
+    with open_unpacked(path) as file:
+        for _ in range(_SCAN_BYTES >> 20):
+            part = file.read(1 << 20)
+            if not part or wanted in part:
+                return bool(part)
+    return True
+
+
+def _find_comment(lines: list[str]) -> str | None:
+    """# where the first lines are remarks; a header may begin with # too, in one line only."""
+    marked = [line.startswith("#") for line in lines[:50]]
+    if not marked or not marked[0] or all(marked):
+        return None
+    if sum(marked) > 1:
+        return "#"
+    return None if any(d in lines[0] and d in lines[1] for d in ",;\t|") else "#"
+
+
+def _split(lines: list[str], delimiter: str, quote: str, backslash: bool) -> list[list[str]]:
+    if not quote:
+        return [line.rstrip("\r\n").split(delimiter) for line in lines if line.strip()][
+            :_SAMPLE_ROWS
+        ]
+    reader = csv.reader(
+        lines,
+        delimiter=delimiter,
+        quotechar=quote,
+        doublequote=not backslash,
+        escapechar="\\" if backslash else None,
+        skipinitialspace=delimiter != "\t" and any(f"{delimiter} {quote}" in li for li in lines),
+    )
+    rows: list[list[str]] = []
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+            if len(rows) >= _SAMPLE_ROWS:
+                break
+    except csv.Error:
+        pass
+    return rows or [[""]]
+
+
+def _has_lone_quotes(lines: list[str], quote: str) -> bool:
+    """Whether cells begin with a quote that nothing closes, as in GLUE's files: it is no quoting then."""
+    rows = _split(lines, "\t", "", False)
+    lone = any(len(c) > 1 and c[0] == quote and c[-1] != quote for row in rows for c in row)
+    sizes = Counter(map(len, rows)).most_common(1)[0]
+    return lone and sizes[0] > 1 and sizes[1] >= 0.99 * len(rows)
+
+
+def _find_delimiter(lines: list[str], quote: str, backslash: bool) -> str:
+    """The character that gives most rows the same number of cells, more than one.
+
+    A comma comes after tab, semicolon and |: where one of these divides every row, commas are decimal
+    signs or text. Colons and spaces come last: they are in texts and times as well.
+    """
+    for few, least in ((("\t", ";", "|"), 0.9), ((",",), 0.5), ((":", " "), 0.95)):
+        scores = []
+        for delimiter in few:
+            ways = [quote, ""] if delimiter == "\t" else [quote]
+            size, share = max(_measure_rows(lines, delimiter, way, backslash) for way in ways)
+            if size > 1 and share >= least:
+                scores.append((round(share, 1), size, delimiter))
+        if scores:
+            return max(scores)[2]
+    return ","
+
+
+def _measure_rows(
+    lines: list[str], delimiter: str, quote: str, backslash: bool
+) -> tuple[int, float]:
+    """The usual number of cells, and the share of rows that have it; the header may have one less."""
+    rows = _split(lines, delimiter, quote, backslash)
+    sizes = Counter(map(len, rows[1:] or rows))
+    size, count = sizes.most_common(1)[0]
+    # A semicolon in every `data:image/png;base64,` divides no header.
+    fits = len(rows[0]) in (size, size - 1) and len(rows[0]) > 1
+    return size, count / sum(sizes.values()) if fits else 0.0
+
+
+def _has_spaces(first: list[str], cells: list[str]) -> bool:
+    outer = [cell for cell in cells if cell]
+    padded = sum(cell != cell.strip() for cell in outer)
+    return any(cell != cell.strip() for cell in first) or padded * 3 > len(outer) > 0
+
+
+def _find_decimal(cells: list[str]) -> str:
+    texts = [cell.strip() for cell in cells]
+    commas = sum(bool(_COMMA_NUMBER.fullmatch(text)) for text in texts)
+    points = sum("." in text and bool(_NUMBER.fullmatch(text)) for text in texts)
+    return "," if commas > points else "."
+
+
+def _has_header(rows: list[list[str]], known: set[str], missing: set[str], decimal: str) -> bool:
+    """Whether the first row names the columns."""
+    first, rest = rows[0], rows[1:]
+    if known & set(first):
+        return True
+    if len(set(first)) < len(first) or not rest:
+        return not any(is_number(cell, decimal) for cell in first)
+    numeric = False
+    for place, cell in enumerate(first):
+        column = [row[place] for row in rest if place < len(row) and row[place] not in missing]
+        if column and sum(is_number(value, decimal) for value in column) > 0.8 * len(column):
+            numeric = True
+            if not is_number(cell, decimal) and cell not in missing:
+                return True
+    if numeric or any(is_number(cell, decimal) for cell in first):
+        return False
+    # All is text. A value of a column with few values is no name.
+    for place, cell in enumerate(first):
+        column = [row[place] for row in rest if place < len(row)]
+        if cell in column and len(set(column)) * 2 < len(column):
+            return False
+    return True
+
+
+def _name_columns(
+    header: list[str], width: int, first: list[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names that are there once, whatever their case, and sentences about those that changed."""
+    if not header:
+        return tuple(f"c{i}" for i in range(max(width, len(first)))), ()
+    said = []
+    if len(header) == width - 1:  # as R writes row names
+        header = ["", *header]
+        said.append("The rows have one cell more than the header: the first one names the row.")
+    names: list[str] = []
+    for place, name in enumerate(header):
+        name = name.lstrip("#").strip() or f"Unnamed: {place}"
+        again, number = name, 2
+        while again.lower() in (other.lower() for other in names):
+            again, number = f"{name}_{number}", number + 1
+        if again != name:
+            said.append(
+                f"There are several columns {name!r}; one of them is called {again!r} here."
+            )
+        names.append(again)
+    return tuple(names), tuple(said)

@@ -1,0 +1,281 @@
+"""A table as it is stored: its columns, the split that names say, and what was decided on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nets.suggestions import nearest
+from workbench.data.columns import quote
+from workbench.data.csv_config import MISSING, CsvConfig
+from workbench.data.csv_frame import read_csv, read_remote_csv
+from workbench.data.dialect import open_unpacked
+from workbench.data.rows import BROKEN, location
+from workbench.data.sources.paths import find_path
+from workbench.data.split_names import Split, split_of
+from workbench.data.table_files import list_tables
+from workbench.errors import DataError
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SPLIT = "__split"
+"""Column of train, validation, test or null, by the names of files."""
+_FILES = ("csv", "json", "parquet", "orc")
+_SPLIT_COLUMNS = ("split", "set", "subset", "partition", "usage", "fold", "phase")
+_NANOS = "spark.sql.legacy.parquet.nanosAsLong"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenTable:
+    """A table's rows, as stored."""
+
+    frame: DataFrame
+    """All columns; `__split` (string); `_broken`: the text of a row that cannot be parsed, or null."""
+    decimal: str = "."
+    missing: tuple[str, ...] = MISSING
+    """Texts that stand for no value."""
+    decided: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the table's own columns."""
+        return [name for name in self.frame.columns if name not in (SPLIT, BROKEN)]
+
+
+def open_table(
+    spark: SparkSession,
+    path: str,
+    form: str,
+    csv: CsvConfig,
+    required: Mapping[str, str],
+    *,
+    named_splits: bool = True,
+    as_text: bool = False,
+    what: str | None = None,
+) -> OpenTable:
+    """All columns of a file, a folder of files, or a URL.
+
+    Cells of csv are text. Where names of files say splits, a file of another split than train may lack
+    a required column (Kaggle's test.csv has no label): it is left out, and that is said.
+
+    Args:
+        required: setting to column name, as `{"label": "species"}`; the columns must be there.
+        named_splits: whether names of files and folders say the split.
+        as_text: numbers and booleans of json are text too.
+        what: for the message where nothing is there.
+
+    Raises:
+        DataError: there is nothing to read, it cannot be read, or a column is missing.
+    """
+    if "://" in path:
+        frame, dialect = None, None
+        if form == "csv":
+            frame, dialect = read_remote_csv(spark, path, csv, set(required.values()))
+        else:
+            frame = _load(spark, [path], form, as_text, None, path)
+        opened = OpenTable(
+            frame=_complete(frame, None),
+            decimal=dialect.decimal if dialect else ".",
+            missing=csv.missing,
+            decided=(f"CSV: {dialect.describe()}.",) if dialect else (),
+        )
+        _check_columns(opened.columns, required, path)
+        return opened
+    root = find_path(path, what or f"a table in format {form}")
+    if form not in _FILES or (form == "parquet" and (root / "_delta_log").is_dir()):
+        frame = _complete(_load(spark, [location(root)], form, as_text, None, path), None)
+        opened = OpenTable(frame=frame, missing=csv.missing)
+        _check_columns(opened.columns, required, path)
+        return opened
+    return _open_files(spark, root, form, csv, required, named_splits, as_text)
+
+
+def _open_files(
+    spark: SparkSession,
+    root: Path,
+    form: str,
+    csv: CsvConfig,
+    required: Mapping[str, str],
+    named_splits: bool,
+    as_text: bool,
+) -> OpenTable:
+    listed = list_tables(root, form, by_name=named_splits)
+    decided = list(listed.decided)
+    frames: list[DataFrame] = []
+    decimal = "."
+    by_split: dict[Split | None, list[Path]] = {}
+    for file, split in listed.files.items():
+        by_split.setdefault(split, []).append(file)
+    for split in sorted(by_split, key=lambda name: name != "train"):
+        files = by_split[split]
+        if form == "csv":
+            frame, dialect = read_csv(spark, files, root, csv, set(required.values()))
+            decimal = dialect.decimal
+            sentence = f"CSV: {dialect.describe()}."
+            decided += [s for s in (sentence, *dialect.renamed) if s not in decided]
+        else:
+            places = [location(file) for file in files]
+            base = (
+                location(root)
+                if any("=" in str(f.relative_to(root).parent) for f in files)
+                else None
+            )
+            frame = _load(spark, places, form, as_text, base, str(root), files)
+        frame = _strip_names(frame)
+        missing = {s: name for s, name in required.items() if name not in frame.columns}
+        if missing and split in ("validation", "test") and frames:
+            names = ", ".join(map(repr, missing.values()))
+            decided.append(f"{files[0].name} is not read: it has no column {names}.")
+            continue
+        _check_columns([c for c in frame.columns if c != BROKEN], required, str(root))
+        frames.append(_complete(frame, split))
+    return OpenTable(
+        frame=_union(frames, root), decimal=decimal, missing=csv.missing, decided=tuple(decided)
+    )
+
+
+def _union(frames: list[DataFrame], root: Path) -> DataFrame:
+    """Rows of several splits. A column that is not in all of them cannot be used."""
+    for frame in frames[1:]:
+        if differing := set(frames[0].columns) ^ set(frame.columns):
+            raise DataError(
+                f"{root}: the files of all splits must have the same columns; only some have "
+                f"{', '.join(sorted(differing))}. Name the columns to use in data.source.features."
+            )
+    return reduce(lambda a, b: a.unionByName(b), frames)
+
+
+def _load(
+    spark: SparkSession,
+    places: list[str],
+    form: str,
+    as_text: bool,
+    base: str | None,
+    name: str,
+    files: list[Path] | None = None,
+) -> DataFrame:
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+    from pyspark.sql import functions as F
+
+    reader: Any = spark.read.format(form)
+    nanos = _find_nanoseconds(files[0]) if form == "parquet" and files else []
+    if nanos:
+        # Spark has no type for nanoseconds: it gives them as whole numbers where this is set.
+        spark.conf.set(_NANOS, "true")
+    if form == "json":
+        reader = reader.option("columnNameOfCorruptRecord", BROKEN)
+        reader = reader.option("primitivesAsString", as_text)
+        reader = reader.option("multiLine", bool(files) and _is_array(files[0]))  # type: ignore[index]
+    if base:
+        reader = reader.option("basePath", base)
+    try:
+        frame = reader.load(places if len(places) > 1 else places[0])
+    except (PySparkException, Py4JJavaError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise DataError(
+            f"{name} cannot be read as {form}: {first}. Set data.source.format to the table's own."
+        ) from error
+    kinds = dict(frame.dtypes)
+    for column in (name for name in nanos if kinds.get(name) == "bigint"):
+        frame = frame.withColumn(column, F.expr(f"timestamp_micros({quote(column)} div 1000)"))
+    return frame
+
+
+def _find_nanoseconds(file: Path) -> list[str]:
+    """Columns of a Parquet file that are times in nanoseconds, as pandas writes them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.ParquetFile(file).schema
+    except (pa.ArrowException, OSError):
+        return []
+    columns = []
+    for i in range(len(schema)):
+        kind = json.loads(schema.column(i).logical_type.to_json())
+        if kind.get("Type") == "Timestamp" and kind.get("timeUnit") == "nanoseconds":
+            columns.append(schema.column(i).path)
+    return columns
+
+
+def _is_array(file: Path) -> bool:
+    """Whether a JSON file is one array, and not an object a line."""
+    with open_unpacked(file) as opened:
+        return opened.read(1 << 12).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+
+
+def _strip_names(frame: DataFrame) -> DataFrame:
+    for name in frame.columns:
+        if name != name.strip() and name.strip() not in frame.columns:
+            frame = frame.withColumnRenamed(name, name.strip())
+    return frame
+
+
+def _complete(frame: DataFrame, split: str | None) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    if BROKEN not in frame.columns:
+        frame = frame.withColumn(BROKEN, F.lit(None).cast("string"))
+    return frame.withColumn(SPLIT, F.lit(split).cast("string"))
+
+
+def _check_columns(columns: list[str], required: Mapping[str, str], path: str) -> None:
+    for setting, name in required.items():
+        if name not in columns:
+            near = nearest(name, columns)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise DataError(
+                f"{path} has no column {name!r}. It has {', '.join(columns)}.{hint} Say which it is with "
+                f"--set data.source.{setting}=COLUMN."
+            )
+
+
+def mark_splits(
+    opened: OpenTable, column: str | None, *, by_name: bool = True
+) -> tuple[OpenTable, str | None]:
+    """The table with `__split` from a column too, and the column's name.
+
+    Values of a split column are read in their usual spellings (Train, VAL, dev); others stay as they are.
+
+    Args:
+        column: the setting; None: a column named split, set, ... is taken where all its values are
+            names of splits, train among them.
+    """
+    from pyspark.sql import functions as F
+
+    frame, said = opened.frame, []
+    names = [column] if column else []
+    if not column and by_name:
+        names = [name for name in opened.columns if name.lower() in _SPLIT_COLUMNS]
+    for name in names:
+        values = [
+            row[0]
+            for row in frame.select(F.col(quote(name)).cast("string"))
+            .distinct()
+            .limit(50)
+            .collect()
+        ]
+        splits = {value: split_of(value) for value in values if value is not None}
+        usable = len(splits) > 1 and None not in splits.values() and "train" in splits.values()
+        if not column and not usable:
+            continue
+        shown = ", ".join(f"{value} is {split}" for value, split in sorted(splits.items()) if split)
+        said.append(f"Splits by the column {name}: {shown or 'no value is the name of a split'}.")
+        pairs = [F.lit(x) for value, split in splits.items() if split for x in (value, split)]
+        text = F.col(quote(name)).cast("string")
+        mapped = F.coalesce(F.create_map(*pairs)[text], text) if pairs else text
+        frame = frame.withColumn(SPLIT, F.coalesce(F.col(SPLIT), mapped))
+        result = OpenTable(
+            frame=frame,
+            decimal=opened.decimal,
+            missing=opened.missing,
+            decided=(*opened.decided, *said),
+        )
+        return result, name
+    return opened, None
