@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
     from workbench.preflight.source import Description
 
-app = typer.Typer(no_args_is_help=True, help="Describe data, or download some")
+app = typer.Typer(
+    no_args_is_help=True, help="Describe data, download some, and see what is prepared"
+)
 
 _SHOWN = 30
 """Classes listed in the terminal."""
