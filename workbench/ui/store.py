@@ -47,6 +47,7 @@ __all__ = [
     "printable_uri",
     "read_stamp",
     "recent",
+    "refresh",
     "run",
     "set_archived",
     "set_deleted",
@@ -256,6 +257,21 @@ def read_stamp() -> object:
             stat = path.stat()
             stamp.append((stat.st_mtime_ns, stat.st_size))
     return tuple(stamp)
+
+
+def refresh() -> object:
+    """Empty the caches if the store has changed since the last call; its stamp.
+
+    A page drawn from an older cache would not notice: the change is before its stamp.
+    """
+    stamp = read_stamp()
+    if _last_stamp.get(uri()) != stamp:
+        forget()
+        _last_stamp[uri()] = stamp
+    return stamp
+
+
+_last_stamp: dict[str, object] = {}
 
 
 def recent(kinds: tuple[str, ...], limit: int = 100, text: str = "") -> Page:

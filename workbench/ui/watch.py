@@ -15,12 +15,11 @@ def redraw_on_change(key: str) -> None:
     Call it before the page reads the store. An embedded store costs two looks at a file.
     """
     seen = f"stamp_{key}"
-    st.session_state[seen] = store.read_stamp()
+    st.session_state[seen] = store.refresh()
 
     @st.fragment(run_every=_EVERY_S)
     def watch() -> None:
         if store.read_stamp() != st.session_state[seen]:
-            store.forget()
             st.rerun()
 
     watch()

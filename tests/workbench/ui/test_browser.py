@@ -240,7 +240,7 @@ def test_a_sweep_is_one_row_until_it_is_opened(window: Window, filled: Filled) -
     window.open("", kind="by sweep", q="")
     assert "trial-0" not in window.text()
     window.open("", kind="sweeps")
-    window.click_at(".st-key-runs_table canvas", 17, 36 + 18)
+    window.click_at('[class*="st-key-runs_table"] canvas', 17, 36 + 18)
     window.settled()
     window.page.get_by_role("button", name="Its trials").click()
     window.page.wait_for_url("**sweep_id=**")
@@ -271,7 +271,7 @@ def test_a_brush_on_the_parallel_axes_chooses_rows(window: Window, filled: Fille
 
 def test_runs_like_one_that_is_picked(window: Window, filled: Filled) -> None:
     window.open("", kind="trainings", q="params.`net.activation` = 'tanh'")
-    window.click_at(".st-key-runs_table canvas", 17, 36 + 18)
+    window.click_at('[class*="st-key-runs_table"] canvas', 17, 36 + 18)
     window.settled()
     window.page.get_by_role("button", name="Runs like this").click()
     window.page.get_by_text("training.batch_size = ").first.click()
@@ -310,7 +310,7 @@ def test_a_picture_of_ones_own(window: Window, filled: Filled, tmp_path: Path) -
 def test_from_the_table_to_a_comparison(window: Window, filled: Filled) -> None:
     window.open("", kind="trainings", q="metrics.`test/accuracy` > 0")
     for row in (0, 1):
-        window.click_at(".st-key-runs_table canvas", 17, 36 + 18 + row * 35)
+        window.click_at('[class*="st-key-runs_table"] canvas', 17, 36 + 18 + row * 35)
         window.settled()
     window.page.get_by_role("button", name="Compare").click()
     window.page.wait_for_url("**/compare*")

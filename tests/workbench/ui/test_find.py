@@ -52,7 +52,7 @@ def add_run(folder: Path, name: str, **params: str) -> str:
 
 def ticked(window: Window) -> str:
     """The name of the one ticked run, which Open opens."""
-    window.page.get_by_role("button", name="Open", exact=True).click()
+    window.page.locator(".st-key-act_open button").click()
     window.page.wait_for_url("**/run?run=*")
     window.settled()
     name = window.page.get_by_role("combobox").first.input_value().split(" ")[0]
@@ -90,7 +90,7 @@ def test_a_tag_and_a_note_are_columns(opened: tuple[Window, Path]) -> None:
     window.page.get_by_role("button", name="Save").click()
     window.page.get_by_text("Saved.").wait_for()
     with window.settled().page.expect_download() as saved:
-        window.page.get_by_role("button", name="CSV").click()
+        window.page.get_by_test_id("stBaseButton-tertiary").click()
     table = pd.read_csv(saved.value.path()).set_index("run")
     assert table.loc["second", "keep"] == "yes"
     assert table.loc["second", "note"] == "the one to show"

@@ -53,7 +53,7 @@ def test_from_an_empty_store_to_the_filters_of_a_net(tmp_path: Path) -> None:
         page.get_by_role("link", name="See its runs").click()
         page.wait_for_url(re.compile(r":\d+/(\?.*)?$"))
         window.settled()
-        window.click_at(".st-key-runs_table canvas", 17, 36 + 18)
+        window.click_at('[class*="st-key-runs_table"] canvas', 17, 36 + 18)
         window.settled()
         page.get_by_role("button", name="Look inside").click()
         page.wait_for_url("**/cnn*")
