@@ -41,7 +41,7 @@ def serve_ui(
         )
     _check_port(port)
     output.err().print(f"Workbench: http://127.0.0.1:{port}  (Ctrl-C ends it)")
-    page = str(Path(__file__).parents[1] / "ui" / "app.py")
+    page = str(Path(__file__).parents[1] / "ui" / "server.py")
     options = ["--server.address", "127.0.0.1", "--server.port", str(port)]
     _run_instead("streamlit", "run", page, *options, "--server.headless", "true")
 

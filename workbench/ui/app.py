@@ -1,4 +1,4 @@
-"""The browser UI: `streamlit run workbench/ui/app.py`."""
+"""The browser UI: `workbench ui`, or `streamlit run workbench/ui/server.py`."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -22,7 +21,7 @@ import workbench.ui
 
 ROOT = Path(__file__).parents[3]
 SHOTS = ROOT / "tests" / "screenshots"
-APP = Path(workbench.ui.__file__).parent / "app.py"
+APP = Path(workbench.ui.__file__).parent / "server.py"
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
@@ -36,8 +35,6 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 _IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-# A page below the root first looks for its server one level too deep, then finds it.
-_PROBES = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 
 
 @contextmanager
@@ -94,7 +91,7 @@ class Window:
             self.errors.append(message.text)
 
     def _response(self, response: Response) -> None:
-        if response.status >= 400 and not _PROBES.search(response.url):
+        if response.status >= 400:
             self.errors.append(f"{response.status} {response.url}")
 
     def open(self, page: str = "", **query: str) -> Window:

@@ -127,6 +127,22 @@ def test_dark(name: str, dark: Window, filled: Filled) -> None:
     assert colour == "rgb(18, 21, 28)"
 
 
+def test_a_confusion_matrix_is_dark_in_the_dark(dark: Window, filled: Filled) -> None:
+    dark.open("run", run=filled[1]["cnn"], part="Evaluation")
+    assert _pixels(dark, ".st-key-confusion svg[baseProfile]").mean() < 70
+    dark.check()
+
+
+def test_the_parts_of_a_page_fit_a_small_window(window: Window, filled: Filled) -> None:
+    window.page.set_viewport_size({"width": 1280, "height": 800})
+    window.open("cnn", run=filled[1]["cnn"])
+    last = window.page.get_by_role("radio", name="Made to excite")
+    box, parent = last.bounding_box(), last.locator("xpath=../..").bounding_box()
+    assert box is not None and parent is not None
+    assert box["x"] + box["width"] <= parent["x"] + parent["width"] + 1
+    window.check()
+
+
 def test_the_first_request_may_be_any_page(browser: object, filled: Filled, tmp_path: Path) -> None:
     folder, ids = filled
     with server(f"sqlite:///{folder}/mlflow.db", tmp_path) as fresh:
@@ -201,6 +217,7 @@ def test_a_click_in_the_confusion_matrix_shows_its_samples(window: Window, fille
 def test_a_click_on_a_feature_map_enlarges_it(window: Window, filled: Filled) -> None:
     window.open("cnn", run=filled[1]["cnn"])
     board = window.page.get_by_role("button", name="Feature maps of body.blocks.0.activation")
+    board.scroll_into_view_if_needed()
     box = board.bounding_box()
     assert box is not None
     # Eight across: the third of the first row.
@@ -303,7 +320,8 @@ def test_a_picture_of_ones_own(window: Window, filled: Filled, tmp_path: Path) -
     path.write_bytes(b"not a picture at all")
     window.page.locator('input[type="file"]').set_input_files(path)
     window.settled()
-    window.page.get_by_text("cannot be read as a picture").wait_for()
+    window.page.get_by_text("cannot be read as a picture: it is none of PNG").wait_for()
+    assert "0x" not in window.text()
     window.check()
 
 

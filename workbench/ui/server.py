@@ -1,0 +1,63 @@
+"""The UI as `streamlit run` starts it: the app, and its own address in the page that it serves.
+
+A browser that opens a page below the root (`/run`) would look for the server there first, and print
+two errors 404 into its console. `window.__streamlit.BACKEND_BASE_URL` tells it where the server is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SCRIPT = (
+    b"<head><script>window.__streamlit = Object.assign({BACKEND_BASE_URL: "
+    b'window.location.origin + "/"}, window.__streamlit)</script>'
+)
+
+
+class AddressInPage:
+    """Adds the script to HTML pages, the answers to GET requests that a browser shows."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _wants_page(scope):
+            await self.app(scope, receive, send)
+            return
+        # A compressed page could not be changed
+        plain = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+        start: Message = {}
+        body = b""
+
+        async def change(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            changed = body.replace(b"<head>", _SCRIPT, 1)
+            sizes = {b"content-length": str(len(changed)).encode()}
+            if changed != body:  # a page kept by its old etag would be without the script
+                start["headers"] = [
+                    (name, sizes.get(name, value))
+                    for name, value in start["headers"]
+                    if name not in (b"etag", b"last-modified")
+                ]
+            await send(start)
+            await send({"type": "http.response.body", "body": changed})
+
+        await self.app({**scope, "headers": plain}, receive, change)
+
+
+def _wants_page(scope: Scope) -> bool:
+    accepted = dict(scope["headers"]).get(b"accept", b"")
+    return scope["method"] == "GET" and b"text/html" in accepted
+
+
+app = st.App(str(Path(__file__).with_name("app.py")), middleware=[Middleware(AddressInPage)])
