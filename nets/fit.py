@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -119,19 +119,15 @@ class Fit:
         self.step = 0
         """Steps completed of the epoch that is under way."""
         self._totals = _Totals()
+        self._updates: LayerUpdates | None = None
         self.model = net if model is None else model
         self._forward = torch.compile(self.model) if config.compile else self.model
         self._trained = [p for p in net.parameters() if p.requires_grad]
         self._autocast_dtype = autocast_dtype(config, self.device)
         self._channels_last = config.channels_last and net.spec.kind == "image"
 
-    def train_epoch(
-        self, batches: Iterable[Batch], *, after_step: Callable[[], None] = lambda: None
-    ) -> dict[str, float]:
-        """Train on every batch of an epoch once, or on those from `step` on.
-
-        Args:
-            after_step: called after each step; `state_dict` may be taken then.
+    def train_epoch(self, batches: Iterable[Batch]) -> dict[str, float]:
+        """Train on every batch of an epoch once, or on those that `train_steps` has left.
 
         Returns:
             train/loss and, for classes, train/accuracy: means over the rows as they were seen, so
@@ -144,8 +140,27 @@ class Fit:
             DivergedError: the loss is NaN or infinite.
             ConfigError: no batches, or labels that don't fit the loss.
         """
-        started, before = time.perf_counter(), self._totals.rows
-        updates = LayerUpdates(self.net) if self.config.health else None
+        self.train_steps(batches)
+        if self._totals.steps == 0:
+            raise ConfigError("an epoch needs at least 1 batch, got none. Is the split empty?")
+        self._check_losses()
+        metrics = self._totals.metrics(self.device)
+        if self._updates is not None:
+            metrics |= self._updates.measure()
+        self._totals, self._updates, self.step = _Totals(), None, 0
+        self.epoch += 1
+        return metrics
+
+    def train_steps(self, batches: Iterable[Batch]) -> None:
+        """Train on the next batches of an epoch; `state_dict` may be taken after them.
+
+        Raises:
+            DivergedError: the loss is NaN or infinite.
+            ConfigError: more batches than `steps_per_epoch`, or labels that don't fit the loss.
+        """
+        started = time.perf_counter()
+        if self._updates is None and self.config.health:
+            self._updates = LayerUpdates(self.net)
         first_step = self.epoch * self.steps_per_epoch
         num_steps = self.config.epochs * self.steps_per_epoch
         seeds = step_seeds(self.config.seed, self.epoch, self.steps_per_epoch)
@@ -163,16 +178,7 @@ class Fit:
                     group["lr"] = rate
                 with use_share(batch.share):
                     self._take_step(self._to_device(batch), rate)
-                after_step()
-        if self._totals.steps == 0:
-            raise ConfigError("an epoch needs at least 1 batch, got none. Is the split empty?")
-        self._check_losses()
-        metrics = self._totals.metrics(self.device)
-        rows = self._totals.rows - before
-        metrics["samples_per_s"] = rows / (time.perf_counter() - started)
-        self._totals, self.step = _Totals(), 0
-        self.epoch += 1
-        return metrics | (updates.measure() if updates is not None else {})
+        self._totals.seconds += time.perf_counter() - started
 
     def _take_step(self, batch: Batch, rate: float) -> None:
         features, label, length, weight, share = batch
@@ -235,6 +241,11 @@ class Fit:
         if step % _NORM_EVERY == 0:
             return nn.utils.get_total_norm([p.grad for p in self._trained if p.grad is not None])
         return None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the epoch under way that were trained on, by all workers together."""
+        return self._totals.rows
 
     @torch.inference_mode()
     def evaluate(self, batches: Iterable[Batch]) -> Evaluation:
@@ -355,7 +366,9 @@ class _Totals:
         right: Tensor | None = None,
         norms: Tensor | None = None,
         rate: float = 0.0,
+        seconds: float = 0.0,
     ) -> None:
+        self.seconds = seconds
         self.steps, self.rows, self.loss, self.right, self.rate = steps, rows, loss, right, rate
         self.norms = [] if norms is None else list(norms)
         self.pending: list[tuple[Tensor, int, float]] = []
@@ -390,6 +403,7 @@ class _Totals:
         if any_classes:
             metrics["train/accuracy"] = right_of_all / self.rows
         metrics["gradient_norm"] = float(torch.stack(self.norms).mean())
+        metrics["samples_per_s"] = self.rows / self.seconds
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
@@ -404,6 +418,7 @@ class _Totals:
             "right": right,
             "norms": norms,
             "rate": self.rate,
+            "seconds": self.seconds,
         }
 
 

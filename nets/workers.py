@@ -28,6 +28,13 @@ def add_up(values: Tensor) -> Tensor:
     return values
 
 
+def agree(flag: bool, device: torch.device) -> bool:
+    """Whether it is true for any worker: all of them get the same answer."""
+    if world_size() == 1:
+        return flag
+    return bool(add_up(torch.tensor([float(flag)], device=device)).item())
+
+
 @contextlib.contextmanager
 def use_share(share: Share | None) -> Iterator[None]:
     """Within the block, `draw` draws for this share of a batch."""

@@ -1,4 +1,5 @@
 from .base import Epoch as Epoch
+from .base import EpochPart as EpochPart
 from .base import Event as Event
 from .base import Note as Note
 from .base import Progress as Progress

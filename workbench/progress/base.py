@@ -33,6 +33,31 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class EpochPart:
+    """A training is in the middle of an epoch that takes long."""
+
+    run: str
+    epoch: int
+    """The one under way, from 1."""
+    epochs: int
+    rows: int
+    """Trained on so far in this epoch."""
+    of: int
+    """Rows of an epoch."""
+    rows_per_s: float
+
+    @property
+    def text(self) -> str:
+        """For a person, with the time that is left of the epoch."""
+        left = (self.of - self.rows) / self.rows_per_s if self.rows_per_s else 0.0
+        time_left = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
+        return (
+            f"epoch {self.epoch}/{self.epochs}  {self.rows / self.of:.0%} of {self.of:,} rows, "
+            f"{self.rows_per_s:,.0f} a second, {time_left} left"
+        )
+
+
+@dataclass(frozen=True)
 class TrialNews:
     """A trial of a sweep has a new status or new metrics."""
 
@@ -53,7 +78,7 @@ class Note:
     text: str
 
 
-Event = Stage | StageDone | Epoch | TrialNews | Note
+Event = Stage | StageDone | Epoch | EpochPart | TrialNews | Note
 
 
 class Progress(ABC):
@@ -74,6 +99,9 @@ class Progress(ABC):
 
     def epoch(self, run: str, epoch: int, epochs: int, metrics: Mapping[str, float]) -> None:
         self.handle(Epoch(run, epoch, epochs, metrics))
+
+    def epoch_part(self, part: EpochPart) -> None:
+        self.handle(part)
 
     def trial(self, news: TrialNews) -> None:
         self.handle(news)

@@ -8,13 +8,23 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from workbench.progress.base import Epoch, Event, Note, Progress, Stage, StageDone, TrialNews
+from workbench.progress.base import (
+    Epoch,
+    EpochPart,
+    Event,
+    Note,
+    Progress,
+    Stage,
+    StageDone,
+    TrialNews,
+)
 
 _POLL_S = 0.03
 _KINDS: dict[str, type[Event]] = {
     "stage": Stage,
     "stage_done": StageDone,
     "epoch": Epoch,
+    "epoch_part": EpochPart,
     "trial": TrialNews,
     "note": Note,
 }

@@ -16,7 +16,16 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from workbench.progress.base import Epoch, Event, Note, Progress, Stage, StageDone, TrialNews
+from workbench.progress.base import (
+    Epoch,
+    EpochPart,
+    Event,
+    Note,
+    Progress,
+    Stage,
+    StageDone,
+    TrialNews,
+)
 
 _TOP = 5
 """Trials in the live table."""
@@ -65,7 +74,9 @@ class Terminal(Progress):
         with self._lock:
             if isinstance(event, Stage) and self._stage and self._stage[0] == event.name:
                 return
-            if isinstance(event, Stage | StageDone | Epoch):  # an epoch: the workers have started
+            if isinstance(
+                event, Stage | StageDone | Epoch | EpochPart
+            ):  # an epoch: the workers have started
                 self._end_stage()
             if isinstance(event, Stage):
                 self._stage = (event.name, time.monotonic())
@@ -116,7 +127,7 @@ class _StageEnd:
     failed: bool
 
 
-_Shown = Stage | _StageEnd | Epoch | TrialNews | Note
+_Shown = Stage | _StageEnd | Epoch | EpochPart | TrialNews | Note
 
 
 class _Display(Protocol):
@@ -148,6 +159,8 @@ class _PlainDisplay:
                 return f"{name}: {'failed after' if failed else 'done in'} {seconds:.1f} s"
             case Epoch(run, epoch, epochs, metrics):
                 return f"{run}  epoch {epoch}/{epochs}  {metrics_line(metrics)}"
+            case EpochPart(run):
+                return f"{run}  {event.text}"
             case TrialNews():
                 return self._trial_line(event)
             case Note(text):
@@ -171,6 +184,7 @@ class _LiveDisplay:
         self._spinner: Spinner | None = None
         self._stage: tuple[str, float] | None = None
         self._epochs: dict[str, Epoch] = {}
+        self._part: EpochPart | None = None
         # This process's own output does not go through the display: a session redirects the
         # streams while the display is open, and each would restore the other's.
         self._live = Live(
@@ -201,6 +215,9 @@ class _LiveDisplay:
                 self._console.print(mark + Text(name) + Text(f"  {seconds:.1f} s", "dim"))
             case Epoch():
                 self._epochs[event.run] = event
+                self._part = None
+            case EpochPart():
+                self._part = event
             case TrialNews():
                 self._board.put(event)
             case Note(text):
@@ -211,7 +228,7 @@ class _LiveDisplay:
         for run, last in self._epochs.items():
             done = f"{last.epoch} of {last.epochs} epochs"
             self._console.print(Text(f"{run}: {done}  {metrics_line(last.metrics)}"))
-        self._epochs = {}
+        self._epochs, self._part = {}, None
 
     def _render(self) -> RenderableType:
         parts: list[RenderableType] = []
@@ -221,6 +238,8 @@ class _LiveDisplay:
             parts.append(self._spinner)
         for run, last in list(self._epochs.items()):
             parts.append(_bar(run, last.epoch, last.epochs, metrics_line(last.metrics)))
+        if self._part is not None:
+            parts.append(Text(f"{self._part.run}  {self._part.text}", "dim"))
         if self._board.trials:
             parts += self._trials()
         return Group(*parts)

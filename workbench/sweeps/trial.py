@@ -117,4 +117,4 @@ def train_on_several(config: dict[str, Any], experiment: Experiment, variants: V
     name = f"trial-{tune.get_context().get_trial_id()}"
     storage = checkpoint_folder(experiment)
     prepared = variants.of(settings_of(config))
-    make_trainer(chosen, prepared, name, storage, TuneReportCallback()).fit()
+    make_trainer(chosen, prepared, name, storage, TuneReportCallback(), part_s=None).fit()

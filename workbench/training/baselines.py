@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from workbench.bridge.arrays import Arrays
 from workbench.data import Forecast
 
+
 def compute_baselines(forecast: Forecast, chunks: Iterable[Arrays]) -> dict[str, float]:
     """Errors of forecasts that need no net, in the labels' units. A useful net has smaller ones.
 

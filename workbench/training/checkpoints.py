@@ -12,6 +12,9 @@ from workbench.home import checkpoints_folder
 HISTORY_BYTES = 64 * 2**20
 """The run keeps the weights of every epoch if all of them together take at most this much."""
 
+PART_S = 30.0
+"""An epoch that takes longer is saved, and its progress shown, after every so many seconds."""
+
 
 def checkpoint_folder(experiment: Experiment) -> str:
     """The folder or address that a running training or sweep writes its checkpoints to."""

@@ -11,15 +11,16 @@ from ray.exceptions import RayTaskError
 from safetensors.torch import save
 
 from nets import Net, TrainingConfig, best_epoch
+from nets.batches import num_resampled_rows
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, prepare
-from workbench.cluster import Session, open_session
+from workbench.cluster import Session, name_lost_ray, open_session
 from workbench.experiments.experiment import Experiment
-from workbench.progress import Progress, Silent
+from workbench.progress import EpochPart, Progress, Silent
 from workbench.results import TrainResult
 from workbench.training import one_worker, provenance
 from workbench.training.causes import find_cause
-from workbench.training.checkpoints import HISTORY_BYTES, checkpoint_folder
+from workbench.training.checkpoints import HISTORY_BYTES, PART_S, checkpoint_folder
 from workbench.training.checks import check_before_start, check_prepared, describe_large_batch
 from workbench.training.evaluation import TrainedModel
 from workbench.training.learner import cpu_state, new_net
@@ -72,7 +73,7 @@ def train(
             params=provenance.params(experiment),
             tags=provenance.tags(experiment, "train", prepared.fingerprint),
         )
-        with close_run(recorder, run_id):
+        with close_run(recorder, run_id), name_lost_ray(session.ray_address):
             record_data(recorder, run_id, experiment, prepared)
             note = describe_large_batch(
                 experiment.training.batch_size,
@@ -129,12 +130,42 @@ def _train(
             record_bytes(recorder, run_id, path, weights)
         progress.epoch(experiment.name, epoch, epochs, metrics)
 
+    rows_of_epoch = prepared.splits["train"].num_rows
+    if experiment.training.resample != "none":
+        counts = prepared.class_counts or ()
+        rows_of_epoch = num_resampled_rows(counts, experiment.training.resample)
+    last: list[tuple[float, int, int]] = []
+
+    def record_part(rows: int) -> None:
+        """Show how far a long epoch has come."""
+        epoch, now = len(history) + 1, time.monotonic()
+        rate = rows / PART_S
+        if last and last[-1][1] == epoch:
+            rate = (rows - last[-1][2]) / max(now - last[-1][0], 1e-6)
+        last[:] = [(now, epoch, rows)]
+        part = EpochPart(experiment.name, epoch, epochs, rows, rows_of_epoch, rate)
+        progress.epoch_part(part)
+
     try:
         if experiment.cluster.num_workers == 1:
-            model = train_on_one(experiment, prepared, session, record_epoch, note=progress.note)
+            model = train_on_one(
+                experiment,
+                prepared,
+                session,
+                record_epoch,
+                record_part=record_part,
+                note=progress.note,
+            )
         else:
-            storage = checkpoint_folder(experiment)
-            model = train_on_several(experiment, prepared, storage, run_id, record_epoch, progress)
+            model = train_on_several(
+                experiment,
+                prepared,
+                checkpoint_folder(experiment),
+                run_id,
+                record_epoch,
+                record_part,
+                progress,
+            )
     except (RayTaskError, ray.train.TrainingFailedError) as error:
         raise find_cause(error) from error
     record_model(recorder, run_id, model, prepared)

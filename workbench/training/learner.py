@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,10 +22,14 @@ from nets.batches import num_resampled_rows
 from nets.errors import ConfigError
 from nets.fit import Batch, Evaluation, Fit, Monitor, num_batches, place
 from nets.inside import watch_health
+from nets.workers import agree
 from workbench.bridge import Prepared, SplitReader
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.training.checks import describe_class_metric
+
+_STEPS_A_LOOK = 16
+"""Steps between two looks at the clock, about which several workers talk."""
 
 Gather = Callable[[Evaluation], list[Evaluation]]
 """Collects the evaluations of all workers."""
@@ -80,8 +85,27 @@ class Learner:
         """All epochs are done, or none of the last `patience` was better than the best."""
         return self.epoch >= self.training.epochs or self.monitor.should_stop
 
+    def train_part(self, max_seconds: float) -> bool:
+        """Train on for so long, at most to the end of the epoch's rows; whether these are done.
+
+        All workers stop after the same step; `save` may be called then.
+
+        Raises:
+            DivergedError: the loss is no longer finite.
+        """
+        ends_at = time.monotonic() + max_seconds
+
+        def until_then() -> Iterator[Batch]:
+            for number, batch in enumerate(self._train_batches(), 1):
+                yield batch
+                if number % _STEPS_A_LOOK == 0 and agree(time.monotonic() > ends_at, self.device):
+                    return
+
+        self.fit.train_steps(until_then())
+        return self.fit.step == self.fit.steps_per_epoch
+
     def train_epoch(self) -> dict[str, float]:
-        """Train one epoch, evaluate, and return the metrics of both.
+        """Train one epoch, or what `train_part` has left of it; evaluate, and return the metrics of both.
 
         Raises:
             DivergedError: the loss is no longer finite.
@@ -108,6 +132,8 @@ class Learner:
 
     def save(self, folder: Path) -> None:
         """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""
+        if not self.best_weights:  # in the first epoch
+            self.best_weights = copy.deepcopy(cpu_state(self.net))
         state = {"fit": self.fit.state_dict(), "monitor": self.monitor.state_dict()}
         torch.save(state, folder / "state.pt")
         save_file(self.best_weights, folder / "best.safetensors")

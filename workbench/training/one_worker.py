@@ -1,7 +1,7 @@
 """Training on one worker, in a process that stays for the next training.
 
 Ray Train starts a controller and workers for each fit, which takes longer than many a training. Here an
-actor trains one epoch at a time. After each it leaves its state in Ray's object store, so that another
+actor trains one epoch at a time, or a part of a long one. After each it leaves its state in Ray's object store, so that another
 process can continue if this one dies.
 """
 
@@ -23,7 +23,7 @@ from workbench.bridge import Prepared
 from workbench.cluster import ClusterConfig, Session
 from workbench.errors import too_many_deaths
 from workbench.experiments.experiment import Experiment
-from workbench.training.checkpoints import HISTORY_BYTES
+from workbench.training.checkpoints import HISTORY_BYTES, PART_S
 from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner
 from workbench.training.process import prepare_process
@@ -35,7 +35,10 @@ State = dict[str, bytes]
 class Report(NamedTuple):
     """What the worker reports of an epoch."""
 
-    metrics: dict[str, float]
+    metrics: dict[str, float] | None
+    """None: the epoch goes on."""
+    rows: int
+    """Rows of the epoch so far, where it goes on."""
     finished: bool
     weights: bytes | None
     """The net after this epoch, as safetensors; None if they are too large to keep."""
@@ -63,17 +66,19 @@ class TrainingWorker:
         return self.learner.finished
 
     @ray.method(num_returns=2)
-    def epoch(self) -> tuple[Report, State]:
-        """Train one epoch."""
+    def train(self, max_seconds: float) -> tuple[Report, State]:
+        """Train one epoch, or a part of a long one."""
         assert self.learner is not None, "begin comes first"
-        metrics = self.learner.train_epoch()
+        complete = self.learner.train_part(max_seconds)
+        rows = self.learner.fit.rows
+        metrics = self.learner.train_epoch() if complete else None
         with tempfile.TemporaryDirectory() as folder:
             self.learner.save(Path(folder))
             state = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
         last = state["last.safetensors"]
-        weights = last if len(last) < HISTORY_BYTES else None
+        weights = last if complete and len(last) < HISTORY_BYTES else None
         node = ray.get_runtime_context().get_node_id()
-        return Report(metrics, self.learner.finished, weights, node), state
+        return Report(metrics, rows, self.learner.finished, weights, node), state
 
     def evaluate_best(self) -> TrainedModel:
         """Evaluate the best epoch's weights on the test split."""
@@ -102,11 +107,13 @@ def train_on_one(
     session: Session,
     record_epoch: Callable[[dict[str, float], bytes | None], None],
     *,
+    record_part: Callable[[int], None],
     note: Callable[[str], None],
 ) -> TrainedModel:
     """Train to the end; `record_epoch` gets the metrics and weights of each epoch, once.
 
     Args:
+        record_part: gets the rows of an epoch that were trained on, where it takes long.
         note: gets a line for every failure after which the training continues.
 
     Raises:
@@ -119,7 +126,7 @@ def train_on_one(
     while True:
         worker = _get_worker(session, experiment.cluster)
         try:
-            model = _train_from(worker, experiment, prepared, state, record_epoch)
+            model = _train_from(worker, experiment, prepared, state, record_epoch, record_part)
             worker.release.remote()
             return model
         except RayActorError as error:
@@ -130,7 +137,7 @@ def train_on_one(
                 raise too_many_deaths(
                     "The training's process", deaths, allowed, error, advice
                 ) from error
-            where = "after its last complete epoch" if state else "from its beginning"
+            where = "after its last saved step" if state else "from its beginning"
             note(f"The training's process died; another one goes on {where}.")
         except ObjectLostError:
             session.end_idle_workers()
@@ -148,11 +155,12 @@ def _train_from(
     prepared: Prepared,
     last_state: list[Any],
     record_epoch: Callable[[dict[str, float], bytes | None], None],
+    record_part: Callable[[int], None],
 ) -> TrainedModel:
     """Train on from `last_state`: a list that holds the state after the last complete epoch, if any."""
     here = ray.get_runtime_context().get_node_id()
     finished = ray.get(worker.begin.remote(experiment, prepared, *last_state))
-    pending = None if finished else worker.epoch.remote()
+    pending = None if finished else worker.train.remote(PART_S)
     while pending is not None:
         report_ref, state = pending
         report: Report = ray.get(report_ref)
@@ -160,8 +168,11 @@ def _train_from(
             state = ray.put(ray.get(state))
         last_state[:] = [state]
         # The next epoch is trained while this one is recorded.
-        pending = None if report.finished else worker.epoch.remote()
-        record_epoch(report.metrics, report.weights)
+        pending = None if report.finished else worker.train.remote(PART_S)
+        if report.metrics is None:
+            record_part(report.rows)
+        else:
+            record_epoch(report.metrics, report.weights)
     model: TrainedModel = ray.get(worker.evaluate_best.remote())
     return model
 

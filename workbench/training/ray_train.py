@@ -35,12 +35,28 @@ from workbench.training.ray_train_private import Trainer
 
 
 def make_trainer(
-    experiment: Experiment, prepared: Prepared, name: str, storage: str, callback: UserCallback
+    experiment: Experiment,
+    prepared: Prepared,
+    name: str,
+    storage: str,
+    callback: UserCallback,
+    *,
+    part_s: float | None,
 ) -> TorchTrainer:
+    """A trainer that goes on after the last checkpoint of its name.
+
+    Args:
+        part_s: workers also report after so many seconds of an epoch that takes longer; None: after
+            each epoch only.
+    """
     cluster = experiment.cluster
     return Trainer(
         train_worker,
-        train_loop_config={"experiment": experiment, "prepared": prepared},
+        train_loop_config={
+            "experiment": experiment,
+            "prepared": prepared,
+            "part_s": part_s,
+        },
         torch_config=TorchConfig(),
         scaling_config=ScalingConfig(
             num_workers=cluster.num_workers,
@@ -59,7 +75,8 @@ def make_trainer(
 
 
 def train_worker(config: dict[str, Any]) -> None:
-    """The loop of a Ray Train worker. After each epoch it reports; rank 0 adds a checkpoint."""
+    """The loop of a Ray Train worker. After each epoch, and with `part_s` after parts of a long one, it
+    reports; rank 0 adds a checkpoint."""
     experiment, prepared = config["experiment"], config["prepared"]
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
@@ -77,12 +94,14 @@ def train_worker(config: dict[str, Any]) -> None:
         with checkpoint.as_directory() as folder:
             learner.load(Path(folder))
     while not learner.finished:
-        metrics = learner.train_epoch()
+        complete = config["part_s"] is None or learner.train_part(config["part_s"])
+        rows = learner.fit.rows
+        metrics = learner.train_epoch() if complete else None
         with tempfile.TemporaryDirectory() as folder:
             if rank == 0:
                 learner.save(Path(folder))
             saved = Checkpoint.from_directory(folder) if rank == 0 else None
-            report = {"metrics": metrics, "finished": learner.finished}
+            report = {"metrics": metrics, "rows": rows, "finished": learner.finished}
             ray.train.report(report, checkpoint=saved)
 
 
@@ -113,6 +132,9 @@ class ReportSender(UserCallback):
     def after_report(
         self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Checkpoint | None
     ) -> None:
+        if metrics[0]["metrics"] is None:
+            self.reports.put(int(metrics[0]["rows"]))
+            return
         weights = None
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:

@@ -16,7 +16,7 @@ from workbench.bridge import Prepared
 from workbench.errors import TrainingError, too_many_deaths
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
-from workbench.training.checkpoints import discard_checkpoints
+from workbench.training.checkpoints import PART_S, discard_checkpoints
 from workbench.training.evaluation import TrainedModel, evaluate_on_cluster
 from workbench.training.ray_train import ReportSender, make_trainer
 
@@ -30,6 +30,7 @@ def train_on_several(
     storage: str,
     run_id: str,
     record_epoch: RecordEpoch,
+    record_part: Callable[[int], None],
     progress: Progress,
 ) -> TrainedModel:
     """Train to the end.
@@ -44,7 +45,9 @@ def train_on_several(
     deaths = 0
     while True:
         try:
-            result = _fit(experiment, prepared, storage, run_id, record_epoch, progress)
+            result = _fit(
+                experiment, prepared, storage, run_id, record_epoch, record_part, progress
+            )
             break
         except RayActorError as error:
             deaths += 1
@@ -69,19 +72,25 @@ def _fit(
     storage: str,
     run_id: str,
     record_epoch: RecordEpoch,
+    record_part: Callable[[int], None],
     progress: Progress,
 ) -> ray.train.Result:
     reports = Queue(actor_options={"num_cpus": 0})
     try:
-        with _handle_reports(reports, record_epoch, progress.note):
-            return make_trainer(experiment, prepared, run_id, storage, ReportSender(reports)).fit()
+        with _handle_reports(reports, record_epoch, record_part, progress.note):
+            return make_trainer(
+                experiment, prepared, run_id, storage, ReportSender(reports), part_s=PART_S
+            ).fit()
     finally:
         reports.shutdown()
 
 
 @contextmanager
 def _handle_reports(
-    reports: Queue, record_epoch: RecordEpoch, note: Callable[[str], None]
+    reports: Queue,
+    record_epoch: RecordEpoch,
+    record_part: Callable[[int], None],
+    note: Callable[[str], None],
 ) -> Iterator[None]:
     """Handle reports in a thread while the block runs, and those that are left when it ends."""
     over = threading.Event()
@@ -96,7 +105,12 @@ def _handle_reports(
                 batch = []
             try:
                 for report in batch:
-                    note(report) if isinstance(report, str) else record_epoch(*report)
+                    if isinstance(report, str):
+                        note(report)
+                    elif isinstance(report, int):
+                        record_part(report)
+                    else:
+                        record_epoch(*report)
             except BaseException as error:
                 errors.append(error)
                 return

@@ -1,0 +1,78 @@
+"""A training that goes on in the middle of an epoch gives what an unbroken one gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nets import TrainingConfig
+from nets.augment import AugmentConfig
+from nets.spec import TensorSpec
+from tests.workbench.small import digits
+from workbench.bridge import Prepared, store_arrays
+from workbench.experiments.experiment import Experiment
+from workbench.training.learner import Learner
+
+SPEC = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+ROWS, SIZE = 400, 8
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepared:
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    generator = np.random.default_rng(0)
+    label = generator.integers(0, 2, ROWS)
+    features = generator.integers(0, 100, (ROWS, *SPEC.shape)).astype(np.uint8)
+    features[:, 0, :4] += (100 * label[:, None, None]).astype(np.uint8)
+    rows = {"features": features, "label": label}
+    few = {name: values[:50] for name, values in rows.items()}
+    return store_arrays(
+        {"train": rows, "validation": few},
+        SPEC,
+        labels=("no", "yes"),
+        num_outputs=2,
+        statistics=None,
+        class_counts=tuple(np.bincount(label).tolist()),
+    )
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    net = replace(digits().net, dropout=0.2)
+    training = TrainingConfig(
+        epochs=2, batch_size=SIZE, augment=AugmentConfig(flip=True), resample="over", health=False
+    )
+    preparation = replace(digits().preparation, method="none")
+    return replace(digits(), net=net, training=training, preparation=preparation)
+
+
+def without_time(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name != "samples_per_s"}
+
+
+def test_a_training_goes_on_at_the_next_batch(
+    experiment: Experiment, prepared: Prepared, tmp_path: Path
+) -> None:
+    torch.set_num_threads(1)
+    unbroken = Learner(experiment, prepared)
+    expected = [without_time(unbroken.train_epoch()) for _ in range(2)]
+    learner = Learner(experiment, prepared)
+    history: list[dict[str, float]] = []
+    parts = 0
+    while not learner.finished:
+        if learner.train_part(0.0):
+            history.append(without_time(learner.train_epoch()))
+        else:
+            parts += 1
+            assert 0 < learner.fit.rows < learner.fit.steps_per_epoch * SIZE
+        folder = tmp_path / f"{len(history)}-{learner.fit.step}"
+        folder.mkdir()
+        learner.save(folder)
+        learner = Learner(experiment, prepared)  # as after a kill
+        learner.load(folder)
+    assert parts >= 4
+    assert history == expected
