@@ -22,6 +22,7 @@ from workbench.data.sources import (
     idx,
     image_folder,
     image_table,
+    picture_tars,
     series,
     table,
     text,
@@ -33,6 +34,7 @@ from workbench.data.sources.digits import DigitsSource
 from workbench.data.sources.idx import IdxSource
 from workbench.data.sources.image_folder import ImageFolderSource
 from workbench.data.sources.image_table import ImageTableSource
+from workbench.data.sources.picture_tars import PictureTarsSource
 from workbench.data.sources.series import SeriesSource
 from workbench.data.sources.table import TableSource
 from workbench.data.sources.text import TextSource
@@ -48,6 +50,7 @@ __all__ = [
     "IdxSource",
     "ImageFolderSource",
     "ImageTableSource",
+    "PictureTarsSource",
     "SeriesSource",
     "Source",
     "TableSource",
@@ -64,6 +67,7 @@ Source = Annotated[
     | IdxSource
     | ImageFolderSource
     | ImageTableSource
+    | PictureTarsSource
     | SeriesSource
     | TableSource
     | TextSource
@@ -78,6 +82,7 @@ _READERS: dict[type, Callable[[Any, SparkSession], CanonicalFrame]] = {
     IdxSource: idx.read,
     ImageFolderSource: image_folder.read,
     ImageTableSource: image_table.read,
+    PictureTarsSource: picture_tars.read,
     SeriesSource: series.read,
     TableSource: table.read,
     TextSource: text.read,
@@ -89,6 +94,7 @@ _SIZES: dict[type, Callable[[Any], Size]] = {
     DigitsSource: digits.size,
     IdxSource: idx.size,
     ImageFolderSource: image_folder.size,
+    PictureTarsSource: picture_tars.size,
     TextSource: text.size,
 }
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from nets.config import config
 from workbench.data.canonical import CanonicalFrame
+from workbench.data.columns import quote
+from workbench.data.csv_config import CsvConfig
 from workbench.data.frames import from_dataframe
 from workbench.data.pictures import picture_spec
-from workbench.data.sources.tables import read_tables
+from workbench.data.rows import BROKEN
+from workbench.data.sources.open_table import SPLIT, OpenTable, mark_splits, open_table
+from workbench.data.sources.paths import find_path
+from workbench.data.sources.picture_columns import first_file, read_class_names
+from workbench.errors import DataError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+_PICTURE, _CLASS = "__picture", "__class"
 
 
 @config
@@ -24,13 +33,15 @@ class ImageTableSource:
     test_path: str | None = None
     """A table of the same columns whose rows are the test set; None: drawn, or as `split` says."""
     format: str = "parquet"
-    """Spark's name of the format: parquet, orc, json, csv (with a header), delta, ..."""
+    """Spark's name of the format: parquet, orc, json, csv (and TSV), delta, ..."""
     image: str = "image"
-    """Column of the pictures: bytes, base64 text, or Spark's image struct."""
+    """Column of the pictures: bytes, base64 text, Spark's image struct, or HuggingFace's struct of bytes and path; a dot leads into a struct (`image.bytes`)."""
     label: str = "label"
     """Column of the classes: text or numbers."""
     split: str | None = None
-    """Column of train, validation, test or null; None: there is none."""
+    """Column of train, validation, test or null, in any usual spelling; None: a column named split, set, ... where its values are names of splits."""
+    named_splits: bool = True
+    """Whether names of files, folders and columns say the splits (train.parquet, test/); False: they are drawn."""
     key: str | None = None
     """Column that names the rows; None: a hash of each row."""
     group: str | None = None
@@ -39,27 +50,127 @@ class ImageTableSource:
     """Column of numbers, dates or timestamps that rows are ordered by where data.split.by is time."""
     shape: tuple[int, int, int] = (3, 32, 32)
     """(channels, height, width) every picture is converted to: 1 grey, 3 RGB, 4 RGBA; scaled and cut."""
+    csv: CsvConfig = CsvConfig()
+    """csv: how the files are written."""
 
     def __post_init__(self) -> None:
         picture_spec(self.shape)
 
 
 def read(source: ImageTableSource, spark: SparkSession) -> CanonicalFrame:
-    """Pictures of source.shape, uint8; classes are the labels in order.
+    """Pictures of source.shape, uint8; classes in order, by the names that HuggingFace's files keep.
 
     Raises:
         DataError: a table cannot be read or lacks a column, or the test table has other columns.
     """
-    columns = [source.image, source.label, source.split, source.key, source.group, source.time]
-    frame, split = read_tables(spark, source, [name for name in columns if name])
-    return from_dataframe(
-        frame,
-        features=source.image,
-        label=source.label,
+    from pyspark.sql import functions as F
+
+    opened, split = _open(source, spark)
+    decided = list(opened.decided)
+    frame = opened.frame.withColumn(_PICTURE, _pictures(opened.frame, source.image, decided))
+    label, names = _classes(frame, source, decided)
+    frame = frame.withColumn(_CLASS, label)
+    used = {source.image.partition(".")[0], source.image, source.label, split}
+    used |= {source.key, source.group, source.time}
+    if unused := [name for name in opened.columns if name not in used]:
+        decided.append(f"Columns that are not read: {', '.join(unused)}.")
+    good = frame.where(F.col(BROKEN).isNull())
+    canonical = from_dataframe(
+        good,
+        features=_PICTURE,
+        label=_CLASS,
         spec=picture_spec(source.shape),
-        split=split,
+        split=SPLIT,
         key=source.key,
         group=source.group,
         time=source.time,
-        labels="fit",
+        labels=names or "fit",
     )
+    return replace(canonical, decided=tuple(decided), bad=_add_broken(canonical, frame))
+
+
+def _open(source: ImageTableSource, spark: SparkSession) -> tuple[OpenTable, str | None]:
+    """The rows of one table or two, with their split, and the column that says it."""
+    settings = ("label", "split", "key", "group", "time")
+    required = {name: value for name in settings if (value := getattr(source, name))}
+
+    def open_one(path: str, by_name: bool) -> OpenTable:
+        opened = open_table(spark, path, source.format, source.csv, required, named_splits=by_name)
+        top = source.image.partition(".")[0]
+        if source.image not in opened.columns and top not in opened.columns:
+            raise DataError(
+                f"{path} has no column {source.image!r}. It has {', '.join(opened.columns)}. Say which "
+                "holds the pictures with --set data.source.image=COLUMN."
+            )
+        return opened
+
+    opened, split = mark_splits(
+        open_one(source.path, source.named_splits), source.split, by_name=source.named_splits
+    )
+    if source.test_path is None:
+        return opened, split
+    from pyspark.sql import functions as F
+
+    test = open_one(source.test_path, False)
+    if differing := set(opened.columns) ^ set(test.columns):
+        raise DataError(
+            "The tables data.source.path and test_path must have the same columns; only one of them "
+            f"has {', '.join(sorted(differing))}."
+        )
+    marked = test.frame.withColumn(SPLIT, F.lit("test"))
+    return replace(opened, frame=opened.frame.unionByName(marked)), split
+
+
+def _pictures(frame: DataFrame, image: str, decided: list[str]) -> Column:
+    """The column of pictures: itself, or a field of a struct."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import StructType
+
+    if image in frame.columns:
+        column, kind = F.col(quote(image)), frame.schema[image].dataType
+        if isinstance(kind, StructType) and "bytes" in kind.names:
+            decided.append(f"Pictures are the field bytes of the column {image}.")
+            return column["bytes"]
+        return column
+    top, *fields = image.split(".")
+    column, kind = F.col(quote(top)), frame.schema[top].dataType
+    for name in fields:
+        if not isinstance(kind, StructType) or name not in kind.names:
+            names = ", ".join(kind.names) if isinstance(kind, StructType) else "no fields"
+            raise DataError(
+                f"data.source.image {image!r} leads to no field: {top} is {kind.simpleString()}, with "
+                f"{names}. Set data.source.image to a column, or to {top}.FIELD."
+            )
+        column, kind = column[name], kind[name].dataType
+    return column
+
+
+def _classes(
+    frame: DataFrame, source: ImageTableSource, decided: list[str]
+) -> tuple[Column, tuple[str, ...] | None]:
+    """The column of classes, and their names by index where the files keep them."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import IntegralType
+
+    column = F.col(quote(source.label))
+    names = None
+    if source.format == "parquet" and "://" not in source.path:
+        root = find_path(source.path, "a table in format parquet")
+        names = read_class_names(first_file(root, "*.parquet") or root).get(source.label)
+    if names is None or not isinstance(frame.schema[source.label].dataType, IntegralType):
+        return column, None
+    decided.append(f"Names of classes are those that the files keep for {source.label}.")
+    index = F.when(column >= 0, column)  # -1 stands for no class
+    named = F.array(*map(F.lit, names))
+    return F.coalesce(F.get(named, index.cast("int")), index.cast("string")), names
+
+
+def _add_broken(canonical: CanonicalFrame, frame: DataFrame) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    assert canonical.bad is not None
+    broken = frame.where(F.col(BROKEN).isNotNull())
+    reason = F.concat(
+        F.lit("a row that does not have the columns of the table: "), F.substring(BROKEN, 1, 60)
+    )
+    return canonical.bad.union(broken.select(F.hex(F.xxhash64(BROKEN)).alias("key"), reason))
