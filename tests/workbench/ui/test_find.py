@@ -99,6 +99,26 @@ def test_a_tag_and_a_note_are_columns(opened: tuple[Window, Path]) -> None:
     window.check()
 
 
+def test_a_view_is_saved_and_opened_by_name_and_by_address(opened: tuple[Window, Path]) -> None:
+    window, folder = opened
+    window.open("", q="first", kind="trainings")
+    window.page.get_by_role("button", name="Views").click()
+    window.page.get_by_role("textbox", name="Save what is shown as").fill("mine & yours")
+    window.page.get_by_role("button", name="Save view").click()
+    window.page.wait_for_url("**view=mine*")
+    assert '"q": "first"' in (folder / "home" / "views.json").read_text()
+    window.open().shows("1 to 2 of 2")
+    window.page.get_by_role("button", name="Views").click()
+    window.page.get_by_role("button", name="mine & yours").click()
+    window.shows("1 to 1 of 1")
+    window.open("", view="mine & yours").shows("1 to 1 of 1")
+    assert window.page.get_by_role("textbox", name="Filter").input_value() == "first"
+    window.open("", view="mine & yours", q="second").shows("1 to 1 of 1")
+    assert window.page.get_by_role("textbox", name="Filter").input_value() == "second"
+    assert "There is no saved view" in window.open("", view="other").text()
+    window.check()
+
+
 def test_many_runs(opened: tuple[Window, Path]) -> None:
     window, folder = opened
     add_run(folder, "broken")

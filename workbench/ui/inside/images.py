@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from workbench.data import to_pixels
 from workbench.errors import WorkbenchError
 
 MAX_BYTES = 8 * 2**20
 MAX_PIXELS = 16_000_000
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-TYPES = ("png", "jpg", "jpeg", "webp", "bmp", "gif")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+TYPES = ("png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff")
 
 
 class UploadError(WorkbenchError):
@@ -35,7 +36,8 @@ def decode(
 ) -> NDArray[np.uint8]:
     """An uploaded file as a sample (channels, height, width) uint8 with values 0 to `top`.
 
-    Cut to the sample's proportions around the middle and resized; grey for one channel. Checked
+    It becomes pixels as the pictures of a training do (`workbench.data.pictures`): upright, scaled by
+    its range, transparency over a ground, cut to the sample's proportions around the middle. Checked
     before anything is decoded: bytes, format, pixels. Nothing is written to disk.
 
     Raises:
@@ -49,14 +51,15 @@ def decode(
     channels, height, width = shape
     if channels not in (1, 3):
         raise UploadError(f"This net takes pictures of {channels} channels; upload needs 1 or 3.")
-    image = _open(content)
-    image = ImageOps.exif_transpose(image).convert("RGB" if channels == 3 else "L")
-    image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
-    pixels = np.asarray(image, dtype=np.float32)
+    try:
+        decoded = to_pixels(_open(content), (channels, height, width))
+    except ValueError as error:
+        raise UploadError(f"This picture cannot be used: {error}.") from error
+    pixels = decoded.astype(np.float32)
     if invert:
         pixels = 255 - pixels
     scaled: NDArray[Any] = np.round(pixels * (top / 255)).astype(np.uint8)
-    return scaled.reshape(height, width, channels).transpose(2, 0, 1).copy()
+    return scaled
 
 
 def _open(content: bytes) -> Image.Image:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from workbench.ui import runs_table, store, watch, widgets
+from workbench.ui import runs_table, store, view_menu, watch, widgets
 
 _PAGE_SIZE = 50
 _KINDS = {
@@ -31,7 +31,23 @@ def main() -> None:
     table(query)
 
 
+def _defaults(names: store.Names) -> view_menu.Defaults:
+    """What a saved view holds: the controls, their usual values and choices."""
+    columns = [*names.metrics, *names.params]
+    return {
+        "q": ("", None),
+        "kind": (next(iter(_KINDS)), list(_KINDS)),
+        "shown": (_SHOWN[0], _SHOWN),
+        "sort": (_START, [_START, *columns, *names.tags]),
+        "down": (True, (True, False)),
+        "experiments": ([], names.experiments),
+        "columns": ([n for n in store.USUAL_COLUMNS if n in columns], columns),
+    }
+
+
 def _controls(names: store.Names) -> store.Query:
+    defaults = _defaults(names)
+    view_menu.open_from_address(defaults)
     left, middle, right = st.columns([5, 5, 2], vertical_alignment="bottom")
     text = left.text_input(
         "Filter",
@@ -52,10 +68,17 @@ def _controls(names: store.Names) -> store.Query:
         help="Archived runs are kept out of the way, deleted ones until they are removed for good.",
     )
     _explain(text or "")
-    with st.expander("Sort, experiments, columns", icon=":material/tune:"):
+    wide, narrow = st.columns([9, 1])
+    with narrow:
+        view_menu.draw(defaults)
+    with wide, st.expander("Sort, experiments, columns", icon=":material/tune:"):
         a, b, c = st.columns([3, 1, 3], vertical_alignment="bottom")
-        keys = [_START, *names.metrics, *names.params, *names.tags]
-        order = a.selectbox("Sort by", keys, key="sort", bind="query-params")
+        order = a.selectbox(
+            "Sort by",
+            [_START, *names.metrics, *names.params, *names.tags],
+            key="sort",
+            bind="query-params",
+        )
         down = b.toggle("Descending", value=True, key="down", bind="query-params")
         experiments = c.multiselect(
             "Experiments", names.experiments, key="experiments", bind="query-params"
@@ -63,7 +86,7 @@ def _controls(names: store.Names) -> store.Query:
         columns = st.multiselect(
             "Columns",
             [*names.metrics, *names.params],
-            default=[n for n in store.USUAL_COLUMNS if n in (*names.metrics, *names.params)],
+            default=defaults["columns"][0],
             key="columns",
             bind="query-params",
         )
