@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nets import Task
+from workbench.data.csv_config import CsvConfig
 from workbench.data.sources import (
     CifarArchiveSource,
     ImageTableSource,
@@ -61,6 +62,8 @@ def idle_in_data(experiment: Experiment) -> Iterator[Idle]:
             yield Idle(f"data.source.{name}", rule, "Set data.source.targets")
     if isinstance(source, TextSource):
         yield from _idle_in_text(source)
+    if isinstance(source, TableSource | ImageTableSource):
+        yield from _idle_in_table(source)
 
 
 def _idle_in_split_columns(experiment: Experiment) -> Iterator[Idle]:
@@ -87,3 +90,13 @@ def _idle_in_text(source: TextSource) -> Iterator[Idle]:
     if source.tokenizer not in ("words", "characters"):
         rule = "a tokenizer file decides by itself about lower case"
         yield Idle("data.source.lowercase", rule, "Set data.source.tokenizer to words")
+
+
+def _idle_in_table(source: TableSource | ImageTableSource) -> Iterator[Idle]:
+    if source.format != "csv":
+        for name in CsvConfig.__dataclass_fields__:
+            rule = f"it says how a CSV file is written, got format {source.format!r}"
+            yield Idle(f"data.source.csv.{name}", rule, "Set data.source.format to csv")
+    if isinstance(source, TableSource) and source.time is None:
+        rule = "it is the form of the column that data.source.time names, and there is none"
+        yield Idle("data.source.time_format", rule, "Set data.source.time")

@@ -127,6 +127,8 @@ CASES: list[tuple[Experiment, dict[str, Any], str, str]] = [
     ),
     (PICTURES, {"data.source.group": "patient"}, "data.source.group", "data.split.by to group"),
     (TABLE, {"data.source.time": "day"}, "data.source.time", "data.split.by to time"),
+    (TABLE, {"data.source.csv.decimal": ","}, "data.source.csv.decimal", "format to csv"),
+    (TABLE, {"data.source.time_format": "%d"}, "data.source.time_format", "data.source.time"),
     (WINDOWS, {"data.source.horizon": 3}, "data.source.horizon", "data.source.targets"),
     (WINDOWS, {"data.source.season": 3}, "data.source.season", "data.source.targets"),
     (TEXT, {"data.source.text_column": "t"}, "data.source.text_column", "format to csv"),
