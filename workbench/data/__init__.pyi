@@ -20,6 +20,7 @@ from .loading import download_if_missing as download_if_missing
 from .loading import load as load
 from .pictures import picture_spec as picture_spec
 from .pictures import read_shape as read_shape
+from .pictures import to_pixels as to_pixels
 from .rows import class_names as class_names
 from .rows import index_of as index_of
 from .size import Size as Size

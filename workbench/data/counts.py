@@ -45,6 +45,11 @@ def refuse(summary: dict[str, Any], labels: tuple[str, ...] | None, config: Data
             f"{bad['rows']} of {good + bad['rows']} rows are bad, more than data.max_bad_share "
             f"{config.max_bad_share:g} allows: {shown}. Repair or remove them, or raise the share."
         )
+    if labels is not None and len(labels) < 2:
+        raise DataError(
+            f"There is one class, {', '.join(labels)}: a net cannot learn to tell classes apart from it. "
+            "Name the column or the folders that hold the classes (data.source)."
+        )
     counts = summary["class_counts"] or {name: [rows] for name, rows in summary["rows"].items()}
     check_splits(counts, labels, config.split)
 

@@ -12,6 +12,8 @@ import pytest
 
 from nets.spec import TensorSpec
 from workbench.data.class_order import natural_order
+from workbench.data.config import DataConfig
+from workbench.data.counts import refuse
 from workbench.data.listing import list_folder
 from workbench.data.sources import ImageFolderSource
 from workbench.data.sources.image_folder import find_pictures, size
@@ -174,6 +176,17 @@ def test_folders_of_the_same_names_in_each_class_are_said(tmp_path: Path) -> Non
 def test_a_class_level_beside_splits(tmp_path: Path) -> None:
     write(tmp_path, "train/a/cat/1.png", "test/a/cat/1.png", "train/a/dog/1.png")
     assert count(lay_out(tmp_path, class_level=2))["cat", "test"] == 1
+
+
+def test_one_class_is_not_ready_to_train_on() -> None:
+    rows = {"train": 8, "validation": 1, "test": 1}
+    summary = {
+        "bad": {"rows": 0, "examples": []},
+        "rows": rows,
+        "class_counts": {name: [count] for name, count in rows.items()},
+    }
+    with pytest.raises(DataError, match=r"one class, my_set: .* tell classes apart"):
+        refuse(summary, ("my_set",), DataConfig())
 
 
 # ---- tables of classes

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nets.spec import TensorSpec
+from workbench.data import pictures
 from workbench.ui.inside.images import MAX_BYTES, UploadError, decode, png
 
 
@@ -67,3 +69,41 @@ def test_too_large_is_refused_before_it_is_decoded() -> None:
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 100))
     with pytest.raises(UploadError, match="pixels"):
         decode(bomb, (1, 8, 8))
+
+
+def with_alpha() -> Image.Image:
+    drawing = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
+    drawing.paste((0, 0, 0, 255), (0, 0, 4, 8))
+    return drawing
+
+
+def on_its_side() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((8, 16)).save(buffer, "PNG", exif=exif)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encoded(with_alpha()),
+        encoded(Image.fromarray(np.linspace(0, 60_000, 64).reshape(8, 8).astype(np.uint16))),
+        encoded(Image.fromarray(np.linspace(0, 1, 64).reshape(8, 8).astype(np.float32)), "TIFF"),
+        on_its_side(),
+        encoded(Image.effect_noise((64, 48), 50)),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_upload_is_what_a_training_would_read(content: bytes, channels: int) -> None:
+    shape = (channels, 8, 8)
+    trained = pictures.decode(content, TensorSpec(kind="image", shape=shape, dtype="uint8"))
+    np.testing.assert_array_equal(decode(content, shape), trained)
+    assert 20 < trained.mean() < 235
+
+
+def test_values_of_no_known_range_are_refused() -> None:
+    odd = encoded(Image.fromarray(np.full((8, 8), -3, np.float32)), "TIFF")
+    with pytest.raises(UploadError, match=r"cannot be used: values from -3"):
+        decode(odd, (1, 8, 8))
