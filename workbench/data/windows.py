@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from workbench.data.calendars import Calendar, positions
 from workbench.data.rows import binary
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Cut:
     """Steps from the beginning of a window to that of the next one."""
     step: float | None
     """Time from a row to the next one. A series breaks where it differs; None: it never breaks."""
+    calendar: Calendar = "even"
+    """What the step counts: seconds, seconds of business days, or months."""
 
     @property
     def num_rows(self) -> int:
@@ -44,7 +47,7 @@ class Cut:
 
     def breaks(self, time: NDArray[np.float64]) -> NDArray[np.bool_]:
         """(n - 1,) True between two rows that are not one step apart."""
-        between = np.diff(time)
+        between = np.diff(positions(time, self.calendar))
         if self.step is None:
             return np.zeros(len(between), np.bool_)
         # Seconds since 1970 as a double are exact to a quarter of a microsecond.

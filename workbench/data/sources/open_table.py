@@ -40,6 +40,8 @@ class OpenTable:
     missing: tuple[str, ...] = MISSING
     """Texts that stand for no value."""
     decided: tuple[str, ...] = ()
+    has_splits: bool = False
+    """Whether `__split` may be filled."""
 
     @property
     def columns(self) -> list[str]:
@@ -135,7 +137,11 @@ def _open_files(
         _check_columns([c for c in frame.columns if c != BROKEN], required, str(root))
         frames.append(_complete(frame, split))
     return OpenTable(
-        frame=_union(frames, root), decimal=decimal, missing=csv.missing, decided=tuple(decided)
+        frame=_union(frames, root),
+        decimal=decimal,
+        missing=csv.missing,
+        decided=tuple(decided),
+        has_splits=None not in by_split,
     )
 
 
@@ -276,6 +282,7 @@ def mark_splits(
             decimal=opened.decimal,
             missing=opened.missing,
             decided=(*opened.decided, *said),
+            has_splits=True,
         )
         return result, name
     return opened, None

@@ -156,13 +156,7 @@ class _Maker:
     def _numbers_rows(self, name: str, profile: Column) -> bool:
         if self.named:
             return False
-        if re.fullmatch(r"__index_level_\d+__", name):
-            return True
-        if _INDEX_NAME.fullmatch(name) and profile.wholes == profile.rows:
-            span = (profile.high or 0) - (profile.low or 0) + 1
-            # A table for each split begins anew, and ids are numbers that are not there twice.
-            return profile.counts_rows or (profile.many and span >= profile.rows / 3)
-        return profile.rows >= _FEW_ROWS and profile.counts_rows
+        return names_rows(name, profile) or (profile.rows >= _FEW_ROWS and profile.counts_rows)
 
     def _leave_out(self, name: str, why: str) -> None:
         if self.named:
@@ -278,6 +272,17 @@ class _Maker:
         text = F.lower(F.trim(F.col(quote(name))))
         missing = [marker.lower() for marker in self.opened.missing]
         return F.when(~text.isin(*missing), text)
+
+
+def names_rows(name: str, profile: Column) -> bool:
+    """Whether a column is an index by its name and its values."""
+    if re.fullmatch(r"__index_level_\d+__", name):
+        return True
+    if not _INDEX_NAME.fullmatch(name) or profile.wholes < profile.rows:
+        return False
+    span = (profile.high or 0) - (profile.low or 0) + 1
+    # A table for each split begins anew, and ids are numbers that are not there twice.
+    return profile.counts_rows or (profile.many and span >= profile.rows / 3)
 
 
 def number_of(name: str, decimal: str) -> SparkColumn:
