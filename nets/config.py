@@ -145,10 +145,11 @@ def _paths(tree: Mapping[str, Any], prefix: str = "") -> set[str]:
 
 def _put(tree: dict[str, Any], path: str, value: Any) -> None:
     """Set what is at a path that exists; keys of a mapping may have dots in them themselves."""
-    if path in tree:
+    parts = (k for k in tree if path.startswith(f"{k}.") and isinstance(tree[k], dict))
+    key = None if path in tree else next(parts, None)
+    if key is None:  # also where an earlier change replaced the whole and left this part out
         tree[path] = value
         return
-    key = next(k for k in tree if path.startswith(f"{k}.") and isinstance(tree[k], dict))
     _put(tree[key], path.removeprefix(f"{key}."), value)
 
 

@@ -19,6 +19,7 @@ from workbench.jobs import Client, Job, Jobs, find_bench, statefile
 from workbench.jobs.client import End, stop_job
 from workbench.jobs.request import Request
 from workbench.jobs.start import start_bench
+from workbench.jobs.statefile import State
 from workbench.progress.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def start(
             )
     else:
         state = bench.state
+        _refuse_other_settings(state, _cluster(experiment, set_, cluster), dashboards=dashboards)
     if json:
         output.print_json(state)
         return
@@ -104,8 +106,31 @@ def _cluster(
     if experiment is None and other:
         raise typer.BadParameter(f"A bench takes settings of cluster only, got --set {other[0]}")
     from nets.config import to_dict
+    from workbench.training.idle import check_idle_in_cluster
 
-    return to_dict(build_experiment(experiment or "digits_cnn", settings, cluster=cluster).cluster)
+    chosen = build_experiment(experiment or "digits_cnn", settings, cluster=cluster)
+    check_idle_in_cluster(chosen)
+    return to_dict(chosen.cluster)
+
+
+def _refuse_other_settings(state: State, settings: dict[str, Any], *, dashboards: bool) -> None:
+    """Refuse options of `up` that a bench that is up already does not follow."""
+    other = []
+    if settings:
+        from nets.config import from_dict, to_dict
+        from workbench.cluster import ClusterConfig
+
+        running = to_dict(from_dict(ClusterConfig, state.cluster))
+        other = [
+            f"cluster.{name}={value}" for name, value in settings.items() if running[name] != value
+        ]
+    if dashboards and not state.pages:
+        other.append("--dashboards")
+    if other:
+        raise typer.BadParameter(
+            f"A bench is up already, started without {', '.join(other)}. `workbench down` stops it; "
+            "then start it with these."
+        )
 
 
 def stop(debug: Debug = False) -> None:

@@ -196,6 +196,10 @@ def sweep(
             progress.rank_by(metric, mode)
             refuse_missing_data(chosen)
             from workbench.sweeps.driver import sweep as run
+            from workbench.training.idle import check_changes_of_sweep
+
+            if resumed is None:
+                check_changes_of_sweep(chosen, changes)
 
             progress.stage_done()
             result = run(chosen, progress=progress, resume=resume)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -81,7 +81,7 @@ def build_experiment(
     extra: dict[str, Any] | None = None,
     cluster: str | None = None,
 ) -> Experiment:
-    """An experiment with the changes of the command line; `--set` overrides the other options.
+    """An experiment with the changes of the command line.
 
     Raises:
         ConfigError: no such experiment or setting, or a value breaks a rule.
@@ -107,8 +107,13 @@ def collect_changes(
         cluster: name of a cluster; this process uses its Ray token from now on.
 
     Raises:
-        ConfigError: an option is not KEY=VALUE, or no cluster has that name.
+        ConfigError: an option is not KEY=VALUE, or overrules another one; no cluster has that name.
     """
+    pairs = [_split_pair(text, "--set") for text in settings or ()]
+    options = {} if epochs is None else {"--epochs": ["training.epochs"]}
+    if seed is not None:
+        options["--seed"] = ["training.seed", "sweep.seed"]
+    _refuse_overruled(options, extra or {}, [path for path, _ in pairs])
     changes: dict[str, Any] = {}
     if cluster is not None:
         from workbench.cluster import load_cluster
@@ -121,7 +126,39 @@ def collect_changes(
     if seed is not None:
         changes |= {"training.seed": seed, "sweep.seed": seed}
     changes |= extra or {}
-    return changes | dict(_split_pair(text, "--set") for text in settings or ())
+    return changes | dict(pairs)
+
+
+_OPTIONS = {
+    "sweep.num_trials": "--trials",
+    "sweep.search": "--search",
+    "sweep.scheduler": "--scheduler",
+    "sweep.space": "--space",
+}
+
+
+def _refuse_overruled(
+    options: Mapping[str, list[str]], extra: Mapping[str, Any], set_paths: list[str]
+) -> None:
+    """Refuse an option that another one on the same command line would overrule.
+
+    Raises:
+        ConfigError: two options set the same, or a later one replaces what holds an earlier one.
+    """
+    set_by = [(path, name) for name, paths in options.items() for path in paths]
+    set_by += [(path, _OPTIONS.get(path, path)) for path in extra]
+    set_by += [(path, f"--set {path}") for path in set_paths]
+    for number, (path, option) in enumerate(set_by):
+        for later, other in set_by[number + 1 :]:
+            if path == later or path.startswith(f"{later}."):
+                raise _config_error(
+                    f"{other} overrules {option}: both set {path}. Use one of them"
+                    + (", or put the whole first." if path != later else ".")
+                )
+        if path in extra.get("sweep.space", {}):
+            raise _config_error(
+                f"{option} has no effect: --space {path} gives each trial its value. Use one of them."
+            )
 
 
 def parse_space(texts: Sequence[str]) -> dict[str, Any]:
@@ -131,12 +168,15 @@ def parse_space(texts: Sequence[str]) -> dict[str, Any]:
     KEY=a,b,c is a list of values; KEY=[...] is a JSON list, for values that contain commas.
 
     Raises:
-        ConfigError: a text is none of these.
+        ConfigError: a text is none of these, or a setting comes twice.
     """
-    return {
-        key: _parse_parameter(key, value)
-        for key, value in (_split_pair(t, "--space") for t in texts)
-    }
+    pairs = [_split_pair(text, "--space") for text in texts]
+    for number, (key, _) in enumerate(pairs):
+        if key in [other for other, _ in pairs[:number]]:
+            raise _config_error(
+                f"--space {key} is given twice, and a trial has one value. Put all values into one."
+            )
+    return {key: _parse_parameter(key, value) for key, value in pairs}
 
 
 def _parse_parameter(key: str, text: str) -> dict[str, Any]:

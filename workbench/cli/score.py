@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.scoring import Model
 
 _BATCH_BYTES = 16 * 2**20
+_FILES_PER_BATCH = 64
 
 
 def predict(
@@ -77,8 +78,11 @@ def predict(
         bool, typer.Option("--once", help="With --stream: stop when all present files are scored")
     ] = False,
     files_per_batch: Annotated[
-        int, typer.Option(min=1, help="With --stream: most files to score and write together")
-    ] = 64,
+        int | None,
+        typer.Option(
+            min=1, help="With --stream: most files to score and write together", show_default="64"
+        ),
+    ] = None,
     master: Annotated[
         str | None, typer.Option(help="Spark's master", show_default="local[*]")
     ] = None,
@@ -106,6 +110,8 @@ def predict(
         raise typer.BadParameter("--stream and --checkpoint DIR need each other.")
     if once and not stream:
         raise typer.BadParameter("--once belongs to --stream.")
+    if files_per_batch is not None and not stream:
+        raise typer.BadParameter("--files-per-batch belongs to --stream.")
     if overwrite and stream:
         raise typer.BadParameter(
             "a stream adds to its output, so --overwrite cannot be used with --stream."
@@ -132,7 +138,7 @@ def predict(
                 paths,
                 checkpoint=checkpoint,
                 once=once,
-                files_per_batch=files_per_batch,
+                files_per_batch=files_per_batch or _FILES_PER_BATCH,
             )
             if not json:
                 terminal.out().print(f"Scoring files that arrive in {input} (Ctrl-C stops)")

@@ -147,6 +147,7 @@ def _cluster(file: Path, name: str, table: dict[str, Any]) -> NamedCluster:
         whole = from_dict(ClusterConfig, chosen)
     except ConfigError as error:
         raise _config_error(f"{file}: [{name}] {error}") from None
+    _refuse_idle(file, name, chosen, whole)
     tree = to_dict(whole)
     settings = {f"cluster.{key}": tree[key] for key in chosen if key != "spark"}
     settings |= {
@@ -162,6 +163,20 @@ def _cluster(file: Path, name: str, table: dict[str, Any]) -> NamedCluster:
         description=table.get("description", ""),
         token_path=None if token is None else Path(token).expanduser(),
     )
+
+
+def _refuse_idle(file: Path, name: str, written: Mapping[str, Any], whole: ClusterConfig) -> None:
+    """Refuse keys that change nothing beside the others of the cluster."""
+    from workbench.cluster.idle import idle_settings
+
+    spark = written.get("spark", {})
+    paths = [*written, *(f"spark.{key}" for key in spark)]
+    for path, rule, way_out in idle_settings(whole):
+        if path in paths:
+            raise _config_error(
+                f"{file}: [{name}] {path} would change nothing: {rule}. "
+                f"{way_out.replace('cluster.', '')}, or leave {path} out."
+            )
 
 
 def _spark_fields() -> tuple[str, ...]:

@@ -56,8 +56,17 @@ class Request:
         """Load the experiment with its changes.
 
         Raises:
-            ConfigError: no such experiment, or a setting breaks a rule.
+            ConfigError: no such experiment, or a setting breaks a rule; a change of a setting that
+                the sweep searches.
         """
+        experiment = self._load()
+        if self.kind == "sweep" and self.resume is None:
+            from workbench.training.idle import check_changes_of_sweep
+
+            check_changes_of_sweep(experiment, self.changes)
+        return experiment
+
+    def _load(self) -> Experiment:
         from nets.config import from_dict, override
         from workbench.experiments import load_experiment
         from workbench.experiments.experiment import Experiment

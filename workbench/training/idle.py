@@ -76,6 +76,35 @@ def check_idle_in_sweep(experiment: Experiment) -> None:
         raise ConfigError("\n".join(lines))
 
 
+def check_changes_of_sweep(experiment: Experiment, changes: Iterable[str]) -> None:
+    """Refuse changes of settings that the sweep searches: each trial has a value from the space.
+
+    Args:
+        changes: paths that a person set for this sweep.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    lines = [
+        f"{path} was set, and would change nothing: the sweep searches it. Leave it out, or give "
+        f"values to search: --space {path}=..."
+        for path in changes
+        if path in experiment.sweep.space
+    ]
+    if lines:
+        raise ConfigError("\n".join(lines))
+
+
+def check_idle_in_cluster(experiment: Experiment) -> None:
+    """Refuse settings of the cluster that were changed and change nothing.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    idle = _idle_in_cluster(experiment)
+    _refuse(experiment, [each for each in idle if _changed(experiment, each)])
+
+
 def check_idle_for_rows(experiment: Experiment, kind: str) -> None:
     """Refuse changed settings that change nothing for rows of this kind (`TensorSpec.kind`).
 
@@ -102,6 +131,10 @@ def _find_idle(experiment: Experiment, reads_source: bool) -> Iterator[Idle]:
     yield from idle_in_preparation(experiment, kind)
     if reads_source:
         yield from idle_in_data(experiment)
+    yield from _idle_in_cluster(experiment)
+
+
+def _idle_in_cluster(experiment: Experiment) -> Iterator[Idle]:
     for path, rule, way_out in idle_in_cluster(experiment.cluster):
         yield Idle(f"cluster.{path}", rule, way_out)
 

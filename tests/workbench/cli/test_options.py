@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer import BadParameter
+from typer.testing import CliRunner
 
+from nets.config import to_dict
 from nets.errors import ConfigError
+from workbench.cli.commands import app
+from workbench.cli.jobs import _cluster, _refuse_other_settings
 from workbench.cli.options import build_experiment, parse_space
+from workbench.cluster import ClusterConfig
+from workbench.jobs.request import Request
+from workbench.jobs.statefile import State
 
 
 def test_a_range() -> None:
@@ -64,8 +74,85 @@ def test_settings_reach_the_experiment() -> None:
     assert list(experiment.sweep.space) == ["training.batch_size"]
 
 
-def test_set_wins_over_the_short_forms() -> None:
-    assert build_experiment("digits_cnn", ["training.epochs=4"], epochs=3).training.epochs == 4
+@pytest.mark.parametrize(
+    ("settings", "options", "message"),
+    [
+        (["training.epochs=4"], {"epochs": 3}, "--set training.epochs overrules --epochs"),
+        (["training.seed=4"], {"seed": 3}, "--set training.seed overrules --seed"),
+        (["sweep.seed=4"], {"seed": 3}, "--set sweep.seed overrules --seed"),
+        (
+            ["sweep.num_trials=4"],
+            {"extra": {"sweep.num_trials": 3}},
+            "--set sweep.num_trials overrules --trials",
+        ),
+        (["sweep.search=grid"], {"extra": {"sweep.search": "random"}}, "overrules --search"),
+        (["sweep.scheduler=none"], {"extra": {"sweep.scheduler": "asha"}}, "overrules --scheduler"),
+        (["sweep.space={}"], {"extra": {"sweep.space": {"a": 1}}}, "overrules --space"),
+        (["training.epochs=4", "training.epochs=5"], {}, "overrules --set training.epochs"),
+        (["training.augment.crop=1", "training.augment={}"], {}, "put the whole first"),
+        (
+            ["training.batch_size=4"],
+            {"extra": {"sweep.space": {"training.batch_size": 1}}},
+            "--set training.batch_size has no effect: --space",
+        ),
+        (
+            [],
+            {"epochs": 3, "extra": {"sweep.space": {"training.epochs": 1}}},
+            "--epochs has no eff",
+        ),
+    ],
+)
+def test_an_option_that_another_overrules_is_refused(
+    settings: list[str], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_experiment("digits_cnn", settings, **options)
+
+
+def test_a_part_may_follow_its_whole() -> None:
+    made = build_experiment("digits_cnn", ["training.augment={}", "training.augment.crop=1"])
+    assert made.training.augment.crop == 1
+
+
+def test_a_setting_is_searched_once() -> None:
+    with pytest.raises(ConfigError, match=r"--space net\.x is given twice"):
+        parse_space(["net.x=1,2", "net.x=3"])
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_change_of_a_setting_that_the_sweep_searches_is_refused(own: bool) -> None:
+    message = r"training\.batch_size was set, and would change nothing: the sweep searches it"
+    if own:
+        command = ["sweep", "digits_cnn", "--own", "--set", "training.batch_size=8"]
+        reply = CliRunner().invoke(app, command)
+        assert reply.exit_code == 2
+        assert re.search(message, " ".join(reply.stderr.split()))
+        return
+    changes = {"training.batch_size": 8}
+    Request(kind="train", experiment="digits_cnn", changes=changes).load()
+    with pytest.raises(ConfigError, match=message):
+        Request(kind="sweep", experiment="digits_cnn", changes=changes).load()
+
+
+def test_an_option_of_a_stream_is_refused_without_one() -> None:
+    command = ["score", "x", "-i", "a", "-o", "b", "--files-per-batch", "3"]
+    reply = CliRunner().invoke(app, command)
+    assert reply.exit_code == 2 and "--files-per-batch belongs to --stream" in reply.stderr
+
+
+def test_a_bench_that_is_up_refuses_other_settings() -> None:
+    state = State(address="a", pid=1, actor_pid=1, started=0, log="l")
+    _refuse_other_settings(state, {}, dashboards=False)
+    _refuse_other_settings(state, to_dict(ClusterConfig()), dashboards=False)
+    with pytest.raises(
+        BadParameter, match=r"started without cluster\.num_executors=2, --dashboards"
+    ):
+        _refuse_other_settings(state, to_dict(ClusterConfig(num_executors=2)), dashboards=True)
+
+
+def test_a_bench_refuses_settings_that_would_change_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"cluster\.spark\.max_nodes 5 would change nothing"):
+        _cluster(None, ["cluster.spark.max_nodes=5"], None)
 
 
 def test_the_home_folder_is_expanded() -> None:

@@ -83,6 +83,7 @@ def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
         ('[a]\nspark.mastr = "x"', r"'spark\.master'.*Known: .*spark\.max_nodes"),
         ("[a]\nnum_workers = 0", r"\[a\] num_workers: .*got 0"),
         ('[a]\ntopology = "spark"', r"\[a\] .*spark\.master"),
+        ("[a]\nspark.max_nodes = 2", r"\[a\] spark\.max_nodes would change nothing: .*topology"),
         ("a = 1", "a cluster is a table, .* got a = 1"),
         ("[a]\ndescription = 3", "a.description is text, got 3"),
         ("[a", "cannot be read as TOML"),
