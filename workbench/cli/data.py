@@ -75,7 +75,7 @@ def describe(
             name = data.fingerprint(chosen.data, chosen.preparation)
             sheet = samples or home_folder() / "samples" / f"{name}.png"
             description = describe_source(
-                chosen.data, chosen.preparation, opened.spark, samples=sheet
+                chosen.data, chosen.preparation, opened.spark, samples=sheet, progress=progress
             )
             progress.stage_done()
     if json:

@@ -11,6 +11,7 @@ from .counts import refuse as refuse
 from .counts import summarize as summarize
 from .encode import Encoding as Encoding
 from .encode import encode_features as encode_features
+from .file_progress import watch_files as watch_files
 from .fingerprints import content_fingerprint as content_fingerprint
 from .fingerprints import fingerprint as fingerprint
 from .frames import from_dataframe as from_dataframe

@@ -14,9 +14,10 @@ import numpy as np
 
 from nets.config import to_dict
 from workbench import data
-from workbench.data import CanonicalFrame, DataConfig, limit_batches
+from workbench.data import CanonicalFrame, DataConfig, limit_batches, watch_files
 from workbench.errors import DataError
 from workbench.preflight.decisions import list_decisions
+from workbench.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -78,18 +79,20 @@ def describe(
     spark: SparkSession,
     *,
     samples: Path | None = None,
+    progress: Progress | None = None,
 ) -> Description:
     """Read a source once, split it, count its rows and draw some samples.
 
     Args:
         samples: PNG file for a contact sheet; None: no sheet.
+        progress: gets notes while many files are read.
 
     Raises:
         DataError: the source cannot be read at all. Data that can be read but not trained on is
             described, with `problem`.
     """
     began = time.perf_counter()
-    with _open(config, spark) as canonical, limit_batches(canonical):
+    with _open(config, spark, progress or Silent()) as canonical, limit_batches(canonical):
         counts = data.summarize(canonical, config)
         problem = None
         try:
@@ -128,12 +131,12 @@ def describe(
 
 
 @contextmanager
-def _open(config: DataConfig, spark: SparkSession) -> Iterator[CanonicalFrame]:
+def _open(config: DataConfig, spark: SparkSession, progress: Progress) -> Iterator[CanonicalFrame]:
     """The table, stored in Spark while the block runs and no longer."""
     canonical = data.read(config.source, spark)
     frames, files = [canonical.decoded], canonical.cache
     try:
-        with limit_batches(canonical):
+        with limit_batches(canonical), watch_files(canonical, progress):
             canonical = data.assign_splits(canonical, config.split)
         frames += [canonical.decoded, canonical.frame.persist()]
         yield canonical
