@@ -55,6 +55,7 @@ class TrialRecorder(tune.Callback):
         self.lost = False
         """Whether trials ended because their data was gone."""
         self._began: dict[str, float] = {}
+        self._used: dict[int, dict[str, str]] = {}
         self.written = OrderedCalls("trials")
         """Writes to the store in a thread of its own: all trials wait for Ray Tune's loop. Leave this
         context before you use the trials' runs."""
@@ -114,6 +115,7 @@ class TrialRecorder(tune.Callback):
         record.seconds = time.perf_counter() - self._began[trial.trial_id]
         if path := result.get("checkpoint_path"):
             record.checkpoint = path
+        self._record_use(record, result.get("used", {}))
         verdict = result.get("verdict")
         for metrics in result.get("epochs", [] if verdict else [result["metrics"]]):
             record.epochs = int(metrics["epoch"])
@@ -124,6 +126,12 @@ class TrialRecorder(tune.Callback):
             record.status = "FAILED"
             self._tag(record, "error", verdict)
             self.progress.note(f"Trial {record.number} failed: {verdict}")
+
+    def _record_use(self, trial: TrialResult, used: dict[str, str]) -> None:
+        """Tag the trial with what its worker really uses, once for each worker that it had."""
+        if used and self._used.get(trial.number) != used:
+            self._used[trial.number] = used
+            self.written.do(lambda: self.recorder.tags(trial.run_id, used))
 
     def _epoch(self, trial: TrialResult, metrics: dict[str, float]) -> None:
         self.recorder.metrics(trial.run_id, metrics, int(metrics["epoch"]))

@@ -79,6 +79,7 @@ class Trial(tune.Trainable):
         It stops at each epoch after which the scheduler may stop the trial.
         """
         self._due.begins()
+        used = self.learner.describe_use()
         began = time.monotonic()
         history: list[dict[str, float]] = []
         sweep, epochs = self.experiment.sweep, self.learner.training.epochs
@@ -88,13 +89,15 @@ class Trial(tune.Trainable):
             except DivergedError as error:
                 worst = {sweep.metric: -math.inf if sweep.mode == "max" else math.inf}
                 worst["epoch"] = float(self.learner.epoch)
-                return {"epochs": history, "metrics": worst, "verdict": str(error), "done": True}
+                failed = {"metrics": worst, "verdict": str(error), "done": True}
+                return {"epochs": history, "used": used, **failed}
             finished = self.learner.finished
             decided = sweep.decides_at(self.learner.epoch, epochs)
             if finished or decided or time.monotonic() - began > _TOGETHER_S:
                 break
         latest = history[-1]
         result = {"epochs": history, "metrics": latest, "finished": finished, "done": finished}
+        result["used"] = used
         return result | {SHOULD_CHECKPOINT: not finished and self._due.ends()}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:

@@ -71,7 +71,8 @@ def train(
             experiment.name,
             f"{experiment.name}-{time.strftime('%m%d-%H%M%S')}",
             params=provenance.params(experiment),
-            tags=provenance.tags(experiment, "train", prepared.fingerprint),
+            tags=provenance.tags(experiment, "train", prepared.fingerprint)
+            | provenance.describe_data(experiment, prepared),
         )
         with close_run(recorder, run_id), name_lost_ray(session.ray_address):
             record_data(recorder, run_id, experiment, prepared)
@@ -121,8 +122,15 @@ def _train(
     if keep:
         record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", save(state))
 
-    def record_epoch(metrics: dict[str, float], weights: bytes | None) -> None:
+    used: dict[str, str] = {}
+
+    def record_epoch(
+        metrics: dict[str, float], weights: bytes | None, used_now: dict[str, str]
+    ) -> None:
         epoch = int(metrics["epoch"])
+        if used_now != used:  # at first, and after a worker was started elsewhere
+            used.update(used_now)
+            recorder.tags(run_id, used)
         history.append(metrics)
         recorder.metrics(run_id, metrics, epoch)
         if weights is not None and keep:

@@ -27,6 +27,7 @@ from workbench.bridge import Prepared, SplitReader
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.training.checks import describe_class_metric
+from workbench.training.process import describe_use
 
 _STEPS_A_LOOK = 16
 """Steps between two looks at the clock, about which several workers talk."""
@@ -103,6 +104,16 @@ class Learner:
 
         self.fit.train_steps(until_then())
         return self.fit.step == self.fit.steps_per_epoch
+
+    def describe_use(self) -> dict[str, str]:
+        """The tags that say what is really used here: device, precision, threads and the like."""
+        return describe_use(
+            self.training,
+            self.device,
+            num_workers=self.world_size,
+            num_parameters=sum(values.numel() for values in self.net.parameters()),
+            steps_per_epoch=self.fit.steps_per_epoch,
+        )
 
     def train_epoch(self) -> dict[str, float]:
         """Train one epoch, or what `train_part` has left of it; evaluate, and return the metrics of both.

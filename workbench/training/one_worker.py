@@ -27,6 +27,7 @@ from workbench.training.checkpoints import HISTORY_BYTES, PART_S
 from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner
 from workbench.training.process import prepare_process
+from workbench.training.recording import RecordEpoch
 
 State = dict[str, bytes]
 """What `Learner.save` wrote: file name to content."""
@@ -40,6 +41,8 @@ class Report(NamedTuple):
     rows: int
     """Rows of the epoch so far, where it goes on."""
     finished: bool
+    used: dict[str, str]
+    """Tags: see `Learner.describe_use`."""
     weights: bytes | None
     """The net after this epoch, as safetensors; None if they are too large to keep."""
     node: str
@@ -78,7 +81,8 @@ class TrainingWorker:
         last = state["last.safetensors"]
         weights = last if complete and len(last) < HISTORY_BYTES else None
         node = ray.get_runtime_context().get_node_id()
-        return Report(metrics, rows, self.learner.finished, weights, node), state
+        used = self.learner.describe_use()
+        return Report(metrics, rows, self.learner.finished, used, weights, node), state
 
     def evaluate_best(self) -> TrainedModel:
         """Evaluate the best epoch's weights on the test split."""
@@ -105,7 +109,7 @@ def train_on_one(
     experiment: Experiment,
     prepared: Prepared,
     session: Session,
-    record_epoch: Callable[[dict[str, float], bytes | None], None],
+    record_epoch: RecordEpoch,
     *,
     record_part: Callable[[int], None],
     note: Callable[[str], None],
@@ -154,7 +158,7 @@ def _train_from(
     experiment: Experiment,
     prepared: Prepared,
     last_state: list[Any],
-    record_epoch: Callable[[dict[str, float], bytes | None], None],
+    record_epoch: RecordEpoch,
     record_part: Callable[[int], None],
 ) -> TrainedModel:
     """Train on from `last_state`: a list that holds the state after the last complete epoch, if any."""
@@ -172,7 +176,7 @@ def _train_from(
         if report.metrics is None:
             record_part(report.rows)
         else:
-            record_epoch(report.metrics, report.weights)
+            record_epoch(report.metrics, report.weights, report.used)
     model: TrainedModel = ray.get(worker.evaluate_best.remote())
     return model
 

@@ -102,7 +102,7 @@ def train_worker(config: dict[str, Any]) -> None:
                 learner.save(Path(folder))
             saved = Checkpoint.from_directory(folder) if rank == 0 else None
             report = {"metrics": metrics, "rows": rows, "finished": learner.finished}
-            ray.train.report(report, checkpoint=saved)
+            ray.train.report(report | {"used": learner.describe_use()}, checkpoint=saved)
 
 
 def _replicate(net: torch.nn.Module) -> torch.nn.Module:
@@ -139,6 +139,5 @@ class ReportSender(UserCallback):
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 weights = (Path(folder) / "last.safetensors").read_bytes()
-        self.reports.put(
-            (metrics[0]["metrics"], weights if weights and len(weights) < HISTORY_BYTES else None)
-        )
+        kept = weights if weights and len(weights) < HISTORY_BYTES else None
+        self.reports.put((metrics[0]["metrics"], kept, metrics[0]["used"]))

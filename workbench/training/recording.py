@@ -14,6 +14,7 @@ samples/test.safetensors            test rows to look at
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from nets.config import to_dict
@@ -23,6 +24,10 @@ from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
 from workbench.training.evaluation import TrainedModel
 from workbench.training.provenance import digest_files, without_passwords
+
+RecordEpoch = Callable[[dict[str, float], bytes | None, dict[str, str]], None]
+"""Called with the metrics of each epoch, its weights as safetensors where they are kept, and the tags
+that say what the worker really uses (`Learner.describe_use`)."""
 
 
 def default_recorder() -> Recorder:

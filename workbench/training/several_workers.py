@@ -19,9 +19,7 @@ from workbench.progress import Progress
 from workbench.training.checkpoints import PART_S, discard_checkpoints
 from workbench.training.evaluation import TrainedModel, evaluate_on_cluster
 from workbench.training.ray_train import ReportSender, make_trainer
-
-RecordEpoch = Callable[[dict[str, float], bytes | None], None]
-"""Called with the metrics of each epoch and, where they are kept, its weights as safetensors."""
+from workbench.training.recording import RecordEpoch
 
 
 def train_on_several(

@@ -286,4 +286,5 @@ def test_trials_on_two_workers_go_through_ray_train(session: Session) -> None:
     result = sweep(experiment, session=session, recorder=recorder)
     assert [trial.status for trial in result.trials] == ["FINISHED", "FINISHED"]
     assert all(trial.epochs == 3 for trial in result.trials)
+    assert recorder.find(result.best.run_id).tags["workbench.used.workers"] == "2"
     assert result.best.metrics["test/accuracy"] > 0.6

@@ -66,9 +66,13 @@ def test_the_run_holds_what_is_needed_to_repeat_and_look_inside(
     recorded = recorder.runs[result.run_id]
     assert recorded.run.status == "FINISHED"
     assert recorded.run.params["training.learning_rate"] == "0.003"
-    assert {"workbench.fingerprint", "workbench.versions", "workbench.seed"} <= set(
-        recorded.run.tags
-    )
+    tags = recorded.run.tags
+    assert {"workbench.fingerprint", "workbench.versions", "workbench.seed"} <= set(tags)
+    assert {"workbench.code", "workbench.content", "workbench.order"} <= set(tags)
+    used = {name.rpartition(".")[2]: tags[name] for name in tags if ".used." in name}
+    assert (used["device"], used["precision"], used["workers"]) == ("cpu", "float32", "1")
+    assert (used["threads"], used["batch_size"]) == ("1", "64")
+    assert int(used["parameters"]) > 1000 and used["machine"]
     files = recorded.artifacts
     assert nets.config.from_dict(type(digits()), json.loads(files["experiment.json"])) == digits()
     data = json.loads(files["data.json"])
@@ -94,6 +98,7 @@ def test_two_workers_see_every_validation_row_and_learn_and_end(session: Session
     assert max(workers_by_epoch) == 2
     assert _count_train_workers() == 0
     assert result.metrics["test/accuracy"] > 0.85
+    assert recorder.find(result.run_id).tags["workbench.used.workers"] == "2"
     predictions = recorder.runs[result.run_id].artifacts["evaluation/test.json"]
     assert np.sum(json.loads(predictions)["confusion"]) == 359
 

@@ -28,6 +28,7 @@ from workbench.sweeps import variants
 from workbench.training import driver, provenance
 from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner, cpu_state
+from workbench.training.recording import RecordEpoch
 
 TRIALS = 10
 FAILURE = "The loss became NaN."
@@ -103,12 +104,12 @@ def _train_here(
     experiment: Experiment,
     prepared: Prepared,
     _session: NoSession,
-    receive: Callable[[dict[str, float], bytes | None], None],
+    receive: RecordEpoch,
     **_options: Any,
 ) -> TrainedModel:
     learner = Learner(experiment, prepared)
     while not learner.finished:
-        receive(learner.train_epoch(), save(cpu_state(learner.net)))
+        receive(learner.train_epoch(), save(cpu_state(learner.net)), learner.describe_use())
     return evaluate_best(experiment, prepared, save(learner.best_weights))
 
 
