@@ -51,6 +51,18 @@ def set_tag(run_ids: Sequence[str], name: str, value: str, uri: str | None = Non
     _tag(run_ids, name, value, uri)
 
 
+def rename(run_id: str, name: str, uri: str | None = None) -> None:
+    """Give a run another name; names need not be unique.
+
+    Raises:
+        TrackingError: the name is empty or too long.
+    """
+    if not 0 < len(name.strip()) <= MAX_NAME:
+        raise TrackingError(f"A run's name has 1 to {MAX_NAME} characters, got {name[:300]!r}.")
+    client = MlflowClient(store_uri(uri))
+    _call(lambda: client.update_run(run_id, name=name.strip()))
+
+
 def set_note(run_ids: Sequence[str], text: str, uri: str | None = None) -> None:
     """Write a note in Markdown. MLflow's own UI shows and edits it too."""
     _tag(run_ids, NOTE, text, uri)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tracking.edit import set_deleted, set_note, set_tag
+from tracking.edit import rename, set_deleted, set_note, set_tag
 from tracking.errors import TrackingError
 from tracking.run import NOTE
 
@@ -30,6 +30,15 @@ def test_tag_and_note(run: tuple[MlflowClient, str]) -> None:
 def test_names_that_people_may_not_set(name: str, run: tuple[MlflowClient, str]) -> None:
     with pytest.raises(TrackingError, match="A tag's name"):
         set_tag([run[1]], name, "x")
+
+
+def test_rename(run: tuple[MlflowClient, str]) -> None:
+    client, run_id = run
+    rename(run_id, " better ")
+    assert client.get_run(run_id).info.run_name == "better"
+    for name in (" ", "x" * 300):
+        with pytest.raises(TrackingError, match="A run's name"):
+            rename(run_id, name)
 
 
 def test_delete_and_restore(run: tuple[MlflowClient, str]) -> None:

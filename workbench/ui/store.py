@@ -48,12 +48,14 @@ __all__ = [
     "read_stamp",
     "recent",
     "refresh",
+    "rename",
     "run",
     "set_archived",
     "set_deleted",
     "sparklines",
     "state_of",
     "uri",
+    "write_note",
 ]
 
 Points = list[tuple[float, float]]
@@ -389,6 +391,22 @@ def annotate(run_ids: Sequence[str], tag: str, value: str, note: str) -> None:
         edit.set_tag(run_ids, tag, value, uri())
     if note:
         edit.set_note(run_ids, note, uri())
+    forget()
+
+
+def rename(run_id: str, name: str) -> None:
+    """Give a run another name.
+
+    Raises:
+        TrackingError: the name is empty or too long.
+    """
+    edit.rename(run_id, name, uri())
+    forget()
+
+
+def write_note(run_id: str, note: str) -> None:
+    """Replace a run's note, also by an empty one."""
+    edit.set_note([run_id], note, uri())
     forget()
 
 

@@ -96,6 +96,20 @@ def test_a_tag_and_a_note_are_columns(opened: tuple[Window, Path]) -> None:
     assert table.loc["second", "note"] == "the one to show"
     window.open("", q="show keep")
     assert "1 to 1 of 1" in window.text()
+
+    window.page.get_by_text("Edit names, tags and notes").click()
+    window.shows("A change is saved when you leave the cell")
+    window.click_at('[class*="st-key-runs_editor"] canvas', 40, 36 + 18)
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight"):  # status, experiment, run, note
+        window.page.keyboard.press(key)
+    window.page.keyboard.press("Enter")  # opens the cell
+    window.page.wait_for_timeout(500)
+    window.page.keyboard.press("Control+A")
+    window.page.keyboard.type("written in place", delay=10)
+    window.page.keyboard.press("Enter")
+    window.page.get_by_text("Saved.").wait_for()
+    window.shot("runs_edit")
+    window.open("", q="'written in place' keep").shows("1 to 1 of 1")
     window.check()
 
 

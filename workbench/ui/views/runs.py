@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from workbench.ui import runs_table, store, view_menu, watch, widgets
+from workbench.ui import runs_editor, runs_table, store, view_menu, watch, widgets
 
 _PAGE_SIZE = 50
 _KINDS = {
@@ -18,6 +18,7 @@ _KINDS = {
 }
 _SHOWN = ("current", "archived", "deleted")
 _START = "start time"
+_EDIT = "Edit names, tags and notes"
 
 
 def main() -> None:
@@ -141,9 +142,18 @@ def table(query: store.Query) -> None:
 def _draw(query: store.Query, page: store.Page) -> None:
     # What is ticked belongs to this list of runs.
     key = f"runs_table{query.parent}_{st.session_state.get('runs_generation', 0)}"
-    rows = _rows_to_show(query, page, key)
-    frame = runs_table.make_frame(rows, st.session_state["runs_columns"])
     actions = st.container(key="runs_actions")
+    editing = st.session_state.get("runs_edit", False)
+    rows = _rows_to_show(query, page, key, hold=editing)
+    if editing:
+        with actions:
+            st.toggle(_EDIT, key="runs_edit")
+        if runs_editor.edit_table(rows, f"runs_editor_{key}"):
+            _untick()
+            st.rerun()
+        _pager(page, query)
+        return
+    frame = runs_table.make_frame(rows, st.session_state["runs_columns"])
     event = st.dataframe(
         frame.drop(columns="run id"),
         hide_index=True,
@@ -161,13 +171,13 @@ def _draw(query: store.Query, page: store.Page) -> None:
     _pager(page, query)
 
 
-def _rows_to_show(query: store.Query, page: store.Page, key: str) -> list[store.Run]:
-    """The page's rows. While rows are ticked no other run moves into their place."""
+def _rows_to_show(query: store.Query, page: store.Page, key: str, *, hold: bool) -> list[store.Run]:
+    """The page's rows. While rows are ticked or edited no other run moves into their place."""
     place = (query, _offset())
     ids = [run.id for run in page.rows]
     drawn = st.session_state.get("runs_drawn")
     ticked = st.session_state.get(key, {}).get("selection", {}).get("rows", [])
-    if not ticked or drawn is None or drawn[0] != place or drawn[1] == ids:
+    if not (ticked or hold) or drawn is None or drawn[0] != place or drawn[1] == ids:
         st.session_state["runs_drawn"] = (place, ids)
         return page.rows
     fresh = {run.id: run for run in page.rows}
@@ -274,7 +284,9 @@ def _csv(query: store.Query, columns: tuple[str, ...]) -> str:
 
 def _actions(picked: list[store.Run], query: store.Query) -> None:
     if not picked:
-        st.caption("Tick rows to open, compare, tag, archive or delete them.")
+        bar = st.container(horizontal=True, vertical_alignment="center")
+        bar.caption("Tick rows to open, compare, tag, archive or delete them.")
+        bar.toggle(_EDIT, key="runs_edit")
         return
     bar = st.container(horizontal=True, vertical_alignment="bottom")
     first, ids = picked[0], [run.id for run in picked]
