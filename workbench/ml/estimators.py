@@ -19,6 +19,7 @@ from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import DataFrameSource
 from workbench.experiments.experiment import Experiment
 from workbench.ml.canonical import to_canonical
+from workbench.ml.idle_params import check_columns_params, check_params
 from workbench.ml.models import AutoencoderModel, ClassificationModel, NetModel, RegressionModel
 from workbench.ml.params import (
     ClassParams,
@@ -50,8 +51,14 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
         # Loads Ray, MLflow and torch, which transform does not need.
         from workbench.ml.fitting import fit_net
 
+        check_columns_params(self, dataset)
         canonical = to_canonical(dataset, self, self._task, sequences=self._sequences)
         experiment = self._experiment(canonical.num_outputs, canonical.plan)
+        from workbench.training.checks import check_before_start
+        from workbench.training.idle import check_idle_for_rows
+
+        check_before_start(experiment, reads_source=False)
+        check_idle_for_rows(experiment, canonical.spec.kind)
         trained = fit_net(experiment, canonical, dataset.sparkSession)
         model = self._copyValues(self._model())
         return model._set_net(trained.model, trained.run_id, trained.metrics)
@@ -60,12 +67,28 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
         """The experiment to train and record.
 
         Raises:
-            ConfigError: a parameter breaks a rule.
+            ConfigError: a parameter breaks a rule, or would change nothing.
         """
+        check_params(self)
+        plain, settings = self._from_params(num_outputs, plan), self.getOrDefault("settings")
+        whole = override(plain, settings)
+        for param in [p for p in self.params if self.isSet(p) and p.name != "settings"]:
+            other = self.copy()
+            other.clear(param)
+            without = other._from_params(num_outputs, plan)
+            if without != plain and override(without, settings) == whole:
+                raise ConfigError(
+                    f"{param.name} {self.getOrDefault(param)!r} would change nothing: settings "
+                    f"{settings} overrule it. Use one of them."
+                )
+        return whole
+
+    def _from_params(self, num_outputs: int, plan: int | None) -> Experiment:
+        """The experiment without `settings`."""
         task = self._task
         label = None if task.reconstructs else self.getOrDefault("labelCol")
         learned: Any = {"loss": task.losses[0], "monitor": task.monitor, "mode": task.mode}
-        experiment = Experiment(
+        return Experiment(
             name=self.getOrDefault("experiment")
             if self.isDefined("experiment")
             else type(self).__name__,
@@ -88,7 +111,6 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
                 **learned,
             ),
         )
-        return override(experiment, self.getOrDefault("settings"))
 
     def _widths(self, num_outputs: int) -> tuple[int, ...]:
         """`layers` without the last one if that is the number of outputs.

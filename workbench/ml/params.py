@@ -170,7 +170,7 @@ class TrainingParams(
     )
     validationFraction = param(
         "validationFraction",
-        "share of the rows that is held out to find the best epoch; ignored with validationIndicatorCol",
+        "share of the rows that is held out to find the best epoch; not beside validationIndicatorCol",
         TypeConverters.toFloat,
     )
     keyCol = param(
