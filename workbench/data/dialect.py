@@ -155,6 +155,14 @@ def open_unpacked(path: Path) -> IO[bytes]:
     return bz2.open(path) if start == b"BZh" else path.open("rb")
 
 
+def split_rows(text: str, dialect: Dialect) -> list[list[str]]:
+    """The first rows of a file's text as cells, without remarks; the last one may be cut."""
+    lines = text.splitlines(keepends=True)
+    if dialect.comment:
+        lines = [line for line in lines if not line.startswith(dialect.comment)]
+    return _split(lines, dialect.delimiter, dialect.quote, dialect.backslash)
+
+
 def is_number(text: str, decimal: str) -> bool:
     """Whether a cell is a number with that decimal sign."""
     return bool(_NUMBER.fullmatch(text) or (decimal == "," and _COMMA_NUMBER.fullmatch(text)))

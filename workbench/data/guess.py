@@ -7,12 +7,19 @@ from typing import Any
 
 from workbench.data.listing import list_folder
 from workbench.data.pictures import ENDINGS
+from workbench.data.sources.guess_columns import guess_columns
 from workbench.data.sources.paths import find_path
 from workbench.data.sources.picture_columns import first_file, guess_picture_columns
 from workbench.data.sources.picture_tars import has_pictures
+from workbench.data.split_names import split_of
+from workbench.data.table_files import ending_of, list_tables
 from workbench.errors import DataError
 
-_TABLES = {".parquet": "parquet", ".orc": "orc", ".json": "json", ".jsonl": "json", ".csv": "csv"}
+_TABLES = {
+    **{".parquet": "parquet", ".pq": "parquet", ".orc": "orc"},
+    **{".json": "json", ".jsonl": "json", ".ndjson": "json"},
+    **{".csv": "csv", ".tsv": "csv", ".tab": "csv", ".psv": "csv"},
+}
 
 
 def guess_source(text: str) -> dict[str, Any]:
@@ -38,7 +45,7 @@ def _guess_file(path: Path) -> dict[str, Any] | None:
         return {"kind": "cifar_archive"}
     if path.suffix == ".ts":
         return {"kind": "ts_file"}
-    form = _TABLES.get(path.suffix)
+    form = _TABLES.get(ending_of(path.name))
     return None if form is None else _guess_table(path, form)
 
 
@@ -50,7 +57,7 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
         return {"kind": "idx"}
     if "data_batch_1" in names or "cifar-10-batches-py" in names:
         return {"kind": "cifar_archive"}
-    endings = {Path(name).suffix for name in names}
+    endings = {ending_of(name) for name in names}
     tars = sorted(path.glob("*.tar"))
     if tars and has_pictures(tars[0]):
         return {"kind": "picture_tars"}
@@ -62,8 +69,15 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
         if ending in endings:
             return _guess_table(path, form)
     below = [p for p in path.rglob("*") if p.is_file()][:1000]
-    if any(p.suffix == ".txt" and p.parent != path for p in below):
-        return {"kind": "text", "format": "files", "files": "*.txt"}
+    endings_below = {ending_of(p.name) for p in below if not p.name.startswith((".", "_"))}
+    for ending, form in _TABLES.items():
+        if ending in endings_below:
+            return _guess_table(path, form)
+    texts = [p for p in below if p.suffix.lower() == ".txt" and p.parent != path]
+    if texts:
+        # A folder whose name says a split holds a file per class; other folders are classes.
+        lines = all(split_of(p.parent.name) for p in texts)
+        return {"kind": "text", "format": "lines" if lines else "files", "files": "*.txt"}
     if ".txt" in endings:
         return {"kind": "text", "format": "lines", "files": "*.txt"}
     return None
@@ -73,26 +87,15 @@ def _holds_pictures(path: Path) -> bool:
     """Whether there are pictures, and more of them than tables (`labels.csv`) beside them."""
     files = list(list_folder(path)[0].walk())
     pictures = sum(Path(name).suffix.lower() in ENDINGS for name, _ in files)
-    return pictures > sum(Path(name).suffix.lower() in _TABLES for name, _ in files)
+    return pictures > sum(ending_of(name) in _TABLES for name, _ in files)
 
 
 def _guess_table(path: Path, form: str) -> dict[str, Any]:
-    """A table; of pictures or text where a Parquet file has such a column."""
-    names = _read_columns(path) if form == "parquet" else {}
+    """A table; of pictures or text where its first file has such a column."""
     first = first_file(path, f"*.{form}*")
     if first is not None and (columns := guess_picture_columns(first, form)) is not None:
         return {"kind": "image_table", "format": form, **columns}
-    if names.get("text", "").endswith("string"):
-        return {"kind": "text", "format": form}
-    return {"kind": "table", "format": form}
-
-
-def _read_columns(path: Path) -> dict[str, str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    first = path if path.is_file() else next(iter(sorted(path.glob("*.parquet"))))
-    try:
-        return {field.name: str(field.type) for field in pq.read_schema(first)}
-    except (pa.ArrowException, OSError):
-        return {}
+    if form not in ("csv", "json", "parquet", "orc"):
+        return {"kind": "table", "format": form}
+    files = list(list_tables(path, form).files)
+    return guess_columns(files[0], form)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nets.config import unknown
 from workbench.data.class_order import natural_order
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame
 
 TableFormat = Literal["csv", "json", "parquet"]
 
@@ -29,59 +28,8 @@ def location(path: Path) -> str:
     return "file://" + re.sub(r"([\\{}\[\]*?])", r"\\\1", str(path))
 
 
-def read_table(
-    spark: SparkSession,
-    path: Path,
-    form: TableFormat,
-    columns: dict[str, str],
-    encoding: str,
-    *,
-    everything: bool = False,
-) -> DataFrame:
-    """Columns of a file or a folder of files, with values as they are stored, and `_broken`.
-
-    Args:
-        columns: setting to column name, as `{"text_column": "review"}`.
-        encoding: of csv.
-        everything: read all columns; `columns` must still be among them.
-
-    Raises:
-        DataError: the table cannot be read, or a column is missing.
-    """
-    from pyspark.sql import functions as F
-    from pyspark.sql.utils import AnalysisException
-
-    reader = spark.read.option("columnNameOfCorruptRecord", BROKEN)
-    try:
-        if form == "csv":
-            # All values are read as text, so that a message can show a wrong one.
-            reader = reader.option("header", True).option("encoding", encoding)
-            reader = reader.option("multiLine", True).option("escape", '"')
-            names = reader.csv(location(path)).columns
-            schema = ", ".join(f"`{name}` string" for name in [*names, BROKEN])
-            frame = reader.schema(schema).csv(location(path))
-        elif form == "json":
-            frame = reader.option("primitivesAsString", True).json(location(path))
-        else:
-            frame = reader.parquet(location(path))
-    except AnalysisException as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{path} cannot be read as {form}: {first}") from error
-    for setting, name in columns.items():
-        if name not in frame.columns:
-            names = [column for column in frame.columns if column != BROKEN]
-            raise DataError(
-                f"{path}: {unknown('column', name, names)} Set data.source.{setting} to a column "
-                "that is there."
-            )
-    broken = F.col(BROKEN) if BROKEN in frame.columns else F.lit(None).cast("string")
-    chosen = [c for c in frame.columns if c != BROKEN] if everything else columns.values()
-    values = [F.col(f"`{name}`").alias(name) for name in dict.fromkeys(chosen)]
-    return frame.select(*values, broken.alias(BROKEN))
-
-
 def broken_reason() -> Column:
-    """The reason why Spark could not parse a row of `read_table`, else null."""
+    """The reason why Spark could not parse a row of an open table, else null."""
     from pyspark.sql import functions as F
 
     shown = F.substring(BROKEN, 1, 60)

@@ -201,7 +201,7 @@ def test_a_missing_column_and_a_folder_without_classes_are_explained(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     (tmp_path / "t.csv").write_text("txt,label\na,b\n")
-    with pytest.raises(DataError, match=r"Unknown column 'text'.*'txt'.*data.source.text_column"):
+    with pytest.raises(DataError, match=r"has no column 'text'.*'txt'.*data.source.text_column"):
         load_text(spark, path=str(tmp_path / "t.csv"), format="csv")
     with pytest.raises(DataError, match=r"at least two classes.*got 1"):
         load_text(spark, path=str(tmp_path))

@@ -95,7 +95,7 @@ def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
         fill=source.fill,
         max_categories=source.max_categories,
     )
-    decided = [*opened.decided, *features.decided]
+    decided = [*opened.decided, f"Label: {source.label}.", *features.decided]
     frame = features.frame
     frame = _cast_label(frame, source, opened, decided)
     frame = _cast_others(frame, source, opened, decided)

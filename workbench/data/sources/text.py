@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,22 +15,30 @@ from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.text import PADDING, UNKNOWN, TextEncoding, tokenizer
 from workbench.data.canonical import CanonicalFrame
+from workbench.data.class_order import natural_order
+from workbench.data.columns import quote
+from workbench.data.csv_config import CsvConfig
 from workbench.data.rows import (
     add_keys,
     broken_reason,
     class_names,
     index_of,
     location,
-    read_table,
+    open_splits,
 )
 from workbench.data.size import ROWS_UNKNOWN, Size
+from workbench.data.sources.open_table import SPLIT, mark_splits, open_table
 from workbench.data.sources.paths import find_path
+from workbench.data.split_names import Split, find_splits, split_of
 from workbench.data.vocabulary import encode_text
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+_UNLABELLED = ("unsup", "unlabeled", "unlabelled")
+_ANY_CASE = re.compile(r"[a-zA-Z](?![^\[]*\])")
+"""Letters of a pattern, outside brackets."""
 _CHARSETS = {"utf-8": "UTF-8", "latin-1": "ISO-8859-1", "cp1252": "windows-1252"}
 """Python's names to Java's."""
 
@@ -41,7 +51,7 @@ class TextSource:
     path: str
     """A folder or, for a table, a file."""
     format: Literal["lines", "files", "csv", "json", "parquet"] = "lines"
-    """lines: a file per class, a text a line; files: a folder per class, a text a file; csv (with a header), json (an object a line), parquet: a table."""
+    """lines: a file per class, a text a line; files: a folder per class, a text a file; csv (and TSV), json (an object a line), parquet: a table."""
     files: str = "*"
     """lines, files: only files with such names, as `*.txt`."""
     text_column: str = "text"
@@ -50,8 +60,14 @@ class TextSource:
     """csv, json, parquet: the column with the class."""
     group_column: str | None = None
     """csv, json, parquet: rows with the same value here stay together where data.split.by is group."""
+    split_column: str | None = None
+    """csv, json, parquet: column of train, validation, test or null, in any usual spelling; None: a column named split, set, ... where its values are names of splits."""
+    named_splits: bool = True
+    """Whether names of files, folders and columns say the splits (train.tsv, test/); False: they are drawn."""
+    csv: CsvConfig = CsvConfig()
+    """csv: how the files are written."""
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
-    """lines, files, csv: the character encoding."""
+    """lines, files: the character encoding. csv: found from the file, unless this or csv.encoding names another one than utf-8."""
     tokenizer: str = Field(default="words", min_length=1)
     """words; characters; or the path of a HuggingFace tokenizer.json (needs the package tokenizers)."""
     lowercase: bool = True
@@ -66,6 +82,11 @@ class TextSource:
         if not table and self.group_column is not None:
             raise ConfigError(
                 f"group_column needs a table (csv, json, parquet), got {self.group_column!r} with "
+                f"format {self.format!r}."
+            )
+        if not table and self.split_column is not None:
+            raise ConfigError(
+                f"split_column needs a table (csv, json, parquet), got {self.split_column!r} with "
                 f"format {self.format!r}."
             )
         if table and self.files != "*":
@@ -93,11 +114,13 @@ def read(source: TextSource, spark: SparkSession) -> CanonicalFrame:
 
     encoding = _encoding(source)
     tokenizer(encoding)  # fails here if a file or package is missing, before Spark reads
-    path = find_path(source.path, "a folder of texts, or a table of them")
+    path = Path(source.path)
+    if "://" not in source.path:
+        path = find_path(source.path, "a folder of texts, or a table of them")
     if source.format in ("csv", "json", "parquet"):
-        rows, names = _read_table(source, path, spark)
+        rows, names, decided = _read_table(source, spark)
     else:
-        rows, names = _read_files(source, path, spark)
+        rows, names, decided = _read_files(source, path, spark)
     rows = rows.withColumn("reason", _reason(source))
     good = rows.where("reason is null").withColumn("label", index_of(F.col("class"), names))
     columns = ["text", "label", "key", "split"] + (["group"] if source.group_column else [])
@@ -109,6 +132,7 @@ def read(source: TextSource, spark: SparkSession) -> CanonicalFrame:
         labels=names,
         num_outputs=len(names),
         bad=rows.where("reason is not null").select("key", "reason"),
+        decided=decided,
         encode=lambda canonical: encode_text(canonical, encoding, source.vocabulary_size),
     )
 
@@ -150,40 +174,68 @@ def _encoding(source: TextSource) -> TextEncoding:
 
 
 def _read_table(
-    source: TextSource, path: Path, spark: SparkSession
-) -> tuple[DataFrame, tuple[str, ...]]:
-    """Rows text, class, key, split (null), maybe group; and the class names."""
+    source: TextSource, spark: SparkSession
+) -> tuple[DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """Rows text, class, key, split, maybe group; the class names; and what was decided."""
     from pyspark.sql import functions as F
 
-    assert source.format in ("csv", "json", "parquet")
-    columns = {"text_column": source.text_column, "label_column": source.label_column}
-    if source.group_column is not None:
-        columns["group_column"] = source.group_column
-    table = read_table(spark, path, source.format, columns, _CHARSETS[source.encoding])
+    settings = ("text_column", "label_column", "group_column", "split_column")
+    columns = {name: value for name in settings if (value := getattr(source, name))}
+    csv = source.csv
+    if csv.encoding is None and source.encoding != "utf-8":
+        csv = replace(csv, encoding=source.encoding)
+    opened, _ = mark_splits(
+        open_table(
+            spark,
+            source.path,
+            source.format,
+            csv,
+            columns,
+            named_splits=source.named_splits,
+            as_text=True,
+            what="a folder of texts, or a table of them",
+        ),
+        source.split_column,
+        by_name=source.named_splits,
+    )
+    named: set[str | None] = set()
+    if opened.has_splits:
+        named = {row[0] for row in opened.frame.select(SPLIT).distinct().collect()}
     values = {"text": source.text_column, "class": source.label_column}
     if source.group_column is not None:
         values["group"] = source.group_column
-    rows = table.select(
-        *(F.col(f"`{column}`").cast("string").alias(name) for name, column in values.items()),
+    rows = opened.frame.select(
+        *(F.col(quote(column)).cast("string").alias(name) for name, column in values.items()),
         broken_reason().alias("broken"),
-        F.lit(None).cast("string").alias("split"),
+        open_splits(F.col(SPLIT), named).alias("split"),
     )
-    rows = rows.withColumn("class", F.when(F.trim("class") != "", F.col("class")))
-    content = [F.coalesce(F.col(name), F.lit("")) for name in ("broken", *values)]
+    rows = rows.withColumn("class", F.trim("class"))
+    rows = rows.withColumn("class", F.when(F.col("class") != "", F.col("class")))
+    content = [F.coalesce(F.col(name), F.lit("")) for name in ("broken", "split", *values)]
     names = class_names(rows.where("broken is null"), "class")
-    return add_keys(rows, F.lit(path.name), *content), names
+    decided = (
+        *opened.decided,
+        f"Columns used: {source.text_column} (text), {source.label_column} (class).",
+    )
+    unused = [name for name in opened.columns if name not in columns.values()]
+    if unused:
+        decided = (*decided, f"Columns not used: {', '.join(unused)}.")
+    return add_keys(rows, F.lit(Path(source.path).name), *content), names, decided
 
 
 def _read_files(
     source: TextSource, path: Path, spark: SparkSession
-) -> tuple[DataFrame, tuple[str, ...]]:
-    """Rows text, class, key, split; from files named by class, or folders of files."""
+) -> tuple[DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """Rows text, class, key, split; the class names; and what was decided."""
     from pyspark.sql import functions as F
 
-    parts = [path / name for name in ("train", "test") if (path / name).is_dir()]
-    tops = parts if len(parts) == 2 else [path]
+    tops, decided = _find_tops(source, path)
     files_by_top = {top: _group_by_class(top, source) for top in tops}
-    names = tuple(sorted({name for classes in files_by_top.values() for name in classes}))
+    names = natural_order(name for classes in files_by_top.values() for name in classes)
+    if unlabelled := [name for name in names if name.lower() in _UNLABELLED]:
+        # aclImdb has 50,000 texts without a class in a folder of that name.
+        names = tuple(name for name in names if name not in unlabelled)
+        decided.append(f"Not read: {', '.join(unlabelled)}, a name for texts without a class.")
     if len(names) < 2:
         kind = "a file per class" if source.format == "lines" else "a folder of files per class"
         raise DataError(
@@ -191,10 +243,14 @@ def _read_files(
             f"got {len(names)}. Set data.source.path, files or format."
         )
     frames = []
+    named: set[str | None] = set(tops.values())
+    final = {"validation", "test"} <= named
     for top, classes in files_by_top.items():
-        split = "test" if len(tops) == 2 and top.name == "test" else None
-        for name, files in classes.items():
-            raw = _read_raw(source, files, spark)
+        split = tops[top] if final or tops[top] != "train" else None
+        for name in names:
+            if name not in classes:
+                continue
+            raw = _read_raw(source, classes[name], spark)
             frames.append(
                 raw.select(
                     F.decode("content", _CHARSETS[source.encoding]).alias("text"),
@@ -205,7 +261,38 @@ def _read_files(
                 )
             )
     rows = reduce(lambda a, b: a.union(b), frames)
-    return add_keys(rows, F.col("place"), F.col("text")), names
+    return add_keys(rows, F.col("place"), F.col("text")), names, tuple(decided)
+
+
+def _find_tops(source: TextSource, path: Path) -> tuple[dict[Path, Split | None], list[str]]:
+    """The folders that hold classes, and the split of each; one level deeper where a folder is alone."""
+    decided: list[str] = []
+    for _ in range(3):
+        folders = [p for p in sorted(path.iterdir()) if p.is_dir() and p.name[0] not in "._"]
+        files = [p for p in path.glob(source.files) if p.is_file() and p.name[0] not in "._"]
+        splits = find_splits([folder.name for folder in folders]) if source.named_splits else {}
+        if splits:
+            tops: dict[Path, Split | None] = {
+                folder: splits[folder.name] for folder in folders if folder.name in splits
+            }
+            shown = ", ".join(f"{split} is {top.name}/" for top, split in tops.items())
+            decided.append(
+                f"Splits by name: {shown}. (--set data.source.named_splits=false draws them anew)"
+            )
+            if others := [folder.name for folder in folders if folder.name not in splits]:
+                decided.append(f"Not read, as their names say no split: {', '.join(others)}.")
+            return tops, decided
+        if not source.named_splits:
+            inner = [p for p in folders if split_of(p.name)]
+            if len(inner) > 1:
+                return dict.fromkeys(inner), decided
+        deeper = any(p.is_dir() for folder in folders for p in folder.iterdir())
+        if len(folders) == 1 and ((source.format == "lines" and not files) or deeper):
+            path = folders[0]
+            decided.append(f"The classes are found one level deeper, in {path.name}/.")
+            continue
+        break
+    return {path: None}, decided
 
 
 def _group_by_class(top: Path, source: TextSource) -> dict[str, list[Path]]:
@@ -213,11 +300,13 @@ def _group_by_class(top: Path, source: TextSource) -> dict[str, list[Path]]:
     where all stems are equal (`rt-polarity.neg`, `rt-polarity.pos`)."""
 
     def visible(folder: Path, pattern: str) -> list[Path]:
-        return sorted(p for p in folder.glob(pattern) if p.name[0] not in "._")
+        chosen = folder.rglob(pattern) if source.format == "files" else folder.glob(pattern)
+        return sorted(p for p in chosen if p.name[0] not in "._")
 
     if source.format == "files":
-        folders = [folder for folder in visible(top, "*") if folder.is_dir()]
-        classes = {f.name: [p for p in visible(f, source.files) if p.is_file()] for f in folders}
+        folders = sorted(p for p in top.iterdir() if p.is_dir() and p.name[0] not in "._")
+        pattern = _ANY_CASE.sub(lambda m: f"[{m[0].lower()}{m[0].upper()}]", source.files)
+        classes = {f.name: [p for p in visible(f, pattern) if p.is_file()] for f in folders}
         return {name: files for name, files in classes.items() if files}
     files = [p for p in visible(top, source.files) if p.is_file()]
     by_ending = len({p.stem for p in files}) == 1
