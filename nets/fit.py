@@ -143,8 +143,7 @@ class Fit:
         self.train_steps(batches)
         if self._totals.steps == 0:
             raise ConfigError("an epoch needs at least 1 batch, got none. Is the split empty?")
-        self._check_losses()
-        metrics = self._totals.metrics(self.device)
+        metrics = self._totals.metrics()
         if self._updates is not None:
             metrics |= self._updates.measure()
         self._totals, self._updates, self.step = _Totals(), None, 0
@@ -178,6 +177,8 @@ class Fit:
                     group["lr"] = rate
                 with use_share(batch.share):
                     self._take_step(self._to_device(batch), rate)
+        self._check_losses()
+        self._totals.merge(self.device)
         self._totals.seconds += time.perf_counter() - started
 
     def _take_step(self, batch: Batch, rate: float) -> None:
@@ -311,7 +312,6 @@ class Fit:
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors, numbers and strings only."""
-        self._check_losses()
         return {
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -362,14 +362,17 @@ class _Totals:
         self,
         steps: int = 0,
         rows: int = 0,
-        loss: float = 0.0,
-        right: Tensor | None = None,
+        merged_loss: float = 0.0,
+        merged_right: int | None = None,
         norms: Tensor | None = None,
         rate: float = 0.0,
         seconds: float = 0.0,
     ) -> None:
-        self.seconds = seconds
-        self.steps, self.rows, self.loss, self.right, self.rate = steps, rows, loss, right, rate
+        self.steps, self.rows, self.rate, self.seconds = steps, rows, rate, seconds
+        self.merged_loss, self.merged_right = merged_loss, merged_right
+        """Sums of all workers, up to the last `merge`; None: there are no classes."""
+        self.loss = 0.0
+        self.right: Tensor | None = None
         self.norms = [] if norms is None else list(norms)
         self.pending: list[tuple[Tensor, int, float]] = []
         """Loss of a step, its rows, its learning rate: not yet checked and added."""
@@ -393,30 +396,35 @@ class _Totals:
         if right is not None:
             self.right = right if self.right is None else self.right + right
 
-    def metrics(self, device: torch.device) -> dict[str, float]:
-        """Means over the rows of all workers; each of them calls it."""
-        has_classes = self.right is not None
-        right = int(self.right) if self.right is not None else 0
-        sums = torch.tensor([self.loss / world_size(), right, has_classes], dtype=torch.float64)
-        loss, right_of_all, any_classes = add_up(sums.to(device)).tolist()
-        metrics = {"train/loss": loss / self.rows, "learning_rate": self.rate}
-        if any_classes:
-            metrics["train/accuracy"] = right_of_all / self.rows
+    def merge(self, device: torch.device) -> None:
+        """Make the sums those of all workers; each of them calls it."""
+        own = [self.loss / world_size(), float(self.right or 0), float(self.right is not None)]
+        loss, right, has_classes = add_up(
+            torch.tensor(own, dtype=torch.float64, device=device)
+        ).tolist()
+        self.merged_loss += loss
+        if has_classes:
+            self.merged_right = (self.merged_right or 0) + round(right)
+        self.loss, self.right = 0.0, None
+
+    def metrics(self) -> dict[str, float]:
+        """Means over the rows of all workers, up to the last `merge`."""
+        metrics = {"train/loss": self.merged_loss / self.rows, "learning_rate": self.rate}
+        if self.merged_right is not None:
+            metrics["train/accuracy"] = self.merged_right / self.rows
         metrics["gradient_norm"] = float(torch.stack(self.norms).mean())
         metrics["samples_per_s"] = self.rows / self.seconds
         return metrics
 
     def state_dict(self) -> dict[str, Any]:
         """As the arguments of a new one."""
-        assert not self.pending, "losses are checked before the state is taken"
-        norms = torch.stack(self.norms).cpu() if self.norms else None
-        right = None if self.right is None else self.right.cpu()
+        assert not self.pending and self.right is None, "sums are merged before the state is taken"
         return {
             "steps": self.steps,
             "rows": self.rows,
-            "loss": self.loss,
-            "right": right,
-            "norms": norms,
+            "merged_loss": self.merged_loss,
+            "merged_right": self.merged_right,
+            "norms": torch.stack(self.norms).cpu() if self.norms else None,
             "rate": self.rate,
             "seconds": self.seconds,
         }

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracking import Reader
-from workbench.bridge import prepare_table
+from workbench.bridge import kept, prepare_table
 from workbench.cluster import get_session
 from workbench.data import CanonicalFrame
 from workbench.experiments.experiment import Experiment
 from workbench.export import export
+from workbench.home import prepared_folder
 from workbench.scoring import Model, read_model
 from workbench.training import train
 
@@ -44,13 +45,14 @@ def fit_net(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSessi
     """
     with _ONE_AT_A_TIME:
         session = get_session(spark, experiment.cluster)
-        before = set(session.prepared)
+        before = {path.name for path in prepared_folder().glob("*")}
         prepared = prepare_table(canonical, experiment.data, experiment.preparation, session)
         try:
             result = train(experiment, session=session, prepared=prepared)
         finally:
-            for fingerprint in set(session.prepared) - before:
-                del session.prepared[fingerprint]  # nobody uses the data of a fit again
+            session.prepared.pop(prepared.fingerprint, None)
+            if prepared.fingerprint not in before:  # nobody uses the data of a fit again
+                kept.remove_folder(prepared.folder)
         reader = Reader()
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "model"
