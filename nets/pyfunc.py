@@ -11,7 +11,7 @@ import torch
 from nets.errors import ConfigError
 from nets.files import load
 from nets.net import Net
-from nets.text import TextEncoder
+from nets.text import TextEncoder, find_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,32 +33,48 @@ class Predictor:
         Args:
             model_input: column `features`: the sample's raw bytes, as `net.spec` says; optional
                 column `length`: valid steps of each row. A net of text takes a column `text`
-                instead; null or empty text is a sample of padding alone.
+                instead.
 
         Returns:
             For classes: prediction (index, int64), label (name), probabilities (list of float).
-            For values: prediction, a float or a list of floats.
+            For values: prediction, a float or a list of floats. From `text`, prediction is a float:
+            text that is null or blank has no prediction, which is NaN for a number and None for the
+            rest.
         """
         import pandas as pd
 
         if "features" not in model_input and "text" in model_input:
-            samples, lengths = self._encode(list(model_input["text"]))
-        else:
-            samples, lengths = list(model_input["features"]), model_input.get("length")
-        scores = self.scores(samples, lengths)
+            return self._predict_texts(list(model_input["text"]), model_input.index)
+        scores = self.scores(list(model_input["features"]), model_input.get("length"))
+        return pd.DataFrame(self._answers(scores), index=model_input.index)
+
+    def _predict_texts(self, texts: list[Any], index: pd.Index[Any]) -> pd.DataFrame:
+        import pandas as pd
+
+        readable = np.array([find_problem(text) is None for text in texts], bool)
+        some = [text for text, good in zip(texts, readable, strict=True) if good]
+        columns: dict[str, Any] = {}
+        for name, values in self._answers(self.scores(*self._encode(some))).items():
+            numbers = isinstance(values, np.ndarray)
+            column = pd.Series(
+                [np.nan if numbers else None] * len(texts), dtype=float if numbers else object
+            )
+            for row, value in zip(np.flatnonzero(readable), values, strict=True):
+                column.iat[int(row)] = value
+            columns[name] = column.to_numpy()
+        objects = {k: pd.Series(v, index, v.dtype) for k, v in columns.items()}
+        return pd.DataFrame(objects)
+
+    def _answers(self, scores: np.ndarray[Any, Any]) -> dict[str, Any]:
         if self.net.labels is None:
-            values = scores[:, 0] if scores.shape[1] == 1 else list(scores)
-            return pd.DataFrame({"prediction": values}, index=model_input.index)
+            return {"prediction": scores[:, 0] if scores.shape[1] == 1 else list(scores)}
         probabilities = torch.softmax(torch.from_numpy(scores), dim=1).numpy()
         best = probabilities.argmax(axis=1)
-        return pd.DataFrame(
-            {
-                "prediction": best,
-                "label": [self.net.labels[i] for i in best],
-                "probabilities": probabilities.tolist(),
-            },
-            index=model_input.index,
-        )
+        return {
+            "prediction": best,
+            "label": [self.net.labels[i] for i in best],
+            "probabilities": probabilities.tolist(),
+        }
 
     def _encode(self, texts: list[Any]) -> tuple[list[bytes], list[int]]:
         if self.net.text is None:
@@ -66,8 +82,7 @@ class Predictor:
                 f"this net reads {self.net.spec.kind} {self.net.spec.shape}, not text. Give it a "
                 "column `features`."
             )
-        readable = [text if isinstance(text, str) else None for text in texts]
-        ids, length, _ = TextEncoder(self.net.text).encode(readable)
+        ids, length, _ = TextEncoder(self.net.text).encode(texts)
         return [row.tobytes() for row in ids], length.tolist()
 
     def scores(self, samples: list[bytes], lengths: Any = None) -> np.ndarray[Any, Any]:

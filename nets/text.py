@@ -28,6 +28,13 @@ Only ASCII ranges, no `\\w`: Java's and Python's classes differ, and this patter
 """
 
 
+def find_problem(text: object) -> str | None:
+    """Why a net can say nothing of a text, as `the text is blank`; None: it can be encoded."""
+    if not isinstance(text, str):
+        return "the text is null"
+    return None if text.strip() else "the text is blank"
+
+
 @config
 class TextEncoding:
     """A tokenizer and the vocabulary fitted on the training split; travels in `model.json`."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import importlib.metadata
+import importlib.util
 import json
+import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,9 @@ from tracking import mlflow_private
 LOADER = "nets.pyfunc"
 """`_load_pyfunc(folder)` in it returns an object with `predict(DataFrame) -> DataFrame`."""
 
-_REQUIRED = ("torch", "numpy", "pandas", "pydantic", "safetensors", "torchmetrics")
+_REQUIRED = ("torch", "numpy", "pandas", "pydantic", "safetensors", "torchmetrics", "lazy_loader")
+_RECORDED = Path(__file__).parent / "recorded_package.py"
+"""Becomes the package by whose name MLflow loads a model: see its own text."""
 _EXAMPLE, _SERVED = "input_example.json", "serving_input_example.json"
 
 
@@ -37,9 +41,9 @@ def save_model(
     Args:
         directory: what `nets.save` wrote.
         example: some rows as the model takes them: `features` (bytes) and, for sequences, `length`;
-            of a net that reads text also `text`.
+            of a net that reads text `text` alone.
         labels: names of the classes; the signature then has the outputs of a classifier.
-        loader: module that loads the folder.
+        loader: module that loads the folder. Its package travels with the model.
     """
     mlflow_private.quiet()
     with warnings.catch_warnings():
@@ -56,11 +60,12 @@ def save_model(
                 str(target),
                 loader_module=loader,
                 data_path=str(net),
+                code_paths=[str(_copy_package(loader.partition(".")[0], Path(folder)))],
                 mlflow_model=Model(saved_input_example_info=_example_info() if example else None),
                 signature=_signature(example or {}, labels),
                 metadata={"labels": list(labels)} if labels else None,
                 # Stated, because MLflow would load the model in another process to find them.
-                pip_requirements=[f"{name}=={_version(name)}" for name in _REQUIRED],
+                pip_requirements=[f"{name}=={_version(name)}" for name in _required(directory)],
             )
     if example:
         _write_example(target, example)
@@ -71,17 +76,15 @@ def _signature(example: Mapping[str, Sequence[Any]], labels: Sequence[str] | Non
     from mlflow.types import ColSpec, DataType, Schema
     from mlflow.types.schema import Array
 
-    # A net for text takes features or raw text: one of the two columns is needed.
     reads_text = "text" in example
-    inputs = [ColSpec("binary", "features", required=not reads_text)]
-    if reads_text:
-        inputs.append(ColSpec("string", "text", required=False))
+    inputs = [ColSpec("string", "text") if reads_text else ColSpec("binary", "features")]
     if "length" in example:
         inputs.append(ColSpec("long", "length", required=False))
     if not labels:  # a value or a vector: only the net knows which
         return ModelSignature(Schema(inputs))
     outputs = [
-        ColSpec("long", "prediction"),
+        # Blank text has no prediction, and MLflow has no long without a value.
+        ColSpec("double" if reads_text else "long", "prediction"),
         ColSpec("string", "label"),
         ColSpec(Array(DataType.double), "probabilities"),
     ]
@@ -108,6 +111,27 @@ def _write_example(target: Path, example: Mapping[str, Sequence[Any]]) -> None:
 def _plain(value: Any) -> Any:
     """Bytes as base64, which MLflow's scoring server expects."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _copy_package(name: str, folder: Path) -> Path:
+    """A copy of the package's code in `folder`, as `recorded_package.py` finds it."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and spec.submodule_search_locations
+    package = folder / "code" / name
+    shutil.copytree(
+        spec.submodule_search_locations[0],
+        package / "recorded" / name,
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    shutil.copyfile(_RECORDED, package / "__init__.py")
+    return package
+
+
+def _required(directory: Path) -> tuple[str, ...]:
+    """Packages that loading the net needs."""
+    file = Path(directory) / "model.json"
+    text = (json.loads(file.read_text()).get("text") if file.exists() else None) or {}
+    return (*_REQUIRED, "tokenizers") if text.get("tokenizer") == "file" else _REQUIRED
 
 
 def _version(name: str) -> str:

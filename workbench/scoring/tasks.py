@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from nets.text import TextEncoder
+from nets.text import TextEncoder, find_problem
 from workbench import heap
 from workbench.data import Encoding, encode_features
 from workbench.scoring.outputs import arrow_vectors, class_numbers
@@ -77,10 +77,7 @@ class Scorer:
         assert self.encoder is not None
         texts = column.to_pylist()
         if encoding == "text":
-            reasons: list[str | None] = [
-                "the text is null" if t is None else None if t.strip() else "the text is blank"
-                for t in texts
-            ]
+            reasons = [find_problem(text) for text in texts]
             ids, lengths, _ = self.encoder.encode(texts)
         else:
             reasons = [

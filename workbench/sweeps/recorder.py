@@ -21,6 +21,7 @@ from workbench.sweeps.background import OrderedCalls
 from workbench.sweeps.trial import settings_of
 from workbench.sweeps.variants import Variants
 from workbench.training import provenance
+from workbench.training.causes import find_cause
 from workbench.training.checkpoints import checkpoint_folder, discard_checkpoint
 from workbench.training.checks import describe_large_batch
 
@@ -172,7 +173,8 @@ class TrialRecorder(tune.Callback):
             self.progress.note(f"Trial {record.number} was ended: {text}.")
             return self._finish(record)
         record.status = "FAILED"
-        reason = str(trial.get_error() or "the trial's process died").strip().splitlines()[-1]
+        error = trial.get_error()
+        reason = str(find_cause(error)) if error else "the trial's process died"
         self._tag(record, "error", reason[:4000])
         self.progress.note(f"Trial {record.number} failed: {reason}")
         self._finish(record)

@@ -80,18 +80,16 @@ def record_model(
 
 
 def example(prepared: Prepared) -> dict[str, list[object]]:
-    """Two rows as the recorded model takes them: column name to values."""
+    """Two rows as the recorded model takes them: column name to values. Of a net of text: `text` alone."""
     split = next(iter(prepared.splits.values()))
     arrays = split.read(stop=2)
+    if prepared.text is not None:
+        between = {"characters": "", "tokens": SEPARATOR}.get(prepared.text.tokenizer, " ")
+        words = [[prepared.text.vocabulary[i] for i in row if i] for row in arrays["features"]]
+        return {"text": [between.join(row) for row in words]}
     columns: dict[str, list[object]] = {"features": [row.tobytes() for row in arrays["features"]]}
     if "length" in arrays:
         columns["length"] = arrays["length"].tolist()
-    if prepared.text is not None:
-        between = {"characters": "", "tokens": SEPARATOR}.get(prepared.text.tokenizer, " ")
-        columns["text"] = [
-            between.join(prepared.text.vocabulary[i] for i in row if i)
-            for row in arrays["features"]
-        ]
     return columns
 
 

@@ -103,3 +103,22 @@ def test_mlflows_udf_gives_the_same_answers(
     assert np.allclose(probability, expected, atol=1e-5)
     assert [row["prediction"] for row in theirs] == [row["prediction"] for row in ours]
     assert [row["label"] for row in theirs] == [row["predictedLabel"] for row in ours]
+
+
+def test_mlflows_udf_reads_a_column_of_text(spark: Any, text_net: Path, tmp_path: Path) -> None:
+    import mlflow.pyfunc
+
+    example = {"text": ["a good film"]}
+    save_model(text_net, tmp_path / "model", example=example, labels=["neg", "pos"])
+    rows = [(0, "a good film"), (1, " "), (2, None), (3, "bad")]
+    df = spark.createDataFrame(rows, "id int, text string")
+    result = "prediction double, label string, probabilities array<double>"
+    udf = mlflow.pyfunc.spark_udf(
+        spark, str(tmp_path / "model"), result_type=result, env_manager="local"
+    )
+    theirs = df.withColumn("out", udf("text")).orderBy("id").select("out.*").collect()
+    ours = score(df, text_net, features="text").orderBy("id").collect()
+    assert [row["prediction"] for row in theirs] == [row["prediction"] for row in ours]
+    assert [row["prediction"] is None for row in ours] == [False, True, True, False]
+    assert [row["probabilities"] is None for row in theirs] == [False, True, True, False]
+    assert theirs[0]["label"] == ours[0]["predictedLabel"]
