@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from nets.config import to_dict
@@ -43,7 +44,8 @@ def refuse(summary: dict[str, Any], labels: tuple[str, ...] | None, config: Data
         shown = "; ".join(f"{row['key']}: {row['reason']}" for row in bad["examples"][:3])
         raise DataError(
             f"{bad['rows']} of {good + bad['rows']} rows are bad, more than data.max_bad_share "
-            f"{config.max_bad_share:g} allows: {shown}. Repair or remove them, or raise the share."
+            f"{config.max_bad_share:g} allows: {shown}. Repair or remove them, or raise the share: "
+            f"--set data.max_bad_share={_round_up(bad['rows'] / (good + bad['rows']))}."
         )
     if labels is not None and len(labels) < 2:
         raise DataError(
@@ -52,6 +54,11 @@ def refuse(summary: dict[str, Any], labels: tuple[str, ...] | None, config: Data
         )
     counts = summary["class_counts"] or {name: [rows] for name, rows in summary["rows"].items()}
     check_splits(counts, labels, config.split)
+
+
+def _round_up(share: float) -> float:
+    """To two digits after the point."""
+    return min(1.0, math.floor(share * 100 + 1) / 100)
 
 
 def summarize(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from workbench.data import CanonicalFrame
 
 _CLASSES, _REASONS = 15, 6
@@ -26,6 +31,7 @@ def list_decisions(canonical: CanonicalFrame, counts: dict[str, Any]) -> list[st
         *_describe_classes(canonical),
         *_describe_bad_rows(canonical, counts["bad"]["rows"]),
         *_describe_copies(canonical),
+        *_describe_telling_features(canonical),
     ]
 
 
@@ -78,4 +84,59 @@ def _describe_copies(canonical: CanonicalFrame) -> list[str]:
         f"Leak: {rows[name]} {name} samples are in the training split too, byte for byte."
         for name in ("validation", "test")
         if name in rows
+    ]
+
+
+def _describe_telling_features(canonical: CanonicalFrame) -> list[str]:
+    """Features of vectors that have one value in each class, and another one in each other class; or
+    that are the measured label."""
+    names = canonical.feature_names
+    if canonical.spec.kind != "vector" or len(names) != canonical.spec.shape[0]:
+        return []
+    values = canonical.labels is None
+    if values and canonical.num_outputs != 1:
+        return []
+    width = len(names)
+
+    def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for batch in batches:
+            raw = b"".join(value.as_buffer() for value in batch.column("features"))
+            rows = np.frombuffer(raw, np.float32).reshape(batch.num_rows, width)
+            labels = batch.column("label").to_numpy()
+            if values:  # the smallest and largest distance to the label
+                rows, labels = rows - labels.astype(np.float32)[:, None], np.zeros(len(labels))
+            for label in np.unique(labels):
+                part = rows[labels == label]
+                yield pa.RecordBatch.from_pydict(
+                    {
+                        "label": [int(label)],
+                        "low": [part.min(0).tolist()],
+                        "high": [part.max(0).tolist()],
+                    }
+                )
+
+    frame = canonical.frame.where("split = 'train'").select("features", "label")
+    bounds = frame.mapInArrow(
+        measure, "label long, low array<double>, high array<double>"
+    ).collect()
+    low: dict[int, np.ndarray] = {}
+    high: dict[int, np.ndarray] = {}
+    for row in bounds:
+        low[row["label"]] = np.minimum(low.get(row["label"], np.inf), row["low"])
+        high[row["label"]] = np.maximum(high.get(row["label"], -np.inf), row["high"])
+    if not low:
+        return []
+    lows, highs = np.stack(list(low.values())), np.stack(list(high.values()))
+    if values:
+        telling = (lows == 0).all(0) & (highs == 0).all(0)
+    else:
+        differ = np.array([len(set(column)) == len(low) for column in lows.T])
+        telling = (lows == highs).all(0) & differ & (len(low) > 1)
+    return [
+        f"Leak: the feature {name} says the label: each class has one value of it. Take it out with "
+        "data.source.features, unless it is known before the label is."
+        for name, tells in zip(names, telling, strict=True)
+        if tells
     ]

@@ -82,7 +82,13 @@ def read(source: TsFileSource, spark: SparkSession) -> CanonicalFrame:
     good = parsed.where("reason is null")
     longest = good.agg(F.max("length")).collect()[0][0]
     if not longest:
-        raise DataError(f"{path} has no sequence that can be read. Are they .ts files?")
+        shown = "; ".join(
+            f"{row['reason']} ({row['count']} lines)"
+            for row in parsed.groupBy("reason").count().orderBy(F.desc("count"), "reason").take(3)
+        )
+        raise DataError(
+            f"{path} has no sequence that can be read: {shown or 'there are no lines after @data'}."
+        )
     spec = TensorSpec(kind="series", shape=(source.max_length or longest, header.num_channels))
     frame = good.drop("reason").mapInArrow(
         lambda batches: pad(batches, spec),
