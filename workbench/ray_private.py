@@ -49,6 +49,21 @@ def connect_once(address: str) -> None:
     _raylet().GcsClient(address=address)
 
 
+def forbid_automatic_start() -> None:
+    """Have Ray's functions fail in this process while no Ray is connected; see `allow_automatic_start`.
+
+    `ray._private.auto_init_hook.enable_auto_connect`: `ray.get` and others start a Ray by themselves,
+    with default settings. The public RAY_ENABLE_AUTO_CONNECT is read once, at import.
+    """
+    _automatic_start().enable_auto_connect = False
+
+
+def allow_automatic_start() -> None:
+    """Let Ray's functions start a Ray again, unless RAY_ENABLE_AUTO_CONNECT is 0."""
+    allowed = os.environ.get("RAY_ENABLE_AUTO_CONNECT", "") != "0"
+    _automatic_start().enable_auto_connect = allowed
+
+
 def get_most_resources() -> dict[str, float]:
     """What the cluster can grow to, by resource; empty where nobody has told Ray.
 
@@ -107,6 +122,10 @@ def get_placement_group(group_id: bytes) -> PlacementGroup:
 
 def _raylet() -> Any:
     return importlib.import_module("ray._raylet")  # it has no types
+
+
+def _automatic_start() -> Any:
+    return importlib.import_module("ray._private.auto_init_hook")
 
 
 def _kv() -> Any:

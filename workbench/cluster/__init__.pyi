@@ -7,6 +7,7 @@ from .java import Java as Java
 from .java import find_java as find_java
 from .launcher import build_spark_settings as build_spark_settings
 from .launcher import check_master as check_master
+from .lost_ray import name_lost_ray as name_lost_ray
 from .ray_start import check_reachable as check_reachable
 from .ray_start import start_ray as start_ray
 from .ray_token import find_token_file as find_token_file

@@ -17,7 +17,7 @@ from ray import tune
 
 from nets.config import override
 from tracking import Recorder
-from workbench.cluster import Session, open_session
+from workbench.cluster import Session, name_lost_ray, open_session
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, SweepConfig
@@ -95,7 +95,7 @@ def sweep(
             recorder.tags(run_id, provenance.describe_process())
             recorder.flush()
             recorder.reopen(run_id)
-        with close_run(recorder, run_id):
+        with close_run(recorder, run_id), name_lost_ray(session.ray_address):
             record_data(recorder, run_id, experiment, prepared)
             if variants.notes:
                 recorder.tags(run_id, {"workbench.notes": " ".join(variants.notes)})
