@@ -160,7 +160,10 @@ def resolve_experiment(source: str, set_: list[str] | None, cluster: str | None)
         return build_experiment(source, set_, cluster=cluster)
     else:
         settings = guess_source(source)
-    experiment = Experiment(name="described", data=from_dict(DataConfig, {"source": settings}))
+    tree: dict[str, Any] = {"source": settings}
+    if isinstance(settings, dict) and settings.get("kind") == "series":
+        tree["split"] = {"by": "time"}  # rows, the default, cannot be; --set changes it
+    experiment = Experiment(name="described", data=from_dict(DataConfig, tree))
     return override(experiment, collect_changes(set_, cluster=cluster))
 
 

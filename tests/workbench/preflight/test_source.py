@@ -120,3 +120,9 @@ def test_a_source_is_named_by_experiment_path_or_settings(tmp_path: Path) -> Non
         resolve_experiment("{kind", None, None)
     with pytest.raises(ConfigError, match="Unknown experiment 'nowhere'"):
         resolve_experiment("nowhere", None, None)
+
+
+def test_a_series_given_as_json_is_split_by_time_or_as_set() -> None:
+    text = '{"kind": "series", "path": "t.csv", "targets": ["y"]}'
+    assert resolve_experiment(text, None, None).data.split.by == "time"
+    assert resolve_experiment(text, ["data.split.by=group"], None).data.split.by == "group"
