@@ -39,11 +39,12 @@ def predict(
         str, typer.Option("--output", "-o", help="Folder to write", show_default=False)
     ],
     format: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Input format: parquet, orc, json, csv, text or binaryFile (a row per file)"
+            help="Input format: parquet, orc, json, csv, text or binaryFile (a row per file)",
+            show_default="found by names and content",
         ),
-    ] = "parquet",
+    ] = None,
     output_format: Annotated[
         str | None, typer.Option(help="parquet, orc, json or csv", show_default="as the input")
     ] = None,
@@ -98,7 +99,7 @@ def predict(
 
     **Examples**
 
-    `workbench score latest --input pictures/ --format binaryFile --output scored`
+    `workbench score latest --input pictures/ --output scored`
 
     `workbench score exported -i new.parquet -o scored --features image --keep id`
 
@@ -118,7 +119,9 @@ def predict(
         )
     from workbench.scoring import score_files, stream_files
     from workbench.scoring.files import Paths
+    from workbench.scoring.inputs import count_skipped, find_format, local_path
 
+    format = format or find_format(input)
     model = find_model(run)
     paths = Paths(
         input=input,
@@ -146,21 +149,30 @@ def predict(
             summary: dict[str, Any] = {
                 "output": output,
                 "batches": (query.lastProgress or {}).get("batchId"),
+                "format": format,
             }
+            if format == "binaryFile" and (folder := local_path(input)) is not None:
+                summary["unread"] = count_skipped(folder)
         else:
             done = score_files(spark, model, paths, overwrite=overwrite)
             summary = {
                 "output": output,
                 "rows": done.rows,
                 "without_prediction": done.without_prediction,
+                "format": format,
+                "unread": done.unread,
             }
     if json:
         terminal.print_json(summary)
     elif not stream:
         bad = f", {summary['without_prediction']:,} of them without a prediction (see their reason)"
         terminal.out().print(
-            f"{summary['rows']:,} rows in {output}{bad if summary['without_prediction'] else ''}"
+            f"{summary['rows']:,} rows in {output}{bad if summary['without_prediction'] else ''} "
+            f"(input read as {format})"
         )
+    if not json:
+        for reason, count in summary.get("unread", {}).items():
+            terminal.out().print(f"{count:,} without a row: {reason}")
 
 
 def _follow(query: Any) -> None:
@@ -168,11 +180,12 @@ def _follow(query: Any) -> None:
     from pyspark.errors import StreamingQueryException
 
     from workbench.errors import DataError
+    from workbench.scoring.failures import describe_failure
 
     try:
         query.awaitTermination()
     except StreamingQueryException as error:
-        raise DataError(f"The stream ended: {str(error).splitlines()[0]}") from error
+        raise DataError(f"The stream ended: {describe_failure(error)}") from error
     finally:
         query.stop()
 
@@ -237,6 +250,9 @@ def spark_session(
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python", sys.executable))
     from pyspark.sql import SparkSession
 
+    from workbench.cluster.terminal_logs import new_log_path, send_logs_to
+    from workbench.home import logs_folder
+
     builder = SparkSession.builder.appName("workbench score").master(master)
     if master.startswith("local"):
         builder = builder.config("spark.ui.enabled", "false").config(
@@ -244,12 +260,13 @@ def spark_session(
         )
     for key, value in settings.items():
         builder = builder.config(key, value)
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    try:
-        yield spark
-    finally:
-        spark.stop()
+    with send_logs_to(new_log_path(logs_folder())):
+        spark = builder.getOrCreate()
+        try:
+            spark.sparkContext.setLogLevel("ERROR")
+            yield spark
+        finally:
+            spark.stop()
 
 
 @contextmanager

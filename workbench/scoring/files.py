@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DataError
+from workbench.scoring.failures import describe_failure
 from workbench.scoring.frames import score
+from workbench.scoring.inputs import list_files, local_path
 from workbench.scoring.model import Model
 from workbench.scoring.outputs import Outputs
+from workbench.scoring.whole_files import read_whole_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -51,6 +54,8 @@ class Scored:
     rows: int
     without_prediction: int
     """Rows that could not be encoded; each has its reason."""
+    unread: dict[str, int] = field(default_factory=dict)
+    """binaryFile: files that are no row, counted by their reason."""
 
 
 def score_files(
@@ -61,11 +66,20 @@ def score_files(
     Raises:
         DataError: there is nothing to read, a column is missing, or the output exists.
     """
-    from pyspark.errors import AnalysisException
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
     from pyspark.sql import Observation
     from pyspark.sql import functions as F
 
-    frame = _read(spark, paths)
+    path = local_path(paths.input)
+    unread: dict[str, int] = {}
+    if paths.format == "binaryFile" and path is not None and path.exists():
+        files, unread = list_files(path.resolve())
+        if not files:
+            raise DataError(f"{paths.input} holds no file to score. Name a folder with files.")
+        frame = read_whole_files(spark, files)
+    else:
+        frame = _read(spark, paths)
     observation = Observation("scored")
     answers = _answers(frame, model, paths).observe(
         observation, F.count(F.lit(1)).alias("rows"), F.count("reason").alias("without")
@@ -75,14 +89,17 @@ def score_files(
         _writable(answers, paths).write.mode(mode).options(**_options(paths.result_format)).format(
             paths.result_format
         ).save(paths.output)
-    except AnalysisException as error:
+    except (PySparkException, Py4JJavaError) as error:
         if "ALREADY_EXISTS" not in str(error):
-            raise
+            raise DataError(
+                f"{paths.input}, read as {paths.format}, could not be scored into {paths.output}: "
+                f"{describe_failure(error)} Look at the files, or name their format with --format."
+            ) from error
         raise DataError(
             f"{paths.output} exists already. Name a new folder, or say --overwrite."
         ) from error
     counts: dict[str, Any] = observation.get
-    return Scored(rows=counts["rows"], without_prediction=counts["without"])
+    return Scored(rows=counts["rows"], without_prediction=counts["without"], unread=unread)
 
 
 def stream_files(
@@ -126,15 +143,16 @@ def stream_files(
 
 
 def _read(spark: SparkSession, paths: Paths) -> DataFrame:
-    from pyspark.errors import AnalysisException
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
 
     reader = spark.read.format(paths.format).options(**_options(paths.format))
     try:
         return reader.load(paths.input)
-    except AnalysisException as error:
+    except (PySparkException, Py4JJavaError) as error:
         raise DataError(
-            f"{paths.input} cannot be read as {paths.format}: {str(error).splitlines()[0]} The columns "
-            "are taken from the files, so at least one must exist."
+            f"{paths.input} cannot be read as {paths.format}: {describe_failure(error)} The columns "
+            "are taken from the files, so at least one must exist. Name the format with --format."
         ) from error
 
 

@@ -48,3 +48,13 @@ def test_options_that_do_not_go_together(options: list[str], message: str, tmp_p
     arguments = ["score", str(tmp_path), "-i", "in", "-o", "out", *options]
     reply = runner.invoke(app, arguments, terminal_width=200)
     assert reply.exit_code == 2 and message in reply.output
+
+
+def test_a_path_that_cannot_be_scored_is_refused_before_spark_starts(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.xyz").write_bytes(bytes(9))
+    arguments = ["score", str(tmp_path), "-o", str(tmp_path / "out")]
+    reply = runner.invoke(app, [*arguments, "-i", str(tmp_path / "none")])
+    assert reply.exit_code == 3 and "nothing is there" in reply.output
+    reply = runner.invoke(app, [*arguments, "-i", str(tmp_path / "in")])
+    assert reply.exit_code == 3 and ".xyz" in reply.output and "--format" in reply.output

@@ -90,6 +90,36 @@ def test_a_folder_of_picture_files(
     assert bad["path"].endswith("3.png") and bad["prediction"] is None
 
 
+def test_empty_files_and_names_that_begin_with_an_underscore_are_rows(
+    spark: Any, picture_net: Path, pictures: np.ndarray, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    (tmp_path / "in").mkdir()
+    for name in ("a", "_b", ".c"):
+        Image.fromarray(pictures[0, 0], "L").save(tmp_path / f"in/{name}.png")
+    (tmp_path / "in/empty.png").write_bytes(b"")
+    paths = Paths(
+        input=str(tmp_path / "in"),
+        output=str(tmp_path / "out"),
+        format="binaryFile",
+        keep=("path",),
+    )
+    done = score_files(spark, read_model(picture_net), paths)
+    assert (done.rows, done.without_prediction, sum(done.unread.values())) == (3, 1, 1)
+    rows = pq.read_table(tmp_path / "out").to_pylist()
+    (bad,) = (row for row in rows if row["reason"])
+    assert bad["path"].endswith("/empty.png")
+
+
+def test_a_damaged_table_is_one_sentence(spark: Any, picture_net: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.parquet").write_bytes(b"no table")
+    paths = Paths(input=str(tmp_path / "bad.parquet"), output=str(tmp_path / "out"))
+    with pytest.raises(DataError, match=r"bad\.parquet.*--format") as caught:
+        score_files(spark, read_model(picture_net), paths)
+    assert "\n" not in str(caught.value) and "Exception" not in str(caught.value)
+
+
 def test_what_cannot_be_read_is_said(spark: Any, picture_net: Path, tmp_path: Path) -> None:
     paths = Paths(input=str(tmp_path / "nothing"), output=str(tmp_path / "out"))
     with pytest.raises(DataError, match="cannot be read as parquet"):
