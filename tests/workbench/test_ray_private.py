@@ -39,6 +39,16 @@ assert placement_group_table(group)["state"] == "REMOVED"
 dataset = ray.data.range(10, override_num_blocks=2).materialize()
 refs = ray_private.list_block_refs(dataset)
 assert sum(len(block) for block in ray.get(refs)) == 10
+
+ray.shutdown()
+ray_private.forbid_automatic_start()
+try:
+    ray.put(1)
+except ray.exceptions.RaySystemError:
+    assert not ray.is_initialized()
+ray_private.allow_automatic_start()
+from ray._private import auto_init_hook
+assert auto_init_hook.enable_auto_connect
 print("everything is there")
 """
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench import spark_private
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java
+from workbench.cluster.lost_ray import check_not_lost, get_address, leave_lost_ray
 from workbench.cluster.ray_start import start_ray
 from workbench.cluster.session import OPEN_SESSIONS, Session
 from workbench.home import logs_folder
@@ -19,33 +20,39 @@ if TYPE_CHECKING:
 
 _JOINED: dict[str, Session] = {}
 """By Spark's application id."""
+_OWN_RAY = ExitStack()
+"""The Ray that was started here, until the program ends or loses it."""
 
 
 def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
     """The session that `spark` belongs to; otherwise a new one of `spark` and this process's Ray.
 
     Where no Ray runs yet, it is started or joined (`config.address`) and stays until the process ends,
-    so that later fits find it and its idle training processes.
+    so that later fits find it and its idle training processes. One that is gone is started again,
+    with a warning.
 
     Raises:
-        ClusterError: Ray could not be started or joined.
+        ClusterError: Ray could not be started or joined; or `spark` ran on a Ray that is gone.
     """
-    import ray
-
-    name = spark.sparkContext.applicationId
-    if name in OPEN_SESSIONS:
-        return OPEN_SESSIONS[name]
+    for session in OPEN_SESSIONS.values():
+        if session.spark.sparkContext is spark.sparkContext:
+            check_not_lost(session.ray_address)
+            return session
+    leave_lost_ray()
     log_path = logs_folder()
-    if not ray.is_initialized():
-        stack = ExitStack()
-        stack.enter_context(start_ray(config, log_path))
-        atexit.register(stack.close)
-        _JOINED.clear()
-    if name not in _JOINED:
+    if get_address() is None:
+        _OWN_RAY.close()  # what remains of one that is gone
+        _OWN_RAY.enter_context(start_ray(config, log_path))
+        atexit.unregister(_OWN_RAY.close)
+        atexit.register(_OWN_RAY.close)
+    address = get_address()
+    assert address is not None, "Ray has been started"
+    name = spark.sparkContext.applicationId
+    if name not in _JOINED or _JOINED[name].ray_address != address:
         _JOINED[name] = Session(
             config=config,
             get_spark=lambda: spark,
-            ray_address=ray.get_runtime_context().gcs_address,
+            ray_address=address,
             java=_java_of(spark),
             log_path=log_path,
         )

@@ -9,11 +9,14 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from workbench import ray_private
 from workbench.cluster.config import ClusterConfig
+from workbench.cluster.lasting_thread import call_in_lasting_thread
+from workbench.cluster.lost_ray import get_address, leave_lost_ray, watch_ray
 from workbench.cluster.package_check import check_nodes
 from workbench.cluster.ray_on_spark import start_ray_in_executors
 from workbench.cluster.ray_token import use_token
@@ -48,6 +51,9 @@ def start_ray(
 ) -> Iterator[str | None]:
     """Start or join Ray, as the configuration says; stop or leave it when the block ends.
 
+    A Ray of this process that is gone is left first, with a warning. The new one does not depend on
+    the thread that calls this.
+
     Args:
         namespace: of Ray's named actors; None: one that nobody else has.
         dashboard: whether a Ray that is started shows its own pages, to this machine only.
@@ -68,6 +74,7 @@ def start_ray(
     ray_private.listen_on_loopback(only=not config.on_cluster)
     import ray
 
+    leave_lost_ray()
     if ray.is_initialized():
         raise ClusterError(
             "Ray is already running in this process. Close the open session (or call "
@@ -84,18 +91,31 @@ def start_ray(
         try:
             # Its own namespace, because RayDP gives its executors fixed names.
             namespace = namespace or f"workbench-{uuid.uuid4().hex[:8]}"
-            context = ray.init(
-                **where, namespace=namespace, log_to_driver=False, logging_level="ERROR"
+            context = call_in_lasting_thread(
+                partial(
+                    ray.init,
+                    **where,
+                    namespace=namespace,
+                    log_to_driver=False,
+                    logging_level="ERROR",
+                )
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise ClusterError(_describe_failure(config, error, log_path)) from error
+        except BaseException:
+            ray.shutdown()  # interrupted: it may be there all the same
+            raise
+        ray_private.allow_automatic_start()
         ray.data.DataContext.get_current().enable_progress_bars = False
+        address = str(ray.get_runtime_context().gcs_address)
         try:
-            if config.on_cluster and not spark_first:
-                check_nodes()
-            yield f"http://{context.dashboard_url}" if context.dashboard_url else None
+            with watch_ray(address, joined=config.on_cluster):
+                if config.on_cluster and not spark_first:
+                    check_nodes()
+                yield f"http://{context.dashboard_url}" if context.dashboard_url else None
         finally:
-            ray.shutdown()
+            if get_address() == address:  # a lost one was left, and perhaps another one started
+                ray.shutdown()
 
 
 def _init_arguments(config: ClusterConfig, started: str | None, dashboard: bool) -> dict[str, Any]:

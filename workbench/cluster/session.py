@@ -14,6 +14,7 @@ import psutil
 
 from workbench.cluster.config import ClusterConfig
 from workbench.cluster.java import Java, find_java
+from workbench.cluster.lost_ray import check_not_lost
 from workbench.cluster.ray_start import start_ray
 from workbench.cluster.spark_start import check_resources, get_free_resources, start_spark
 from workbench.cluster.storage_check import check_storage
@@ -66,9 +67,10 @@ class Session:
             checkpoints: folder or URL that workers write and this process reads; None: they write none.
 
         Raises:
-            ClusterError: Ray has too little free for them, now and for the next seconds; or a node
-                does not see the folder.
+            ClusterError: Ray is gone; or has too little free for them, now and for the next seconds;
+                or a node does not see the folder.
         """
+        check_not_lost(self.ray_address)
         if checkpoints is not None and config.on_cluster:
             check_storage(checkpoints)
         deadline = time.monotonic() + _RELEASE_S
@@ -100,7 +102,12 @@ class Session:
             self.end_idle_workers()
 
     def end_idle_workers(self) -> None:
-        """End the idle training processes; Ray gets their resources back."""
+        """End the idle training processes; Ray gets their resources back.
+
+        Raises:
+            ClusterError: Ray is gone.
+        """
+        check_not_lost(self.ray_address)
         import ray
 
         for worker in self.idle_workers.values():
