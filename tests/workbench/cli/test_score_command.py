@@ -58,3 +58,18 @@ def test_a_path_that_cannot_be_scored_is_refused_before_spark_starts(tmp_path: P
     assert reply.exit_code == 3 and "nothing is there" in reply.output
     reply = runner.invoke(app, [*arguments, "-i", str(tmp_path / "in")])
     assert reply.exit_code == 3 and ".xyz" in reply.output and "--format" in reply.output
+
+
+def test_an_error_of_spark_is_shown_without_java(capsys: pytest.CaptureFixture[str]) -> None:
+    from pyspark.errors import PySparkException
+
+    from workbench.cli.errors import report
+
+    text = (
+        "An error occurred while calling o61.collect.\n: org.apache.spark.SparkException: Aborted\n"
+        "\tat org.apache.spark.X.y(X.scala:1)\nCaused by: java.io.IOException: a.pq is cut short\n"
+    )
+    assert report(PySparkException(text)) == 3
+    shown = capsys.readouterr().err
+    assert "a.pq is cut short. Look at" in shown
+    assert "Exception" not in shown and "org.apache" not in shown
