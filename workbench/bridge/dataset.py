@@ -10,16 +10,28 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import ray.data
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
-from workbench.bridge.prepared import Split
+from nets.spec import TensorSpec
 
 _BLOCK_BYTES = 64 * 2**20
+
+
+class Split(Protocol):
+    """What is read of a `workbench.bridge.Split`."""
+
+    @property
+    def num_rows(self) -> int: ...
+
+    @property
+    def spec(self) -> TensorSpec: ...
+
+    def open(self) -> Any: ...
 
 
 def to_dataset(split: Split) -> ray.data.Dataset:
@@ -33,7 +45,7 @@ class _Store(Datasource):
         self._split = split
 
     def estimate_inmemory_data_size(self) -> int:
-        return self._split.num_bytes
+        return self._split.num_rows * self._split.spec.num_bytes
 
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, **_: Any
