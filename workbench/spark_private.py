@@ -110,6 +110,35 @@ def set_uid(params: Any, uid: str) -> None:
     params._resetUid(uid)
 
 
+def list_files(spark: SparkSession, path: str) -> list[tuple[str, int, int]]:
+    """Address, size and time of change (ms) of each file at or below a path, which may have `*`.
+
+    `_jvm.org.apache.hadoop.fs`: PySpark names the files of a table, without size and time.
+
+    Raises:
+        OSError: nothing is there, or the file system does not answer.
+    """
+    from py4j.protocol import Py4JJavaError
+
+    context = _context(spark)
+    hadoop_path = context._jvm.org.apache.hadoop.fs.Path(path)
+    try:
+        system = hadoop_path.getFileSystem(context._jsc.hadoopConfiguration())
+        roots = system.globStatus(hadoop_path) or ()
+        files = []
+        for root in roots:
+            found = system.listFiles(root.getPath(), True)
+            while found.hasNext():
+                status = found.next()
+                address = str(status.getPath().toString())
+                files.append((address, int(status.getLen()), int(status.getModificationTime())))
+    except Py4JJavaError as error:
+        raise OSError(str(error.java_exception.getMessage() or error.java_exception)) from error
+    if not files:
+        raise OSError("no file is there")
+    return files
+
+
 def write_file(spark: SparkSession, path: str, content: bytes) -> None:
     """Write a file to any file system that Spark knows; one that exists is replaced.
 

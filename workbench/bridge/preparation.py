@@ -50,8 +50,14 @@ def prepare(
     Raises:
         DataError: the data cannot be read, a split is empty, or too many rows are bad.
     """
-    fingerprint = data.fingerprint(config, preparation)
     progress = progress or Silent()
+    remote = data.is_remote(config)
+    if remote and session.prepare is not None:  # the process that has Spark lists the files
+        session.make_room()
+        prepared: Prepared = session.prepare(config, preparation)
+        session.prepared[prepared.fingerprint] = prepared
+        return prepared
+    fingerprint = data.fingerprint(config, preparation, session.spark if remote else None)
     known: Prepared | None = session.prepared.get(fingerprint)
     if known is not None and known.is_whole():
         kept.find(fingerprint)
@@ -70,6 +76,7 @@ def prepare(
             prepared = load(*found)
             data.refuse(prepared.record, prepared.labels, config)
             session.prepared[fingerprint] = prepared
+            progress.note(f"Data that was prepared before is used: {fingerprint}.")
             return prepared
         data.download_if_missing(config.source, progress)
         began = time.perf_counter()
@@ -111,7 +118,7 @@ def prepare_table(
     session.make_room()
     began = began or time.perf_counter()
     progress = progress or Silent()
-    with data.limit_batches(table):
+    with data.limit_batches(table), data.watch_files(table, progress):
         prepared = _prepare(table, config, preparation, fingerprint, progress, began)
     session.prepared[prepared.fingerprint] = prepared
     return prepared

@@ -14,6 +14,7 @@ from .encode import encode_features as encode_features
 from .file_progress import watch_files as watch_files
 from .fingerprints import content_fingerprint as content_fingerprint
 from .fingerprints import fingerprint as fingerprint
+from .fingerprints import is_remote as is_remote
 from .frames import from_dataframe as from_dataframe
 from .guess import guess_source as guess_source
 from .loading import assign_splits as assign_splits

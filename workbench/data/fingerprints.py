@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nets.config import to_dict
+from workbench import spark_private
 from workbench.data.config import DataConfig
+from workbench.errors import DataError
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from nets.prepare import PreparationConfig
     from workbench.data.canonical import CanonicalFrame
 
@@ -20,23 +24,36 @@ _VERSION = 3
 """Raised when the same configuration comes to mean other bytes."""
 
 
-def fingerprint(config: DataConfig, preparation: PreparationConfig) -> str:
+_PATHS = ("path", "test_path", "tokenizer", "table")
+
+
+def fingerprint(
+    config: DataConfig, preparation: PreparationConfig, spark: SparkSession | None = None
+) -> str:
     """Hash of the source's settings and files, the split and the preparation; 16 hex digits.
 
     A file counts by its path below the source, size and time of change. Reading gigabytes to hash
     them would cost more than preparing them again.
+
+    Args:
+        spark: lists the files of paths with `://`; None: such files are left out, see `is_remote`.
+
+    Raises:
+        DataError: Spark cannot list a path.
     """
     facts = {
         "version": _VERSION,
         "source": to_dict(config.source),
-        "files": [
-            _list_files(getattr(config.source, name, None))
-            for name in ("path", "test_path", "tokenizer")
-        ],
+        "files": [_list_files(getattr(config.source, name, None), spark) for name in _PATHS],
         "split": to_dict(config.split),
         "preparation": to_dict(preparation),
     }
     return _hash(facts)
+
+
+def is_remote(config: DataConfig) -> bool:
+    """Whether only Spark can list the files of the source."""
+    return any("://" in str(getattr(config.source, name, None)) for name in _PATHS)
 
 
 def content_fingerprint(
@@ -58,9 +75,14 @@ def _hash(facts: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _list_files(path: str | None) -> list[tuple[str, int, int]]:
-    if path is None or "://" in path:
+def _list_files(path: str | None, spark: SparkSession | None) -> list[tuple[str, int, int]]:
+    if path is None or ("://" in path and spark is None):
         return []
+    if spark is not None and "://" in path:
+        try:
+            return sorted(spark_private.list_files(spark, path))
+        except OSError as error:
+            raise DataError(f"{path} cannot be listed: {error}") from error
     if os.path.isfile(path):
         return [_describe_file(path, ".")]
     return sorted(_describe_file(file, os.path.relpath(file, path)) for file in _walk(path))
