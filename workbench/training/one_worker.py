@@ -1,8 +1,8 @@
 """Training on one worker, in a process that stays for the next training.
 
 Ray Train starts a controller and workers for each fit, which takes longer than many a training. Here an
-actor trains one epoch at a time, or a part of a long one. After each it leaves its state in Ray's object store, so that another
-process can continue if this one dies.
+actor trains one epoch at a time, or a part of a long one. After each it leaves its state in Ray's object
+store, so that another process can continue if this one dies.
 """
 
 from __future__ import annotations
