@@ -19,6 +19,10 @@ from workbench.training.driver import _result
 from workbench.training.evaluation import TrainedModel
 from workbench.ui import store
 
+PREPARED = SimpleNamespace(
+    fingerprint="f", splits={"train": SimpleNamespace(num_rows=100)}, record={}
+)
+
 NAN = math.nan
 CASES: list[tuple[Mode, list[float], int]] = [
     ("max", [0.5, 0.7, 0.7, 0.6], 3),
@@ -75,7 +79,7 @@ def _by_monitor(training: TrainingConfig, history: list[dict[str, float]]) -> in
 
 
 def _by_sweep(experiment: Experiment, history: list[dict[str, float]]) -> int:
-    variants: Any = SimpleNamespace(of=lambda settings: SimpleNamespace(fingerprint="f"))
+    variants: Any = SimpleNamespace(of=lambda settings: PREPARED)
     trial: Any = SimpleNamespace(trial_id="a", config={}, checkpoint=None)
     recorder = TrialRecorder(
         experiment,

@@ -175,11 +175,13 @@ def test_what_cannot_be_exported_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == ["kept.txt"]
 
 
-def test_the_recorded_model_predicts_from_raw_input(store: tuple[Path, list[str]]) -> None:
+def test_the_recorded_model_predicts_from_raw_input(
+    store: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlflow
     import pandas as pd
 
-    mlflow.set_tracking_uri(f"sqlite:///{store[0] / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store[0] / 'mlflow.db'}")
     model = mlflow.pyfunc.load_model(f"runs:/{store[1][0]}/model")
     generator = torch.Generator().manual_seed(0)
     samples = torch.randint(0, 17, (4, 1, 8, 8), generator=generator, dtype=torch.uint8)

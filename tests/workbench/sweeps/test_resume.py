@@ -34,6 +34,10 @@ from workbench.sweeps.resume import (
 from workbench.training import provenance
 from workbench.training.provenance import without_passwords
 
+PREPARED = SimpleNamespace(
+    fingerprint="f", splits={"train": SimpleNamespace(num_rows=100)}, record={}
+)
+
 runner = CliRunner()
 
 
@@ -205,7 +209,7 @@ def test_killed_trials_are_left_out_and_their_numbers_not_given_again(recorder: 
         recorder,
         Silent(),
         sweep_run=sweep,
-        variants=SimpleNamespace(of=lambda settings: SimpleNamespace(fingerprint="f")),  # type: ignore[arg-type]
+        variants=SimpleNamespace(of=lambda settings: PREPARED),  # type: ignore[arg-type]
         total=4,
         earlier=earlier,
         last_number=last_number,
