@@ -103,7 +103,10 @@ def test_a_net_of_text_takes_text_again_after_loading(tmp_path: Path) -> None:
     said = predictor.predict(pd.DataFrame({"text": ["Good, bad", None, ""]}))
     ids = np.array([[2, 1, 3, 0], [0] * 4, [0] * 4], np.int32)
     encoded = pd.DataFrame({"features": [row.tobytes() for row in ids], "length": [3, 0, 0]})
-    pd.testing.assert_frame_equal(said, predictor.predict(encoded))
+    expected = predictor.predict(encoded)
+    # From text, predictions are doubles: blank text has none.
+    pd.testing.assert_frame_equal(said[:1], expected[:1], check_dtype=False)
+    assert said["prediction"][1:].isna().all()
 
 
 def test_text_for_a_net_that_reads_none_is_refused() -> None:

@@ -32,8 +32,9 @@ COUNTS = {"train": 750, "test": 250}
 
 def frame(session: Session, rows: int) -> Any:
     """Row i holds the float i eight times, as bytes; every fourth is a test row."""
+    spark = session.spark  # PySpark's functions need one that runs
     little_endian = F.udf(lambda i: np.full(8, i, "<f4").tobytes(), "binary")
-    return session.spark.range(rows, numPartitions=3).select(
+    return spark.range(rows, numPartitions=3).select(
         little_endian("id").alias("features"),
         F.col("id").alias("label"),
         F.when(F.col("id") % 4 == 0, "test").otherwise("train").alias("split"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -23,17 +26,19 @@ def test_pace_and_time_left() -> None:
 
 @pytest.mark.cluster
 def test_files_are_counted_while_they_are_read(spark: SparkSession, tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    Image.effect_noise((64, 64), 50).save(buffer, "PNG")
-    for i in range(3000):
-        (tmp_path / f"c{i % 2}").mkdir(exist_ok=True)
-        (tmp_path / f"c{i % 2}" / f"{i}.png").write_bytes(buffer.getvalue())
-    source = ImageFolderSource(path=str(tmp_path), shape=(3, 96, 96))
-    frame = data.read(source, spark)
-    assert frame.decoded is not None and frame.num_files == 3000
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name / "a.png")
+    read = data.read(ImageFolderSource(path=str(tmp_path), shape=(1, 8, 8)), spark)
+
+    def sleep(batches: Iterator[Any]) -> Iterator[Any]:
+        time.sleep(0.4)
+        yield from batches
+
+    slow = spark.range(3000, numPartitions=6).mapInPandas(sleep, "id long")
+    frame = replace(read, decoded=slow, num_files=3000)
     with watch_files(frame, Events(tmp_path / "events"), interval_s=0.05):
-        assert frame.decoded.count() == 3000
-    frame.decoded.unpersist()
+        assert slow.count() == 3000
     lines = map(json.loads, (tmp_path / "events").read_text().splitlines())
     notes = [line["text"] for line in lines if line["what"] == "note"]
     assert notes and all("of 3,000 files read" in text for text in notes)

@@ -137,7 +137,7 @@ def test_a_second_up_finds_the_first(bench: Bench) -> None:
 
 def test_trainings_join_it_and_the_second_begins_at_once(bench: Bench) -> None:
     first, first_progress = bench.run("train", "digits_cnn", "--epochs", "2", "--json")
-    assert "Copying the data to Ray" in first_progress
+    assert "Writing the prepared data" in first_progress
     assert "epoch 2/2" in first_progress
     began = time.time()
     second, second_progress = bench.run("train", "digits_cnn", "--epochs", "2", "--json")

@@ -77,7 +77,7 @@ def test_data_not_fit_to_train_on_is_described_all_the_same(
 
 @pytest.mark.cluster
 def test_measured_labels_and_weights_are_summed_up(session: Session, tmp_path: Path) -> None:
-    rows = "".join(f"{i},{i / 10},1\n" for i in range(50))
+    rows = "".join(f"{i * i % 7},{i / 10},1\n" for i in range(50))
     (tmp_path / "t.csv").write_text("x,y,w\n" + rows)
     source = TableSource(
         path=str(tmp_path / "t.csv"), format="csv", label="y", task="values", weight="w"

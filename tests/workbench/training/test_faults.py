@@ -286,8 +286,8 @@ def test_a_spark_executor_killed_while_it_hands_over_and_after_it(
     """What it held is read again; every row arrives once, and the next data too."""
     killed: list[int] = []
 
-    def kill(stage: str = "Copying the data to Ray") -> None:
-        if stage == "Copying the data to Ray" and not killed:
+    def kill(stage: str = "Writing the prepared data") -> None:
+        if stage == "Writing the prepared data" and not killed:
             tracker = session.spark.sparkContext.statusTracker()
             threading.Thread(target=kill_when, args=(tracker,)).start()
 

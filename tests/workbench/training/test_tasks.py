@@ -106,7 +106,7 @@ def test_what_labels_and_loss_do_not_share_is_refused_before_a_run(
     recorder = MemoryRecorder()
     wrong = {
         r"labels are measured values, .* training.loss 'cross_entropy'": replace(
-            waves, training=TrainingConfig()
+            waves, training=TrainingConfig(), preparation=PreparationConfig()
         ),
         r"'validation/accuracy' is a metric of classes": replace(
             waves, training=replace(VALUES, monitor="validation/accuracy", mode="max")
