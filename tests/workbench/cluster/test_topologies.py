@@ -210,7 +210,7 @@ def test_a_folder_for_checkpoints_that_a_node_does_not_see_is_refused(
 def test_a_node_that_dies_with_data_executor_and_worker(
     on_ray: Person, ray_nodes: RayNodes
 ) -> None:
-    """Another machine joins; no epoch is lost, and none is recorded twice."""
+    """Another machine joins; no epoch and no data is lost, and no epoch is recorded twice."""
     only_with_namespaces(ray_nodes)
     epochs = 150
     command = ("train", "digits_cnn", *SMALL, "--epochs", str(epochs), "--cluster", "frail")
@@ -230,7 +230,8 @@ def test_a_node_that_dies_with_data_executor_and_worker(
             process.kill()
     text = "".join(line for _, line in said)
     assert code == 0, text + on_ray.log()
-    assert "process died" in text and "lost with the machine that held it" in text
+    assert "process died" in text
+    assert text.count("Measuring the training split in Spark:") <= 1  # prepared once
     (run,) = (r for r in on_ray.store.runs(kinds=("train",)) if r.run_id not in before)
     assert run.status == "FINISHED"
     curve = on_ray.store.history(run.run_id)["validation/loss"]
