@@ -30,11 +30,10 @@ from raydp.spark import release_spark_recoverable
 
 from benchmarks import report
 from nets.spec import TensorSpec
-from workbench.bridge import kept
+from workbench.bridge import Prepared, kept
 from workbench.bridge.arrays import to_arrays
 from workbench.bridge.preparation import write_store
 from workbench.bridge.spark_writer import MEMORY
-from workbench.bridge.store import Description, StoredSplit, open_columns
 from workbench.cluster import ClusterConfig, open_session
 from workbench.data.batches import limit_batch_bytes
 
@@ -86,13 +85,19 @@ def gather(spec: TensorSpec, tables: list[pa.Table]) -> np.ndarray:
 
 def make_ways(frame: Any, count: int, spec: TensorSpec) -> dict[str, Callable[[], None]]:
     def ours() -> None:
-        def describe(splits: dict[str, StoredSplit], _: Path) -> Description:
-            return Description(fingerprint="benchmark", code="", prepared={}, splits=splits)
-
-        folder, description = write_store(frame, spec, {"train": count}, describe)
-        samples, *_ = open_columns(folder / "train", description.splits["train"])
-        read_all(torch.from_numpy(samples.values))
-        kept.remove_folder(folder)
+        facts = Prepared(
+            splits={},
+            spec=spec,
+            labels=None,
+            num_outputs=1,
+            statistics=None,
+            class_counts=None,
+            fingerprint="benchmark",
+        )
+        prepared = write_store(frame, spec, {"train": count}, facts)
+        with prepared.splits["train"].open() as rows:
+            read_all(torch.from_numpy(rows.samples.values))
+        kept.remove_folder(prepared.folder)
 
     def collect(dataset: ray.data.Dataset) -> None:
         tables = ray.get(dataset.to_arrow_refs())

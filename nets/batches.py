@@ -25,6 +25,7 @@ __all__ = [
     "mix_seed",
     "num_batches",
     "num_resampled_rows",
+    "share_in_order",
     "shuffled_rows",
     "take",
 ]
@@ -67,7 +68,7 @@ def num_batches(
     if shuffle:
         _check_workers(num_rows, batch_size, world_size)
         return len(_bounds(num_rows, batch_size, join_single=True))
-    start, stop = _share_in_order(num_rows, rank, world_size)
+    start, stop = share_in_order(num_rows, rank, world_size)
     return len(_bounds(stop - start, batch_size, join_single=False))
 
 
@@ -113,7 +114,7 @@ def batches(
             batch = take(data, rows.to(data.features.device))
             yield batch._replace(share=share)
         return
-    start, stop = _share_in_order(num_rows, rank, world_size)
+    start, stop = share_in_order(num_rows, rank, world_size)
     for low, high in _bounds(stop - start, batch_size, join_single=False)[first:]:
         yield map_tensors(data, itemgetter(slice(start + low, start + high)))
 
@@ -182,7 +183,8 @@ def _share_of_batch(num_rows: int, rank: int, world_size: int) -> Share:
     return Share(num_rows * rank // workers, num_rows * (rank + 1) // workers, num_rows)
 
 
-def _share_in_order(num_rows: int, rank: int, world_size: int) -> tuple[int, int]:
+def share_in_order(num_rows: int, rank: int, world_size: int) -> tuple[int, int]:
+    """First row and last row + 1 of a rank's consecutive rows."""
     return num_rows * rank // world_size, num_rows * (rank + 1) // world_size
 
 

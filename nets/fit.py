@@ -28,6 +28,7 @@ from nets.optimizers import learning_rate, make_optimizer
 from nets.order import step_seeds
 from nets.task import Task
 from nets.torch_private import make_step
+from nets.totals import EpochTotals
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates
 from nets.workers import add_up, use_share, world_size
@@ -118,7 +119,7 @@ class Fit:
         """Epochs completed."""
         self.step = 0
         """Steps completed of the epoch that is under way."""
-        self._totals = _Totals()
+        self._totals = EpochTotals()
         self._updates: LayerUpdates | None = None
         self.model = net if model is None else model
         self._forward = torch.compile(self.model) if config.compile else self.model
@@ -146,7 +147,7 @@ class Fit:
         metrics = self._totals.metrics()
         if self._updates is not None:
             metrics |= self._updates.measure()
-        self._totals, self._updates, self.step = _Totals(), None, 0
+        self._totals, self._updates, self.step = EpochTotals(), None, 0
         self.epoch += 1
         return metrics
 
@@ -325,7 +326,7 @@ class Fit:
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
-        self._totals = _Totals(**state["totals"])
+        self._totals = EpochTotals(**state["totals"])
 
     def _to_device(self, batch: Batch) -> Batch:
         """The batch on the device, without the host waiting for the copy."""
@@ -353,81 +354,6 @@ _ADVICE = (
     "Lower training.learning_rate, set training.clip_norm (1.0), or look for NaN and huge values "
     "in the rows."
 )
-
-
-class _Totals:
-    """Sums over the steps of an epoch, on the device between two checks of the loss."""
-
-    def __init__(
-        self,
-        steps: int = 0,
-        rows: int = 0,
-        merged_loss: float = 0.0,
-        merged_right: int | None = None,
-        norms: Tensor | None = None,
-        rate: float = 0.0,
-        seconds: float = 0.0,
-    ) -> None:
-        self.steps, self.rows, self.rate, self.seconds = steps, rows, rate, seconds
-        self.merged_loss, self.merged_right = merged_loss, merged_right
-        """Sums of all workers, up to the last `merge`; None: there are no classes."""
-        self.loss = 0.0
-        self.right: Tensor | None = None
-        self.norms = [] if norms is None else list(norms)
-        self.pending: list[tuple[Tensor, int, float]] = []
-        """Loss of a step, its rows, its learning rate: not yet checked and added."""
-
-    def add(
-        self, rate: float, loss: Tensor, rows: int, right: Tensor | None, norm: Tensor | None
-    ) -> None:
-        """Add a step.
-
-        Args:
-            loss: as the gradient was taken of it.
-            rows: of the batch, over all workers.
-            right: this worker's rows that were classified right; None where there are no classes.
-        """
-        self.pending.append((loss, rows, rate))
-        self.rate = rate
-        self.steps += 1
-        self.rows += rows
-        if norm is not None:
-            self.norms.append(norm)
-        if right is not None:
-            self.right = right if self.right is None else self.right + right
-
-    def merge(self, device: torch.device) -> None:
-        """Make the sums those of all workers; each of them calls it."""
-        own = [self.loss / world_size(), float(self.right or 0), float(self.right is not None)]
-        loss, right, has_classes = add_up(
-            torch.tensor(own, dtype=torch.float64, device=device)
-        ).tolist()
-        self.merged_loss += loss
-        if has_classes:
-            self.merged_right = (self.merged_right or 0) + round(right)
-        self.loss, self.right = 0.0, None
-
-    def metrics(self) -> dict[str, float]:
-        """Means over the rows of all workers, up to the last `merge`."""
-        metrics = {"train/loss": self.merged_loss / self.rows, "learning_rate": self.rate}
-        if self.merged_right is not None:
-            metrics["train/accuracy"] = self.merged_right / self.rows
-        metrics["gradient_norm"] = float(torch.stack(self.norms).mean())
-        metrics["samples_per_s"] = self.rows / self.seconds
-        return metrics
-
-    def state_dict(self) -> dict[str, Any]:
-        """As the arguments of a new one."""
-        assert not self.pending and self.right is None, "sums are merged before the state is taken"
-        return {
-            "steps": self.steps,
-            "rows": self.rows,
-            "merged_loss": self.merged_loss,
-            "merged_right": self.merged_right,
-            "norms": torch.stack(self.norms).cpu() if self.norms else None,
-            "rate": self.rate,
-            "seconds": self.seconds,
-        }
 
 
 def _task(net: Net, config: TrainingConfig) -> Task:

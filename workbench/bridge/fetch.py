@@ -50,11 +50,11 @@ def fetch(origin: Origin) -> Path:
         return own
     with kept.lock_preparation(origin.folder.name, lambda: None):
         if not _is_store(own, origin.id):
-            _copy(origin, own)
+            _copy(origin)
     return own
 
 
-def _copy(origin: Origin, target: Path) -> None:
+def _copy(origin: Origin) -> None:
     import ray
     from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -65,24 +65,23 @@ def _copy(origin: Origin, target: Path) -> None:
     )
     if origin.node is None or not ray.is_initialized():
         raise DataError(gone)
-    part = kept.new_part()
     send = ray.remote(num_cpus=0, max_retries=0)(_send).options(
         num_returns="streaming",
         scheduling_strategy=NodeAffinitySchedulingStrategy(origin.node, soft=False),
     )
-    try:
-        for reference in send.remote(str(origin.folder), origin.id):
-            name, offset, content = ray.get(reference)
-            path = part / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("r+b" if offset else "wb") as file:
-                file.seek(offset)
-                file.write(content)
-    except RayError as error:
-        raise DataError(gone) from error
-    kept.remove_folder(target)
-    os.rename(part, target)
-    kept.prune(spare=target.name)
+    with kept.new_part() as part:
+        try:
+            for reference in send.remote(str(origin.folder), origin.id):
+                name, offset, content = ray.get(reference)
+                path = part / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("r+b" if offset else "wb") as file:
+                    file.seek(offset)
+                    file.write(content)
+        except RayError as error:
+            raise DataError(gone) from error
+        kept.keep(part, origin.folder.name)
+    kept.prune(spare=origin.folder.name)
 
 
 def _send(folder: str, store_id: str) -> Iterator[tuple[str, int, Any]]:

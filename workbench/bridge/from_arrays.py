@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +12,8 @@ import pyarrow as pa
 from nets.spec import TensorSpec
 from workbench.bridge import kept
 from workbench.bridge.arrays import Arrays
-from workbench.bridge.prepared import Prepared, load, save_facts
-from workbench.bridge.store import Description, write_description, write_split
-from workbench.home import prepared_folder
+from workbench.bridge.prepared import Prepared, finish_store, load
+from workbench.bridge.store import write_split
 
 
 def store_arrays(splits: Mapping[str, Arrays], spec: TensorSpec, **facts: Any) -> Prepared:
@@ -36,22 +33,12 @@ def store_arrays(splits: Mapping[str, Arrays], spec: TensorSpec, **facts: Any) -
     if (found := kept.find(fingerprint)) is not None:
         return load(*found)
     prepared = Prepared(splits={}, spec=spec, fingerprint=fingerprint, **facts)
-    part = kept.new_part()
-    stored = {
-        name: write_split(part / name, [_to_table(arrays, spec)], spec, sort=True)
-        for name, arrays in splits.items()
-    }
-    description = Description(
-        fingerprint=fingerprint,
-        code=kept.code_digest(),
-        prepared=save_facts(part, prepared) | {"finished": time.time()},
-        splits=stored,
-    )
-    write_description(part, description)
-    target = prepared_folder() / fingerprint
-    kept.remove_folder(target)
-    os.rename(part, target)
-    return load(target, description)
+    with kept.new_part() as part:
+        stored = {
+            name: write_split(part / name, [_to_table(arrays, spec)], spec, sort=True)
+            for name, arrays in splits.items()
+        }
+        return finish_store(part, prepared, stored)
 
 
 def _to_table(arrays: Arrays, spec: TensorSpec) -> pa.Table:

@@ -203,13 +203,28 @@ def lock_preparation(fingerprint: str, waits: Callable[[], None]) -> Iterator[No
         yield
 
 
-def new_part() -> Path:
-    """An empty folder for a store that is being written; `_remove_leftovers` knows it by its process."""
+@contextmanager
+def new_part() -> Iterator[Path]:
+    """An empty folder to write a store in; what is not kept by `keep` is removed at the end.
+
+    `_remove_leftovers` knows the folder by its process.
+    """
     parent = prepared_folder()
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = parent / f".part-{os.getpid()}-{time.time_ns():x}"
     part.mkdir(mode=0o700)
-    return part
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def keep(part: Path, fingerprint: str) -> Path:
+    """Make a whole part the store of its fingerprint, in place of an older one; returns its folder."""
+    target = prepared_folder() / fingerprint
+    remove_folder(target)
+    os.rename(part, target)
+    return target
 
 
 def _was_changed(folder: Path, description: Description) -> bool:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,9 @@ from nets.spec import TensorSpec
 from workbench import data
 from workbench.bridge import kept, transfer
 from workbench.bridge.arrays import COLUMNS
-from workbench.bridge.prepared import Prepared, load, save_facts
-from workbench.bridge.store import Description, StoredSplit, write_description, write_split
+from workbench.bridge.prepared import Prepared, finish_store, load
+from workbench.bridge.spark_writer import Shard
+from workbench.bridge.store import StoredSplit, write_split
 from workbench.cluster import Session
 from workbench.data import DataConfig
 from workbench.data.encode import SPLITS
@@ -181,15 +181,7 @@ def _prepare(
             text=canonical.text,
             record=record,
         )
-
-        def finish(splits: dict[str, StoredSplit], part: Path) -> Description:
-            seconds["convert"] = time.perf_counter() - began
-            facts = save_facts(part, prepared) | {"finished": time.time()}
-            return Description(
-                fingerprint=fingerprint, code=kept.code_digest(), prepared=facts, splits=splits
-            )
-
-        folder, description = write_store(frame, canonical.spec, record["rows"], finish)
+        prepared = write_store(frame, canonical.spec, record["rows"], prepared)
     finally:
         for step in persisted:
             step.unpersist()
@@ -201,22 +193,22 @@ def _prepare(
             f"than {kept.bound_bytes() / 1e9:.0f} GB is not kept ({kept.BOUND})."
         )
     progress.stage_done()
-    return load(folder, description)
+    return prepared
 
 
 def write_store(
-    frame: DataFrame,
-    spec: TensorSpec,
-    counts: dict[str, int],
-    describe: Callable[[dict[str, StoredSplit], Path], Description],
-) -> tuple[Path, Description]:
+    frame: DataFrame, spec: TensorSpec, counts: dict[str, int], prepared: Prepared
+) -> Prepared:
     """Write the rows of a canonical DataFrame to a store, which is whole or absent.
 
     Args:
         frame: columns features (binary), label, split (string), key (string), and where the data
             has them length and weight.
         counts: rows of each split.
-        describe: the description of what was written, called with the folder it lies in so far.
+        prepared: everything but the splits; its record gets the seconds that this takes.
+
+    Returns:
+        `prepared` with the splits.
 
     Raises:
         DataError: Spark gave other rows than it counted; Spark and this process have no disk in
@@ -226,48 +218,50 @@ def write_store(
     names = [name for name in SPLITS if counts.get(name)]
     frame = frame.select(*(c for c in (*COLUMNS, "split", "key") if c in frame.columns))
     frame = _merge_small_partitions(frame, num_bytes)
-    part = kept.new_part()
+    began = time.perf_counter()
     try:
-        _check_room(part, num_bytes)
-        splits = {}
-        with transfer.export_shards(frame, num_bytes, spec.num_bytes) as shards:
-            for name in names:
-                own = [shard for shard in shards if shard.split == name]
-                arrived = sum(shard.rows for shard in own)
-                if arrived != counts[name]:
-                    raise DataError(
-                        f"Spark counted {counts[name]:,} rows of the {name} split and then gave "
-                        f"{arrived:,}: the source changed while it was read, or gives other rows "
-                        "each time. Store it as Parquet first, and use that."
-                    )
-                blocks = list(transfer.open_shards(own))
-                sort = arrived * spec.num_bytes <= SORTED_BYTES
-                splits[name] = write_split(part / name, blocks, spec, sort=sort)
-        description = describe(splits, part)
-        write_description(part, description)
-        target = prepared_folder() / description.fingerprint
-        kept.remove_folder(target)
-        os.rename(part, target)
+        with kept.new_part() as part:
+            _check_room(part, num_bytes)
+            splits = {}
+            with transfer.export_shards(frame, num_bytes, spec.num_bytes) as shards:
+                for name in names:
+                    own = [shard for shard in shards if shard.split == name]
+                    splits[name] = _write_shards(part / name, own, counts[name], spec)
+            seconds = prepared.record.setdefault("seconds", {})
+            seconds["convert"] = time.perf_counter() - began
+            return finish_store(part, prepared, splits)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise DataError(_no_room(part, num_bytes)) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return target, description
+        raise DataError(_no_room(prepared_folder(), num_bytes)) from error
+
+
+def _write_shards(
+    folder: Path, shards: Sequence[Shard], count: int, spec: TensorSpec
+) -> StoredSplit:
+    """Write the rows of a split, which are to be `count`."""
+    arrived = sum(shard.rows for shard in shards)
+    if arrived != count:
+        raise DataError(
+            f"Spark counted {count:,} rows of the {folder.name} split and then gave {arrived:,}: the "
+            "source changed while it was read, or gives other rows each time. Store it as Parquet "
+            "first, and use that."
+        )
+    sort = arrived * spec.num_bytes <= SORTED_BYTES
+    return write_split(folder, list(transfer.open_shards(shards)), spec, sort=sort)
 
 
 def _check_room(folder: Path, num_bytes: int) -> None:
     if shutil.disk_usage(folder).free < num_bytes:
         kept.prune(0)
     if shutil.disk_usage(folder).free < num_bytes:
-        raise DataError(_no_room(folder, num_bytes))
+        raise DataError(_no_room(folder.parent, num_bytes))
 
 
 def _no_room(folder: Path, num_bytes: int) -> str:
-    free = shutil.disk_usage(folder.parent).free
+    free = shutil.disk_usage(folder).free
     return (
-        f"The prepared data takes {num_bytes / 1e9:.1f} GB, and the disk of {folder.parent} has "
+        f"The prepared data takes {num_bytes / 1e9:.1f} GB, and the disk of {folder} has "
         f"{free / 1e9:.1f} GB free. Free some, or name a folder on a larger disk in WORKBENCH_HOME."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from workbench.bridge.store import (
     open_columns,
     read_description,
     read_keys,
+    write_description,
 )
 from workbench.data import Forecast
 
@@ -187,6 +189,16 @@ def save_facts(folder: Path, prepared: Prepared) -> dict[str, Any]:
         "text": None if prepared.text is None else to_dict(prepared.text),
         "record": prepared.record,
     }
+
+
+def finish_store(part: Path, prepared: Prepared, splits: dict[str, StoredSplit]) -> Prepared:
+    """Make a part whose splits are written the store of `prepared`, which has no splits so far."""
+    facts = save_facts(part, prepared) | {"finished": time.time()}
+    description = Description(
+        fingerprint=prepared.fingerprint, code=kept.code_digest(), prepared=facts, splits=splits
+    )
+    write_description(part, description)
+    return load(kept.keep(part, prepared.fingerprint), description)
 
 
 def load(folder: Path, description: Description) -> Prepared:

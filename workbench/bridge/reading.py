@@ -20,7 +20,16 @@ import psutil
 import torch
 from torch import Tensor
 
-from nets.batches import Batch, Resample, Share, batches, map_tensors, shuffled_rows, take
+from nets.batches import (
+    Batch,
+    Resample,
+    Share,
+    batches,
+    map_tensors,
+    share_in_order,
+    shuffled_rows,
+    take,
+)
 from workbench.bridge.prepared import Split
 
 T = TypeVar("T")
@@ -96,8 +105,7 @@ class SplitReader:
                 rank=rank,
                 world_size=world_size,
             )
-        start = self.split.num_rows * rank // world_size
-        stop = self.split.num_rows * (rank + 1) // world_size
+        start, stop = share_in_order(self.split.num_rows, rank, world_size)
         cuts = range(start, stop, batch_size)
         return self._read((torch.arange(n, min(n + batch_size, stop)), None) for n in cuts)
 

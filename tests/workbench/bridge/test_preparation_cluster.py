@@ -17,8 +17,6 @@ from pyspark.sql import functions as F
 from nets.spec import TensorSpec
 from workbench.bridge import Prepared, fetch, kept, preparation, spark_writer
 from workbench.bridge.preparation import write_store
-from workbench.bridge.prepared import load, save_facts
-from workbench.bridge.store import Description, StoredSplit
 from workbench.cluster import Session
 from workbench.errors import DataError
 from workbench.home import prepared_folder
@@ -43,24 +41,16 @@ def frame(session: Session, rows: int) -> Any:
 
 
 def write(session: Session, table: Any, spec: TensorSpec, counts: dict[str, int]) -> Prepared:
-    def describe(splits: dict[str, StoredSplit], part: Path) -> Description:
-        facts = Prepared(
-            splits={},
-            spec=spec,
-            labels=None,
-            num_outputs=1,
-            statistics=None,
-            class_counts=None,
-            fingerprint=uuid.uuid4().hex[:16],
-        )
-        return Description(
-            fingerprint=facts.fingerprint,
-            code=kept.code_digest(),
-            prepared=save_facts(part, facts),
-            splits=splits,
-        )
-
-    return load(*write_store(table, spec, counts, describe))
+    facts = Prepared(
+        splits={},
+        spec=spec,
+        labels=None,
+        num_outputs=1,
+        statistics=None,
+        class_counts=None,
+        fingerprint=uuid.uuid4().hex[:16],
+    )
+    return write_store(table, spec, counts, facts)
 
 
 @pytest.mark.parametrize("sorted_bytes", [2**30, 0])

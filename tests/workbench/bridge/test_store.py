@@ -45,14 +45,14 @@ def prepare(rows: int = 100, seed: int = 0, **facts: Any) -> Prepared:
     return store_arrays(splits, SPEC, statistics=sums.statistics(), **facts)
 
 
-def found(prepared: Prepared) -> Prepared | None:
+def find_again(prepared: Prepared) -> Prepared | None:
     again = kept.find(prepared.fingerprint)
     return None if again is None else load(*again)
 
 
 def test_what_was_prepared_is_found_again() -> None:
     prepared = prepare()
-    again = found(prepared)
+    again = find_again(prepared)
     assert again is not None and again.is_whole()
     assert (again.labels, again.class_counts, again.spec) == (
         prepared.labels,
@@ -85,7 +85,7 @@ def test_damaged_data_is_not_found_and_not_kept(damage: str) -> None:
     description = read_description(prepared.folder)
     assert description is not None
     assert find_damage(prepared.folder, description) == "train/features.bin"
-    assert found(prepared) is None
+    assert find_again(prepared) is None
     assert not prepared.folder.exists()
 
 
@@ -104,16 +104,16 @@ def test_rows_that_another_version_of_the_readers_prepared_are_not_met(
 ) -> None:
     prepared = prepare()
     monkeypatch.setattr(kept, "code_digest", lambda: "other")
-    assert found(prepared) is None
+    assert find_again(prepared) is None
 
 
 def test_a_preparation_that_was_killed_leaves_nothing_that_reads_as_data(own_home: Path) -> None:
     script = (
         "import os, signal\n"
         "from workbench.bridge import kept\n"
-        "part = kept.new_part()\n"
-        "(part / 'store.json').write_text('{}')\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with kept.new_part() as part:\n"
+        "    (part / 'store.json').write_text('{}')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=False, cwd=Path(__file__).parents[3])
     parts = list((own_home / "prepared").glob(".part-*"))
