@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nets.batches import Batch
 from nets.cnn import CNNConfig
-from nets.fit import autocast_dtype
+from nets.precision import autocast_dtype
 from nets.net import Net, NetConfig, build
 from nets.resnet import fast_resnet
 from nets.rnn import RNNConfig

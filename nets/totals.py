@@ -67,7 +67,10 @@ class EpochTotals:
         metrics = {"train/loss": self.merged_loss / self.rows, "learning_rate": self.rate}
         if self.merged_right is not None:
             metrics["train/accuracy"] = self.merged_right / self.rows
-        metrics["gradient_norm"] = float(torch.stack(self.norms).mean())
+        norms = torch.stack(self.norms)
+        norms = norms[norms != -1]  # -1: the step was left out, see `nets.precision`
+        if len(norms):
+            metrics["gradient_norm"] = float(norms.mean())
         metrics["samples_per_s"] = self.rows / self.seconds
         return metrics
 

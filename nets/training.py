@@ -52,8 +52,8 @@ class TrainingConfig:
     """Classes alike in every epoch. over: rows of the smaller classes are repeated until each has as many as the largest; under: of each class as many as the smallest has, others every epoch."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Scale the gradient down to this Euclidean norm where it is longer; None: never."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Arithmetic of the forward pass. auto: bfloat16 on a GPU that has it, float32 elsewhere."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Arithmetic of the forward pass. auto: bfloat16 on a GPU that has it, float32 elsewhere; float16: for GPUs without bfloat16, with a scaled loss (Micikevicius et al. 2018)."""
     channels_last: bool = True
     """Keep images in memory pixel by pixel: faster convolutions and pooling, same results."""
     compile: bool = False

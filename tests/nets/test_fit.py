@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -304,6 +305,28 @@ def test_bfloat16_is_used_where_asked_and_the_weights_stay_float32() -> None:
     assert {p.dtype for p in fit.net.parameters()} == {torch.float32}
     assert evaluate(fit, data()).scores.dtype == torch.float32
     assert seen[-1] == torch.float32  # evaluated as it will be served
+
+
+def test_float16_learns_leaves_out_what_overflows_and_goes_on_with_its_scale() -> None:
+    fit, plain = start(precision="float16"), start()
+    seen: list[torch.dtype] = []
+    fit.net.body.register_forward_hook(lambda module, given, out: seen.append(out.dtype))
+    found = epochs(fit, data(), 2)
+    assert set(seen) == {torch.float16}
+    assert all(math.isfinite(value) for epoch in found for value in epoch.values())
+    for epoch, other in zip(found, epochs(plain, data(), 2), strict=True):
+        assert epoch["train/loss"] == pytest.approx(other["train/loss"], rel=0.05)
+    assert {p.dtype for p in fit.net.parameters()} == {torch.float32}
+
+    before = [p.detach().clone() for p in fit.net.parameters()]
+    state = fit.state_dict()
+    state["precision"]["scale"] = 2.0**60
+    again = start(cnn(), precision="float16")
+    again.load_state_dict(state)
+    assert again.state_dict()["precision"]["scale"] == 2.0**60
+    again.train_steps(itertools.islice(batches(data(), BATCH, seed=0, epoch=2), 1))
+    assert again.state_dict()["precision"]["scale"] == 2.0**59
+    assert all(map(torch.equal, before, again.net.parameters()))
 
 
 class Wrapper(nn.Module):

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from nets import TrainingConfig
-from nets.fit import autocast_dtype
+from nets.precision import autocast_dtype
 from workbench import heap
 from workbench.experiments.experiment import Experiment
 
