@@ -8,6 +8,7 @@ from .cnn import CNNConfig as CNNConfig
 from .cnn import lenet as lenet
 from .errors import ConfigError as ConfigError
 from .errors import DivergedError as DivergedError
+from .errors import MemoryFullError as MemoryFullError
 from .errors import ModelFileError as ModelFileError
 from .files import load as load
 from .files import save as save

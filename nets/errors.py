@@ -7,6 +7,10 @@ class ConfigError(ValueError):
     """A setting breaks a rule. The message states the rule, the value received and the way out."""
 
 
+class MemoryFullError(ConfigError):
+    """A step's rows and net need more memory than the device has."""
+
+
 class DivergedError(RuntimeError):
     """The loss became NaN or infinite: the training cannot continue."""
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nets import memory
 from nets.augment import Augment, AugmentConfig
 from nets.batches import Batch, Share, batches, map_tensors, num_batches
 from nets.errors import ConfigError, DivergedError
@@ -142,6 +143,7 @@ class Fit:
         Raises:
             DivergedError: the loss is NaN or infinite.
             ConfigError: more batches than `steps_per_epoch`, or labels that don't fit the loss.
+            MemoryFullError: a step does not fit the device's memory.
         """
         started = time.perf_counter()
         if self._updates is None and self.config.health:
@@ -162,10 +164,29 @@ class Fit:
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
                 with use_share(batch.share):
-                    self._take_step(self._to_device(batch), rate)
+                    self._take_step_or_explain(batch, rate)
         self._check_losses()
         self._totals.merge(self.device)
         self._totals.seconds += time.perf_counter() - started
+
+    def _take_step_or_explain(self, batch: Batch, rate: float) -> None:
+        try:
+            return self._take_step(self._to_device(batch), rate)
+        except RuntimeError as error:
+            if not memory.is_full(error):
+                raise
+        self.optimizer.zero_grad(set_to_none=True)
+        alone = world_size() == 1
+        raise memory.explain(batch, self.device, self._try_step if alone else None)
+
+    def _try_step(self, batch: Batch) -> None:
+        """Forward and backward pass; the net stays as it is."""
+        features, label, length, weight, share = self._to_device(batch)
+        with self._precision.autocast():
+            scores = self._forward(features) if length is None else self._forward(features, length)
+        target = self._target(features, label, length)
+        self._mean_loss(scores.float(), target, weight, share).backward()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def _take_step(self, batch: Batch, rate: float) -> None:
         features, label, length, weight, share = batch
