@@ -89,6 +89,8 @@ def run_worker(rank: int, world_size: int, folder: str) -> None:
     torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=world_size)
     found = {name: losses(*case, rank, world_size) for name, case in CASES.items()}
     torch.save(found, f"{folder}/{rank}.pt")
+    store.set(f"done {rank}", "")  # gloo aborts a worker whose peer has gone while it sums
+    store.wait([f"done {other}" for other in range(world_size)])
     torch.distributed.destroy_process_group()
 
 
