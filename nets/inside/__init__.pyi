@@ -34,6 +34,12 @@ from ._montage import montage as montage
 from ._montage import overlay as overlay
 from ._montage import picture as picture
 from ._montage import unit_range as unit_range
+from ._neighbours import Embedded as Embedded
+from ._neighbours import Neighbours as Neighbours
+from ._neighbours import embed as embed
+from ._neighbours import label_doubt as label_doubt
+from ._neighbours import nearest as nearest
+from ._neighbours import reduce_width as reduce_width
 from ._states import LayerStates as LayerStates
 from ._states import gate_saturation as gate_saturation
 from ._states import prefix_scores as prefix_scores
