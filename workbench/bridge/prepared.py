@@ -201,6 +201,12 @@ def finish_store(part: Path, prepared: Prepared, splits: dict[str, StoredSplit])
     return load(kept.keep(part, prepared.fingerprint), description)
 
 
+def find(fingerprint: str) -> Prepared | None:
+    """Data that was prepared before and is still kept on this machine."""
+    found = kept.find(fingerprint)
+    return None if found is None else load(*found)
+
+
 def load(folder: Path, description: Description) -> Prepared:
     """What `save_facts` wrote, with the splits of the store."""
     facts = description.prepared

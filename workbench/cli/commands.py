@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 import workbench
-from workbench.cli import data, jobs, launch, preflight, prepared, runs, score, serve, verify
+from workbench.cli import (
+    data,
+    jobs,
+    labels,
+    launch,
+    preflight,
+    prepared,
+    runs,
+    score,
+    serve,
+    verify,
+)
 from workbench.cli.errors import CommandGroup
 
 app = typer.Typer(
@@ -70,6 +81,7 @@ app.command("compare")(runs.compare_runs)
 app.command("verify")(verify.verify_run)
 app.command("export")(runs.export_run)
 app.command("score")(score.predict)
+data.app.command("labels")(labels.list_labels)
 data.app.command("list")(prepared.list_prepared)
 data.app.command("remove")(prepared.remove_prepared)
 data.app.command("prune")(prepared.prune_prepared)
