@@ -128,6 +128,8 @@ def find_spec(df: DataFrame, names: list[str]) -> TensorSpec:
     """
     if len(names) > 1:
         return TensorSpec(kind="vector", shape=(len(names),))
+    if is_number(df.schema[names[0]].dataType):
+        return TensorSpec(kind="vector", shape=(1,))
     value = _as_one_column(df, names)
     row = df.where(value.isNotNull()).select(value.alias("features")).head()
     if row is None:

@@ -30,7 +30,9 @@ _JAVA = {
     "cp1252": "windows-1252",
 }
 """Python's names to Java's."""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+"""12,345.6: a comma between thousands."""
 _COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?")
 _PACKED = {".zip": "unzip", ".xz": "xz", ".zst": "zstd", ".7z": "7z", ".rar": "unrar"}
 """Endings that Spark does not unpack, and the program that does."""
@@ -116,17 +118,24 @@ def find_dialect_of_text(
         lines = [line for line in lines if not line.startswith(comment)]
     if not any(line.strip() for line in lines):
         raise DataError(f"{name} has no rows.")
+    if re.fullmatch(r"sep=.\s*", lines[0]):
+        raise DataError(
+            f"{name} begins with {lines[0].strip()!r}, a note for Excel. Take that line off: "
+            "tail -n +2 FILE > table.csv."
+        )
     quote, backslash = settings.quote, f"\\{settings.quote}" in text
     delimiter = settings.delimiter_character or _find_delimiter(lines, quote, backslash)
     if delimiter == "\t" and _has_lone_quotes(lines, quote):
         quote, backslash = "", False
     rows = _split(lines, delimiter, quote, backslash)
+    if settings.delimiter_character is None and len(rows[0]) == 1:
+        _refuse_preamble(lines, quote, backslash, name)
     width = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
     cells = [cell for row in rows[1:] for cell in row]
     before_quote = any(f"{delimiter} {quote}" in line for line in lines)
     spaces = delimiter != " " and (before_quote or _has_spaces(rows[0], cells))
     rows = [[cell.strip() for cell in row] for row in rows]
-    decimal = settings.decimal or _find_decimal(cells)
+    decimal = settings.decimal or _find_decimal(cells, delimiter)
     header = settings.header
     if header is None:
         header = _has_header(rows, set(known), set(settings.missing), decimal)
@@ -271,6 +280,24 @@ def _find_delimiter(lines: list[str], quote: str, backslash: bool) -> str:
     return ","
 
 
+def _refuse_preamble(lines: list[str], quote: str, backslash: bool, name: str) -> None:
+    """
+    Raises:
+        DataError: some lines above the table are no rows of it, as devices and Excel write them.
+    """
+    for delimiter in ";\t|,":
+        sizes = [len(_split([line], delimiter, quote, backslash)[0]) for line in lines[:200]]
+        size, _ = Counter(sizes[len(sizes) // 2 :]).most_common(1)[0]
+        first = next((i for i, each in enumerate(sizes) if each == size), 0)
+        same = sum(each == size for each in sizes[first:])
+        if size > 1 and 0 < first <= 30 and same > 5 and same >= 0.9 * len(sizes[first:]):
+            raise DataError(
+                f"{name} does not begin with its table: {first} line{'s' if first > 1 else ''} above it, "
+                f"the first one is {lines[0].strip()[:60]!r}. Take them off: "
+                f"tail -n +{first + 1} FILE > table.csv."
+            )
+
+
 def _measure_rows(
     lines: list[str], delimiter: str, quote: str, backslash: bool
 ) -> tuple[int, float]:
@@ -289,9 +316,13 @@ def _has_spaces(first: list[str], cells: list[str]) -> bool:
     return any(cell != cell.strip() for cell in first) or padded * 3 > len(outer) > 0
 
 
-def _find_decimal(cells: list[str]) -> str:
+def _find_decimal(cells: list[str], delimiter: str) -> str:
+    """The decimal sign. In a file with commas between cells, 12,345 has a comma between thousands."""
     texts = [cell.strip() for cell in cells]
-    commas = sum(bool(_COMMA_NUMBER.fullmatch(text)) for text in texts)
+    with_comma = [text for text in texts if _COMMA_NUMBER.fullmatch(text)]
+    if delimiter == "," and all(map(_GROUPED.fullmatch, with_comma)):
+        return "."
+    commas = len(with_comma)
     points = sum("." in text and bool(_NUMBER.fullmatch(text)) for text in texts)
     return "," if commas > points else "."
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from workbench.data.csv_config import CsvConfig
+from workbench.data.dialect import find_dialect, open_unpacked
 from workbench.data.listing import list_folder
 from workbench.data.pictures import ENDINGS
 from workbench.data.sources.guess_columns import guess_columns
@@ -21,6 +23,26 @@ _TABLES = {
     **{".csv": "csv", ".tsv": "csv", ".tab": "csv", ".psv": "csv"},
 }
 
+_NOT_READ = {
+    ".npy": "arrays of NumPy are no table. Write one with pandas: "
+    "pandas.DataFrame(array).assign(label=labels).to_parquet('table.parquet').",
+    ".npz": "arrays of NumPy are no table. Write one with pandas: "
+    "pandas.DataFrame(x.reshape(len(x), -1)).assign(label=y).to_parquet('table.parquet').",
+    ".feather": "Spark reads no Feather. Write it with pandas: "
+    "pandas.read_feather('x.feather').to_parquet('x.parquet').",
+    ".arrow": "Spark reads no Arrow files. Write it with pandas: "
+    "pandas.read_feather('x.arrow').to_parquet('x.parquet').",
+    ".xlsx": "Spark reads no Excel files. Save the sheet as CSV.",
+    ".xls": "Spark reads no Excel files. Save the sheet as CSV.",
+    ".pkl": "a pickle can run any code when it is opened. Write a table: "
+    "pandas.read_pickle('x.pkl').to_parquet('x.parquet').",
+    ".h5": "Spark reads no HDF5. Write a table with pandas: "
+    "pandas.read_hdf('x.h5').to_parquet('x.parquet').",
+    ".tfrecord": "TFRecord files need Spark's connector spark-tfrecord on the class path; with it: "
+    '\'{"kind": "table", "format": "tfrecord", "path": "..."}\'.',
+}
+"""What is to be done with files of these endings."""
+
 
 def guess_source(text: str) -> dict[str, Any]:
     """Settings of a source that reads the path `text`: its kind, its path, and format or files.
@@ -31,9 +53,12 @@ def guess_source(text: str) -> dict[str, Any]:
     path = find_path(text, "data")
     settings = _guess_file(path) if path.is_file() else _guess_folder(path)
     if settings is None:
+        if way := _NOT_READ.get(ending_of(path.name)):
+            raise DataError(f"{path} cannot be read: {way}")
         raise DataError(
-            f"The file names in {path} are those of no known kind of data. Name the kind, as JSON: "
-            '\'{"kind": "image_folder", "path": "..."}\'.'
+            f"{path} is of no known kind of data: no names of pictures, tables, texts or series, and no "
+            "text with cells. Name the kind, as JSON: "
+            '\'{"kind": "table", "format": "csv", "path": "..."}\'.'
         )
     return {**settings, "path": str(path)}
 
@@ -46,7 +71,22 @@ def _guess_file(path: Path) -> dict[str, Any] | None:
     if path.suffix == ".ts":
         return {"kind": "ts_file"}
     form = _TABLES.get(ending_of(path.name))
+    if form is None and ending_of(path.name) not in _NOT_READ and _is_csv(path):
+        form = "csv"
     return None if form is None else _guess_table(path, form)
+
+
+def _is_csv(path: Path) -> bool:
+    """Whether a text of another ending (.txt, .data, none) has the same number of cells in every row."""
+    with open_unpacked(path) as file:
+        start = file.read(1 << 12)
+    if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return False
+    try:
+        dialect = find_dialect(path, CsvConfig())
+    except DataError:
+        return False
+    return len(dialect.names) > 1 and dialect.delimiter != " "
 
 
 def _guess_folder(path: Path) -> dict[str, Any] | None:
@@ -99,3 +139,35 @@ def _guess_table(path: Path, form: str) -> dict[str, Any]:
         return {"kind": "table", "format": form}
     files = list(list_tables(path, form).files)
     return guess_columns(files[0], form)
+
+
+def describe_guess(settings: dict[str, Any]) -> list[str]:
+    """What was guessed about a path, in sentences with the settings that overrule it."""
+    kind = settings["kind"]
+    if kind == "text" and settings["format"] not in ("lines", "files"):
+        return [
+            f"Taken for texts ({settings['text_column']}) and their class ({settings['label_column']}): "
+            "--set data.source.text_column=COLUMN, data.source.label_column=COLUMN."
+        ]
+    if kind != "series":
+        return []
+    time = settings["time_column"]
+    entity = settings.get("entity_column")
+    of = f", for each {entity}" if entity else ""
+    if "label_column" in settings:
+        what = (
+            f"windows of {settings['length']} steps, each with the class {settings['label_column']} "
+            "of its last step"
+        )
+    else:
+        season = settings.get("season")
+        after = f"; values repeat after {season} steps" if season else ""
+        what = (
+            f"{settings['targets'][0]} is forecast {settings['horizon']} steps ahead from "
+            f"{settings['length']} steps{after}"
+        )
+    return [
+        f"Taken for a series, as the times in {time} go up from row to row{of}: {what}. The last rows "
+        "are held out. --set data.source.targets, length, horizon, season and label_column change it; "
+        '\'{"kind": "table", "path": ...}\' takes each row for itself.'
+    ]

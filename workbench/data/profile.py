@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+NUMBER = r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+"""With a decimal point, and maybe commas between thousands."""
 COMMA_NUMBER = r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?([eE][+-]?\d+)?"
 _WHOLE = r"[+-]?\d{1,15}"
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?"
@@ -35,6 +36,8 @@ class Column:
     wholes: int = 0
     dates: int = 0
     booleans: int = 0
+    grouped: int = 0
+    """Numbers with signs between their thousands: 12,345."""
     low: float | None = None
     """Smallest number, and the largest."""
     high: float | None = None
@@ -82,7 +85,17 @@ class Column:
         return sum_of_squares(first, last) % 2**64 == self.squares
 
     def merge(self, other: Column) -> None:
-        for name in ("rows", "missing", "numbers", "wholes", "dates", "booleans", "total", "words"):
+        for name in (
+            "rows",
+            "missing",
+            "numbers",
+            "wholes",
+            "dates",
+            "booleans",
+            "grouped",
+            "total",
+            "words",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.squares = (self.squares + other.squares) % 2**64
         self.low = min((x for x in (self.low, other.low) if x is not None), default=None)
@@ -187,8 +200,11 @@ def _count_text(values: pa.Array, missing: frozenset[str], decimal: str, column:
     pattern = COMMA_NUMBER if decimal == "," else NUMBER
     is_number = matches(pattern)
     numbers = present.filter(is_number)
+    group = "." if decimal == "," else ","
+    if len(numbers):
+        column.grouped = int(pc.sum(matches(rf".*\d[{group}]\d{{3}}.*")).as_py() or 0)
+    numbers = pc.replace_substring(numbers, group, "")
     if decimal == ",":
-        numbers = pc.replace_substring(numbers, ".", "")
         numbers = pc.replace_substring(numbers, ",", ".")
     if len(numbers):
         plain = pc.replace_substring_regex(numbers, r"^\+", "")

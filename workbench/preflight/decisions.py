@@ -56,7 +56,16 @@ def _describe_classes(canonical: CanonicalFrame) -> list[str]:
         return []
     names = canonical.labels
     more = f" and {len(names) - _CLASSES} more" if len(names) > _CLASSES else ""
-    return [f"Classes, in this order: {', '.join(names[:_CLASSES])}{more}."]
+    sentences = [f"Classes, in this order: {', '.join(names[:_CLASSES])}{more}."]
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(" ".join(name.lower().split()), []).append(name)
+    if twins := [" and ".join(map(repr, group)) for group in alike.values() if len(group) > 1]:
+        sentences.append(
+            f"Classes that differ in capitals or spaces only: {', '.join(twins[:5])}. They are classes of "
+            "their own; make them one in the data if they are the same."
+        )
+    return sentences
 
 
 def _describe_bad_rows(canonical: CanonicalFrame, num_bad: int) -> list[str]:
@@ -73,10 +82,16 @@ def _describe_bad_rows(canonical: CanonicalFrame, num_bad: int) -> list[str]:
 
 
 def _describe_copies(canonical: CanonicalFrame) -> list[str]:
-    """Samples of the training split that are in another split as well, by a hash of their bytes."""
+    """Samples of the training split that are in another split as well, by a hash of their bytes.
+
+    Windows of a series that repeats are equal at other times: a copy has the same time too.
+    """
     from pyspark.sql import functions as F
 
-    hashes = canonical.frame.select("split", F.xxhash64("features").alias("hash"))
+    same = ["features"]
+    if canonical.spec.kind == "series" and "time" in canonical.frame.columns:
+        same.append("time")
+    hashes = canonical.frame.select("split", F.xxhash64(*same).alias("hash"))
     trained = hashes.where("split = 'train'").select("hash").distinct()
     other = hashes.where("split != 'train'").join(trained, "hash", "left_semi")
     rows = {row["split"]: row["count"] for row in other.groupBy("split").count().collect()}

@@ -1,14 +1,16 @@
-"""Which columns of a table are a text and its class, or a label, guessed from names and first rows."""
+"""Which columns of a table are a text and its class, times, or a label; by names and first rows."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from workbench.data.csv_config import MISSING, CsvConfig
 from workbench.data.dialect import find_dialect, is_number, open_unpacked, split_rows
+from workbench.data.sources.guess_series import guess_series
 from workbench.errors import DataError
 
 _TEXTS = (
@@ -26,7 +28,7 @@ _LABELS = (
     *("label", "labels", "class", "target", "y", "category", "sentiment", "species", "outcome"),
     *("diagnosis", "survived", "quality", "classes", "class_name", "ground_truth", "answer"),
 )
-_ROWS = 200
+_ROWS = 2000
 
 
 def guess_columns(file: Path, form: str) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def guess_columns(file: Path, form: str) -> dict[str, Any]:
         for n in columns
         if n not in (text, label) and not n.lower().startswith(("id", "index", "unnamed"))
     ]
-    numeric = [n for n in others if _share_of_numbers(columns[n]) > 0.9]
+    numeric = [n for n in others if _is_feature(columns[n])]
     if (
         text is not None
         and label is not None
@@ -53,6 +55,10 @@ def guess_columns(file: Path, form: str) -> dict[str, Any]:
         and not numeric
     ):
         return {"kind": "text", "format": form, "text_column": text, "label_column": label}
+    if form in ("csv", "json", "parquet"):
+        series = guess_series(columns, label, _count_rows(file, form, columns))
+        if series is not None:
+            return {"kind": "series", "format": form, **series}
     if label is None or "label" in columns:
         return {"kind": "table", "format": form}
     return {"kind": "table", "format": form, "label": label}
@@ -86,11 +92,50 @@ def _read_columns(file: Path, form: str) -> dict[str, list[str]]:
         return {}
     with open_unpacked(file) as opened:
         start = opened.read(1 << 20).decode("utf-8-sig", errors="ignore")
-    if start.lstrip().startswith("["):
-        return {}
-    records = [json.loads(line) for line in start.splitlines()[:_ROWS] if line.endswith("}")]
-    names = dict.fromkeys(name for record in records for name in record)
+    records = _read_records(start)
+    names = [
+        name
+        for name in dict.fromkeys(name for record in records for name in record)
+        if not any(_is_nested(record.get(name)) for record in records)
+    ]
     return {name: [str(record.get(name, "")) for record in records] for name in names}
+
+
+def _read_records(start: str) -> list[dict[str, Any]]:
+    """The first objects of a file: one a line, or those of an array, as far as `start` holds them."""
+    if not start.lstrip().startswith("["):
+        return [json.loads(line) for line in start.splitlines()[:_ROWS] if line.endswith("}")]
+    records: list[dict[str, Any]] = []
+    decoder, place = json.JSONDecoder(), start.index("[") + 1
+    while len(records) < _ROWS:
+        rest = re.compile(r"[\s,]*").match(start, place)
+        place = rest.end() if rest else place
+        try:
+            record, place = decoder.raw_decode(start, place)
+        except ValueError:
+            break
+        if isinstance(record, dict):
+            records.append(record)
+    return records
+
+
+def _is_nested(value: Any) -> bool:
+    """Whether a cell is more than a value. A list of texts may be classes, as doccano writes them."""
+    texts = isinstance(value, list) and all(isinstance(part, str) for part in value)
+    return isinstance(value, (dict, list)) and not texts
+
+
+def _count_rows(file: Path, form: str, columns: dict[str, list[str]]) -> int:
+    """Rows of a file; of text, about: its bytes by those of the rows that were read."""
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        return int(pq.ParquetFile(file).metadata.num_rows)
+    num = max(map(len, columns.values()), default=0)
+    if num < _ROWS - 2 and file.stat().st_size < 1 << 18:
+        return num
+    cells = sum(len(cell) + 1 for column in columns.values() for cell in column)
+    return max(num, int(num * file.stat().st_size / max(1, cells)))
 
 
 def _find_text(columns: dict[str, list[str]]) -> str | None:
@@ -112,13 +157,32 @@ def _find_label(columns: dict[str, list[str]], text: str | None) -> str | None:
             return lower[name]
     if text is None:
         last = next(reversed(columns), None)
-        return last if last == f"c{len(columns) - 1}" and len(columns) > 1 else None
+        if last != f"c{len(columns) - 1}" or len(columns) < 2:
+            return None
+        # Without names, the label is the last column or, as in MNIST's and UCR's files, the first.
+        first = _is_classes(columns["c0"]) and not _is_classes(columns[last])
+        return "c0" if first else last
     few = [
         name
         for name, cells in columns.items()
         if name != text and 1 < len(set(cells)) <= max(2, len(cells) // 4)
     ]
     return few[-1] if few else None
+
+
+def _is_classes(cells: list[str]) -> bool:
+    """Whether there are few different values, and none with digits after the point."""
+    values = set(cells)
+    broken = any("." in value and is_number(value, ".") for value in values)
+    return 1 < len(values) <= max(2, len(cells) // 3) and not broken
+
+
+def _is_feature(cells: list[str]) -> bool:
+    """Whether a column is of numbers that are more than the names of rows."""
+    if _share_of_numbers(cells) <= 0.9 or len(set(cells)) < 2:
+        return False
+    whole = all(cell.lstrip("+-").isdigit() for cell in cells if cell not in MISSING)
+    return not (whole and len(set(cells)) == len(cells) > 5)
 
 
 def _words(cells: list[str]) -> float:

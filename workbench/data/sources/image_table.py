@@ -13,8 +13,7 @@ from workbench.data.frames import from_dataframe
 from workbench.data.pictures import picture_spec
 from workbench.data.rows import BROKEN
 from workbench.data.sources.open_table import SPLIT, OpenTable, mark_splits, open_table
-from workbench.data.sources.paths import find_path
-from workbench.data.sources.picture_columns import first_file, read_class_names
+from workbench.data.sources.picture_columns import name_classes
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def read(source: ImageTableSource, spark: SparkSession) -> CanonicalFrame:
     opened, split = _open(source, spark)
     decided = list(opened.decided)
     frame = opened.frame.withColumn(_PICTURE, _pictures(opened.frame, source.image, decided))
-    label, names = _classes(frame, source, decided)
+    label, names = name_classes(frame, source.label, source.format, source.path, decided)
     frame = frame.withColumn(_CLASS, label)
     used = {source.image.partition(".")[0], source.image, source.label, split}
     used |= {source.key, source.group, source.time}
@@ -143,26 +142,6 @@ def _pictures(frame: DataFrame, image: str, decided: list[str]) -> Column:
             )
         column, kind = column[name], kind[name].dataType
     return column
-
-
-def _classes(
-    frame: DataFrame, source: ImageTableSource, decided: list[str]
-) -> tuple[Column, tuple[str, ...] | None]:
-    """The column of classes, and their names by index where the files keep them."""
-    from pyspark.sql import functions as F
-    from pyspark.sql.types import IntegralType
-
-    column = F.col(quote(source.label))
-    names = None
-    if source.format == "parquet" and "://" not in source.path:
-        root = find_path(source.path, "a table in format parquet")
-        names = read_class_names(first_file(root, "*.parquet") or root).get(source.label)
-    if names is None or not isinstance(frame.schema[source.label].dataType, IntegralType):
-        return column, None
-    decided.append(f"Names of classes are those that the files keep for {source.label}.")
-    index = F.when(column >= 0, column)  # -1 stands for no class
-    named = F.array(*map(F.lit, names))
-    return F.coalesce(F.get(named, index.cast("int")), index.cast("string")), names
 
 
 def _add_broken(canonical: CanonicalFrame, frame: DataFrame) -> DataFrame:

@@ -7,8 +7,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.data.columns import quote
+from workbench.data.sources.paths import find_path
+
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyspark.sql import Column, DataFrame
 
 IMAGES = ("image", "img", "picture", "photo", "jpg", "png", "jpeg", "content", "pixels")
 LABELS = ("label", "labels", "class", "target", "category", "fine_label", "digit", "y", "breed")
@@ -42,6 +46,29 @@ def read_class_names(file: Path) -> dict[str, tuple[str, ...]]:
         return _class_names(pq.read_schema(file))
     except (pa.ArrowException, OSError):
         return {}
+
+
+def name_classes(
+    frame: DataFrame, label: str, form: str, path: str, decided: list[str]
+) -> tuple[Column, tuple[str, ...] | None]:
+    """The column of classes, and their names by index where the table's files keep them.
+
+    Args:
+        decided: gets a sentence where names are taken from the files.
+    """
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import IntegralType
+
+    column, names = F.col(quote(label)), None
+    if form == "parquet" and "://" not in path:
+        root = find_path(path, "a table in format parquet")
+        names = read_class_names(first_file(root, "*.parquet") or root).get(label)
+    if names is None or not isinstance(frame.schema[label].dataType, IntegralType):
+        return column, None
+    decided.append(f"Names of classes are those that the files keep for {label}.")
+    index = F.when(column >= 0, column)  # -1 stands for no class
+    named = F.array(*map(F.lit, names))
+    return F.coalesce(F.get(named, index.cast("int")), index.cast("string")), names
 
 
 def first_file(root: Path, pattern: str) -> Path | None:

@@ -17,6 +17,7 @@ from workbench.data.frames import from_dataframe
 from workbench.data.profile import Column, profile_columns
 from workbench.data.rows import BROKEN
 from workbench.data.sources.open_table import SPLIT, OpenTable, mark_splits, open_table
+from workbench.data.sources.picture_columns import name_classes
 from workbench.data.sources.table_columns import Features, find_features, number_of
 from workbench.data.times import find_time_form, seconds_of
 from workbench.errors import DataError
@@ -98,12 +99,16 @@ def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
     decided = [*opened.decided, f"Label: {source.label}.", *features.decided]
     frame = features.frame
     frame = _cast_label(frame, source, opened, decided)
+    names = None
+    if source.task == "classes":
+        named_label, names = name_classes(frame, source.label, source.format, source.path, decided)
+        frame = frame.withColumn(source.label, named_label)
     frame = _cast_others(frame, source, opened, decided)
     canonical = from_dataframe(
         frame.where(F.col(BROKEN).isNull()).drop(BROKEN),
         features=features.names,
         label=source.label,
-        labels="fit" if source.task == "classes" else None,
+        labels=(names or "fit") if source.task == "classes" else None,
         split=SPLIT,
         weight=source.weight,
         key=source.key,

@@ -24,6 +24,8 @@ _INDEX_NAME = re.compile(
 """Names of columns that number the rows, as pandas, R and databases write them."""
 _FEW_ROWS = 20
 """With fewer rows, a column that counts them by chance is likely."""
+_SENTINELS = (-9999.0, -999.0, -99.0, -99999.0, 9999.0, 99999.0, 999999.0, -32768.0)
+"""Numbers that stand for no value in weather stations' and loggers' files."""
 _TRUE = ("true", "t", "yes", "y")
 _DAY = 86_400.0
 
@@ -174,6 +176,13 @@ class _Maker:
         self.used.setdefault(what, []).append(name)
         if profile.is_constant:
             self.decided.append(f"Constant column: {name} has the same value in every row.")
+        if profile.low in _SENTINELS or profile.high in _SENTINELS:
+            value_text = f"{profile.low if profile.low in _SENTINELS else profile.high:g}"
+            self.decided.append(
+                f"Maybe missing: the {'smallest' if profile.low in _SENTINELS else 'largest'} value of "
+                f"{name} is {value_text}, which many devices write for no value. It is taken as a number; "
+                "data.source.csv.missing lists what stands for none."
+            )
         if profile.missing:
             then = (
                 f"{self.fill:g} stands for it (data.source.fill)"
@@ -196,6 +205,9 @@ class _Maker:
             self._use(name, "number", column, profile)
             return
         self._use(name, "number", number_of(name, self.opened.decimal), profile)
+        if profile.grouped:
+            sign = "points" if self.opened.decimal == "," else "commas"
+            self.decided.append(f"Thousands: numbers of {name} have {sign} between thousands.")
         if wrong := profile.present - profile.numbers:
             self.decided.append(
                 f"Wrong cells: {wrong} of {profile.present} values of {name} are no numbers, such as "
@@ -291,11 +303,9 @@ def number_of(name: str, decimal: str) -> SparkColumn:
 
     text = F.trim(F.col(quote(name)))
     pattern = COMMA_NUMBER if decimal == "," else NUMBER
-    plain = (
-        F.replace(F.replace(text, F.lit("."), F.lit("")), F.lit(","), F.lit("."))
-        if decimal == ","
-        else text
-    )
+    plain = F.replace(text, F.lit("." if decimal == "," else ","), F.lit(""))  # thousands
+    if decimal == ",":
+        plain = F.replace(plain, F.lit(","), F.lit("."))
     return F.when(text.rlike(f"^({pattern})$"), plain.cast("double"))
 
 

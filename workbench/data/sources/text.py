@@ -29,6 +29,7 @@ from workbench.data.rows import (
 from workbench.data.size import ROWS_UNKNOWN, Size
 from workbench.data.sources.open_table import SPLIT, mark_splits, open_table
 from workbench.data.sources.paths import find_path
+from workbench.data.sources.picture_columns import name_classes
 from workbench.data.split_names import Split, find_splits, split_of
 from workbench.data.vocabulary import encode_text
 from workbench.errors import DataError
@@ -204,17 +205,28 @@ def _read_table(
     values = {"text": source.text_column, "class": source.label_column}
     if source.group_column is not None:
         values["group"] = source.group_column
+    kept: list[str] = []
+    label, class_order = name_classes(
+        opened.frame, source.label_column, source.format, source.path, kept
+    )
+    if opened.frame.schema[source.label_column].dataType.simpleString() == "array<string>":
+        label = F.when(F.size(label) == 1, F.element_at(label, 1))
+        kept.append(
+            f"Classes are lists in {source.label_column}: rows with one are read, others are set aside."
+        )
+    columns_of = {name: F.col(quote(column)) for name, column in values.items()} | {"class": label}
     rows = opened.frame.select(
-        *(F.col(quote(column)).cast("string").alias(name) for name, column in values.items()),
+        *(column.cast("string").alias(name) for name, column in columns_of.items()),
         broken_reason().alias("broken"),
         open_splits(F.col(SPLIT), named).alias("split"),
     )
     rows = rows.withColumn("class", F.trim("class"))
     rows = rows.withColumn("class", F.when(F.col("class") != "", F.col("class")))
     content = [F.coalesce(F.col(name), F.lit("")) for name in ("broken", "split", *values)]
-    names = class_names(rows.where("broken is null"), "class")
+    names = class_order or class_names(rows.where("broken is null"), "class")
     decided = (
         *opened.decided,
+        *kept,
         f"Columns used: {source.text_column} (text), {source.label_column} (class).",
     )
     unused = [name for name in opened.columns if name not in columns.values()]
