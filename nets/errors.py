@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ConfigError(ValueError):
     """A setting breaks a rule. The message states the rule, the value received and the way out."""
@@ -13,6 +15,10 @@ class MemoryFullError(ConfigError):
 
 class DivergedError(RuntimeError):
     """The loss became NaN or infinite: the training cannot continue."""
+
+    points: tuple[Any, ...] = ()
+    """The loss by step up to there, as far as it was not taken before (`nets.step_losses.StepPoint`):
+    of the last steps, each."""
 
 
 class ModelFileError(ValueError):

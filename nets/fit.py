@@ -28,6 +28,7 @@ from nets.net import Net
 from nets.optimizers import learning_rate, make_optimizer
 from nets.order import step_seeds
 from nets.precision import Precision
+from nets.step_losses import StepLosses, StepPoint, steps_a_point
 from nets.task import Task
 from nets.totals import EpochTotals
 from nets.training import TrainingConfig
@@ -107,6 +108,8 @@ class Fit:
         self.step = 0
         """Steps completed of the epoch that is under way."""
         self._totals = EpochTotals()
+        self._step_losses = StepLosses(steps_a_point(config, steps_per_epoch))
+        self._began = 0.0
         self._updates: LayerUpdates | None = None
         self.model = net if model is None else model
         self._forward = torch.compile(self.model) if config.compile else self.model
@@ -145,7 +148,7 @@ class Fit:
             ConfigError: more batches than `steps_per_epoch`, or labels that don't fit the loss.
             MemoryFullError: a step does not fit the device's memory.
         """
-        started = time.perf_counter()
+        self._began = time.perf_counter()
         if self._updates is None and self.config.health:
             self._updates = LayerUpdates(self.net)
         first_step = self.epoch * self.steps_per_epoch
@@ -167,12 +170,20 @@ class Fit:
                     self._take_step_or_explain(batch, rate)
         self._check_losses()
         self._totals.merge(self.device)
-        self._totals.seconds += time.perf_counter() - started
+        self._step_losses.merge(self.device)
+        seconds = time.perf_counter() - self._began
+        self._totals.seconds += seconds
+        self._step_losses.seconds += seconds
 
     def _take_step_or_explain(self, batch: Batch, rate: float) -> None:
         try:
             return self._take_step(self._to_device(batch), rate)
         except RuntimeError as error:
+            if "primitive descriptor" in str(error) and self.device.type == "cpu":
+                raise ConfigError(
+                    f"this CPU cannot compute the net with training.precision "
+                    f"{self.config.precision!r}. Set training.precision to float32 or bfloat16."
+                ) from error
             if not memory.is_full(error):
                 raise
         self.optimizer.zero_grad(set_to_none=True)
@@ -206,7 +217,7 @@ class Fit:
         if self.task.has_classes and (share is None or share.counts):
             right = (scores.detach().argmax(1) == label).sum()
         rows = len(label) if share is None else share.of
-        self._totals.add(rate, loss.detach(), rows, right, norm)
+        self._totals.add(rate, loss.detach(), rows, right, norm, time.perf_counter())
         if len(self._totals.pending) == _CHECK_EVERY:
             self._check_losses()
 
@@ -231,18 +242,32 @@ class Fit:
         totals = self._totals
         if not totals.pending:
             return
-        losses = torch.stack([loss for loss, _, _ in totals.pending]).tolist()
+        losses = torch.stack([loss for loss, *_ in totals.pending]).tolist()
         first = totals.steps - len(losses) + 1
-        for step, (loss, (_, rows, rate)) in enumerate(
+        diverges = not all(map(math.isfinite, losses))
+        for step, (loss, (_, rows, rate, at)) in enumerate(
             zip(losses, totals.pending, strict=True), first
         ):
             if not math.isfinite(loss):
-                raise DivergedError(
+                error = DivergedError(
                     f"The loss became {loss} at epoch {self.epoch + 1}, step {step} of "
                     f"{self.steps_per_epoch}, at learning rate {rate:.3g}. {_ADVICE}"
                 )
+                error.points = tuple(self._step_losses.end())
+                raise error
             totals.loss += loss * rows
+            self._add_step_loss(loss, rows, step, at, rate, alone=diverges)
         totals.pending.clear()
+
+    def _add_step_loss(
+        self, loss: float, rows: int, step: int, at: float, rate: float, *, alone: bool
+    ) -> None:
+        """Add a step's loss to the curve by step; `alone`: as a point of its own."""
+        steps = self._step_losses
+        ends = alone or step == self.steps_per_epoch
+        ends = ends or bool(steps.steps_a_point and step % steps.steps_a_point == 0)
+        number = self.epoch * self.steps_per_epoch + step
+        steps.add(loss, rows, step=number, seconds=at - self._began, rate=rate, ends=ends)
 
     def _gradient_norm(self, step: int) -> Tensor | None:
         if self.config.clip_norm is not None:
@@ -250,6 +275,15 @@ class Fit:
         if step % _NORM_EVERY == 0:
             return nn.utils.get_total_norm([p.grad for p in self._trained if p.grad is not None])
         return None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training since the beginning, without evaluations."""
+        return self._step_losses.seconds
+
+    def take_points(self) -> list[StepPoint]:
+        """The training loss by step since the last call, as `TrainingConfig.loss_points` says."""
+        return self._step_losses.take()
 
     @property
     def rows(self) -> int:
@@ -326,6 +360,7 @@ class Fit:
             "epoch": self.epoch,
             "step": self.step,
             "totals": self._totals.state_dict(),
+            "step_losses": self._step_losses.state_dict(),
             "precision": self._precision.state_dict(),
         }
 
@@ -335,6 +370,10 @@ class Fit:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
         self._totals = EpochTotals(**state["totals"])
+        self._step_losses = StepLosses(
+            self._step_losses.steps_a_point,
+            **state.get("step_losses", {}),  # older checkpoints have none
+        )
         self._precision.load_state_dict(state.get("precision", {}))
 
     def _to_device(self, batch: Batch) -> Batch:

@@ -29,20 +29,27 @@ class EpochTotals:
         self.loss = 0.0
         self.right: Tensor | None = None
         self.norms = [] if norms is None else list(norms)
-        self.pending: list[tuple[Tensor, int, float]] = []
-        """Loss of a step, its rows, its learning rate: not yet checked and added."""
+        self.pending: list[tuple[Tensor, int, float, float]] = []
+        """Loss of a step, its rows, its learning rate, when it was taken: not yet checked and added."""
 
     def add(
-        self, rate: float, loss: Tensor, rows: int, right: Tensor | None, norm: Tensor | None
+        self,
+        rate: float,
+        loss: Tensor,
+        rows: int,
+        right: Tensor | None,
+        norm: Tensor | None,
+        at: float,
     ) -> None:
         """Add a step.
 
         Args:
             loss: as the gradient was taken of it.
             rows: of the batch, over all workers.
+            at: when it was taken, of `time.perf_counter`.
             right: this worker's rows that were classified right; None where there are no classes.
         """
-        self.pending.append((loss, rows, rate))
+        self.pending.append((loss, rows, rate, at))
         self.rate = rate
         self.steps += 1
         self.rows += rows

@@ -22,9 +22,9 @@ _HIGHER = {"accuracy", "f1", "precision", "recall", "auc", "auroc", "r2"}
 
 
 def direction(name: str) -> Mode | None:
-    """Whether a metric's largest or smallest value is the best, judged by its name. None: unknown, or
-    of the test split, which is measured once."""
-    if name.startswith("test/"):
+    """Whether a metric's largest or smallest value is the best, judged by its name. None: unknown, of
+    the test split, which is measured once, or of a few steps (`step/loss`), which is noise."""
+    if name.startswith(("test/", "step/")):
         return None
     words = set(re.split(r"[_\W]+", name.rpartition("/")[2].lower()))
     if words & _LOWER:

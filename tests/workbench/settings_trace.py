@@ -24,6 +24,7 @@ from nets.losses import Loss
 from nets.optimizers import learning_rate, make_optimizer
 from nets.spec import TensorSpec
 from nets.statistics import Sums
+from nets.step_losses import steps_a_point
 from workbench.cluster import ClusterConfig, build_spark_settings
 from workbench.cluster.spark_start import _spark_settings
 from workbench.experiments.experiment import Experiment
@@ -121,6 +122,7 @@ def _make_pieces(training: TrainingConfig) -> Any:
         Loss(training, (7, 4, 3))(scores, label).item(),
         weights.tolist(),
         order,
+        steps_a_point(training, 1000),
     )
 
 

@@ -45,15 +45,18 @@ class EpochPart:
     of: int
     """Rows of an epoch."""
     rows_per_s: float
+    loss: float | None = None
+    """Mean training loss of the last steps; None: not recorded."""
 
     @property
     def text(self) -> str:
         """For a person, with the time that is left of the epoch."""
         left = (self.of - self.rows) / self.rows_per_s if self.rows_per_s else 0.0
         time_left = f"{left / 60:.0f} min" if left > 90 else f"{left:.0f} s"
+        loss = "" if self.loss is None else f"  train/loss {self.loss:.4g}"
         return (
             f"epoch {self.epoch}/{self.epochs}  {self.rows / self.of:.0%} of {self.of:,} rows, "
-            f"{self.rows_per_s:,.0f} a second, {time_left} left"
+            f"{self.rows_per_s:,.0f} a second, {time_left} left{loss}"
         )
 
 

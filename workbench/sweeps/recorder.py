@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ray import tune
@@ -12,6 +12,7 @@ from ray.tune.experiment import Trial as TuneTrial
 
 from nets import best_epoch
 from nets.config import override
+from nets.step_losses import StepPoint
 from tracking import Recorder
 from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
@@ -24,6 +25,7 @@ from workbench.training import provenance
 from workbench.training.causes import find_cause
 from workbench.training.checkpoints import checkpoint_folder, discard_checkpoint
 from workbench.training.checks import describe_large_batch
+from workbench.training.recording import step_metrics
 
 
 class TrialRecorder(tune.Callback):
@@ -117,6 +119,9 @@ class TrialRecorder(tune.Callback):
         if path := result.get("checkpoint_path"):
             record.checkpoint = path
         self._record_use(record, result.get("used", {}))
+        part = result.get("part")  # of a trial on several workers
+        if points := part.points if part else result.get("points"):
+            self.written.do(self._steps, record, points)
         verdict = result.get("verdict")
         for metrics in result.get("epochs", [] if verdict else [result["metrics"]]):
             record.epochs = int(metrics["epoch"])
@@ -136,6 +141,10 @@ class TrialRecorder(tune.Callback):
 
     def _epoch(self, trial: TrialResult, metrics: dict[str, float]) -> None:
         self.recorder.metrics(trial.run_id, metrics, int(metrics["epoch"]))
+
+    def _steps(self, trial: TrialResult, points: Sequence[StepPoint]) -> None:
+        for point in points:
+            self.recorder.metrics(trial.run_id, step_metrics(point), point.step)
 
     def on_trial_save(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any

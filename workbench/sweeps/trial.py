@@ -68,7 +68,7 @@ class Trial(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._due = Due()
-        chosen = override(self.experiment, settings_of(config))
+        chosen = of_trial(self.experiment, settings_of(config))
         device = "cuda" if chosen.cluster.gpus_per_worker else "cpu"
         prepared = self.variants.of(settings_of(config))
         self.learner = Learner(chosen, prepared, device=device)
@@ -90,14 +90,15 @@ class Trial(tune.Trainable):
                 worst = {sweep.metric: -math.inf if sweep.mode == "max" else math.inf}
                 worst["epoch"] = float(self.learner.epoch)
                 failed = {"metrics": worst, "verdict": str(error), "done": True}
-                return {"epochs": history, "used": used, **failed}
+                points = [*self.learner.fit.take_points(), *error.points]
+                return {"epochs": history, "used": used, "points": points, **failed}
             finished = self.learner.finished
             decided = sweep.decides_at(self.learner.epoch, epochs)
             if finished or decided or time.monotonic() - began > _TOGETHER_S:
                 break
         latest = history[-1]
         result = {"epochs": history, "metrics": latest, "finished": finished, "done": finished}
-        result["used"] = used
+        result |= {"used": used, "points": self.learner.fit.take_points()}
         return result | {SHOULD_CHECKPOINT: not finished and self._due.ends()}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -114,9 +115,17 @@ def settings_of(config: Mapping[str, Any]) -> Settings:
     return dict(config["settings"]) if "settings" in config else dict(config)
 
 
+def of_trial(experiment: Experiment, settings: Settings) -> Experiment:
+    """The experiment of a trial. It records no loss by step unless asked to: that would be many times
+    what a trial records otherwise."""
+    chosen = override(experiment, settings)
+    points = chosen.training.loss_points or 0
+    return override(chosen, {"training.loss_points": points})
+
+
 def train_on_several(config: dict[str, Any], experiment: Experiment, variants: Variants) -> None:
     """A trial on several workers: a Ray Tune function that runs a TorchTrainer."""
-    chosen = override(experiment, settings_of(config))
+    chosen = of_trial(experiment, settings_of(config))
     name = f"trial-{tune.get_context().get_trial_id()}"
     storage = checkpoint_folder(experiment)
     prepared = variants.of(settings_of(config))

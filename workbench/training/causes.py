@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from nets import ConfigError, DivergedError
 from nets.errors import ModelFileError
+from nets.step_losses import StepPoint
 from workbench.errors import TrainingError, WorkbenchError
 
 _PLAIN = (ConfigError, ModelFileError, WorkbenchError)
@@ -26,20 +29,36 @@ def find_cause(error: Exception) -> Exception:
     return TrainingError(f"The training failed: {text}")
 
 
-def _find_plain(failure: BaseException) -> Exception | None:
+def find_points(error: Exception) -> list[StepPoint]:
+    """The loss by step that a worker whose loss diverged had not reported yet."""
+    workers = list((getattr(error, "worker_failures", None) or {0: error}).values())
+    for failure in workers:
+        for cause in _causes(failure):
+            if isinstance(cause, DivergedError) and cause.points:
+                return list(cause.points)
+    return []
+
+
+def _causes(failure: BaseException) -> Iterator[BaseException]:
+    """The error, and those that it was raised from or holds."""
     cause: BaseException | None = failure
     while cause is not None:
+        yield cause
+        inner = getattr(cause, "cause", None)
+        cause = inner if isinstance(inner, BaseException) else cause.__cause__
+
+
+def _find_plain(failure: BaseException) -> Exception | None:
+    for cause in _causes(failure):
         # Ray makes an error that is both its own and of the worker's class, and whose text is a whole
         # traceback. The worker's error is its `cause`.
-        inner = getattr(cause, "cause", None)
-        if not isinstance(inner, BaseException):
-            inner = None
-        if inner is None and isinstance(cause, DivergedError):
+        if isinstance(getattr(cause, "cause", None), BaseException):
+            continue
+        if isinstance(cause, DivergedError):
             return TrainingError(str(cause))
         for kind in _PLAIN:
-            if inner is None and isinstance(cause, kind):
+            if isinstance(cause, kind):
                 return _copy(cause)
-        cause = inner or cause.__cause__
     return None
 
 

@@ -11,7 +11,7 @@ from ray.exceptions import RayTaskError
 from safetensors.torch import save
 
 from nets import Net, TrainingConfig, best_epoch
-from nets.batches import num_resampled_rows
+from nets.batches import num_batches, num_resampled_rows
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, prepare
 from workbench.cluster import Session, name_lost_ray, open_session
@@ -19,13 +19,20 @@ from workbench.experiments.experiment import Experiment
 from workbench.progress import EpochPart, Progress, Silent
 from workbench.results import TrainResult
 from workbench.training import one_worker, provenance
-from workbench.training.causes import find_cause
+from workbench.training.causes import find_cause, find_points
 from workbench.training.checkpoints import HISTORY_BYTES, PART_S, checkpoint_folder
 from workbench.training.checks import check_before_start, check_prepared, describe_large_batch
 from workbench.training.evaluation import TrainedModel
 from workbench.training.learner import cpu_state, new_net
 from workbench.training.one_worker import train_on_one
-from workbench.training.recording import default_recorder, record_bytes, record_data, record_model
+from workbench.training.recording import (
+    Part,
+    default_recorder,
+    record_bytes,
+    record_data,
+    record_model,
+    step_metrics,
+)
 from workbench.training.several_workers import train_on_several
 
 
@@ -122,15 +129,25 @@ def _train(
     if keep:
         record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", save(state))
 
+    rows_of_epoch = prepared.splits["train"].num_rows
+    if experiment.training.resample != "none":
+        counts = prepared.class_counts or ()
+        rows_of_epoch = num_resampled_rows(counts, experiment.training.resample)
+    # Known before a worker reports: a training that fails in its first epoch has its curve by step.
+    steps = num_batches(rows_of_epoch, experiment.training.batch_size)
+    recorder.tags(run_id, {"workbench.used.steps_per_epoch": str(steps)})
     used: dict[str, str] = {}
+
+    def record_use(now: dict[str, str]) -> None:
+        if now != used:  # at first, and after a worker was started elsewhere
+            used.update(now)
+            recorder.tags(run_id, used)
 
     def record_epoch(
         metrics: dict[str, float], weights: bytes | None, used_now: dict[str, str]
     ) -> None:
         epoch = int(metrics["epoch"])
-        if used_now != used:  # at first, and after a worker was started elsewhere
-            used.update(used_now)
-            recorder.tags(run_id, used)
+        record_use(used_now)
         history.append(metrics)
         recorder.metrics(run_id, metrics, epoch)
         if weights is not None and keep:
@@ -138,21 +155,24 @@ def _train(
             record_bytes(recorder, run_id, path, weights)
         progress.epoch(experiment.name, epoch, epochs, metrics)
 
-    rows_of_epoch = prepared.splits["train"].num_rows
-    if experiment.training.resample != "none":
-        counts = prepared.class_counts or ()
-        rows_of_epoch = num_resampled_rows(counts, experiment.training.resample)
     last: list[tuple[float, int, int]] = []
 
-    def record_part(rows: int) -> None:
-        """Show how far a long epoch has come."""
+    def record_part(part: Part) -> None:
+        """Record the loss by step, and show how far a long epoch has come."""
+        record_use(part.used)
+        for point in part.points:
+            recorder.metrics(run_id, step_metrics(point), point.step)
+        if part.rows is None:
+            return
         epoch, now = len(history) + 1, time.monotonic()
-        rate = rows / PART_S
+        rate = part.rows / PART_S
         if last and last[-1][1] == epoch:
-            rate = (rows - last[-1][2]) / max(now - last[-1][0], 1e-6)
-        last[:] = [(now, epoch, rows)]
-        part = EpochPart(experiment.name, epoch, epochs, rows, rows_of_epoch, rate)
-        progress.epoch_part(part)
+            rate = (part.rows - last[-1][2]) / max(now - last[-1][0], 1e-6)
+        last[:] = [(now, epoch, part.rows)]
+        loss = part.points[-1].loss if part.points else None
+        progress.epoch_part(
+            EpochPart(experiment.name, epoch, epochs, part.rows, rows_of_epoch, rate, loss)
+        )
 
     try:
         if experiment.cluster.num_workers == 1:
@@ -175,6 +195,8 @@ def _train(
                 progress,
             )
     except (RayTaskError, ray.train.TrainingFailedError) as error:
+        for point in find_points(error):
+            recorder.metrics(run_id, step_metrics(point), point.step)
         raise find_cause(error) from error
     record_model(recorder, run_id, model, prepared)
     progress.stage_done()

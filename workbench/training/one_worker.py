@@ -27,7 +27,7 @@ from workbench.training.checkpoints import HISTORY_BYTES, PART_S
 from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner
 from workbench.training.process import prepare_process
-from workbench.training.recording import RecordEpoch
+from workbench.training.recording import Part, RecordEpoch, RecordPart
 
 State = dict[str, bytes]
 """What `Learner.save` wrote: file name to content."""
@@ -38,11 +38,8 @@ class Report(NamedTuple):
 
     metrics: dict[str, float] | None
     """None: the epoch goes on."""
-    rows: int
-    """Rows of the epoch so far, where it goes on."""
+    part: Part
     finished: bool
-    used: dict[str, str]
-    """Tags: see `Learner.describe_use`."""
     weights: bytes | None
     """The net after this epoch, as safetensors; None if they are too large to keep."""
     node: str
@@ -73,16 +70,16 @@ class TrainingWorker:
         """Train one epoch, or a part of a long one."""
         assert self.learner is not None, "begin comes first"
         complete = self.learner.train_part(max_seconds)
-        rows = self.learner.fit.rows
+        rows = None if complete else self.learner.fit.rows
         metrics = self.learner.train_epoch() if complete else None
+        part = Part(rows, self.learner.fit.take_points(), self.learner.describe_use())
         with tempfile.TemporaryDirectory() as folder:
             self.learner.save(Path(folder))
             state = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
         last = state["last.safetensors"]
         weights = last if complete and len(last) < HISTORY_BYTES else None
         node = ray.get_runtime_context().get_node_id()
-        used = self.learner.describe_use()
-        return Report(metrics, rows, self.learner.finished, used, weights, node), state
+        return Report(metrics, part, self.learner.finished, weights, node), state
 
     def evaluate_best(self) -> TrainedModel:
         """Evaluate the best epoch's weights on the test split."""
@@ -111,13 +108,13 @@ def train_on_one(
     session: Session,
     record_epoch: RecordEpoch,
     *,
-    record_part: Callable[[int], None],
+    record_part: RecordPart,
     note: Callable[[str], None],
 ) -> TrainedModel:
     """Train to the end; `record_epoch` gets the metrics and weights of each epoch, once.
 
     Args:
-        record_part: gets the rows of an epoch that were trained on, where it takes long.
+        record_part: gets each part of an epoch; an epoch that does not take long has one.
         note: gets a line for every failure after which the training continues.
 
     Raises:
@@ -159,7 +156,7 @@ def _train_from(
     prepared: Prepared,
     last_state: list[Any],
     record_epoch: RecordEpoch,
-    record_part: Callable[[int], None],
+    record_part: RecordPart,
 ) -> TrainedModel:
     """Train on from `last_state`: a list that holds the state after the last complete epoch, if any."""
     here = ray.get_runtime_context().get_node_id()
@@ -173,10 +170,9 @@ def _train_from(
         last_state[:] = [state]
         # The next epoch is trained while this one is recorded.
         pending = None if report.finished else worker.train.remote(PART_S)
-        if report.metrics is None:
-            record_part(report.rows)
-        else:
-            record_epoch(report.metrics, report.weights, report.used)
+        record_part(report.part)
+        if report.metrics is not None:
+            record_epoch(report.metrics, report.weights, report.part.used)
     model: TrainedModel = ray.get(worker.evaluate_best.remote())
     return model
 

@@ -32,6 +32,7 @@ from workbench.training.checkpoints import HISTORY_BYTES
 from workbench.training.learner import Learner
 from workbench.training.process import prepare_process, worker_resources
 from workbench.training.ray_train_private import Trainer
+from workbench.training.recording import Part
 
 
 def make_trainer(
@@ -95,14 +96,15 @@ def train_worker(config: dict[str, Any]) -> None:
             learner.load(Path(folder))
     while not learner.finished:
         complete = config["part_s"] is None or learner.train_part(config["part_s"])
-        rows = learner.fit.rows
+        rows = None if complete else learner.fit.rows
         metrics = learner.train_epoch() if complete else None
+        part = Part(rows, learner.fit.take_points(), learner.describe_use())
         with tempfile.TemporaryDirectory() as folder:
             if rank == 0:
                 learner.save(Path(folder))
             saved = Checkpoint.from_directory(folder) if rank == 0 else None
-            report = {"metrics": metrics, "rows": rows, "finished": learner.finished}
-            ray.train.report(report | {"used": learner.describe_use()}, checkpoint=saved)
+            report = {"metrics": metrics, "part": part, "finished": learner.finished}
+            ray.train.report(report | {"used": part.used}, checkpoint=saved)
 
 
 def _replicate(net: torch.nn.Module) -> torch.nn.Module:
@@ -132,8 +134,8 @@ class ReportSender(UserCallback):
     def after_report(
         self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Checkpoint | None
     ) -> None:
+        self.reports.put(metrics[0]["part"])
         if metrics[0]["metrics"] is None:
-            self.reports.put(int(metrics[0]["rows"]))
             return
         weights = None
         if checkpoint is not None:

@@ -14,10 +14,12 @@ samples/test.safetensors            test rows to look at
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from nets.config import to_dict
+from nets.step_losses import StepPoint
 from nets.text import SEPARATOR
 from tracking import Recorder
 from workbench.bridge import Prepared
@@ -28,6 +30,30 @@ from workbench.training.provenance import digest_files, without_passwords
 RecordEpoch = Callable[[dict[str, float], bytes | None, dict[str, str]], None]
 """Called with the metrics of each epoch, its weights as safetensors where they are kept, and the tags
 that say what the worker really uses (`Learner.describe_use`)."""
+
+
+class Part(NamedTuple):
+    """What a worker reports of a part of an epoch; the last part comes before the epoch's metrics."""
+
+    rows: int | None
+    """Rows of the epoch so far; None: the epoch is done."""
+    points: Sequence[StepPoint]
+    """The training loss by step since the last report."""
+    used: dict[str, str]
+    """As in `RecordEpoch`."""
+
+
+RecordPart = Callable[[Part], None]
+
+
+def step_metrics(point: StepPoint) -> dict[str, float]:
+    """A point of the curves by step; they are recorded at `point.step`."""
+    return {
+        "step/loss": point.loss,
+        "step/learning_rate": point.learning_rate,
+        "step/rows": float(point.rows),
+        "step/seconds": point.seconds,
+    }
 
 
 def default_recorder() -> Recorder:

@@ -19,7 +19,7 @@ from workbench.progress import Progress
 from workbench.training.checkpoints import PART_S, discard_checkpoints
 from workbench.training.evaluation import TrainedModel, evaluate_on_cluster
 from workbench.training.ray_train import ReportSender, make_trainer
-from workbench.training.recording import RecordEpoch
+from workbench.training.recording import Part, RecordEpoch, RecordPart
 
 
 def train_on_several(
@@ -28,7 +28,7 @@ def train_on_several(
     storage: str,
     run_id: str,
     record_epoch: RecordEpoch,
-    record_part: Callable[[int], None],
+    record_part: RecordPart,
     progress: Progress,
 ) -> TrainedModel:
     """Train to the end.
@@ -70,7 +70,7 @@ def _fit(
     storage: str,
     run_id: str,
     record_epoch: RecordEpoch,
-    record_part: Callable[[int], None],
+    record_part: RecordPart,
     progress: Progress,
 ) -> ray.train.Result:
     reports = Queue(actor_options={"num_cpus": 0})
@@ -87,7 +87,7 @@ def _fit(
 def _handle_reports(
     reports: Queue,
     record_epoch: RecordEpoch,
-    record_part: Callable[[int], None],
+    record_part: RecordPart,
     note: Callable[[str], None],
 ) -> Iterator[None]:
     """Handle reports in a thread while the block runs, and those that are left when it ends."""
@@ -105,7 +105,7 @@ def _handle_reports(
                 for report in batch:
                     if isinstance(report, str):
                         note(report)
-                    elif isinstance(report, int):
+                    elif isinstance(report, Part):
                         record_part(report)
                     else:
                         record_epoch(*report)

@@ -172,6 +172,9 @@ def test_a_diverging_training_ends_with_a_verdict(session: Session) -> None:
     (recorded,) = recorder.runs.values()
     assert recorded.run.status == "FAILED"
     assert "learning" in recorded.run.tags["workbench.error"]
+    # The losses before the one that is no number come back with the error.
+    losses = recorded.history["step/loss"]
+    assert list(losses) == list(range(1, len(losses) + 1)) and losses[1] < 10
 
 
 def test_more_workers_than_cpus_are_refused_at_once(session: Session) -> None:

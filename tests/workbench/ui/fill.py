@@ -12,13 +12,15 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from ray.exceptions import RayTaskError
 from safetensors.torch import save
 from sklearn.datasets import load_digits
 
-from nets import CNNConfig, RNNConfig, TensorSpec, TrainingConfig
+from nets import CNNConfig, DivergedError, RNNConfig, TensorSpec, TrainingConfig
 from nets.config import override
 from nets.prepare import PreparationConfig
 from nets.statistics import Sums
+from nets.step_losses import StepPoint
 from tracking import MlflowRecorder
 from workbench.bridge import Prepared, store_arrays
 from workbench.bridge.arrays import Arrays
@@ -28,7 +30,7 @@ from workbench.sweeps import variants
 from workbench.training import driver, provenance
 from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner, cpu_state
-from workbench.training.recording import RecordEpoch
+from workbench.training.recording import Part, RecordEpoch, RecordPart, step_metrics
 
 TRIALS = 10
 FAILURE = "The loss became NaN."
@@ -105,11 +107,18 @@ def _train_here(
     prepared: Prepared,
     _session: NoSession,
     receive: RecordEpoch,
+    record_part: RecordPart,
     **_options: Any,
 ) -> TrainedModel:
     learner = Learner(experiment, prepared)
     while not learner.finished:
-        receive(learner.train_epoch(), save(cpu_state(learner.net)), learner.describe_use())
+        try:
+            metrics = learner.train_epoch()
+        except DivergedError as error:  # as it comes from a worker
+            raise RayTaskError("train", "Traceback", error).as_instanceof_cause() from None
+        used = learner.describe_use()
+        record_part(Part(None, learner.fit.take_points(), used))
+        receive(metrics, save(cpu_state(learner.net)), used)
     return evaluate_best(experiment, prepared, save(learner.best_weights))
 
 
@@ -191,5 +200,9 @@ def fill(folder: Path) -> dict[str, str]:
     recorder.finish(runs["bare"], "KILLED")
     metrics = {"train/loss": 2.0, "epoch": 1.0, "validation/accuracy": 0.4}
     recorder.metrics(runs["running"], metrics, 1)
+    recorder.tags(runs["running"], {"workbench.used.steps_per_epoch": "1000"})
+    for step in range(250, 1501, 250):
+        point = StepPoint(step, 50 * step, step / 20, 0.005, 100 / step)
+        recorder.metrics(runs["running"], step_metrics(point), step)
     recorder.flush()
     return runs

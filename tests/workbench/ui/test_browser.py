@@ -116,6 +116,32 @@ def _labelled(window: Window) -> None:
     assert blind == 0, window.page.url
 
 
+def test_curves_over_rows_smoothed(window: Window, filled: Filled) -> None:
+    window.open("run", run=filled[1]["cnn"], smooth="0.8")
+    assert "Training loss by step" in window.text()
+    before = window.page.locator(".st-key-curve_loss svg[baseProfile]").first.inner_html()
+    window.page.get_by_role("radio", name="rows").click()
+    window.settled()
+    assert "across=rows" in window.page.url
+    assert window.page.locator(".st-key-curve_loss svg[baseProfile]").first.inner_html() != before
+    window.shot("run_curves_over_rows")
+    window.check()
+
+
+def test_a_run_that_diverged_shows_its_loss_blow_up(
+    browser: object, tasks: Filled, tmp_path: Path
+) -> None:
+    folder, ids = tasks
+    with server(f"sqlite:///{folder}/mlflow.db", tmp_path) as found:
+        for window in _window(browser, found, "light"):
+            window.open("run", run=ids["diverged"]).shot("run_diverged")
+            said = window.text()
+            assert "Training loss by step" in said and "failed before its first epoch" in said
+            chart = window.page.locator('[class*="st-key-curve_step"] svg[baseProfile]').first
+            assert chart.locator("path").count() > 3
+            window.check()
+
+
 @pytest.mark.parametrize("name", ["runs", "run_curves", "cnn_feature_maps", "sweep", "health"])
 def test_dark(name: str, dark: Window, filled: Filled) -> None:
     page, query = pages(filled[1])[name]

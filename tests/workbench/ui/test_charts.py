@@ -77,3 +77,19 @@ def test_batch_sizes_are_on_an_axis_of_powers_of_two() -> None:
 def test_every_name_of_many_curves_is_in_the_legend() -> None:
     spec = charts.curves({f"run-{i:02d}-with-a-name": [(1, 1), (2, 2)] for i in range(16)})
     assert spec["legend"].get("type") != "scroll" and spec["grid"]["top"] > 100
+
+
+def test_a_smoothed_curve_keeps_the_measured_one_pale() -> None:
+    points = [(float(x), float(x % 2)) for x in range(1, 41)]
+    pale, mean = charts.curves({"loss": points}, smooth=0.9)["series"]
+    assert [y for _, y in pale["data"]] == [y for _, y in points]
+    assert pale["lineStyle"]["opacity"] < 1
+    values = [y for _, y in mean["data"]]
+    assert values[0] == points[0][1], "no pull towards 0"
+    assert 0.4 < values[-1] < 0.6
+
+
+def test_a_logarithmic_axis_below_leaves_out_what_is_at_zero() -> None:
+    spec = charts.curves({"loss": [(0.0, 3.0), (1.0, 2.0), (10.0, 1.0)]}, log_x=True)
+    assert spec["xAxis"]["type"] == "log"
+    assert [x for x, _ in spec["series"][0]["data"]] == [1.0, 10.0]

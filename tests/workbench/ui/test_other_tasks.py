@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 
 from tests.workbench.ui.test_pages import open_page, text
-from workbench.ui import forecasts
+from workbench.ui import forecasts, store
 
 
 @pytest.fixture
@@ -80,11 +80,17 @@ class TestAFailedRun:
         said = text(open_page("run", run=runs["diverged"]))
         assert "The loss became nan" in said and "failed before its first epoch" in said
         assert "No epoch is done yet" not in said
+        assert "Training loss by step" in said and "No loss by step" not in said
+
+    def test_the_loss_is_recorded_up_to_its_last_number(self, runs: dict[str, str]) -> None:
+        losses = store.history(runs["diverged"])["step/loss"]
+        assert [step for step, _ in losses] == list(range(1, len(losses) + 1))
+        assert losses[0][1] < 10 and losses[-1][1] > 1e6
 
     def test_health_says_what_is_known(self, runs: dict[str, str]) -> None:
         said = text(open_page("health", run=runs["diverged"]))
         assert "**The training failed.** The loss became nan" in said
-        assert "learning_rate 1e+30" in said
+        assert "learning_rate 3" in said
 
     def test_it_does_not_empty_a_comparison(self, runs: dict[str, str]) -> None:
         ids = ",".join(runs[name] for name in ("diverged", "cnn", "cnn_slow"))

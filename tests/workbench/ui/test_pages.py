@@ -58,6 +58,43 @@ def test_a_url_with_no_such_run_does_no_harm(page: str, run: str, runs: Runs) ->
         assert "There is no run" in text(at)
 
 
+class TestCurves:
+    """The curves of a run, over what they are drawn."""
+
+    @pytest.mark.parametrize("across", ["epoch", "step", "rows", "time"])
+    def test_every_axis(self, across: str, runs: Runs) -> None:
+        at = open_page("run", run=runs["cnn"], across=across, log_x="true", smooth="0.5")
+        assert "Training loss by step" in text(at)
+
+    def test_points_lie_at_their_rows(self, runs: Runs) -> None:
+        from workbench.ui import run_axis, store
+
+        run = store.run(runs["cnn"])
+        assert run is not None
+        history = store.history(run.id)
+        assert run_axis.names(run, history) == ["epoch", "step", "rows", "time"]
+        loss = history["train/loss"]
+        rows = run_axis.make(run, history, "rows")
+        assert [x for x, _ in rows.of_epochs(loss)] == [1000, 2000, 3000, 4000]
+        assert [y for _, y in rows.of_epochs(loss)] == [y for _, y in loss]
+        steps = history["step/loss"]
+        assert [x for x, _ in run_axis.make(run, history, "epoch").of_steps(steps)][-1] == 4
+        time = run_axis.make(run, history, "time")
+        assert time.label == "seconds of training"
+        assert 0 < time.of_steps(steps)[0][0] < time.of_steps(steps)[-1][0] < 120
+
+    def test_a_trial_without_losses_by_step_has_epochs_and_steps(self, runs: Runs) -> None:
+        from workbench.ui import run_axis, store
+
+        (trial,) = [run for run in store.children(runs["sweep"]) if run.name == "trial-002"]
+        assert run_axis.names(trial, store.history(trial.id)) == ["epoch"]
+
+    def test_an_epoch_under_way_says_how_far_it_is(self, runs: Runs) -> None:
+        at = open_page("run", run=runs["running"])
+        bars = [bar.proto.text for bar in at.get("progress")]
+        assert bars == ["Epoch 2 of 4: 50% of 50,000 rows, 1,000 a second, 25.0 s left of it"]
+
+
 class TestRuns:
     def test_lists_all_with_status_and_metrics(self, runs: Runs) -> None:
         at = open_page("runs")

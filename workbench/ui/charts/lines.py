@@ -25,6 +25,8 @@ def curves(
     y_name: str = "",
     x_name: str = "epoch",
     log: bool = False,
+    log_x: bool = False,
+    smooth: float = 0.0,
     dashed: Sequence[str] = (),
     colour_of: Mapping[str, int] | None = None,
     marker: float | None = None,
@@ -32,21 +34,24 @@ def curves(
 ) -> Spec:
     """One curve per name over x.
 
-    `dashed`: names drawn dashed. `colour_of`: name to colour index, so that a run keeps its
+    `log_x`: x on a logarithmic axis, without what is at 0. `smooth`: weight of the past in a moving
+    mean (0: none); the curve itself stays, pale. `dashed`: names drawn dashed. `colour_of`: name to colour index, so that a run keeps its
     colour. `marker`: an x to draw a vertical line at.
     """
     chosen = colour_of or {name: index for index, name in enumerate(lines)}
     series: list[Spec] = []
     for name, points in lines.items():
-        kept = thin(points)
-        data = [[x, number(y) if not log or y > 0 else None] for x, y in kept]
+        kept = thin([(x, y) for x, y in points if x > 0] if log_x else points)
         colour = COLOURS[chosen.get(name, 0) % len(COLOURS)]
+        if smooth:
+            series.append(_pale(name, _data(kept, log), colour))
+            kept = smoothed(kept, smooth)
         series.append(
             {
                 "type": "line",
                 "name": name,
-                "data": data,
-                "showSymbol": len(kept) <= 30,
+                "data": _data(kept, log),
+                "showSymbol": len(kept) <= 30 and not smooth,
                 "symbol": "circle",
                 "symbolSize": 5,
                 "color": colour,
@@ -70,12 +75,12 @@ def curves(
         "legend": {"top": 0, "left": 0, "show": len(lines) > 1},
         "grid": {"left": 8, "right": 16, "top": top, "bottom": 28, "containLabel": True},
         "xAxis": {
-            "type": "value",
+            "type": "log" if log_x else "value",
             "name": x_name,
             "nameLocation": "middle",
             "nameGap": 26,
             "minInterval": 1 if x_name == "epoch" else 0,
-            "min": "dataMin" if x_name in ("epoch", "step") else 0,
+            "min": "dataMin" if log_x or x_name in ("epoch", "step") else 0,
             "max": "dataMax",
         },
         "yAxis": {
@@ -85,6 +90,35 @@ def curves(
             **({} if log else _flat_range(lines)),
         },
         "series": series,
+    }
+
+
+def smoothed(points: Points, weight: float) -> list[tuple[float, float]]:
+    """The exponential moving mean of a curve, without the pull towards 0 of its first values."""
+    mean = total = 0.0
+    means: list[tuple[float, float]] = []
+    for x, y in points:
+        if math.isfinite(y):
+            mean = weight * mean + (1 - weight) * y
+            total = weight * total + (1 - weight)
+        means.append((x, mean / total if total and math.isfinite(y) else math.nan))
+    return means
+
+
+def _data(points: Points, log: bool) -> list[list[float | None]]:
+    return [[x, number(y) if not log or y > 0 else None] for x, y in points]
+
+
+def _pale(name: str, data: list[list[float | None]], colour: str) -> Spec:
+    return {
+        "type": "line",
+        "name": name,
+        "data": data,
+        "showSymbol": False,
+        "color": colour,
+        "lineStyle": {"width": 1, "opacity": 0.3},
+        "tooltip": {"show": False},
+        "silent": True,
     }
 
 
