@@ -27,6 +27,8 @@ from .resnet import ResNetConfig as ResNetConfig
 from .resnet import fast_resnet as fast_resnet
 from .rnn import RNN as RNN
 from .rnn import RNNConfig as RNNConfig
+from .sequence_cnn import SequenceCNN as SequenceCNN
+from .sequence_cnn import SequenceCNNConfig as SequenceCNNConfig
 from .spec import TensorSpec as TensorSpec
 from .statistics import Statistics as Statistics
 from .statistics import Sums as Sums

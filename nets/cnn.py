@@ -14,6 +14,7 @@ from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
+from nets.wide import make as make_wide
 
 
 @config
@@ -55,6 +56,15 @@ class CNNConfig:
     """Linear pieces of maxout."""
     embedding: int = Field(default=64, ge=1)
     """Token ids only: numbers that stand for a token."""
+    wide: int = Field(default=0, ge=0)
+    """A linear model beside the net (wide and deep, Cheng 2016). Tokens: of n-grams of up to so many; other samples: 1, of all values; 0: none."""
+
+    def __post_init__(self) -> None:
+        if self.wide and not self.blocks and not self.dense:
+            raise ConfigError(
+                f"wide is a linear model beside hidden layers, got {self.wide} without blocks or dense "
+                "layers, which is a linear model already. Set wide to 0, or add a layer to dense."
+            )
 
 
 def lenet(activation: str = "relu") -> CNNConfig:
@@ -156,14 +166,16 @@ class CNN(nn.Module):
             features = width
         self.dense = nn.Sequential(*dense)
         self.output = output_layer(features, num_outputs)
+        self.wide = make_wide(net.wide, spec, num_outputs, net.dropout)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        raw = x
         x = self.embedding(x)
         if self.kind in ("series", "tokens"):
             x = x.transpose(1, 2)  # (B, T, C) -> (B, C, T)
         x = self.flatten(self.global_pool(self.blocks(x)))
         logits: Tensor = self.output(self.dense(x))
-        return logits
+        return logits if self.wide is None else logits + self.wide(raw, length)
 
 
 def _channels_first(net: CNNConfig, spec: TensorSpec) -> tuple[int, ...]:

@@ -17,11 +17,12 @@ from nets.prepare import PreparationConfig, Prepare, make
 from nets.resnet import ResNet, ResNetConfig
 from nets.restore import Restore
 from nets.rnn import RNN, RNNConfig
+from nets.sequence_cnn import SequenceCNN, SequenceCNNConfig
 from nets.spec import TensorSpec
 from nets.text import TextEncoding
 
 NetConfig = Annotated[
-    CNNConfig | ResNetConfig | RNNConfig | AutoencoderConfig,
+    CNNConfig | ResNetConfig | RNNConfig | SequenceCNNConfig | AutoencoderConfig,
     Field(discriminator="kind"),
 ]
 
@@ -29,6 +30,7 @@ _BODIES: dict[type, type[nn.Module]] = {
     CNNConfig: CNN,
     ResNetConfig: ResNet,
     RNNConfig: RNN,
+    SequenceCNNConfig: SequenceCNN,
     AutoencoderConfig: Autoencoder,
 }
 

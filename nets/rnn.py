@@ -15,6 +15,8 @@ from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
+from nets.wide import check_relative, relative_to_last
+from nets.wide import make as make_wide
 
 
 @config
@@ -30,8 +32,8 @@ class RNNConfig:
     """Recurrent layers on top of each other."""
     bidirectional: bool = False
     """Read the sequence from both ends."""
-    summary: Literal["last", "mean", "max"] = "last"
-    """What goes to the head: the state after the last valid step, or the mean or maximum over all."""
+    summary: Literal["last", "mean", "max", "mean_max"] = "last"
+    """What goes to the head: the state after the last valid step, the mean or maximum over all, or mean and maximum."""
     dense: tuple[int, ...] = ()
     """Widths of the hidden dense layers."""
     activation: ActivationName = "tanh"
@@ -42,6 +44,10 @@ class RNNConfig:
     """Share of values set to zero in training: embeddings, between recurrent layers, before dense ones."""
     embedding: int = Field(default=64, ge=1)
     """Token ids only: numbers that stand for a token."""
+    wide: int = Field(default=0, ge=0)
+    """A linear model beside the net (wide and deep, Cheng 2016). Tokens: of n-grams of up to so many; series: 1, of all values; 0: none."""
+    relative: bool = False
+    """Series: the net sees each step's distance from the last one (NLinear, Zeng 2023), so that levels do not matter."""
 
     @property
     def nonlinearity(self) -> str:
@@ -65,7 +71,8 @@ class RNN(nn.Module):
                 f"a recurrent net reads tokens or series, got {spec.kind} {spec.shape}. Use "
                 "net.kind cnn, or encode the data as a series (steps, channels)."
             )
-        self.summary = net.summary
+        check_relative(net.relative, spec)
+        self.summary, self.relative = net.summary, net.relative
         self.steps = spec.shape[0]
         tokens = spec.kind == "tokens"
         self.embedding = (
@@ -76,6 +83,7 @@ class RNN(nn.Module):
         self.embedding_dropout = Dropout(net.dropout) if tokens else nn.Identity()
         self.recurrent = _recurrent(net, net.embedding if tokens else spec.shape[1])
         features = net.hidden * (2 if net.bidirectional else 1)
+        features *= 2 if net.summary == "mean_max" else 1
         self.dropout = Dropout(net.dropout) if net.dropout else nn.Identity()
         dense = []
         for width in net.dense:
@@ -83,15 +91,17 @@ class RNN(nn.Module):
             features = width
         self.dense = nn.Sequential(*dense)
         self.output = output_layer(features, num_outputs)
+        self.wide = make_wide(net.wide, spec, num_outputs, net.dropout)
 
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        if self.relative:
+            x = relative_to_last(x, length)
+        raw = x
         x = self.embedding_dropout(self.embedding(x))  # (B, T, C)
         states, last = self._run(x, length)
-        summary = {"last": lambda: last, "mean": lambda: _mean(states, length)}.get(
-            self.summary, lambda: _max(states, length)
-        )()
+        summary = last if self.summary == "last" else summarize(self.summary, states, length)
         out: Tensor = self.output(self.dense(self.dropout(summary)))
-        return out
+        return out if self.wide is None else out + self.wide(raw, length)
 
     def _run(self, x: Tensor, length: Tensor | None) -> tuple[Tensor, Tensor]:
         """States (B, T, H) and the last state (B, H), of each direction after its last step."""
@@ -138,6 +148,13 @@ def _initialise(recurrent: nn.RNNBase) -> None:
             if isinstance(recurrent, nn.LSTM) and name.startswith("bias_ih"):
                 with torch.no_grad():
                     weight[recurrent.hidden_size : 2 * recurrent.hidden_size] = 1.0
+
+
+def summarize(summary: str, states: Tensor, length: Tensor | None) -> Tensor:
+    """(B, T, H) -> (B, H), or (B, 2 H) for mean_max: over the steps before each row's length."""
+    if summary == "mean_max":  # concat pooling (Howard and Ruder 2018)
+        return torch.cat([_mean(states, length), _max(states, length)], dim=1)
+    return _mean(states, length) if summary == "mean" else _max(states, length)
 
 
 def _valid(states: Tensor, length: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ _SMALL = {
 _BLOCK = {"channels": 3}
 _CNN = {"kind": "cnn", "blocks": [_BLOCK], "dense": [5]}
 _RNN = {"kind": "rnn", "hidden": 4}
+_SEQUENCE = {"kind": "sequence_cnn", "channels": [3], "kernels": [2, 3]}
 _DENSE = {"kind": "cnn", "blocks": [], "dense": [5]}
 _RESNET = {"kind": "resnet", "widths": [2, 3], "residual": [True]}
 _SQUEEZE = {"kind": "autoencoder", "code_size": 2, "hidden": [5]}
@@ -69,6 +70,19 @@ CHANGES: dict[str, dict[str, Any]] = {
         "data.split.by": "group",
         "data.source": {"kind": "series", "path": "none", "label_column": "c", "length": 6},
     },
+    "convolutions of text": {"net": _SEQUENCE | {"embedding": 4, "dropout": 0.2}, **_TEXT},
+    "convolutions of series": {
+        "net": _SEQUENCE | {"channels": [2, 3], "batch_norm": True, "dense": [4]},
+        **_SERIES,
+    },
+    "convolutions of a forecast": {
+        "net": _SEQUENCE | {"activation": "maxout"},
+        **_WINDOWS,
+        **_VALUES,
+    },
+    "wide text": {"net": _RNN | {"wide": 2, "dropout": 0.2}, **_TEXT},
+    "wide vectors": {"net": _DENSE | {"wide": 1}, **_TABLE},
+    "relative forecast": {"net": _RNN | {"wide": 1, "relative": True}, **_WINDOWS, **_VALUES},
     "autoencoder": {"net": _SQUEEZE, **_VALUES},
     "autoencoder maxout": {"net": _SQUEEZE | {"activation": "maxout"}, **_VALUES},
     "autoencoder of series": {"net": _SQUEEZE | {"hidden": []}, **_SERIES, **_VALUES},

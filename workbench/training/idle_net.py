@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nets import AutoencoderConfig, CNNConfig, RNNConfig
+from nets import AutoencoderConfig, CNNConfig, RNNConfig, SequenceCNNConfig
 from workbench.experiments.experiment import Experiment
 from workbench.training.idle_rule import Idle
 
@@ -27,7 +27,7 @@ def idle_in_net(experiment: Experiment, kind: str | None) -> Iterator[Idle]:
     if net.activation != "maxout":
         rule = f"it belongs to activation maxout, got activation {net.activation!r}"
         yield Idle("net.maxout_pieces", rule, "Set net.activation to maxout")
-    if isinstance(net, CNNConfig | RNNConfig) and kind not in (None, "tokens"):
+    if isinstance(net, CNNConfig | RNNConfig | SequenceCNNConfig) and kind not in (None, "tokens"):
         rule = f"it is the size of a token's embedding, got {kind} rows"
         yield Idle("net.embedding", rule, "Use a source of text")
 
