@@ -53,7 +53,9 @@ class SplitReader:
     def __init__(self, split: Split, device: torch.device) -> None:
         self.split, self.device = split, device
         self.seconds_waited = 0.0
-        """How long the training waited for rows that a thread gathers."""
+        """How long the reader's user waited for rows: for a thread that gathers them, or while they
+        were gathered."""
+        self.rows_read = 0
         self._rows = split.open()
         free = psutil.virtual_memory().available
         self._reads_ahead = split.num_bytes > _MEMORY_SHARE * free
@@ -113,7 +115,10 @@ class SplitReader:
         in_files = ((self._place(rows), share) for rows, share in order)
         if not self._reads_ahead:
             for rows, share in in_files:
+                began = time.perf_counter()
                 batch = take(self._data, rows.to(self._data.features.device))
+                self.seconds_waited += time.perf_counter() - began
+                self.rows_read += len(rows)
                 yield batch._replace(share=share)
             return
         with closing(run_ahead(self._gather_ahead(in_files), _AHEAD)) as gathered:
@@ -123,6 +128,7 @@ class SplitReader:
                 self.seconds_waited += time.perf_counter() - began
                 if ready is None:
                     return
+                self.rows_read += len(ready.label)
                 yield ready
 
     def _gather_ahead(self, order: Iterable[tuple[Tensor, Share | None]]) -> Iterator[Batch]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench.progress.base import (
     Epoch,
@@ -19,6 +20,8 @@ from workbench.progress.base import (
     TrialNews,
 )
 
+T = TypeVar("T", bound=Event)
+
 _POLL_S = 0.03
 _KINDS: dict[str, type[Event]] = {
     "stage": Stage,
@@ -29,7 +32,7 @@ _KINDS: dict[str, type[Event]] = {
     "note": Note,
 }
 """The event of each `what` in the file."""
-_NAMES = {kind: name for name, kind in _KINDS.items()}
+_NAMES: dict[type, str] = {kind: name for name, kind in _KINDS.items()}
 
 
 class Events(Progress):
@@ -90,6 +93,20 @@ def follow(path: Path, alive: Callable[[], bool]) -> Iterator[dict[str, Any]]:
             return
         if not lines:
             time.sleep(_POLL_S)
+
+
+def read_last(path: Path, kind: type[T], tail: int = 64 * 1024) -> T | None:
+    """The last event of a kind, read from the end of a file; None where the last `tail` bytes have none."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - tail))
+        for line in reversed(file.read().decode(errors="replace").splitlines()):
+            try:
+                fields = json.loads(line)
+            except ValueError:  # cut at the beginning, or being written
+                continue
+            if fields.pop("what", None) == _NAMES[kind]:
+                return kind(**fields)
+    return None
 
 
 def to_json(value: Any) -> Any:

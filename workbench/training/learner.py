@@ -10,6 +10,7 @@ import pickle
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -22,7 +23,7 @@ from nets.batches import num_resampled_rows
 from nets.errors import ConfigError
 from nets.fit import Batch, Evaluation, Fit, Monitor, num_batches, place
 from nets.inside import watch_health
-from nets.workers import agree
+from nets.workers import add_up, agree
 from workbench.bridge import Prepared, SplitReader
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
@@ -34,6 +35,15 @@ _STEPS_A_LOOK = 16
 
 Gather = Callable[[Evaluation], list[Evaluation]]
 """Collects the evaluations of all workers."""
+
+
+class _Reading(NamedTuple):
+    """What reading the epoch under way cost before this process."""
+
+    waited: float
+    rows: int
+    seconds: float
+    """Seconds of training at the beginning of the epoch."""
 
 
 class Learner:
@@ -74,6 +84,7 @@ class Learner:
             model=wrap(self.net) if wrap else None,
         )
         self.monitor = Monitor(self.training)
+        self._before = _Reading(0.0, 0, 0.0)
         self.best_weights: dict[str, torch.Tensor] = {}
 
     @property
@@ -122,11 +133,29 @@ class Learner:
             DivergedError: the loss is no longer finite.
         """
         metrics = self.fit.train_epoch(self._train_batches())
+        metrics |= self._measure_reading()
         metrics |= self._validate()
         metrics["epoch"] = float(self.epoch)
         if self.monitor.update(self.epoch, metrics):
             self.best_weights = copy.deepcopy(cpu_state(self.net))
         return metrics
+
+    def _measure_reading(self) -> dict[str, float]:
+        """What the epoch's rows cost: bytes read by all workers, and how long a worker waited for them,
+        a mean over the workers."""
+        reader, before = self._reader("train"), self._before
+        waited, read = before.waited + reader.seconds_waited, before.rows + reader.rows_read
+        reader.seconds_waited, reader.rows_read = 0.0, 0
+        sums = torch.tensor([waited, read], dtype=torch.float64, device=self.device)
+        waited, read = add_up(sums).tolist()
+        waited /= self.world_size
+        seconds = self.fit.seconds - before.seconds
+        self._before = _Reading(0.0, 0, self.fit.seconds)
+        return {
+            "data/seconds_waited": waited,
+            "data/share_waited": waited / seconds,
+            "data/bytes": read * reader.split.num_bytes / reader.split.num_rows,
+        }
 
     def _validate(self) -> dict[str, float]:
         if not self.training.health or self.rank:
@@ -145,7 +174,13 @@ class Learner:
         """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""
         if not self.best_weights:  # in the first epoch
             self.best_weights = copy.deepcopy(cpu_state(self.net))
-        state = {"fit": self.fit.state_dict(), "monitor": self.monitor.state_dict()}
+        reader, before = self._reader("train"), self._before
+        reading = (before.waited + reader.seconds_waited, before.rows + reader.rows_read)
+        state = {
+            "fit": self.fit.state_dict(),
+            "monitor": self.monitor.state_dict(),
+            "reading": [*reading, before.seconds],
+        }
         torch.save(state, folder / "state.pt")
         save_file(self.best_weights, folder / "best.safetensors")
         save_file(cpu_state(self.net), folder / "last.safetensors")
@@ -173,6 +208,10 @@ class Learner:
             ) from error
         self.fit.load_state_dict(state["fit"])
         self.monitor.load_state_dict(state["monitor"])
+        # Older checkpoints have none. With several workers it is the first one's.
+        self._before = _Reading(*state.get("reading", (0.0, 0, self.fit.seconds)))
+        if self.rank:
+            self._before = self._before._replace(rows=0)
         self.best_weights = best
 
     def _steps(self) -> int:

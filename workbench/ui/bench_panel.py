@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,8 @@ from workbench.home import home_folder
 from workbench.jobs.client import Client
 from workbench.jobs.start import launch_supervisor
 from workbench.jobs.status import BenchStatus, check_bench
+from workbench.progress.base import Epoch, EpochPart
+from workbench.progress.events import read_last
 from workbench.ui import widgets
 
 _LIVE_S = 2
@@ -121,7 +124,28 @@ def _draw_jobs(bench: Client, description: dict[str, Any]) -> None:
         job = bench.jobs.read(running)
         more = f", {waiting} waiting" if waiting else ""
         st.markdown(f"Runs **{job.title}** for {widgets.duration(job.seconds)}{more}.")
+        for line in describe_progress(job.folder / "events.jsonl"):
+            st.caption(line)
     st.page_link("views/launch.py", label="The queue", icon=":material/play_circle:")
+
+
+def describe_progress(events: Path) -> list[str]:
+    """How far a job's training has come, and what reading its rows costs; empty before it trains."""
+    epoch, part = read_last(events, Epoch), read_last(events, EpochPart)
+    lines = []
+    if part is not None and (epoch is None or part.epoch > epoch.epoch):
+        lines.append(part.text)
+    elif epoch is not None:
+        lines.append(f"epoch {epoch.epoch}/{epoch.epochs}")
+    metrics = {} if epoch is None else epoch.metrics
+    if "data/share_waited" in metrics:
+        rate, share = metrics["samples_per_s"], metrics["data/share_waited"]
+        waited, size = metrics["data/seconds_waited"], metrics["data/bytes"] / 2**20
+        lines.append(
+            f"{rate:,.0f} rows a second, {size:,.1f} MiB read in an epoch; waited for data: "
+            f"{waited:.2f} s, {share:.1%} of the training"
+        )
+    return lines
 
 
 def _draw_prepared(data_sets: list[dict[str, Any]]) -> None:

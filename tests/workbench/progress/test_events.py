@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from workbench.progress import TrialNews
-from workbench.progress.events import Events, follow, replay, to_json
+from workbench.progress import Epoch, Stage, TrialNews
+from workbench.progress.events import Events, follow, read_last, replay, to_json
 from workbench.progress.terminal import Terminal
 
 
@@ -77,3 +77,16 @@ def test_the_lines_of_a_job_keep_their_format(tmp_path: Path) -> None:
         '{"what": "note", "text": "a note"}',
         '{"what": "stage_done"}',
     ]
+
+
+def test_the_last_event_of_a_kind_is_read_from_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    assert read_last(path, Epoch) is None
+    events = Events(path)
+    for epoch in range(1, 400):
+        events.epoch("digits", epoch, 400, {"train/loss": 1 / epoch})
+    events.note("x")
+    with path.open("a") as file:
+        file.write('{"what": "epo')  # being written
+    assert read_last(path, Epoch, tail=2000) == Epoch("digits", 399, 400, {"train/loss": 1 / 399})
+    assert read_last(path, Stage) is None

@@ -51,7 +51,8 @@ def experiment() -> Experiment:
 
 
 def without_time(metrics: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if name != "samples_per_s"}
+    times = ("samples_per_s", "data/seconds_waited", "data/share_waited")
+    return {name: value for name, value in metrics.items() if name not in times}
 
 
 def test_a_training_goes_on_at_the_next_batch(
@@ -76,3 +77,15 @@ def test_a_training_goes_on_at_the_next_batch(
         learner.load(folder)
     assert parts >= 4
     assert history == expected
+
+
+def test_what_reading_costs_is_measured_for_each_epoch(
+    experiment: Experiment, prepared: Prepared
+) -> None:
+    learner = Learner(experiment, prepared)
+    for _ in range(2):
+        metrics = learner.train_epoch()
+        rows = metrics["data/bytes"] / SPEC.num_bytes
+        assert rows == 2 * max(prepared.class_counts or ())  # resampled
+        assert 0 < metrics["data/seconds_waited"] < 60
+        assert 0 < metrics["data/share_waited"] < 1

@@ -61,6 +61,10 @@ def test_a_url_with_no_such_run_does_no_harm(page: str, run: str, runs: Runs) ->
 class TestCurves:
     """The curves of a run, over what they are drawn."""
 
+    def test_how_long_it_waited_for_data(self, runs: Runs) -> None:
+        shown = {one.label: one.value for one in open_page("run", run=runs["cnn"]).metric}
+        assert 0 < float(shown["Waited for data"].rstrip("%")) < 100
+
     @pytest.mark.parametrize("across", ["epoch", "step", "rows", "time"])
     def test_every_axis(self, across: str, runs: Runs) -> None:
         at = open_page("run", run=runs["cnn"], across=across, log_x="true", smooth="0.5")

@@ -65,6 +65,12 @@ def _read_test_metric(run: store.Run) -> tuple[str, str]:
     return "Test", "–"
 
 
+def _read_waits(run: store.Run) -> list[tuple[str, str]]:
+    """How long the last epoch waited for its rows; empty for runs that did not record it."""
+    share = run.metrics.get("data/share_waited")
+    return [] if share is None else [("Waited for data", f"{share:.1%}")]
+
+
 def _headline(run: store.Run) -> None:
     best = run.best()
     epochs = store.num_epochs(run.id)
@@ -74,6 +80,7 @@ def _headline(run: store.Run) -> None:
         _read_test_metric(run),
         ("Epochs", "–" if epochs is None else str(epochs)),
         ("Samples per s", widgets.number(run.metrics.get("samples_per_s"))),
+        *_read_waits(run),
         ("Took", widgets.duration(run.seconds)),
     ]
     for column, (label, value) in zip(st.columns(len(shown)), shown, strict=True):
