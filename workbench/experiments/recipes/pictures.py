@@ -1,0 +1,96 @@
+"""Pictures: a residual net, or a small CNN where they are small or few."""
+
+from __future__ import annotations
+
+from nets import BlockConfig, CNNConfig, ResNetConfig, TrainingConfig, fast_resnet
+from nets.augment import AugmentConfig
+from workbench.experiments.recipes.facts import (
+    Facts,
+    Recipe,
+    batch_of,
+    explain_learned,
+    learned,
+    passes,
+)
+
+_RESIDUAL_SIDE, _RESIDUAL_ROWS = 16, 2_000
+_NUMBERS = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
+_SIDES = ("left", "right")
+
+
+def pictures(facts: Facts) -> Recipe:
+    """A net by size and rows, varied rows, one cycle (Smith 2018)."""
+    channels, height, width = facts.shape
+    residual = min(height, width) >= _RESIDUAL_SIDE and facts.num_rows >= _RESIDUAL_ROWS
+    colour = channels >= 3
+    flip = colour and not _reads_sides(facts.labels)
+    augment = AugmentConfig(flip=flip, crop=min(height, width) // 8)
+    net: ResNetConfig | CNNConfig
+    if residual:
+        # The ResNet-9 shape (Page 2018): minutes on two cores. Grey pictures need fewer channels.
+        net = fast_resnet(32 if colour else 16)
+        training = TrainingConfig(
+            epochs=passes(facts.num_rows, 450_000, fewest=8, most=40),
+            batch_size=batch_of(facts.num_rows, most=128),
+            learning_rate=0.2,
+            optimizer="sgd",
+            weight_decay=5e-4,
+            schedule="one_cycle",
+            augment=augment,
+            **(_SMOOTH | learned(facts) if facts.labels is not None else learned(facts)),
+        )
+    else:
+        net = CNNConfig(
+            blocks=_blocks(min(height, width)),
+            dense=(128,),
+            activation="relu",
+            dropout=0.2,
+            # Of small pictures: of large ones a linear part has more weights than the net.
+            wide=int(channels * height * width <= 1_024),
+        )
+        training = TrainingConfig(
+            epochs=passes(facts.num_rows, 60_000, fewest=10, most=60),
+            batch_size=batch_of(facts.num_rows, most=128),
+            learning_rate=3e-3,
+            optimizer="adamw",
+            weight_decay=1e-2,
+            schedule="one_cycle",
+            clip_norm=1.0,
+            augment=augment,
+            **learned(facts),
+        )
+    return Recipe(
+        net=net,
+        training=training,
+        why=(
+            "A fast residual net." if residual else "A small convolutional net.",
+            f"Pictures are shifted by up to {augment.crop} pixels"
+            + (" and mirrored" if flip else ", and not mirrored: a side may have a meaning")
+            + ".",
+            *explain_learned(facts),
+        ),
+    )
+
+
+_SMOOTH = {"label_smoothing": 0.1}
+"""Szegedy et al. 2016; in every fast trainer of CIFAR-10."""
+
+
+def _blocks(side: int) -> tuple[BlockConfig, ...]:
+    """Blocks that halve the map down to 2 to 4 pixels."""
+    count = 1
+    while side // 2 ** (count + 1) >= 2 and count < 4:
+        count += 1
+    return tuple(BlockConfig(channels=min(128, 32 * 2**number)) for number in range(count))
+
+
+def _reads_sides(labels: tuple[str, ...] | None) -> bool:
+    """Whether classes are digits, letters or directions, which a mirror changes; values may be, too."""
+    if labels is None:
+        return True
+    names = [label.strip().lower() for label in labels]
+    return (
+        all(len(name) == 1 or name.isdigit() for name in names)
+        or set(names) <= _NUMBERS
+        or any(side in name.split() for name in names for side in _SIDES)
+    )

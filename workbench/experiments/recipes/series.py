@@ -1,0 +1,65 @@
+"""Series with a class: convolutions of several widths, with a linear model of all steps beside them.
+
+The form is InceptionTime's (Ismail Fawaz et al. 2020): parallel filters, batch norm, layers that add to
+their input, a mean over time; small, since most series are few. The maximum stands beside the mean, as
+ROCKET (Dempster et al. 2020) counts how strongly a filter answers anywhere.
+"""
+
+from __future__ import annotations
+
+from nets import SequenceCNNConfig, TrainingConfig
+from workbench.experiments.recipes.facts import (
+    Facts,
+    Recipe,
+    batch_of,
+    explain_learned,
+    learned,
+    passes,
+)
+
+_LINEAR_VALUES = 4_096
+"""Longer series have more weights in the linear part than rows to learn them from."""
+
+
+def series(facts: Facts) -> Recipe:
+    """Mean and maximum of each map go to the head (concat pooling, Howard and Ruder 2018)."""
+    steps, channels = facts.shape
+    wide = int(steps * channels <= _LINEAR_VALUES)
+    training: dict[str, object] = learned(facts)
+    if facts.num_rows < _FEW and facts.labels is not None:
+        # Some dozen validation rows are soon all right: the loss still tells epochs apart.
+        training |= {"monitor": "validation/loss", "mode": "min"}
+    return Recipe(
+        net=SequenceCNNConfig(
+            channels=(32, 32, 32),
+            kernels=_kernels(steps),
+            summary="mean_max",
+            batch_norm=True,
+            dropout=0.3,
+            wide=wide,
+        ),
+        training=TrainingConfig(
+            epochs=passes(facts.num_rows, 40_000, fewest=10, most=60),
+            batch_size=batch_of(facts.num_rows, most=64),
+            learning_rate=3e-3,
+            optimizer="adamw",
+            weight_decay=1e-2,
+            schedule="one_cycle",
+            clip_norm=1.0,
+            **training,  # type: ignore[arg-type]
+        ),
+        why=(
+            "Convolutions of several widths (InceptionTime)"
+            + (", and beside them a linear model of all steps" if wide else "")
+            + ".",
+            *explain_learned(facts),
+        ),
+    )
+
+
+_FEW = 1_000
+
+
+def _kernels(steps: int) -> tuple[int, ...]:
+    """A short, a middle and a long filter, as InceptionTime's 10, 20 and 40; none longer than the series."""
+    return tuple(sorted({min(kernel, steps) for kernel in (3, 9, 19)}))
