@@ -21,7 +21,7 @@ from nets import memory
 from nets.augment import Augment, AugmentConfig
 from nets.batches import Batch, Share, batches, map_tensors, num_batches
 from nets.errors import ConfigError, DivergedError
-from nets.evaluation import Evaluation
+from nets.evaluation import HELD_BYTES, EvaluatedRows, Evaluation, collect
 from nets.losses import Loss
 from nets.monitor import Monitor
 from nets.net import Net
@@ -291,10 +291,14 @@ class Fit:
         return self._totals.rows
 
     @torch.inference_mode()
-    def evaluate(self, batches: Iterable[Batch]) -> Evaluation:
+    def evaluate(self, batches: Iterable[Batch], *, held_bytes: int = HELD_BYTES) -> Evaluation:
         """Scores and losses of every row, in float32 as in scoring, without augmentation.
 
         Calls the net itself, never a distributed wrapper, so ranks may have unequal shares.
+
+        Args:
+            held_bytes: scores, labels and losses to keep: of the first rows, where all of them take
+                more. Then the results come from sums over all rows.
 
         Raises:
             DivergedError: the loss is NaN or infinite.
@@ -302,55 +306,25 @@ class Fit:
         """
         was_training = self.net.training
         self.net.eval()
-        parts = [self._evaluate_batch(self._to_device(batch)) for batch in batches]
+        parts = (self._evaluate_batch(self._to_device(batch)) for batch in batches)
+        width = 0 if self.task.reconstructs else self.net.num_outputs
+        evaluation = collect(self.task, parts, width, held_bytes)
         self.net.train(was_training)
-        if not parts:
-            return self._empty_evaluation()
-        scores, labels, losses, weights = (
-            torch.cat(part).cpu() for part in zip(*parts, strict=True)
-        )
-        total = float(weights.sum(dtype=torch.float64))
-        loss = float((losses.double() * weights).sum()) / total if total > 0 else float("nan")
-        if total > 0 and not math.isfinite(loss):
+        if evaluation.total_weight > 0 and not math.isfinite(evaluation.loss):
             raise DivergedError(
-                f"The loss is {loss} in the evaluation after epoch {self.epoch}. {_ADVICE}"
+                f"The loss is {evaluation.loss} in the evaluation after epoch {self.epoch}. {_ADVICE}"
             )
-        return Evaluation(
-            task=self.task,
-            loss=loss,
-            count=len(losses),
-            total_weight=total,
-            scores=scores,
-            labels=labels,
-            losses=losses,
-        )
+        return evaluation
 
-    def _evaluate_batch(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _evaluate_batch(self, batch: Batch) -> EvaluatedRows:
         features, label, length, weight, _ = batch
         scores = (self.net(features) if length is None else self.net(features, length)).float()
         target = self._target(features, label, length)
         losses = self.loss.per_row(scores, target)
         weights = self.loss.row_weights(target, weight)
         recorded = scores[:, :0] if self.task.reconstructs else scores
-        return (
-            recorded.flatten(1),
-            label,
-            losses,
-            torch.ones_like(losses) if weights is None else weights,
-        )
-
-    def _empty_evaluation(self) -> Evaluation:
-        width = 0 if self.task.reconstructs else self.net.num_outputs
-        label_type = torch.int64 if self.task.has_classes else torch.float32
-        return Evaluation(
-            task=self.task,
-            loss=float("nan"),
-            count=0,
-            total_weight=0.0,
-            scores=torch.zeros(0, width),
-            labels=torch.zeros(0, dtype=label_type),
-            losses=torch.zeros(0),
-        )
+        weights = torch.ones_like(losses) if weights is None else weights
+        return EvaluatedRows(recorded.flatten(1), label, losses, weights)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors, numbers and strings only."""

@@ -19,7 +19,6 @@ from safetensors.torch import load, save
 import nets
 from nets import Task
 from nets.fit import Evaluation
-from nets.metrics import confusion, per_class
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
 from workbench.experiments.experiment import Experiment
@@ -105,13 +104,16 @@ def _save_model(
 def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[str, bytes]:
     summary: dict[str, Any] = {"split": split, "rows": evaluation.count, "task": evaluation.task}
     summary |= evaluation.metrics(split)
+    if evaluation.sums is not None:  # the files of rows hold the first ones
+        summary["rows_listed"] = len(evaluation.losses)
     files = {}
     if evaluation.task.has_classes and prepared.labels is not None:
         num = prepared.num_outputs
-        scores, labels = evaluation.scores, evaluation.labels
-        by_class = per_class(scores, labels, num)._asdict()
+        by_class = evaluation.per_class(num)._asdict()
         summary["labels"] = list(prepared.labels)
-        summary["confusion"] = confusion(scores, labels, num).tolist()
+        cells = evaluation.confusion(num)
+        if cells is not None:
+            summary["confusion"] = cells.tolist()
         summary["per_class"] = {name: values.tolist() for name, values in by_class.items()}
         files["evaluation/predictions.parquet"] = _parquet(_predictions(evaluation))
     elif evaluation.task is Task.VALUES:
@@ -121,7 +123,8 @@ def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[
 
 
 def _predictions(evaluation: Evaluation) -> dict[str, Any]:
-    """One row per sample: row, label, prediction, confidence, loss (negative log-likelihood)."""
+    """One row per sample that is kept: row, label, prediction, confidence, loss (negative
+    log-likelihood)."""
     log_probabilities = torch.log_softmax(evaluation.scores, dim=1)
     labels = evaluation.labels
     best = log_probabilities.max(dim=1)
@@ -154,7 +157,8 @@ def _parquet(columns: dict[str, Any]) -> bytes:
 def _baselines(prepared: Prepared, split: str, evaluation: Evaluation) -> dict[str, float]:
     """Results of answers without a net, and the number of rows they were measured on."""
     baselines: dict[str, float] = {}
-    labels = evaluation.labels.numpy()
+    whole = evaluation.sums is None
+    labels = (evaluation.labels if whole else prepared.splits[split].labels()).numpy()
     if evaluation.task.has_classes and prepared.class_counts:
         baselines = commonest_class_baseline(prepared.class_counts, labels)
     elif evaluation.task is not Task.VALUES:

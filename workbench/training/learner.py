@@ -21,6 +21,7 @@ import nets
 from nets import Task
 from nets.batches import num_resampled_rows
 from nets.errors import ConfigError
+from nets.evaluation import HELD_BYTES
 from nets.fit import Batch, Evaluation, Fit, Monitor, num_batches, place
 from nets.inside import watch_health
 from nets.workers import add_up, agree
@@ -30,6 +31,8 @@ from workbench.experiments.experiment import Experiment
 from workbench.training.checks import describe_class_metric
 from workbench.training.process import describe_use
 
+_EVALUATED = 256
+"""Rows that are evaluated at a time, at least."""
 _STEPS_A_LOOK = 16
 """Steps between two looks at the clock, about which several workers talk."""
 
@@ -166,9 +169,10 @@ class Learner:
 
     def evaluate(self, split: str) -> Evaluation:
         """The net on every row of a split, each exactly once, over all workers together."""
-        size = max(256, self.training.batch_size)
+        size = max(_EVALUATED, self.training.batch_size)
         rows = self._reader(split).in_order(size, rank=self.rank, world_size=self.world_size)
-        return Evaluation.merge(self.gather(self.fit.evaluate(rows)))
+        held_bytes = HELD_BYTES // self.world_size  # each worker gets what all of them keep
+        return Evaluation.merge(self.gather(self.fit.evaluate(rows, held_bytes=held_bytes)))
 
     def save(self, folder: Path) -> None:
         """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""

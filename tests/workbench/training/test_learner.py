@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import save
 
 from nets import TrainingConfig
 from nets.augment import AugmentConfig
@@ -15,7 +19,8 @@ from nets.spec import TensorSpec
 from tests.workbench.small import digits
 from workbench.bridge import Prepared, store_arrays
 from workbench.experiments.experiment import Experiment
-from workbench.training.learner import Learner
+from workbench.training.evaluation import evaluate_best
+from workbench.training.learner import Learner, cpu_state
 
 SPEC = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
 ROWS, SIZE = 400, 8
@@ -89,3 +94,23 @@ def test_what_reading_costs_is_measured_for_each_epoch(
         assert rows == 2 * max(prepared.class_counts or ())  # resampled
         assert 0 < metrics["data/seconds_waited"] < 60
         assert 0 < metrics["data/share_waited"] < 1
+
+
+def test_a_split_too_large_to_keep_has_the_same_results(
+    experiment: Experiment, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = save(cpu_state(Learner(experiment, prepared).net))
+    monkeypatch.setattr("workbench.training.learner._EVALUATED", 16)
+    whole = evaluate_best(experiment, prepared, weights)
+    monkeypatch.setattr("workbench.training.learner.HELD_BYTES", 100)
+    few = evaluate_best(experiment, prepared, weights)
+    assert few.metrics == pytest.approx(whole.metrics, rel=1e-12)
+    before, after = (
+        json.loads(model.files["evaluation/validation.json"]) for model in (whole, few)
+    )
+    assert after.pop("rows_listed") == 16 and after["rows"] == 50
+    assert after == {**before, **{k: pytest.approx(before[k]) for k in ("validation/loss",)}}
+    listed = pq.read_table(io.BytesIO(few.files["evaluation/predictions.parquet"]))
+    assert listed.equals(
+        pq.read_table(io.BytesIO(whole.files["evaluation/predictions.parquet"])).slice(0, 16)
+    )

@@ -175,13 +175,16 @@ def _cell(run: store.Run, cell: tuple[int, int], names: list[str]) -> None:
 
 def _mistakes(run: store.Run) -> None:
     with widgets.part("The most confident mistakes"):
-        if artifacts.evaluation(run.id).values.get("task", "classes") != "classes":
+        values = artifacts.evaluation(run.id).values
+        if values.get("task", "classes") != "classes":
             raise Missing(
                 "This net predicts no classes, so it has no wrong ones. Its errors are in Evaluation."
             )
         table = artifacts.predictions(run.id)
         names = artifacts.labels(run.id)
         wrong = table[table["label"] != table["prediction"]]
+        if listed := values.get("rows_listed"):
+            st.info(f"Only the first {listed:,} of {values['rows']:,} rows are listed in the run.")
         st.caption(
             f"{len(wrong):,} of {len(table):,} rows of the evaluation are wrong ({len(wrong) / max(1, len(table)):.1%})."
         )
