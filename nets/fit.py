@@ -74,6 +74,7 @@ class Fit:
     Args:
         net: trained in place.
         steps_per_epoch: batches in an epoch, for the schedule.
+        num_steps: batches of the whole training, for the schedule; None: of all epochs.
         class_counts: rows of each class in the training split, for `class_weights="balanced"`.
         device: where to train; None: where the net is.
         model: what is called in training, such as a distributed wrapper of `net`; None: `net`.
@@ -88,6 +89,7 @@ class Fit:
         config: TrainingConfig,
         *,
         steps_per_epoch: int,
+        num_steps: int | None = None,
         class_counts: Sequence[int] | None = None,
         device: torch.device | str | None = None,
         model: nn.Module | None = None,
@@ -97,6 +99,7 @@ class Fit:
         self.net = place(net, config, device)
         self.config = config
         self.steps_per_epoch = steps_per_epoch
+        self._num_steps = num_steps or config.epochs * steps_per_epoch
         self.device = next(net.parameters()).device
         self.task = _task(net, config)
         self.loss = Loss(config, class_counts, self.device)
@@ -152,7 +155,6 @@ class Fit:
         if self._updates is None and self.config.health:
             self._updates = LayerUpdates(self.net)
         first_step = self.epoch * self.steps_per_epoch
-        num_steps = self.config.epochs * self.steps_per_epoch
         seeds = step_seeds(self.config.seed, self.epoch, self.steps_per_epoch)
         self.net.train()
         self.model.train()
@@ -163,7 +165,7 @@ class Fit:
                         f"an epoch has {self.steps_per_epoch} batches (steps_per_epoch), got more."
                     )
                 torch.manual_seed(seeds[self.step])
-                rate = learning_rate(self.config, first_step + self.step, num_steps)
+                rate = learning_rate(self.config, first_step + self.step, self._num_steps)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
                 with use_share(batch.share):

@@ -23,7 +23,13 @@ class TrainingConfig:
     """One training run: how long, by which rule, from which loss."""
 
     epochs: int = Field(default=20, ge=1)
-    """Passes over the training rows."""
+    """Passes over the training rows; with `epoch_rows`, stretches of so many rows."""
+    epoch_rows: int | None = Field(default=None, ge=1)
+    """Rows between two evaluations, rounded up to whole steps: an epoch is so long, and the best one is kept. For data whose pass takes hours. None: all training rows."""
+    max_rows: int | None = Field(default=None, ge=1)
+    """End after so many rows, rounded up to whole steps, where that is before the last epoch; schedules end there too. None: no such end."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """End after so many minutes of training, without evaluations, where that is before the last epoch; within an epoch too, which is then evaluated. None: no such end."""
     batch_size: int = Field(default=64, ge=1)
     """Rows of a step, over all workers together: each takes its share."""
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -90,6 +96,11 @@ class TrainingConfig:
                 "resample makes classes alike, as class_weights do: it needs classes, and no weights "
                 f"beside it, got resample {self.resample!r} with loss {self.loss!r} and class_weights "
                 f"{self.class_weights!r}. Set one of them to none."
+            )
+        if self.max_minutes is not None and self.schedule != "constant":
+            raise ConfigError(
+                f"schedule {self.schedule!r} needs the number of steps, which max_minutes "
+                f"{self.max_minutes:g} does not give. Set max_rows in its place, or schedule to constant."
             )
         if self.monitor.endswith("/loss") and self.mode == "max":
             raise ConfigError(

@@ -19,6 +19,7 @@ from nets import ConfigError, Net, Task, TrainingConfig
 from nets.augment import Augment, AugmentConfig
 from nets.batches import num_resampled_rows
 from nets.config import to_dict
+from nets.epochs import plan_epochs
 from nets.fit import Batch, Fit, Monitor, batches, num_batches
 from nets.losses import Loss
 from nets.optimizers import learning_rate, make_optimizer
@@ -123,6 +124,7 @@ def _make_pieces(training: TrainingConfig) -> Any:
         weights.tolist(),
         order,
         steps_a_point(training, 1000),
+        plan_epochs(training, ROWS),
     )
 
 

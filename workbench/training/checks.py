@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from nets import ConfigError, Task
 from nets.augment import Augment
-from nets.batches import num_batches
 from nets.config import unknown
 from workbench.bridge import Prepared
 from workbench.data import sources
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
+from workbench.training.epochs import plan_of
 from workbench.training.idle import check_idle, check_idle_for_rows
 
 _ALWAYS = ("train/loss", "validation/loss", "learning_rate", "gradient_norm", "samples_per_s")
@@ -53,8 +53,17 @@ def check_prepared(experiment: Experiment, prepared: Prepared) -> None:
     Augment(experiment.training.augment, prepared.spec)
     if "validation" not in prepared.splits or not prepared.splits["validation"].num_rows:
         raise ConfigError(_no_validation(experiment))
-    rows, workers = prepared.splits["train"].num_rows, experiment.cluster.num_workers
-    num_batches(rows, experiment.training.batch_size, world_size=workers)
+    _check_max_rows(experiment, prepared)
+
+
+def _check_max_rows(experiment: Experiment, prepared: Prepared) -> None:
+    training = experiment.training
+    plan = plan_of(experiment, prepared, world_size=experiment.cluster.num_workers)
+    if training.max_rows is not None and plan.num_steps == training.epochs * plan.steps_per_epoch:
+        raise ConfigError(
+            f"training.max_rows {training.max_rows:,} would change nothing: {training.epochs} epochs "
+            f"of {plan.rows:,} rows end no later. Raise training.epochs, or lower training.max_rows."
+        )
 
 
 def describe_large_batch(batch_size: int, num_rows: int) -> str | None:

@@ -11,7 +11,6 @@ from ray.exceptions import RayTaskError
 from safetensors.torch import save
 
 from nets import Net, TrainingConfig, best_epoch
-from nets.batches import num_batches, num_resampled_rows
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared, prepare
 from workbench.cluster import Session, name_lost_ray, open_session
@@ -22,6 +21,7 @@ from workbench.training import one_worker, provenance
 from workbench.training.causes import find_cause, find_points
 from workbench.training.checkpoints import HISTORY_BYTES, PART_S, checkpoint_folder
 from workbench.training.checks import check_before_start, check_prepared, describe_large_batch
+from workbench.training.epochs import describe_long_epochs, plan_of
 from workbench.training.evaluation import TrainedModel
 from workbench.training.learner import cpu_state, new_net
 from workbench.training.one_worker import train_on_one
@@ -129,13 +129,9 @@ def _train(
     if keep:
         record_bytes(recorder, run_id, "checkpoints/epoch_0000.safetensors", save(state))
 
-    rows_of_epoch = prepared.splits["train"].num_rows
-    if experiment.training.resample != "none":
-        counts = prepared.class_counts or ()
-        rows_of_epoch = num_resampled_rows(counts, experiment.training.resample)
+    plan = plan_of(experiment, prepared)
     # Known before a worker reports: a training that fails in its first epoch has its curve by step.
-    steps = num_batches(rows_of_epoch, experiment.training.batch_size)
-    recorder.tags(run_id, {"workbench.used.steps_per_epoch": str(steps)})
+    recorder.tags(run_id, {"workbench.used.steps_per_epoch": str(plan.steps_per_epoch)})
     used: dict[str, str] = {}
 
     def record_use(now: dict[str, str]) -> None:
@@ -168,10 +164,12 @@ def _train(
         rate = part.rows / PART_S
         if last and last[-1][1] == epoch:
             rate = (part.rows - last[-1][2]) / max(now - last[-1][0], 1e-6)
+        if not last and (text := describe_long_epochs(experiment, plan.rows, rate)):
+            progress.note(text)
         last[:] = [(now, epoch, part.rows)]
         loss = part.points[-1].loss if part.points else None
         progress.epoch_part(
-            EpochPart(experiment.name, epoch, epochs, part.rows, rows_of_epoch, rate, loss)
+            EpochPart(experiment.name, epoch, epochs, part.rows, plan.rows, rate, loss)
         )
 
     try:

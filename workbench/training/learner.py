@@ -6,6 +6,8 @@ The same object trains in a Ray Train worker and in a Ray Tune trial.
 from __future__ import annotations
 
 import copy
+import itertools
+import math
 import pickle
 import time
 from collections.abc import Callable, Iterator
@@ -19,16 +21,16 @@ from torch import nn
 
 import nets
 from nets import Task
-from nets.batches import num_resampled_rows
 from nets.errors import ConfigError
 from nets.evaluation import HELD_BYTES
-from nets.fit import Batch, Evaluation, Fit, Monitor, num_batches, place
+from nets.fit import Batch, Evaluation, Fit, Monitor, place
 from nets.inside import watch_health
 from nets.workers import add_up, agree
 from workbench.bridge import Prepared, SplitReader
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
 from workbench.training.checks import describe_class_metric
+from workbench.training.epochs import plan_of
 from workbench.training.process import describe_use
 
 _EVALUATED = 256
@@ -78,16 +80,19 @@ class Learner:
         self.net = place(net, self.training, device)
         self._readers: dict[str, SplitReader] = {}
         self.device = next(self.net.parameters()).device
+        self.plan = plan_of(experiment, prepared, world_size=world_size)
         self.fit = Fit(
             self.net,
             self.training,
-            steps_per_epoch=self._steps(),
+            steps_per_epoch=self.plan.steps_per_epoch,
+            num_steps=self.plan.num_steps,
             class_counts=prepared.class_counts,
             device=self.device,
             model=wrap(self.net) if wrap else None,
         )
         self.monitor = Monitor(self.training)
         self._before = _Reading(0.0, 0, 0.0)
+        self._time_is_over = False
         self.best_weights: dict[str, torch.Tensor] = {}
 
     @property
@@ -97,8 +102,10 @@ class Learner:
 
     @property
     def finished(self) -> bool:
-        """All epochs are done, or none of the last `patience` was better than the best."""
-        return self.epoch >= self.training.epochs or self.monitor.should_stop
+        """All epochs are done, or all rows or minutes that the training may take, or none of the last
+        `patience` epochs was better than the best."""
+        steps = self.epoch * self.plan.steps_per_epoch
+        return self._time_is_over or self.monitor.should_stop or steps >= self.plan.num_steps
 
     def train_part(self, max_seconds: float) -> bool:
         """Train on for so long, at most to the end of the epoch's rows; whether these are done.
@@ -117,7 +124,9 @@ class Learner:
                     return
 
         self.fit.train_steps(until_then())
-        return self.fit.step == self.fit.steps_per_epoch
+        done = self.epoch * self.plan.steps_per_epoch + self.fit.step
+        ends = min((self.epoch + 1) * self.plan.steps_per_epoch, self.plan.num_steps)
+        return self._time_is_over or done == ends
 
     def describe_use(self) -> dict[str, str]:
         """The tags that say what is really used here: device, precision, threads and the like."""
@@ -139,6 +148,8 @@ class Learner:
         metrics |= self._measure_reading()
         metrics |= self._validate()
         metrics["epoch"] = float(self.epoch)
+        if (limit := self.training.max_minutes) is not None and not self._time_is_over:
+            self._time_is_over = agree(self.fit.seconds > 60 * limit, self.device)
         if self.monitor.update(self.epoch, metrics):
             self.best_weights = copy.deepcopy(cpu_state(self.net))
         return metrics
@@ -184,6 +195,7 @@ class Learner:
             "fit": self.fit.state_dict(),
             "monitor": self.monitor.state_dict(),
             "reading": [*reading, before.seconds],
+            "time_is_over": self._time_is_over,
         }
         torch.save(state, folder / "state.pt")
         save_file(self.best_weights, folder / "best.safetensors")
@@ -212,17 +224,12 @@ class Learner:
             ) from error
         self.fit.load_state_dict(state["fit"])
         self.monitor.load_state_dict(state["monitor"])
+        self._time_is_over = bool(state.get("time_is_over", False))
         # Older checkpoints have none. With several workers it is the first one's.
         self._before = _Reading(*state.get("reading", (0.0, 0, self.fit.seconds)))
         if self.rank:
             self._before = self._before._replace(rows=0)
         self.best_weights = best
-
-    def _steps(self) -> int:
-        rows = self.prepared.splits["train"].num_rows
-        if self.training.resample != "none":
-            rows = num_resampled_rows(self.prepared.class_counts or (), self.training.resample)
-        return num_batches(rows, self.training.batch_size, world_size=self.world_size)
 
     def _reader(self, split: str) -> SplitReader:
         if split not in self._readers:
@@ -230,16 +237,31 @@ class Learner:
         return self._readers[split]
 
     def _train_batches(self) -> Iterator[Batch]:
-        config = self.training
-        return self._reader("train").shuffled(
-            config.batch_size,
-            seed=config.seed,
-            epoch=self.epoch,
-            rank=self.rank,
-            world_size=self.world_size,
-            resample=config.resample,
-            first=self.fit.step,
-        )
+        """What is left of the epoch, and of the time."""
+        if self._time_is_over:
+            return
+        config, limit = self.training, self.training.max_minutes
+        ends_at = math.inf
+        if limit is not None:
+            ends_at = time.perf_counter() + 60 * limit - self.fit.seconds
+        number = 0
+        for stretch in self.plan.stretches(self.epoch, self.fit.step):
+            batches = self._reader("train").shuffled(
+                config.batch_size,
+                seed=config.seed,
+                epoch=stretch.number,
+                rank=self.rank,
+                world_size=self.world_size,
+                resample=config.resample,
+                first=stretch.first,
+            )
+            for batch in itertools.islice(batches, stretch.steps):
+                yield batch
+                number += 1
+                if limit is not None and number % _STEPS_A_LOOK == 0:
+                    self._time_is_over = agree(time.perf_counter() > ends_at, self.device)
+                    if self._time_is_over:
+                        return
 
 
 def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:

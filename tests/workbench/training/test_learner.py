@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,14 @@ from safetensors.torch import save
 
 from nets import TrainingConfig
 from nets.augment import AugmentConfig
+from nets.config import override
+from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from tests.workbench.small import digits
 from workbench.bridge import Prepared, store_arrays
 from workbench.experiments.experiment import Experiment
+from workbench.training.checks import check_prepared
+from workbench.training.epochs import describe_long_epochs
 from workbench.training.evaluation import evaluate_best
 from workbench.training.learner import Learner, cpu_state
 
@@ -114,3 +119,91 @@ def test_a_split_too_large_to_keep_has_the_same_results(
     assert listed.equals(
         pq.read_table(io.BytesIO(whole.files["evaluation/predictions.parquet"])).slice(0, 16)
     )
+
+
+def history_of(learner: Learner) -> list[dict[str, float]]:
+    history = []
+    while not learner.finished:
+        history.append(without_time(learner.train_epoch()))
+    return history
+
+
+def test_shorter_epochs_train_on_the_same_rows(experiment: Experiment, prepared: Prepared) -> None:
+    """Two passes in eight epochs: the same weights at the end of the passes, and the best epoch kept."""
+    a_pass = Learner(experiment, prepared)
+    whole = history_of(a_pass)
+    short = override(experiment, {"training.epochs": 8, "training.epoch_rows": 14 * SIZE})
+    learner = Learner(short, prepared)
+    history = history_of(learner)
+    assert [metrics["epoch"] for metrics in history] == list(range(1, 9))
+    losses = [np.mean([metrics["train/loss"] for metrics in history[i : i + 4]]) for i in (0, 4)]
+    assert len(whole) == 2
+    best = max(history, key=lambda metrics: (metrics["validation/accuracy"], metrics["epoch"]))
+    assert learner.monitor.best_epoch == best["epoch"]
+    # Dropout and augmentation are drawn by epoch, so only about the same losses.
+    assert losses == pytest.approx([metrics["train/loss"] for metrics in whole], abs=0.1)
+
+
+def test_a_training_goes_on_within_a_shorter_epoch(
+    experiment: Experiment, prepared: Prepared, tmp_path: Path
+) -> None:
+    short = override(experiment, {"training.epochs": 3, "training.epoch_rows": 30 * SIZE})
+    expected = history_of(Learner(short, prepared))
+    learner = Learner(short, prepared)
+    history = []
+    for number in itertools.count():
+        if learner.finished:
+            break
+        if learner.train_part(0.0):
+            history.append(without_time(learner.train_epoch()))
+        (tmp_path / str(number)).mkdir()
+        learner.save(tmp_path / str(number))
+        learner = Learner(short, prepared)
+        learner.load(tmp_path / str(number))
+    assert history == expected and len(history) == 3
+
+
+def test_a_budget_of_rows_ends_within_an_epoch(experiment: Experiment, prepared: Prepared) -> None:
+    """Of a schedule too: its rate falls to 0 there."""
+    few = override(
+        experiment, {"training.max_rows": 442 + 14 * SIZE - 1, "training.schedule": "cosine"}
+    )
+    learner = Learner(few, prepared)
+    history = history_of(learner)
+    assert [metrics["epoch"] for metrics in history] == [1, 2]
+    steps = learner.fit.take_points()
+    assert (steps[-1].step, steps[-1].rows) == (70, 442 + 14 * SIZE)
+    assert steps[-1].learning_rate < 0.01 * steps[0].learning_rate
+
+
+def test_rows_that_no_training_reaches_are_refused(
+    experiment: Experiment, prepared: Prepared
+) -> None:
+    check_prepared(override(experiment, {"training.max_rows": 500}), prepared)
+    with pytest.raises(ConfigError, match="max_rows 5,000 would change nothing: 2 epochs of 442"):
+        check_prepared(override(experiment, {"training.max_rows": 5000}), prepared)
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_a_budget_of_minutes_ends_within_an_epoch_which_is_evaluated(
+    in_parts: bool, experiment: Experiment, prepared: Prepared, tmp_path: Path
+) -> None:
+    learner = Learner(override(experiment, {"training.max_minutes": 1e-9}), prepared)
+    assert not in_parts or learner.train_part(60.0)
+    metrics = learner.train_epoch()
+    assert "validation/accuracy" in metrics and metrics["epoch"] == 1
+    assert metrics["data/bytes"] == 16 * SIZE * SPEC.num_bytes  # the steps before the first look
+    assert learner.finished and learner.best_weights
+    learner.save(tmp_path)
+    again = Learner(override(experiment, {"training.max_minutes": 1e-9}), prepared)
+    again.load(tmp_path)
+    assert again.finished
+
+
+def test_an_epoch_of_hours_is_noted_with_a_way_to_evaluate_more_often(
+    experiment: Experiment,
+) -> None:
+    text = describe_long_epochs(experiment, 10_000_000, 1000.0)
+    assert text is not None and "takes about 167 minutes" in text
+    assert "training.epoch_rows=600000 evaluates every ten minutes" in text
+    assert describe_long_epochs(experiment, 500_000, 1000.0) is None
