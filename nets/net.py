@@ -20,6 +20,7 @@ from nets.rnn import RNN, RNNConfig
 from nets.sequence_cnn import SequenceCNN, SequenceCNNConfig
 from nets.spec import TensorSpec
 from nets.text import TextEncoding
+from nets.wide import read_own_history
 
 NetConfig = Annotated[
     CNNConfig | ResNetConfig | RNNConfig | SequenceCNNConfig | AutoencoderConfig,
@@ -150,4 +151,6 @@ def build(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = _BODIES[type(net)](net, prepare.output, num_outputs)
+        if restore is not None and restore.channel is not None:
+            read_own_history(body, prepare.output, restore.channel)
     return Net(net, spec, num_outputs, prepare, body, restore)

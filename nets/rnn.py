@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nets.activations import ActivationName
-from nets.cnn import Dense, output_layer
+from nets.cnn import Dense, make_embedding, output_layer
 from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
@@ -76,9 +76,7 @@ class RNN(nn.Module):
         self.steps = spec.shape[0]
         tokens = spec.kind == "tokens"
         self.embedding = (
-            nn.Embedding(spec.vocabulary_size or 0, net.embedding, padding_idx=0)
-            if tokens
-            else nn.Identity()
+            make_embedding(spec.vocabulary_size or 0, net.embedding) if tokens else nn.Identity()
         )
         self.embedding_dropout = Dropout(net.dropout) if tokens else nn.Identity()
         self.recurrent = _recurrent(net, net.embedding if tokens else spec.shape[1])

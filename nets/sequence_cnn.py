@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from nets import activations
 from nets.activations import ActivationName
-from nets.cnn import Dense, output_layer
+from nets.cnn import Dense, make_embedding, output_layer
 from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
@@ -108,9 +108,7 @@ class SequenceCNN(nn.Module):
         self.normalises = net.batch_norm
         tokens = spec.kind == "tokens"
         self.embedding = (
-            nn.Embedding(spec.vocabulary_size or 0, net.embedding, padding_idx=0)
-            if tokens
-            else nn.Identity()
+            make_embedding(spec.vocabulary_size or 0, net.embedding) if tokens else nn.Identity()
         )
         self.embedding_dropout = Dropout(net.dropout) if tokens else nn.Identity()
         width = net.embedding if tokens else spec.shape[1]

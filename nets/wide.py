@@ -22,7 +22,7 @@ _VALUES = 2**22
 """Most weights of the table: with many classes it has fewer rows."""
 _FACTORS = (1, 1_000_003, 998_244_353, 754_974_721, 167_772_161)
 """Odd multipliers, one for each place in an n-gram."""
-_SPEED = 10.0
+_SPEED = 20.0
 """Factor on the n-grams' sum. An n-gram is seen in few steps, and each moves its weight by about the
 learning rate: at the net's rate it would need hundreds of epochs for weights of a linear model's size."""
 
@@ -95,6 +95,7 @@ class Linear(nn.Module):
 
     def __init__(self, features: int, num_outputs: int, dropout: float) -> None:
         super().__init__()
+        self.rate = dropout
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.linear = nn.Linear(features, num_outputs)
         nn.init.zeros_(self.linear.weight)
@@ -103,6 +104,40 @@ class Linear(nn.Module):
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         out: Tensor = self.linear(self.dropout(x.flatten(1)))
         return out
+
+
+class OwnHistory(nn.Module):
+    """A series (B, T, C) -> (B, horizon * targets): each target from its own past alone; 0 at first.
+
+    As DLinear and NLinear have it. On four thousand windows of seven channels, a linear forecast from
+    all of them has errors a sixth to a half larger than one from the own past.
+    """
+
+    targets: Tensor
+
+    def __init__(self, steps: int, channel: Tensor, dropout: float) -> None:
+        """
+        Args:
+            channel: (horizon * targets,) the channel of each output, all targets of the first step
+                first.
+        """
+        super().__init__()
+        targets = len(channel.unique())
+        self.register_buffer("targets", channel[:targets].clone(), persistent=False)
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
+        self.weight = nn.Parameter(torch.zeros(targets, steps, len(channel) // targets))
+        self.bias = nn.Parameter(torch.zeros(len(channel)))
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        own = self.dropout(x[:, :, self.targets])
+        return torch.einsum("btn,nth->bhn", own, self.weight).flatten(1) + self.bias
+
+
+def read_own_history(body: nn.Module, spec: TensorSpec, channel: Tensor) -> None:
+    """Let the linear part of a forecasting net, if it has one, read the forecast channels alone."""
+    wide = getattr(body, "wide", None)
+    if isinstance(wide, Linear) and spec.kind == "series":
+        body.wide = OwnHistory(spec.shape[0], channel, wide.rate)
 
 
 def relative_to_last(x: Tensor, length: Tensor | None) -> Tensor:

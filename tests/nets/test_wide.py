@@ -9,7 +9,7 @@ import torch
 
 import nets
 from nets.config import to_dict
-from nets.wide import NGrams, relative_to_last
+from nets.wide import NGrams, OwnHistory, relative_to_last
 
 TOKENS = nets.TensorSpec(kind="tokens", shape=(8,), dtype="int32", vocabulary_size=20)
 SERIES = nets.TensorSpec(kind="series", shape=(8, 3))
@@ -23,7 +23,7 @@ def test_ngrams_count_the_tokens_and_pairs_of_a_text_and_nothing_else() -> None:
     once, twice, padded = [5, 6, 7, 0, 0], [5, 5, 7, 0, 0], [5, 6, 7]
     out = layer(torch.tensor([once, twice]))[:, 0]
     # 3 tokens and 2 pairs: each counts 1 / sqrt(5), times the factor of the layer.
-    assert out.tolist() == pytest.approx([10 / math.sqrt(5), 20 / math.sqrt(5)])
+    assert out.tolist() == pytest.approx([20 / math.sqrt(5), 40 / math.sqrt(5)])
     assert layer(torch.tensor([padded]))[0, 0] == out[0]
     with torch.no_grad():
         layer.weight.zero_()
@@ -114,3 +114,32 @@ def test_they_come_back_from_their_files(tmp_path: object) -> None:
         tokens = torch.randint(1, 20, (4, 8), dtype=torch.int32)
         assert torch.equal(loaded(tokens), net(tokens))
         assert [layer.name for layer in net.layers()]
+
+
+def test_the_linear_part_of_a_forecast_reads_each_targets_own_past() -> None:
+    sums = nets.Sums(4)
+    sums.add(torch.randn(9, 4).double().numpy())
+    config = nets.PreparationConfig(targets="change")
+    restore = nets.restore.make(config, sums.statistics(), (2, 0) * 2)
+    net = nets.build(nets.RNNConfig(hidden=4, wide=1), SERIES, 4, restore=restore).eval()
+    wide = net.body.wide
+    assert isinstance(wide, OwnHistory)
+    with torch.no_grad():
+        wide.weight.uniform_()
+    x = torch.randn(2, 8, 3)
+    out = wide(x)
+    first_of_channel_2 = (x[:, :, 2] * wide.weight[0, :, 0]).sum(1)
+    second_of_channel_0 = (x[:, :, 0] * wide.weight[1, :, 1]).sum(1)
+    torch.testing.assert_close(out[:, 0], first_of_channel_2)
+    torch.testing.assert_close(out[:, 3], second_of_channel_0)
+    other = x.clone()
+    other[:, :, 1] += 1
+    assert torch.equal(wide(other), out), "channel 1 is not forecast"
+
+
+def test_embeddings_begin_small() -> None:
+    for config in (nets.RNNConfig(), nets.SequenceCNNConfig(), nets.CNNConfig()):
+        spec = nets.TensorSpec(kind="tokens", shape=(8,), dtype="int32", vocabulary_size=500)
+        weight = nets.build(config, spec, 2).body.embedding.weight  # type: ignore[union-attr]
+        assert 0.08 < float(weight.detach()[1:].std()) < 0.12  # type: ignore[index]
+        assert not weight[0].any()  # type: ignore[index]
