@@ -1,23 +1,33 @@
-"""The estimators. Each one builds its net from the parameters; the rest is shared."""
+"""The estimators. Each one starts from the recipe for its data, and parameters that are set win."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyspark.ml import Estimator
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
 from nets import Task
 from nets.autoencoder import AutoencoderConfig
-from nets.cnn import BlockConfig, CNNConfig
+from nets.cnn import BlockConfig
 from nets.config import override
 from nets.errors import ConfigError
 from nets.prepare import PreparationConfig
+from nets.resnet import ResNetConfig
 from nets.rnn import RNNConfig
+from nets.sequence_cnn import SequenceCNNConfig
 from nets.training import TrainingConfig
 from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import DataFrameSource
 from workbench.experiments.experiment import Experiment
+from workbench.experiments.recipes.facts import Facts, Recipe
+from workbench.experiments.recipes.pictures import pictures, small_cnn
+from workbench.experiments.recipes.series import recurrent, series
+from workbench.experiments.recipes.tables import table
+from workbench.experiments.recipes.text import convolutions as text_convolutions
+from workbench.experiments.recipes.text import text
 from workbench.ml.canonical import to_canonical
 from workbench.ml.idle_params import check_columns_params, check_params
 from workbench.ml.models import AutoencoderModel, ClassificationModel, NetModel, RegressionModel
@@ -33,6 +43,12 @@ from workbench.ml.params import (
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from workbench.bridge import Prepared
+    from workbench.data import CanonicalFrame
+
+_ROWS = 5_000
+"""Rows that a recipe is made for where they are not counted yet."""
+
 
 class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultParamsReadable):
     """Trains a net on a DataFrame with Ray and records it in MLflow."""
@@ -40,8 +56,8 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
     _task: Task
     _sequences = False
 
-    def _net(self, num_outputs: int) -> Any:
-        """The net's configuration."""
+    def _net(self, num_outputs: int, recipe: Recipe) -> Any:
+        """The net's configuration: the recipe's, with the parameters that are set."""
         raise NotImplementedError
 
     def _model(self) -> NetModel:
@@ -53,29 +69,57 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
 
         check_columns_params(self, dataset)
         canonical = to_canonical(dataset, self, self._task, sequences=self._sequences)
-        experiment = self._experiment(canonical.num_outputs, canonical.plan)
+        counted = functools.partial(self._facts, canonical)
+        experiment = self._experiment(canonical.num_outputs, canonical.plan, counted(None))
         from workbench.training.checks import check_before_start
         from workbench.training.idle import check_idle_for_rows
 
         check_before_start(experiment, reads_source=False)
         check_idle_for_rows(experiment, canonical.spec.kind)
-        trained = fit_net(experiment, canonical, dataset.sparkSession)
+
+        def settle(prepared: Prepared) -> Experiment:
+            """The recipe, now that the rows are counted."""
+            facts = counted(prepared)
+            return self._experiment(canonical.num_outputs, canonical.plan, facts)
+
+        trained = fit_net(experiment, canonical, dataset.sparkSession, settle)
         model = self._copyValues(self._model())
         return model._set_net(trained.model, trained.run_id, trained.metrics)
 
-    def _experiment(self, num_outputs: int, plan: int | None) -> Experiment:
-        """The experiment to train and record.
+    def _facts(self, canonical: CanonicalFrame, prepared: Prepared | None) -> Facts:
+        """What the recipe follows from; before the data is prepared, for some thousand rows."""
+        counts = () if prepared is None else tuple(prepared.class_counts or ())
+        return Facts(
+            kind=canonical.spec.kind,
+            shape=canonical.spec.shape,
+            num_rows=_ROWS if prepared is None else prepared.splits["train"].num_rows,
+            labels=canonical.labels if self._task.has_classes else None,
+            # Rows that have weights already are not weighted by class.
+            class_counts=() if self.isSet("weightCol") else counts,
+        )
+
+    def _experiment(
+        self, num_outputs: int, plan: int | None, facts: Facts | None = None
+    ) -> Experiment:
+        """The experiment to train and record: the recipe for the data, and the parameters that are set.
+
+        Args:
+            facts: of the data; None: of what the estimator is for.
 
         Raises:
             ConfigError: a parameter breaks a rule, or would change nothing.
         """
         check_params(self)
-        plain, settings = self._from_params(num_outputs, plan), self.getOrDefault("settings")
+        facts = facts or self._usual(num_outputs)
+        plain, settings = (
+            self._from_params(num_outputs, plan, facts),
+            self.getOrDefault("settings"),
+        )
         whole = override(plain, settings)
         for param in [p for p in self.params if self.isSet(p) and p.name != "settings"]:
             other = self.copy()
             other.clear(param)
-            without = other._from_params(num_outputs, plan)
+            without = other._from_params(num_outputs, plan, facts)
             if without != plain and override(without, settings) == whole:
                 raise ConfigError(
                     f"{param.name} {self.getOrDefault(param)!r} would change nothing: settings "
@@ -83,11 +127,31 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
                 )
         return whole
 
-    def _from_params(self, num_outputs: int, plan: int | None) -> Experiment:
+    def _usual(self, num_outputs: int) -> Facts:
+        """Facts of samples that the estimator is for."""
+        labels = tuple(map(str, range(num_outputs))) if self._task.has_classes else None
+        kind: Any = "series" if self._sequences else "image"
+        shape = (16, 2) if self._sequences else (1, 8, 8)
+        return Facts(kind=kind, shape=shape, num_rows=_ROWS, labels=labels)
+
+    def _recipe(self, facts: Facts) -> Recipe:
+        """Net and training where no parameter is set."""
+        raise NotImplementedError
+
+    def _given(self, **names: str) -> dict[str, Any]:
+        """Settings by name, from the parameters that have a value."""
+        return {
+            setting: tuple(value) if isinstance(value, list) else value
+            for setting, param in names.items()
+            if self.isDefined(param)
+            for value in [self.getOrDefault(param)]
+        }
+
+    def _from_params(self, num_outputs: int, plan: int | None, facts: Facts) -> Experiment:
         """The experiment without `settings`."""
         task = self._task
         label = None if task.reconstructs else self.getOrDefault("labelCol")
-        learned: Any = {"loss": task.losses[0], "monitor": task.monitor, "mode": task.mode}
+        recipe = self._recipe(facts)
         return Experiment(
             name=self.getOrDefault("experiment")
             if self.isDefined("experiment")
@@ -101,14 +165,16 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
                 ),
             ),
             preparation=PreparationConfig(method=self.getOrDefault("preparation")),
-            net=self._net(num_outputs),
-            training=TrainingConfig(
-                epochs=self.getMaxIter(),
-                batch_size=self.getBatchSize(),
-                learning_rate=self.getLearningRate(),
-                optimizer=self.getOrDefault("optimizer"),
+            net=self._net(num_outputs, recipe),
+            training=replace(
+                recipe.training,
                 seed=self.getSeed(),
-                **learned,
+                **self._given(
+                    epochs="maxIter",
+                    batch_size="batchSize",
+                    learning_rate="learningRate",
+                    optimizer="optimizer",
+                ),
             ),
         )
 
@@ -129,14 +195,37 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
 class Convolutional(NetEstimator, ConvolutionParams):
     """Base of CNNClassifier and CNNRegressor: `layers` are the channels of the blocks."""
 
-    def _net(self, num_outputs: int) -> CNNConfig:
-        return CNNConfig(
-            blocks=tuple(BlockConfig(channels=width) for width in self._widths(num_outputs)),
-            dense=tuple(self.getOrDefault("denseLayers")),
-            activation=self.getOrDefault("activation"),
-            dropout=self.getOrDefault("dropout"),
-            embedding=self.getOrDefault("embedding"),
+    def _recipe(self, facts: Facts) -> Recipe:
+        if facts.kind == "tokens":
+            characters = self.getOrDefault("tokenizer") == "characters"
+            return text_convolutions(facts, characters=characters)
+        if facts.kind == "series":
+            return series(facts)
+        if facts.kind == "vector" and not self.isSet("layers"):
+            return table(facts)
+        # Parameters of layers and of a step are for the plain net, not for the residual one.
+        names = ("layers", "denseLayers", "dropout", "learningRate", "optimizer")
+        if facts.kind == "image" and not any(self.isSet(name) for name in names):
+            return pictures(facts)
+        return small_cnn(facts)
+
+    def _net(self, num_outputs: int, recipe: Recipe) -> Any:
+        net = recipe.net
+        given = self._given(
+            dense="denseLayers",
+            activation="activation",
+            dropout="dropout",
+            embedding="embedding",
         )
+        if isinstance(net, ResNetConfig):
+            return replace(net, activation=given["activation"])
+        if self.isSet("layers"):
+            widths = self._widths(num_outputs)
+            if isinstance(net, SequenceCNNConfig):
+                given["channels"] = widths
+            else:
+                given["blocks"] = tuple(BlockConfig(channels=width) for width in widths)
+        return replace(net, **given)
 
 
 class Recurrent(NetEstimator, RecurrentParams):
@@ -144,25 +233,33 @@ class Recurrent(NetEstimator, RecurrentParams):
 
     _sequences = True
 
-    def _net(self, num_outputs: int) -> RNNConfig:
-        widths = self._widths(num_outputs)
-        if len(set(widths)) > 1:
-            raise ConfigError(
-                f"all recurrent layers must have the same number of units, got layers {list(widths)} for "
-                f"{num_outputs} outputs. Repeat one width, such as {[widths[0]] * len(widths)}; hidden "
-                "dense layers go to denseLayers."
-            )
-        return RNNConfig(
-            cell=self.getOrDefault("cell"),
-            hidden=widths[0],
-            layers=len(widths),
-            bidirectional=self.getOrDefault("bidirectional"),
-            summary=self.getOrDefault("summary"),
-            dense=tuple(self.getOrDefault("denseLayers")),
-            activation=self.getOrDefault("activation"),
-            dropout=self.getOrDefault("dropout"),
-            embedding=self.getOrDefault("embedding"),
+    def _recipe(self, facts: Facts) -> Recipe:
+        if facts.kind == "tokens":
+            return text(facts, characters=self.getOrDefault("tokenizer") == "characters")
+        if facts.kind == "series":
+            return recurrent(facts)
+        return replace(table(facts), net=RNNConfig())  # which says that it reads sequences
+
+    def _net(self, num_outputs: int, recipe: Recipe) -> Any:
+        given = self._given(
+            cell="cell",
+            bidirectional="bidirectional",
+            summary="summary",
+            dense="denseLayers",
+            activation="activation",
+            dropout="dropout",
+            embedding="embedding",
         )
+        if self.isSet("layers"):
+            widths = self._widths(num_outputs)
+            if len(set(widths)) > 1:
+                raise ConfigError(
+                    f"all recurrent layers must have the same number of units, got layers "
+                    f"{list(widths)} for {num_outputs} outputs. Repeat one width, such as "
+                    f"{[widths[0]] * len(widths)}; hidden dense layers go to denseLayers."
+                )
+            given |= {"hidden": widths[0], "layers": len(widths)}
+        return replace(recipe.net, **given)
 
 
 class CNNClassifier(Convolutional, ClassParams, LabelParams):
@@ -218,10 +315,22 @@ class Autoencoder(NetEstimator, CodeParams):
     No labels. Pictures, series and vectors; measured values, no text.
     """
 
-    DEFAULTS = {"layers": [128, 16]}  # noqa: RUF012
+    DEFAULTS: ClassVar[dict[str, Any]] = {
+        "layers": [128, 16],
+        "maxIter": 20,
+        "batchSize": 64,
+        "learningRate": 1e-3,
+        "optimizer": "adamw",
+        "dropout": 0.0,
+    }
     _task = Task.RECONSTRUCTION
 
-    def _net(self, num_outputs: int) -> AutoencoderConfig:
+    def _recipe(self, facts: Facts) -> Recipe:
+        task = self._task
+        learned: Any = {"loss": task.losses[0], "monitor": task.monitor, "mode": task.mode}
+        return Recipe(net=AutoencoderConfig(), training=TrainingConfig(**learned))
+
+    def _net(self, num_outputs: int, recipe: Recipe) -> AutoencoderConfig:
         *hidden, code = self.getOrDefault("layers")
         return AutoencoderConfig(
             code_size=code,

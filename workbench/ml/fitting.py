@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracking import Reader
-from workbench.bridge import kept, prepare_table
+from workbench.bridge import Prepared, kept, prepare_table
 from workbench.cluster import get_session
 from workbench.data import CanonicalFrame
 from workbench.experiments.experiment import Experiment
@@ -37,8 +37,16 @@ class FittedNet:
     model: Model
 
 
-def fit_net(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSession) -> FittedNet:
+def fit_net(
+    experiment: Experiment,
+    canonical: CanonicalFrame,
+    spark: SparkSession,
+    settle: Callable[[Prepared], Experiment],
+) -> FittedNet:
     """Train and record a net, then read the recorded net.
+
+    Args:
+        settle: the experiment once the data is prepared, with the same data and preparation.
 
     Raises:
         DataError, ClusterError, TrainingError, ConfigError: as `workbench.training.train`.
@@ -48,7 +56,7 @@ def fit_net(experiment: Experiment, canonical: CanonicalFrame, spark: SparkSessi
         before = {path.name for path in prepared_folder().glob("*")}
         prepared = prepare_table(canonical, experiment.data, experiment.preparation, session)
         try:
-            result = train(experiment, session=session, prepared=prepared)
+            result = train(settle(prepared), session=session, prepared=prepared)
         finally:
             session.prepared.pop(prepared.fingerprint, None)
             if prepared.fingerprint not in before:  # nobody uses the data of a fit again

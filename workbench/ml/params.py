@@ -148,7 +148,7 @@ class TrainingParams(
         "layers",
         "convolution: channels of the blocks; recurrent: units of the layers; either may end with the "
         "number of classes (values), which is not an extra layer; autoencoder: widths of the hidden "
-        "layers, then the size of the code",
+        "layers, then the size of the code. Not set: as the recipe for the data",
         TypeConverters.toListInt,
     )
     denseLayers = param(
@@ -188,14 +188,11 @@ class TrainingParams(
         "any other setting by its path, such as {'net.batch_norm': False, 'cluster.num_workers': 2}",
     )
 
+    # What is not here and not set (maxIter, batchSize, learningRate, optimizer, dropout, layers, ...) is
+    # as the recipe for the data says: workbench.experiments.recipes.
     DEFAULTS: ClassVar[dict[str, Any]] = {
-        "maxIter": 20,
-        "batchSize": 64,
-        "learningRate": 1e-3,
         "seed": 0,
         "activation": "relu",
-        "dropout": 0.0,
-        "optimizer": "adamw",
         "preparation": "standardize",
         "validationFraction": 0.1,
         "settings": {},
@@ -234,17 +231,11 @@ class TextParams(TrainingParams):
         "lowercase": True,
         "maxLength": 64,
         "vocabularySize": 20_000,
-        "embedding": 64,
     }
 
 
 class ConvolutionParams(TextParams):
-    """Defaults of the convolutional estimators."""
-
-    DEFAULTS: ClassVar[dict[str, Any]] = {
-        "layers": [16, 32],
-        "denseLayers": [64],
-    }
+    """Parameters of the convolutional estimators."""
 
 
 class RecurrentParams(TextParams):
@@ -256,15 +247,10 @@ class RecurrentParams(TextParams):
     )
     summary = param(
         "summary",
-        "what the sequence is reduced to: last, mean or max of the states",
+        "what the sequence is reduced to: last, mean, max or mean_max of the states",
         TypeConverters.toString,
     )
 
     DEFAULTS: ClassVar[dict[str, Any]] = {
-        "layers": [64],
-        "denseLayers": [],
         "activation": "tanh",
-        "cell": "lstm",
-        "bidirectional": False,
-        "summary": "last",
     }

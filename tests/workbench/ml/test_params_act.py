@@ -22,11 +22,16 @@ OTHERS: dict[str, Any] = {
     "optimizer": "sgd",
     "preparation": "scale",
     "summary": "max",
-    "cell": "gru",
+    "cell": "lstm",
     "settings": {"training.epochs": 3},
-    "dropout": 0.3,
+    "dropout": 0.4,
     "validationFraction": 0.3,
     "tokenizer": "characters",
+    "maxIter": 3,
+    "batchSize": 7,
+    "learningRate": 0.01,
+    "embedding": 9,
+    "bidirectional": False,
 }
 FOLDER = Path(__file__).parents[3] / "workbench/ml"
 
@@ -78,8 +83,8 @@ def test_every_parameter_acts_or_is_refused(kind: Any) -> None:
             "maxIter 5 would change nothing: settings .* overrule it",
         ),
         (
-            RNNClassifier(cell="gru", settings={"net.cell": "rnn"}),
-            "cell 'gru' would change nothing",
+            RNNClassifier(cell="lstm", settings={"net.cell": "rnn"}),
+            "cell 'lstm' would change nothing",
         ),
         (
             CNNClassifier(validationFraction=0.3, validationIndicatorCol="held"),

@@ -16,7 +16,7 @@ from workbench.experiments.recipes.facts import Facts, Recipe, batch_of, learned
 def forecast(facts: Facts) -> Recipe:
     """What is learned is the change since the last step, from steps relative to the last one."""
     return Recipe(
-        net=RNNConfig(cell="gru", hidden=64, dropout=0.2, wide=1, relative=True),
+        net=RNNConfig(cell="gru", hidden=32, dropout=0.2, wide=1, relative=True),
         training=TrainingConfig(
             epochs=passes(facts.num_rows, 25_000, fewest=6, most=30),
             batch_size=batch_of(facts.num_rows, most=64),

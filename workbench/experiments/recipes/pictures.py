@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nets import BlockConfig, CNNConfig, ResNetConfig, TrainingConfig, fast_resnet
+from typing import Any
+
+from nets import BlockConfig, CNNConfig, TrainingConfig, fast_resnet
 from nets.augment import AugmentConfig
 from workbench.experiments.recipes.facts import (
     Facts,
@@ -19,17 +21,16 @@ _SIDES = ("left", "right")
 
 
 def pictures(facts: Facts) -> Recipe:
-    """A net by size and rows, varied rows, one cycle (Smith 2018)."""
-    channels, height, width = facts.shape
-    residual = min(height, width) >= _RESIDUAL_SIDE and facts.num_rows >= _RESIDUAL_ROWS
-    colour = channels >= 3
-    flip = colour and not _reads_sides(facts.labels)
-    augment = AugmentConfig(flip=flip, crop=min(height, width) // 8)
-    net: ResNetConfig | CNNConfig
-    if residual:
+    """A residual net where pictures are large and many enough, else `small_cnn`."""
+    _, height, width = facts.shape
+    if min(height, width) < _RESIDUAL_SIDE or facts.num_rows < _RESIDUAL_ROWS:
+        return small_cnn(facts)
+    augment = _augment(facts)
+    smooth = _SMOOTH if facts.labels is not None else {}
+    return Recipe(
         # The ResNet-9 shape (Page 2018): minutes on two cores. Grey pictures need fewer channels.
-        net = fast_resnet(32 if colour else 16)
-        training = TrainingConfig(
+        net=fast_resnet(32 if facts.shape[0] >= 3 else 16),
+        training=TrainingConfig(
             epochs=passes(facts.num_rows, 450_000, fewest=8, most=40),
             batch_size=batch_of(facts.num_rows, most=128),
             learning_rate=0.2,
@@ -37,18 +38,26 @@ def pictures(facts: Facts) -> Recipe:
             weight_decay=5e-4,
             schedule="one_cycle",
             augment=augment,
-            **(_SMOOTH | learned(facts) if facts.labels is not None else learned(facts)),
-        )
-    else:
-        net = CNNConfig(
+            **smooth | learned(facts),
+        ),
+        why=("A fast residual net.", _explain(augment), *explain_learned(facts)),
+    )
+
+
+def small_cnn(facts: Facts) -> Recipe:
+    """Blocks of convolution and pooling; beside them, for small pictures, a linear model of all pixels."""
+    channels, height, width = facts.shape if facts.kind == "image" else (1, 8, 8)
+    augment = _augment(facts)
+    return Recipe(
+        net=CNNConfig(
             blocks=_blocks(min(height, width)),
             dense=(128,),
             activation="relu",
             dropout=0.2,
-            # Of small pictures: of large ones a linear part has more weights than the net.
-            wide=int(channels * height * width <= 1_024),
-        )
-        training = TrainingConfig(
+            # Of large pictures a linear part has more weights than the net.
+            wide=int(facts.kind == "image" and channels * height * width <= 1_024),
+        ),
+        training=TrainingConfig(
             epochs=passes(facts.num_rows, 60_000, fewest=10, most=60),
             batch_size=batch_of(facts.num_rows, most=128),
             learning_rate=3e-3,
@@ -58,21 +67,26 @@ def pictures(facts: Facts) -> Recipe:
             clip_norm=1.0,
             augment=augment,
             **learned(facts),
-        )
-    return Recipe(
-        net=net,
-        training=training,
-        why=(
-            "A fast residual net." if residual else "A small convolutional net.",
-            f"Pictures are shifted by up to {augment.crop} pixels"
-            + (" and mirrored" if flip else ", and not mirrored: a side may have a meaning")
-            + ".",
-            *explain_learned(facts),
         ),
+        why=("A small convolutional net.", _explain(augment), *explain_learned(facts)),
     )
 
 
-_SMOOTH = {"label_smoothing": 0.1}
+def _augment(facts: Facts) -> AugmentConfig:
+    """Shifts by an eighth of a side (He et al. 2016: 4 of 32); mirrored where no side has a meaning."""
+    if facts.kind != "image":
+        return AugmentConfig()
+    channels, height, width = facts.shape
+    flip = channels >= 3 and not _reads_sides(facts.labels)
+    return AugmentConfig(flip=flip, crop=min(height, width) // 8)
+
+
+def _explain(augment: AugmentConfig) -> str:
+    side = "mirrored" if augment.flip else "not mirrored, as a side may have a meaning"
+    return f"In training, pictures are shifted by up to {augment.crop} pixels and {side}."
+
+
+_SMOOTH: dict[str, Any] = {"label_smoothing": 0.1}
 """Szegedy et al. 2016; in every fast trainer of CIFAR-10."""
 
 

@@ -7,7 +7,9 @@ ROCKET (Dempster et al. 2020) counts how strongly a filter answers anywhere.
 
 from __future__ import annotations
 
-from nets import SequenceCNNConfig, TrainingConfig
+from dataclasses import replace
+
+from nets import RNNConfig, SequenceCNNConfig, TrainingConfig
 from workbench.experiments.recipes.facts import (
     Facts,
     Recipe,
@@ -23,8 +25,7 @@ _LINEAR_VALUES = 4_096
 
 def series(facts: Facts) -> Recipe:
     """Mean and maximum of each map go to the head (concat pooling, Howard and Ruder 2018)."""
-    steps, channels = facts.shape
-    wide = int(steps * channels <= _LINEAR_VALUES)
+    wide = _wide(facts)
     training: dict[str, object] = learned(facts)
     if facts.num_rows < _FEW and facts.labels is not None:
         # Some dozen validation rows are soon all right: the loss still tells epochs apart.
@@ -32,7 +33,7 @@ def series(facts: Facts) -> Recipe:
     return Recipe(
         net=SequenceCNNConfig(
             channels=(32, 32, 32),
-            kernels=_kernels(steps),
+            kernels=_kernels(facts.shape[0]),
             summary="mean_max",
             batch_norm=True,
             dropout=0.3,
@@ -57,7 +58,25 @@ def series(facts: Facts) -> Recipe:
     )
 
 
+def recurrent(facts: Facts) -> Recipe:
+    """The same with a bidirectional GRU, for those who want a recurrent net."""
+    recipe = series(facts)
+    net = RNNConfig(
+        cell="gru",
+        hidden=64,
+        bidirectional=True,
+        summary="mean_max",
+        dropout=0.3,
+        wide=_wide(facts),
+    )
+    return replace(recipe, net=net)
+
+
 _FEW = 1_000
+
+
+def _wide(facts: Facts) -> int:
+    return int(facts.shape[0] * facts.shape[1] <= _LINEAR_VALUES)
 
 
 def _kernels(steps: int) -> tuple[int, ...]:

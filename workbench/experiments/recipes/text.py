@@ -69,7 +69,7 @@ def text_training(facts: Facts) -> TrainingConfig:
     return TrainingConfig(
         epochs=passes(facts.num_rows, 45_000, fewest=5, most=20),
         batch_size=batch_of(facts.num_rows, most=64),
-        learning_rate=2e-3,
+        learning_rate=1e-3,
         optimizer="adamw",
         weight_decay=1e-2,
         schedule="one_cycle",
