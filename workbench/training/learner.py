@@ -190,7 +190,8 @@ class Learner:
         if not self.best_weights:  # in the first epoch
             self.best_weights = copy.deepcopy(cpu_state(self.net))
         reader, before = self._reader("train"), self._before
-        reading = (before.waited + reader.seconds_waited, before.rows + reader.rows_read)
+        rows = before.rows + reader.rows_read * self.world_size  # the others read about as many
+        reading = (before.waited + reader.seconds_waited, rows)
         state = {
             "fit": self.fit.state_dict(),
             "monitor": self.monitor.state_dict(),
@@ -225,7 +226,7 @@ class Learner:
         self.fit.load_state_dict(state["fit"])
         self.monitor.load_state_dict(state["monitor"])
         self._time_is_over = bool(state.get("time_is_over", False))
-        # Older checkpoints have none. With several workers it is the first one's.
+        # Older checkpoints have none. The first worker counts the rows of all.
         self._before = _Reading(*state.get("reading", (0.0, 0, self.fit.seconds)))
         if self.rank:
             self._before = self._before._replace(rows=0)
