@@ -24,6 +24,8 @@ class TrainResult:
     """The epoch whose weights were kept."""
     metrics: dict[str, float]
     """Metrics of the best epoch; test/... was measured with its weights."""
+    verdicts: Sequence[str] = ()
+    """What the figures say, and what to try next; see `workbench.training.verdicts`."""
 
 
 @dataclass(kw_only=True)

@@ -11,9 +11,12 @@ from workbench.results import TrialResult
 _ANSWERS = {
     "last_value": "repeating the last value",
     "last_season": "repeating the last season",
+    "linear": "a linear model",
     "mean": "always giving the mean of the training rows",
     "commonest_class": "always naming the commonest class",
 }
+WORSE = "The net is no better than the baseline"
+"""Beginning of the verdict that `describe_worse` has in other words."""
 _ROWS = "baseline/rows"
 _UNITS = ("accuracy", "mse", "mae")
 

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.baselines import describe_tie, describe_worse, list_baselines
+from workbench.cli.baselines import WORSE, describe_tie, describe_worse, list_baselines
 from workbench.cli.jobs import run_on_bench
 from workbench.cli.options import (
     Cluster,
@@ -103,6 +103,10 @@ def _show_training(name: str, monitor: str, result: TrainResult) -> None:
     texts = {name: number_text(value) for name, value in shown.items()}
     out.print(output.pairs(texts | list_baselines(result.metrics)))
     _show_next(result.run_id)
+    for text in result.verdicts:
+        if not text.startswith(WORSE):  # said below, as after a sweep
+            out.print()
+            out.print(Text(text, "yellow"), soft_wrap=True)
     _show_worse(result.metrics)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 
 import ray.train
 from ray.exceptions import RayTaskError
@@ -31,9 +33,11 @@ from workbench.training.recording import (
     record_bytes,
     record_data,
     record_model,
+    rows_of,
     step_metrics,
 )
 from workbench.training.several_workers import train_on_several
+from workbench.training.verdicts import find_never_predicted, judge
 
 
 def train(
@@ -198,7 +202,38 @@ def _train(
         raise find_cause(error) from error
     record_model(recorder, run_id, model, prepared)
     progress.stage_done()
-    return _result(experiment.training, run_id, history, model)
+    result = _result(experiment.training, run_id, history, model)
+    verdicts = judge_run(experiment, result, history, model, rows_of(prepared))
+    if verdicts:
+        recorder.tags(run_id, {"workbench.verdicts": "\n".join(verdicts)[:4000]})
+    return replace(result, verdicts=verdicts)
+
+
+def judge_run(
+    experiment: Experiment,
+    result: TrainResult,
+    history: list[dict[str, float]],
+    model: TrainedModel,
+    rows: dict[str, int],
+) -> tuple[str, ...]:
+    """The verdicts on a finished run, as texts."""
+    training = experiment.training
+    missed: list[str] = []
+    for path, content in model.files.items():
+        if path.startswith("evaluation/") and path.endswith(".json"):
+            missed = find_never_predicted(json.loads(content))
+    found = judge(
+        history,
+        result.metrics,
+        epochs=training.epochs,
+        best_epoch=result.best_epoch,
+        patience=training.patience,
+        schedule=training.schedule,
+        has_classes=model.labels is not None,
+        never_predicted=missed,
+        rows=rows,
+    )
+    return tuple(verdict.text for verdict in found)
 
 
 def _result(

@@ -28,6 +28,7 @@ from workbench.training.baselines import (
     mean_baseline,
 )
 from workbench.training.learner import Learner
+from workbench.training.linear import linear_baseline
 from workbench.training.process import prepare_process, worker_resources
 
 SAMPLES = 512
@@ -168,6 +169,8 @@ def _baselines(prepared: Prepared, split: str, evaluation: Evaluation) -> dict[s
     else:
         with prepared.splits[split].open() as rows:
             baselines = compute_baselines(prepared.forecast, rows.read_chunks())
+    if baselines:
+        baselines |= linear_baseline(prepared, split, evaluation.task)
     return baselines | ({"baseline/rows": float(evaluation.count)} if baselines else {})
 
 

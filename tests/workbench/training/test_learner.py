@@ -22,7 +22,9 @@ from nets.spec import TensorSpec
 from tests.workbench.small import digits
 from workbench.bridge import Prepared, store_arrays
 from workbench.experiments.experiment import Experiment
+from workbench.results import TrainResult
 from workbench.training.checks import check_prepared
+from workbench.training.driver import judge_run
 from workbench.training.epochs import describe_long_epochs
 from workbench.training.evaluation import evaluate_best
 from workbench.training.learner import Learner, cpu_state
@@ -207,3 +209,20 @@ def test_an_epoch_of_hours_is_noted_with_a_way_to_evaluate_more_often(
     assert text is not None and "takes about 167 minutes" in text
     assert "training.epoch_rows=600000 evaluates every ten minutes" in text
     assert describe_long_epochs(experiment, 500_000, 1000.0) is None
+
+
+def test_a_finished_run_is_judged_by_its_own_evaluation(
+    prepared: Prepared, experiment: Experiment
+) -> None:
+    learner = Learner(experiment, prepared)
+    with torch.no_grad():  # a net that says "no" whatever it sees
+        learner.net.body.output.weight.zero_()  # type: ignore[operator, union-attr]
+        learner.net.body.output.bias.copy_(torch.tensor([1.0, 0.0]))  # type: ignore[operator, union-attr]
+    model = evaluate_best(experiment, prepared, save(cpu_state(learner.net)))
+    assert model.metrics["baseline/linear/accuracy"] > 0.9
+    result = TrainResult(run_id="r", epochs=1, best_epoch=1, metrics=model.metrics)
+    verdicts = judge_run(experiment, result, [], model, {"validation": 50})
+    assert [text.split(":")[0] for text in verdicts] == [
+        "The net is no better than the baseline linear",
+        "1 class is never predicted",
+    ]
