@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
+from workbench.cluster import ClusterConfig
 from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import SeriesSource, Source, TextSource
 from workbench.experiments.experiment import Experiment
@@ -56,6 +58,7 @@ def recipe_for(
         preparation=recipe.preparation,
         net=recipe.net,
         training=recipe.training,
+        cluster=ClusterConfig(cpus_per_worker=min(2, os.cpu_count() or 1) if recipe.heavy else 1),
         sweep=_sweep(recipe),
     )
 

@@ -45,6 +45,8 @@ class Recipe:
     net: NetConfig
     training: TrainingConfig
     preparation: PreparationConfig = field(default_factory=PreparationConfig)
+    heavy: bool = False
+    """Minutes of work: a second core is worth it."""
     why: tuple[str, ...] = ()
     """What was chosen for what reason, a sentence each."""
 
