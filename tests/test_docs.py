@@ -25,7 +25,12 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"(?<![\w/.:-])((?:nets|tracking|workbench|benchmarks|tests|docs)/[\w./-]*)")
 MODULE = re.compile(r"`((?:nets|tracking|workbench|benchmarks)(?:\.[a-zA-Z_]\w*)+)`")
 COMMAND = re.compile(r"^\s+(?:%sh )?(?:\.venv/bin/)?(workbench .*)$", re.MULTILINE)
-NOT_MODULES = {"workbench.content", "workbench.fingerprint", "workbench.order"}  # tags of runs
+NOT_MODULES = {
+    "workbench.content",
+    "workbench.fingerprint",
+    "workbench.order",
+    "workbench.verdicts",
+}  # tags of runs
 RUNNABLE = [("README.md", 0), ("docs/text-and-series.md", 0), ("docs/text-and-series.md", 1)]
 """Blocks that need no cluster and no data."""
 
