@@ -198,3 +198,48 @@ def test_a_worker_that_waits_gives_its_cpus_to_the_next_data(session: Session) -
     split = replace(first.data.split, seed=first.data.split.seed + 1)
     other = replace(first, data=replace(first.data, split=split))
     assert train(other, session=session, recorder=MemoryRecorder()).epochs == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("workers", [1, 2])
+def test_shorter_epochs_a_budget_of_rows_and_the_loss_by_step(
+    workers: int, session: Session
+) -> None:
+    recorder = MemoryRecorder()
+    experiment = replace(
+        digits(epochs=9, epoch_rows=640, max_rows=2000, loss_points=5),
+        cluster=ClusterConfig(num_workers=workers),
+    )
+    result = train(experiment, session=session, recorder=recorder)
+    history = recorder.runs[result.run_id].history
+    values = history["validation/accuracy"]
+    assert list(values) == [1, 2, 3, 4] and result.epochs == 4
+    assert values[result.best_epoch] == max(values.values())
+    # 10 steps an epoch; the last epoch ends with the rows.
+    steps = list(history["step/loss"])
+    assert steps[:5] == [2, 4, 6, 8, 10] and 30 < steps[-1] < 40
+    assert 2000 <= history["step/rows"][steps[-1]] < 2064
+    assert history["step/loss"][steps[-1]] < history["step/loss"][2]
+    assert all(0 < share < 1 for share in history["data/share_waited"].values())
+    assert sum(history["data/bytes"].values()) == 64 * history["step/rows"][steps[-1]]
+    assert not [name for name in history if name.startswith("best/step")]
+
+
+@pytest.mark.long
+def test_two_workers_that_diverge_leave_their_losses(session: Session) -> None:
+    recorder = MemoryRecorder()
+    wild = digits(learning_rate=1e30, optimizer="sgd")
+    experiment = replace(wild, cluster=ClusterConfig(num_workers=2, max_failures=0))
+    with pytest.raises(TrainingError, match=r"loss .*(nan|inf).*learning_rate"):
+        train(experiment, session=session, recorder=recorder)
+    (recorded,) = recorder.runs.values()
+    losses = recorded.history["step/loss"]
+    assert list(losses) == list(range(1, len(losses) + 1)) and losses[1] < 10
+
+
+def test_minutes_end_a_training_within_its_first_epoch(session: Session) -> None:
+    recorder = MemoryRecorder()
+    result = train(digits(epochs=50, max_minutes=1e-6), session=session, recorder=recorder)
+    assert result.epochs == result.best_epoch == 1
+    history = recorder.runs[result.run_id].history
+    assert list(history["step/loss"])[-1] == 16 and "validation/accuracy" in history
