@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tracking.errors import ArtifactError, QueryError, RunNotFoundError, Trackin
 from tracking.query import KINDS, START, Names, Query, Table
 from tracking.query import Page as TablePage
 from tracking.store import sqlite_file
+from workbench.ui import store_version
 
 # Copying a file of a kilobyte is no reason for a progress bar in the UI's log
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -199,7 +201,7 @@ def _from_tracking(run: tracking.Run) -> Run:
 
 
 @st.cache_data(ttl=2, show_spinner=False)
-def _page(address: str, query: Query, offset: int, limit: int) -> Page:
+def _page(address: str, since: int, query: Query, offset: int, limit: int) -> Page:
     table_page: TablePage = _table(address).page(query, offset, limit)
     return Page(rows=[_from_tracking(run) for run in table_page.rows], total=table_page.total)
 
@@ -210,11 +212,11 @@ def page(query: Query | None = None, offset: int = 0, limit: int = 50) -> Page:
     Raises:
         QueryError: the store does not understand the filter.
     """
-    return _page(uri(), query or Query(), offset, limit)
+    return _page(uri(), _forgotten, query or Query(), offset, limit)
 
 
 @st.cache_data(ttl=30, show_spinner=False)
-def _names(address: str) -> Names:
+def _names(address: str, since: int) -> Names:
     names_of_store = _table(address).names()
     shown = [name for name in names_of_store.metrics if not name.startswith("health/")]
     return Names(
@@ -227,7 +229,7 @@ def _names(address: str) -> Names:
 
 def names() -> Names:
     """Experiments, metrics and parameters that can be chosen."""
-    return _names(uri())
+    return _names(uri(), _forgotten)
 
 
 def every(query: Query) -> list[Run]:
@@ -248,17 +250,12 @@ def explain(text: str) -> str:
 
 
 def read_stamp() -> object:
-    """Something that differs once the store has changed. Looks at files where there are any."""
+    """Something that differs once the store has changed."""
     file = sqlite_file(uri())
     if file is None:
         newest = page(None, 0, 1)
         return newest.total, [(run.id, run.status, run.metrics) for run in newest.rows]
-    stamp = []
-    for path in (file, file.with_name(f"{file.name}-wal")):
-        if path.exists():
-            stat = path.stat()
-            stamp.append((stat.st_mtime_ns, stat.st_size))
-    return tuple(stamp)
+    return store_version.read_version(file)
 
 
 def refresh() -> object:
@@ -267,13 +264,18 @@ def refresh() -> object:
     A page drawn from an older cache would not notice: the change is before its stamp.
     """
     stamp = read_stamp()
-    if _last_stamp.get(uri()) != stamp:
-        forget()
-        _last_stamp[uri()] = stamp
+    with _refreshing:
+        if _last_stamp.get(uri()) != stamp:
+            forget()
+            _last_stamp[uri()] = stamp
     return stamp
 
 
 _last_stamp: dict[str, object] = {}
+_refreshing = threading.Lock()
+_forgotten = 0
+"""How often the caches were emptied. It is a part of their keys: a read that began before, in the
+thread of another window, must not be found as an answer afterwards."""
 
 
 def recent(kinds: tuple[str, ...], limit: int = 100, text: str = "") -> Page:
@@ -282,7 +284,7 @@ def recent(kinds: tuple[str, ...], limit: int = 100, text: str = "") -> Page:
 
 
 @st.cache_data(ttl=1.5, show_spinner=False)
-def _run(address: str, run_id: str) -> Run | None:
+def _run(address: str, since: int, run_id: str) -> Run | None:
     try:
         return _from_tracking(_reader(address).run(run_id))
     except RunNotFoundError:
@@ -291,7 +293,7 @@ def _run(address: str, run_id: str) -> Run | None:
 
 def run(run_id: str) -> Run | None:
     """A run, or None: also for text that is no run's id."""
-    return _run(uri(), run_id) if _ID.fullmatch(run_id) else None
+    return _run(uri(), _forgotten, run_id) if _ID.fullmatch(run_id) else None
 
 
 def children(run_id: str) -> list[Run]:
@@ -300,25 +302,25 @@ def children(run_id: str) -> list[Run]:
 
 
 @st.cache_data(ttl=2, max_entries=200, show_spinner=False)
-def _history(address: str, run_id: str) -> dict[str, Points]:
+def _history(address: str, since: int, run_id: str) -> dict[str, Points]:
     histories = _table(address).history(run_id)
     return {name: [(float(s), v) for s, v in points] for name, points in histories.items()}
 
 
 def history(run_id: str) -> dict[str, Points]:
     """Every metric's (step, value) points."""
-    return _history(uri(), run_id)
+    return _history(uri(), _forgotten, run_id)
 
 
 @st.cache_data(ttl=2, max_entries=100, show_spinner=False)
-def _curves(address: str, run_ids: tuple[str, ...], metric: str) -> dict[str, Points]:
+def _curves(address: str, since: int, run_ids: tuple[str, ...], metric: str) -> dict[str, Points]:
     curves_by_run = _table(address).curves(run_ids, metric)
     return {run_id: [(float(s), v) for s, v in points] for run_id, points in curves_by_run.items()}
 
 
 def curves(run_ids: Sequence[str], metric: str) -> dict[str, Points]:
     """(step, value) points of one metric for some runs, by run id."""
-    return _curves(uri(), tuple(run_ids), metric)
+    return _curves(uri(), _forgotten, tuple(run_ids), metric)
 
 
 def sparklines(run_ids: Sequence[str], metric: str) -> dict[str, list[float]]:
@@ -412,5 +414,7 @@ def write_note(run_id: str, note: str) -> None:
 
 def forget() -> None:
     """Empty the caches of what can change."""
+    global _forgotten
+    _forgotten += 1
     for cached in (_page, _run, _names, _curves, _history):
         cached.clear()

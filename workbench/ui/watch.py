@@ -12,7 +12,7 @@ _EVERY_S = 3
 def redraw_on_change(key: str) -> None:
     """Draw the page again, within seconds, when the store has changed.
 
-    Call it before the page reads the store. An embedded store costs two looks at a file.
+    Call it before the page reads the store. An embedded store costs one question to its file.
     """
     seen = f"stamp_{key}"
     st.session_state[seen] = store.refresh()

@@ -15,7 +15,14 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Response,
+    TimeoutError,
+)
 
 import workbench.ui
 
@@ -109,6 +116,7 @@ class Window:
     def click_at(self, selector: str, x: float, y: float) -> None:
         """Click a point of something drawn on a canvas, whatever lies over it."""
         canvas = self.page.locator(selector).first
+        self._wait_for(canvas)
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
         assert box is not None
@@ -133,8 +141,18 @@ class Window:
 
     def shows(self, text: str) -> Window:
         """Once the text is on the page: a script that has begun again is not done at once."""
-        self.page.locator('[data-testid="stMain"]').get_by_text(text).first.wait_for(timeout=60_000)
+        self._wait_for(self.page.locator('[data-testid="stMain"]').get_by_text(text).first)
         return self.settled()
+
+    def _wait_for(self, place: Locator) -> None:
+        """Until it is drawn; where it is not, the failure says what the page shows instead."""
+        try:
+            place.wait_for(timeout=60_000)
+        except TimeoutError as error:
+            app = self.page.locator('[data-testid="stApp"]')
+            state = app.get_attribute("data-test-script-state")
+            says = f"The script is {state}. Errors: {self.errors}. The page shows:\n{self.text()}"
+            raise AssertionError(f"{error}\n{says}") from error
 
     def text(self) -> str:
         return self.page.locator('[data-testid="stMain"]').inner_text()
