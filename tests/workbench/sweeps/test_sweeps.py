@@ -143,6 +143,7 @@ def test_every_trial_is_a_run_below_the_sweep(swept: Any) -> None:
         history = recorder.runs[trial.run_id].history["validation/accuracy"]
         assert sorted(history) == [1, 2, 3]
         assert trial.value == max(history.values())
+        assert "step/loss" not in recorder.runs[trial.run_id].history, "only where asked for"
         # The names of tags never change: stores of earlier versions have these.
         tags = recorder.runs[trial.run_id].run.tags
         assert json.loads(tags["workbench.settings"]) == trial.settings
@@ -218,7 +219,8 @@ def test_a_diverging_trial_fails_alone(session: Session) -> None:
     recorder = MemoryRecorder()
     rates = {"training.learning_rate": Choice(values=(1e30, 3e-3))}
     experiment = digits_sweep(space=rates, search="grid")
-    experiment = replace(experiment, training=replace(experiment.training, optimizer="sgd"))
+    asked = replace(experiment.training, optimizer="sgd", loss_points=4)
+    experiment = replace(experiment, training=asked)
     result = sweep(experiment, session=session, recorder=recorder)
     assert {t.settings["training.learning_rate"]: t.status for t in result.trials} == {
         3e-3: "FINISHED",
@@ -227,6 +229,8 @@ def test_a_diverging_trial_fails_alone(session: Session) -> None:
     failed = recorder.runs[result.trials[-1].run_id].run
     assert failed.status == "FAILED"
     assert "loss" in failed.tags["workbench.error"]
+    best, worst = (recorder.runs[result.trials[i].run_id].history["step/loss"] for i in (0, -1))
+    assert len(best) == 3 * 4 and next(iter(worst)) == 1
 
 
 @pytest.mark.cluster
@@ -283,7 +287,9 @@ def test_trials_on_two_workers_go_through_ray_train(session: Session) -> None:
     experiment = replace(
         digits_sweep(num_trials=2), cluster=ClusterConfig(num_workers=2, max_failures=0)
     )
+    experiment = override(experiment, {"training.loss_points": 2})
     result = sweep(experiment, session=session, recorder=recorder)
+    assert len(recorder.runs[result.best.run_id].history["step/loss"]) == 3 * 2
     assert [trial.status for trial in result.trials] == ["FINISHED", "FINISHED"]
     assert all(trial.epochs == 3 for trial in result.trials)
     assert recorder.find(result.best.run_id).tags["workbench.used.workers"] == "2"
