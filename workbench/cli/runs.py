@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -164,6 +165,7 @@ def _list_remarks(runs: Sequence[Run]) -> Iterator[str]:
         if len(tied) > 1:
             on = "" if rows is None else f" on {rows:,} rows"
             yield f"{', '.join(tied)} tie at {metric} {_number(value)}{on}."
+    yield from _list_alike(runs)
     for run in runs:
         if sentence := describe_worse(run.metrics):
             yield f"{run.run_id[:8]}: {sentence}"
@@ -171,6 +173,28 @@ def _list_remarks(runs: Sequence[Run]) -> Iterator[str]:
     if len(counts := {rows for rows in rows_of.values() if rows is not None}) > 1:
         numbers = ", ".join(f"{rows:,.0f}" for rows in sorted(counts))
         yield f"The results are of different rows ({numbers}) and cannot be compared directly."
+
+
+def _list_alike(runs: Sequence[Run]) -> Iterator[str]:
+    """Sentences on accuracies whose differences are no more than chance explains."""
+    measured = [
+        (run.run_id[:8], one)
+        for run in runs
+        for one in read_measured(run.metrics)
+        if one.unit == "accuracy" and one.rows
+    ]
+    if len(measured) < 2:
+        return
+    from workbench.training.verdicts import are_alike  # loads NumPy
+
+    for (name, one), (other_name, other) in itertools.combinations(measured[:10], 2):
+        if one.rows != other.rows or one.value == other.value:
+            continue
+        if are_alike(one.value, other.value, one.rows or 0):
+            yield (
+                f"{name} and {other_name} cannot be told apart on {one.rows:,} rows: "
+                f"{_number(one.value)} and {_number(other.value)}."
+            )
 
 
 def export_run(

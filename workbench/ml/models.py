@@ -61,6 +61,12 @@ class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
         """Class names, in the order of the probabilities; None where the net predicts values."""
         return self.model.labels
 
+    @property
+    def summary(self) -> dict[str, float]:
+        """The net's results on held-out rows and, as baseline/..., what answers without a net reach there."""
+        shown = ("validation/", "test/", "baseline/")
+        return {name: value for name, value in self.metrics.items() if name.startswith(shown)}
+
     def net(self) -> Net:
         """The net itself, in PyTorch."""
         import nets

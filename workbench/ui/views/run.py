@@ -87,6 +87,8 @@ def _headline(run: store.Run) -> None:
         column.metric(label, value)
     if error := run.tags.get("workbench.error"):
         st.error(error, icon=":material/error:")
+    for verdict in run.tags.get("workbench.verdicts", "").splitlines():
+        st.warning(verdict, icon=":material/lightbulb:")
     if note := run.tags.get("mlflow.note.content"):
         st.markdown("> " + note.replace("\n", "\n> "))
 
