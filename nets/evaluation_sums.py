@@ -53,12 +53,13 @@ class EvaluationSums:
         total = float(weights.sum(dtype=torch.float64))
         sums = cls(task, len(losses), loss, total)
         if task is Task.CLASSES:
-            sums._count_classes(scores, labels)
+            sums.count_classes(scores, labels)
         elif task is Task.VALUES:
-            sums._measure_values(scores, labels)
+            sums.measure_values(scores, labels)
         return sums
 
-    def _count_classes(self, scores: Tensor, labels: Tensor) -> None:
+    def count_classes(self, scores: Tensor, labels: Tensor) -> None:
+        """Set the counts by class; arguments as in `of`."""
         classes, predicted = scores.shape[1], scores.argmax(1)
         self.right = torch.bincount(labels[predicted == labels], minlength=classes).cpu()
         self.predicted = torch.bincount(predicted, minlength=classes).cpu()
@@ -67,7 +68,8 @@ class EvaluationSums:
             cells = torch.bincount(labels * classes + predicted, minlength=classes**2)
             self.confusion = cells.reshape(classes, classes).cpu()
 
-    def _measure_values(self, scores: Tensor, labels: Tensor) -> None:
+    def measure_values(self, scores: Tensor, labels: Tensor) -> None:
+        """Set the sums of measured values; arguments as in `of`."""
         targets = labels.reshape(len(labels), -1).double().cpu()
         errors = scores.reshape(len(labels), -1).double().cpu() - targets
         self.squared_by_output = errors.square().sum(0)
