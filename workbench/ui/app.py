@@ -47,6 +47,7 @@ def main() -> None:
                 _page("health", "Health", "monitor_heart"),
             ],
             "Work": [
+                _page("data", "Data", "dataset"),
                 _page("launch", "Launch", "play_circle"),
                 _page("bench", "Bench", "dns"),
             ],

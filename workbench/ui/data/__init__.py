@@ -1,0 +1,1 @@
+"""Data as a training reads it, for the Data page."""
