@@ -128,6 +128,14 @@ def test_curves_over_rows_smoothed(window: Window, filled: Filled) -> None:
     window.check()
 
 
+def test_a_running_epoch_shows_how_far_it_is(window: Window, filled: Filled) -> None:
+    window.open("run", run=filled[1]["running"], across="time").shot("run_running")
+    said = window.text()
+    assert "Epoch 2 of 4: 50% of 50,000 rows, 1,000 a second" in said
+    assert "Training loss by step" in said and "No epoch is done yet" not in said
+    window.check()
+
+
 def test_a_run_that_diverged_shows_its_loss_blow_up(
     browser: object, tasks: Filled, tmp_path: Path
 ) -> None:
