@@ -68,12 +68,9 @@ def report(error: Exception) -> int:
 
 
 def _explain_spark(error: Exception) -> DataError:
-    from workbench.scoring.failures import describe_failure
+    from workbench.scoring.failures import explain_spark
 
-    explained = DataError(
-        f"Spark could not read or compute the data: {describe_failure(error)} Look at the files of "
-        "data.source.path, and at data.source.format if the source has one."
-    )
+    explained = explain_spark(error)
     explained.__cause__ = error
     return explained
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from workbench.errors import DataError
+
 _CLASS = re.compile(r"^(?:[\w$]+\.)+[\w$]*(?:Exception|Error): ?|^\[[A-Z_.]+\] ")
 _TRACE = re.compile(r"^\s*(at |\.\.\. \d|Driver stacktrace)")
 
@@ -18,3 +20,11 @@ def describe_failure(error: BaseException) -> str:
     while (shorter := _CLASS.sub("", text, count=1)) != text and shorter:
         text = shorter
     return text.partition(" at org.apache.")[0].rstrip(".") + "."
+
+
+def explain_spark(error: BaseException) -> DataError:
+    """The error to raise in place of Spark's own, where data is read for a training."""
+    return DataError(
+        f"Spark could not read or compute the data: {describe_failure(error)} Look at the files of "
+        "data.source.path, and at data.source.format if the source has one."
+    )

@@ -12,8 +12,15 @@ from workbench.training.checks import check_values
 from workbench.training.idle import check_idle_in_sweep
 
 
-def check_space(experiment: Experiment) -> None:
-    """Refuse a space with an unknown path or a value that breaks a rule, before anything starts."""
+def check_space(experiment: Experiment, *, recorded: bool = False) -> list[str]:
+    """Refuse a space with an unknown path or a value that breaks a rule, before anything starts.
+
+    Args:
+        recorded: whether it is the record of a sweep that is resumed. Idle settings are noted.
+
+    Returns:
+        The notes.
+    """
     if not experiment.sweep.space:
         raise ConfigError(
             f"experiment {experiment.name!r} has no sweep space. Give one, such as "
@@ -31,14 +38,20 @@ def check_space(experiment: Experiment) -> None:
         for value in candidates(parameter):
             override(experiment, {path: value})
     _check_before_start(experiment)
+    try:
+        check_idle_in_sweep(experiment)
+    except ConfigError as error:
+        if not recorded:
+            raise
+        return [f"The sweep's record is used as it is, although: {error}"]
+    return []
 
 
 def _check_before_start(experiment: Experiment) -> None:
     """Refuse what no trial could train with: of the searched settings, each value is checked.
 
     Raises:
-        ConfigError: as `workbench.training.checks.check_values`, or a changed setting that no trial
-            would use.
+        ConfigError: as `workbench.training.checks.check_values`.
     """
     values = {
         path: candidates(parameter)
@@ -50,7 +63,6 @@ def _check_before_start(experiment: Experiment) -> None:
     for path, choices in values.items():
         for value in choices[1:]:
             check_values(override(first, {path: value}), experiment.sweep.metric)
-    check_idle_in_sweep(experiment)
 
 
 def _check_data_space(experiment: Experiment) -> None:

@@ -65,8 +65,10 @@ def sweep(
         TrainingError: no trial has a result.
     """
     experiment = add_folds(experiment)
-    check_space(experiment)
+    notes = check_space(experiment, recorded=resume is not None)
     progress = progress or Silent()
+    for line in notes:
+        progress.note(line)
     recorder = recorder or default_recorder()
     if resume:
         resume = check_resumed(recorder, resume, experiment)
@@ -79,7 +81,7 @@ def sweep(
     with nullcontext(session) if session else own as session:
         session.end_idle_workers()  # trials have processes of their own
         session.check(experiment.cluster, checkpoints=folder)
-        variants = prepare_variants(experiment, session, progress)
+        variants = prepare_variants(experiment, session, progress, recorded=resume is not None)
         prepared = variants.first
         earlier, last_number = (
             read_finished_trials(recorder, resume, experiment.sweep) if resume else ([], 0)

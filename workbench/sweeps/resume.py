@@ -18,6 +18,7 @@ from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import SweepConfig
 from workbench.results import TrialResult
 from workbench.sweeps.folds import FOLD
+from workbench.training.idle import check_idle_changes
 from workbench.training.provenance import without_passwords
 
 NUM_TRIALS = "sweep.num_trials"
@@ -99,6 +100,7 @@ def resume_from_record(
     _refuse_changes(short, recorded, override(recorded, others), skip=lambda path: False)
     resumed = override(recorded, _read_passwords(recorded, current) | allowed)
     _check_num_trials(short, recorded, resumed)
+    check_idle_changes(resumed, allowed)
     different = list_differences(recorded, current, skip=_may_change)
     note = None
     if different:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nets.config import override
-from workbench.bridge import Prepared, prepare
+from workbench.bridge import Prepared
 from workbench.cluster import Session
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
@@ -17,6 +17,7 @@ from workbench.progress import Progress
 from workbench.sweeps.search import candidates
 from workbench.training.checks import check_prepared, describe_large_batch
 from workbench.training.learner import check_task, new_net
+from workbench.training.preparing import prepare_experiment
 
 BEFORE_THE_NET = ("data.", "preparation.")
 """Settings that the data has to be prepared for."""
@@ -44,8 +45,13 @@ class Variants:
         return next(iter(self.prepared.values()))
 
 
-def prepare_variants(experiment: Experiment, session: Session, progress: Progress) -> Variants:
+def prepare_variants(
+    experiment: Experiment, session: Session, progress: Progress, *, recorded: bool = False
+) -> Variants:
     """Prepare the data for all trials of a sweep, once for each combination of its settings.
+
+    Args:
+        recorded: whether a sweep is resumed from its record. Its idle settings are noted.
 
     Raises:
         ConfigError: the net, its loss or the sweep's metric do not go with some of the data.
@@ -59,10 +65,10 @@ def prepare_variants(experiment: Experiment, session: Session, progress: Progres
     for values in itertools.product(*varied.values()):
         settings = dict(zip(varied, values, strict=True))
         chosen = override(experiment, settings)
-        prepared = prepare(chosen.data, chosen.preparation, session, progress=progress)
+        prepared = prepare_experiment(chosen, session, progress)
         check_task(chosen, prepared, experiment.sweep.metric)
         new_net(chosen, prepared)
-        check_prepared(chosen, prepared)
+        notes |= dict.fromkeys(check_prepared(chosen, prepared, recorded=recorded))
         rows = prepared.splits["train"].num_rows
         if note := describe_large_batch(_largest_batch(chosen), rows):
             notes[note] = None

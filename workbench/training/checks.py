@@ -10,23 +10,32 @@ from workbench.data import sources
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
 from workbench.training.epochs import plan_of
-from workbench.training.idle import check_idle, check_idle_for_rows
+from workbench.training.idle import check_idle, check_idle_for_rows, note_idle
 
 _ALWAYS = ("train/loss", "validation/loss", "learning_rate", "gradient_norm", "samples_per_s")
 
 
-def check_before_start(experiment: Experiment, *metrics: str, reads_source: bool = True) -> None:
+def check_before_start(
+    experiment: Experiment, *metrics: str, reads_source: bool = True, recorded: bool = False
+) -> list[str]:
     """Refuse what is wrong whatever the data holds.
 
     Args:
         metrics: names to check beside `training.monitor`.
         reads_source: False where the rows come from elsewhere than `experiment.data`.
+        recorded: whether a run's record is trained again. Its idle settings are noted.
+
+    Returns:
+        The notes.
 
     Raises:
         ConfigError: as `check_values`, or a changed setting that would change nothing.
     """
     check_values(experiment, *metrics, reads_source=reads_source)
+    if recorded:
+        return note_idle(experiment)
     check_idle(experiment, reads_source=reads_source)
+    return []
 
 
 def check_values(experiment: Experiment, *metrics: str, reads_source: bool = True) -> None:
@@ -42,18 +51,29 @@ def check_values(experiment: Experiment, *metrics: str, reads_source: bool = Tru
         _check_augment(experiment)
 
 
-def check_prepared(experiment: Experiment, prepared: Prepared) -> None:
+def check_prepared(
+    experiment: Experiment, prepared: Prepared, *, recorded: bool = False
+) -> list[str]:
     """Refuse settings that do not fit the prepared data.
+
+    Args:
+        recorded: whether a run's record is trained again. Its idle settings are noted.
+
+    Returns:
+        The notes.
 
     Raises:
         ConfigError: an augmentation that does not fit the rows, or a changed setting that changes
             nothing for rows of this kind; no validation rows; fewer training rows than workers.
     """
-    check_idle_for_rows(experiment, prepared.spec.kind)
+    notes = note_idle(experiment, prepared.spec.kind) if recorded else []
+    if not recorded:
+        check_idle_for_rows(experiment, prepared.spec.kind)
     Augment(experiment.training.augment, prepared.spec)
     if "validation" not in prepared.splits or not prepared.splits["validation"].num_rows:
         raise ConfigError(_no_validation(experiment))
     _check_max_rows(experiment, prepared)
+    return notes
 
 
 def _check_max_rows(experiment: Experiment, prepared: Prepared) -> None:

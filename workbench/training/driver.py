@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 from nets import Net, TrainingConfig, best_epoch
 from tracking import Recorder, TrackingError
-from workbench.bridge import Prepared, prepare
+from workbench.bridge import Prepared
 from workbench.cluster import Session, name_lost_ray, open_session
 from workbench.experiments.experiment import Experiment
 from workbench.progress import EpochPart, Progress, Silent
@@ -27,6 +27,7 @@ from workbench.training.epochs import describe_long_epochs, plan_of
 from workbench.training.evaluation import TrainedModel
 from workbench.training.learner import cpu_state, new_net
 from workbench.training.one_worker import train_on_one
+from workbench.training.preparing import prepare_experiment
 from workbench.training.recording import (
     Part,
     default_recorder,
@@ -47,6 +48,7 @@ def train(
     recorder: Recorder | None = None,
     progress: Progress | None = None,
     prepared: Prepared | None = None,
+    recorded: bool = False,
 ) -> TrainResult:
     """Prepare the data, train on `experiment.cluster.num_workers` workers, record, keep the best.
 
@@ -55,13 +57,15 @@ def train(
         recorder: where the run is written; None: the MLflow store of MLFLOW_TRACKING_URI.
         prepared: data of the same session to train on, from `bridge.prepare_table`; None:
             `experiment.data` is prepared.
+        recorded: whether the experiment is a run's record. Settings of it that change nothing are
+            noted instead of refused.
 
     Raises:
         ConfigError: the net does not fit the data, or a setting breaks a rule.
         DataError, ClusterError: the data or the cluster cannot be used.
         TrainingError: the training failed more than `cluster.max_failures` times, or diverged.
     """
-    check_before_start(experiment, reads_source=prepared is None)
+    notes = check_before_start(experiment, reads_source=prepared is None, recorded=recorded)
     progress = progress or Silent()
     recorder = recorder or default_recorder()
     # One worker keeps its state in Ray's object store.
@@ -75,9 +79,12 @@ def train(
             session.end_idle_workers()
 
         if prepared is None:
-            prepared = prepare(experiment.data, experiment.preparation, session, progress=progress)
+            prepared = prepare_experiment(experiment, session, progress)
         net = new_net(experiment, prepared)  # an impossible net is refused before a run exists
-        check_prepared(experiment, prepared)
+        for line in dict.fromkeys(
+            [*notes, *check_prepared(experiment, prepared, recorded=recorded)]
+        ):
+            progress.note(line)
         run_id = recorder.start(
             experiment.name,
             f"{experiment.name}-{time.strftime('%m%d-%H%M%S')}",

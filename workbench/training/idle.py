@@ -105,19 +105,53 @@ def check_idle_in_cluster(experiment: Experiment) -> None:
     _refuse(experiment, [each for each in idle if _changed(experiment, each)])
 
 
+def check_idle_changes(experiment: Experiment, changes: Iterable[str]) -> None:
+    """Refuse settings that a person gave beside a record and that change nothing.
+
+    Args:
+        changes: their paths. Idle settings of the record itself are not refused.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    given = tuple(changes)
+    idle = _find_changed(experiment, reads_source=True)
+    _refuse(experiment, [i for i in idle if i.path in given])
+
+
+def note_idle(experiment: Experiment, kind: str | None = None) -> list[str]:
+    """One sentence for each changed setting of a recorded experiment that changes nothing.
+
+    A record from before a rule is as true as it was: its run trained with the setting idle.
+
+    Args:
+        kind: what the rows are (`TensorSpec.kind`); only what depends on it is looked at.
+    """
+    idle = _find_changed(experiment, True) if kind is None else _find_by_rows(experiment, kind)
+    return [
+        f"{i.path} {_as_typed(value_of(experiment, i.path))!r} is in the run's record and changes "
+        f"nothing: {i.rule}."
+        for i in idle
+    ]
+
+
 def check_idle_for_rows(experiment: Experiment, kind: str) -> None:
     """Refuse changed settings that change nothing for rows of this kind (`TensorSpec.kind`).
 
     Raises:
         ConfigError: there are some.
     """
+    _refuse(experiment, _find_by_rows(experiment, kind))
+
+
+def _find_by_rows(experiment: Experiment, kind: str) -> list[Idle]:
     by_kind = [
         *idle_in_training(experiment, kind),
         *idle_in_net(experiment, kind),
         *idle_in_preparation(experiment, kind),
     ]
     named = ("training.channels_last", "net.embedding", "preparation.method")
-    _refuse(experiment, [i for i in by_kind if i.path in named and _changed(experiment, i)])
+    return [i for i in by_kind if i.path in named and _changed(experiment, i)]
 
 
 def _find_changed(experiment: Experiment, reads_source: bool) -> list[Idle]:

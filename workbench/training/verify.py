@@ -18,6 +18,7 @@ from workbench.progress import Progress
 from workbench.training.differences import Comparison, compare
 from workbench.training.driver import train
 from workbench.training.facts import Facts, read_facts
+from workbench.training.idle import check_idle_changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +84,9 @@ def verify(
         ConfigError, DataError, ClusterError, TrainingError: as `train` does.
     """
     experiment = override(recorded.experiment, changes or {})
+    check_idle_changes(experiment, changes or {})
     recorder = MemoryRecorder()
-    result = train(experiment, session=session, recorder=recorder, progress=progress)
+    result = train(experiment, session=session, recorder=recorder, progress=progress, recorded=True)
     again = recorder.runs[result.run_id]
     history = {name: sorted(points.items()) for name, points in again.history.items()}
     data, files = (recorder.read_dict(result.run_id, name) for name in ("data.json", "code.json"))

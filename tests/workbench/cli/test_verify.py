@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,18 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from nets import ConfigError, RNNConfig
 from nets.config import to_dict
 from tests.workbench.small import digits, digits_sweep
 from tracking import MlflowRecorder, Reader
 from workbench.cli import app
 from workbench.cli.verify import _show
 from workbench.cluster import Session
-from workbench.data.sources import ImageFolderSource
+from workbench.data.sources import DigitsSource, ImageFolderSource, TableSource
 from workbench.data.sources.dataframe import DataFrameSource
+from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
+from workbench.progress import Event, Note, Progress
 from workbench.training import provenance, train
 from workbench.training.differences import Comparison, Difference, Parting
 from workbench.training.verify import read_recorded, verify
@@ -26,6 +30,17 @@ from workbench.training.verify import read_recorded, verify
 runner = CliRunner()
 PARTING = Parting(epoch=2, metric="train/loss", recorded=0.5, again=0.25)
 SEED = Difference(kind="order", name="training.seed", recorded="0", again="1")
+
+
+class Notes(Progress):
+    """Keeps the notes of a training."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def handle(self, event: Event) -> None:
+        if isinstance(event, Note):
+            self.notes.append(event.text)
 
 
 def comparison(**changes: Any) -> Comparison:
@@ -146,3 +161,40 @@ def test_a_trial_of_a_sweep_is_equal_with_its_own_settings(
     again = verify(best, session=session)
     assert again.equal and again.same_machine
     assert again.differences == [] and again.not_recorded == []
+
+
+@pytest.mark.cluster
+def test_an_rnn_is_equal_and_a_record_from_before_a_rule_is_not_refused(
+    session: Session, recorder: MlflowRecorder
+) -> None:
+    rows = replace(digits().data, source=DigitsSource(layout="series"))
+    old = replace(digits(epochs=2, focal_gamma=3.0), data=rows, net=RNNConfig(dense=(8,)))
+    with pytest.raises(ConfigError, match="would change nothing"):
+        train(old, session=session, recorder=recorder)
+    run_id = train(old, session=session, recorder=recorder, recorded=True).run_id
+    reader = Reader(recorder.uri)
+    recorded = read_recorded(reader, reader.run(run_id))
+    progress = Notes()
+    again = verify(recorded, session=session, progress=progress)
+    assert again.equal and again.same_machine and again.num_losses == 5
+    assert again.differences == [] and again.not_recorded == []
+    assert any("training.focal_gamma 3.0 is in the run's record" in one for one in progress.notes)
+    with pytest.raises(ConfigError, match=r"training.nesterov False would change nothing"):
+        verify(recorded, changes={"training.nesterov": False}, session=session)
+
+
+@pytest.mark.cluster
+def test_damaged_data_is_told_in_one_sentence_in_python_too(
+    session: Session, recorder: MlflowRecorder, tmp_path: Path
+) -> None:
+    folder = tmp_path / "table"
+    folder.mkdir()
+    (folder / "part.parquet").write_bytes(b"PAR1 no parquet at all PAR1")
+    source = TableSource(path=str(folder), format="parquet", features=("a",), label="b")
+    damaged = replace(digits(), data=replace(digits().data, source=source))
+    with pytest.raises(DataError) as caught:
+        train(damaged, session=session, recorder=recorder)
+    message = str(caught.value)
+    assert "part.parquet" in message or str(folder) in message
+    assert len(message.splitlines()) == 1
+    assert not re.search(r"org\.apache|java\.|Traceback|\bat [a-z]+\.", message)

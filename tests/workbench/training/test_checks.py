@@ -98,7 +98,7 @@ def test_a_batch_larger_than_the_training_rows_is_noted() -> None:
 
 def test_a_sweep_notes_its_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     data = prepared_with(train=50, validation=2)
-    monkeypatch.setattr(variants, "prepare", lambda *_, **__: data)
+    monkeypatch.setattr(variants, "prepare_experiment", lambda *_, **__: data)
     monkeypatch.setattr(variants, "check_task", lambda *_: None)
     monkeypatch.setattr(variants, "new_net", lambda *_: None)
     notes: list[str] = []

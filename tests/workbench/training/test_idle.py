@@ -25,6 +25,7 @@ from workbench.sweeps.checks import check_space
 from workbench.sweeps.driver import sweep
 from workbench.training.checks import check_before_start
 from workbench.training.driver import train
+from workbench.training.idle import check_idle_changes, check_idle_for_rows, note_idle
 
 
 def with_source(source: Any, net: Any = None, **split: Any) -> Experiment:
@@ -235,3 +236,29 @@ def test_a_search_of_an_idle_setting_is_refused() -> None:
 
 def test_the_autoencoder_here_has_no_hidden_layer() -> None:
     assert DRAWN.net == AutoencoderConfig(hidden=())
+
+
+def test_an_idle_setting_of_a_record_is_noted_and_one_given_beside_it_is_refused() -> None:
+    old = digits(focal_gamma=3.0)  # from before the rule
+    (note,) = check_before_start(old, recorded=True)
+    assert note.startswith("training.focal_gamma 3.0 is in the run's record and changes nothing")
+    check_idle_changes(old, ["training.seed"])
+    with pytest.raises(ConfigError, match=r"training\.focal_gamma 3\.0 would change nothing"):
+        check_idle_changes(old, ["training.focal_gamma"])
+    assert check_before_start(digits(), recorded=True) == []
+
+
+def test_an_idle_setting_for_the_rows_of_a_record_is_noted() -> None:
+    old = override(TEXT, {"net.embedding": 7})
+    with pytest.raises(ConfigError, match=r"net\.embedding 7 would change nothing"):
+        check_idle_for_rows(old, "series")
+    (note,) = note_idle(old, "series")
+    assert note.startswith("net.embedding 7 is in the run's record")
+
+
+def test_a_sweep_is_resumed_with_the_idle_settings_of_its_record() -> None:
+    old = override(digits_sweep(), {"training.focal_gamma": 3.0})
+    (note,) = check_space(old, recorded=True)
+    assert note.startswith("The sweep's record is used as it is")
+    assert "training.focal_gamma 3.0" in note
+    assert check_space(digits_sweep(), recorded=True) == []

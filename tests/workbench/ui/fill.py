@@ -141,7 +141,7 @@ def sweep(recorder: MlflowRecorder, folder: Path) -> str:
         }
     )
     with (
-        patch.object(variants, "prepare", lambda *_args, **_options: digits("cnn")),
+        patch.object(variants, "prepare_experiment", lambda *_args, **_options: digits("cnn")),
         patch.object(sweeps.tune, "Tuner", TunerHere),
     ):
         result = sweeps.sweep(experiment, session=NoSession(), recorder=recorder)
