@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from workbench.data.downloads import DataSet
     from workbench.experiments.experiment import Experiment
     from workbench.preflight.source import Description
+    from workbench.progress import Progress
 
 app = typer.Typer(
     no_args_is_help=True, help="Describe data, download some, and see what is prepared"
@@ -43,6 +45,14 @@ def describe(
         Path | None,
         typer.Option(help="PNG file for the contact sheet", show_default="below WORKBENCH_HOME"),
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.py",
+            help="Write an experiment for this data, by the recipe for its kind, into a new file",
+            show_default=False,
+        ),
+    ] = None,
     cluster: Cluster = None,
     json: Json = False,
     debug: Debug = False,
@@ -59,6 +69,8 @@ def describe(
     `workbench data describe pictures/ --samples sheet.png`
 
     `workbench data describe table.csv --set data.source.label=species`
+
+    `workbench data describe pictures/ --save my_experiment.py`, then `workbench train my_experiment.py`
     """
     from workbench.progress.terminal import Terminal
 
@@ -78,10 +90,45 @@ def describe(
                 chosen.data, chosen.preparation, opened.spark, samples=sheet, progress=progress
             )
             progress.stage_done()
+    if save is not None:
+        _save(chosen, description, save)
     if json:
         output.print_json(description)
     else:
-        _show(description)
+        _show(description, guessed=_guessed(source))
+        if save is not None:
+            output.out().print(f"Train it: {output.program()} train {save}", soft_wrap=True)
+
+
+def _save(chosen: Experiment, description: Description, file: Path) -> None:
+    """Write the experiment: one that was named as it is, another one by the recipe for its data.
+
+    Raises:
+        DataError: the data cannot be trained on.
+    """
+    from dataclasses import replace
+
+    from workbench.data import SplitConfig
+    from workbench.errors import DataError
+    from workbench.experiments.recipes import facts_of, recipe_for
+    from workbench.experiments.write import save_experiment
+
+    if description.problem:
+        raise DataError(f"{file} is not written, as a training would fail. {description.problem}")
+    if chosen.name == "described":
+        source = chosen.data.source
+        facts = facts_of(
+            description.spec,
+            description.labels,
+            description.rows.get("train", 0),
+            class_counts=description.class_counts.get("train", ()),
+            forecast=bool(getattr(source, "targets", ())),
+            figures=description.figures,
+        )
+        made = recipe_for(source, facts, name=file.stem, split=chosen.data.split or SplitConfig())
+        data = replace(made.data, max_bad_share=chosen.data.max_bad_share)
+        chosen = replace(made, data=data)
+    save_experiment(chosen, file)
 
 
 @app.command("download")
@@ -163,11 +210,76 @@ def resolve_experiment(source: str, set_: list[str] | None, cluster: str | None)
     tree: dict[str, Any] = {"source": settings}
     if isinstance(settings, dict) and settings.get("kind") == "series":
         tree["split"] = {"by": "time"}  # rows, the default, cannot be; --set changes it
+    changes = collect_changes(set_, cluster=cluster)
+    for path, value in changes.items():  # a source may be whole only with them
+        if path.startswith("data.source.") and path.count(".") == 2 and isinstance(settings, dict):
+            settings[path.removeprefix("data.source.")] = _parse(value)
     experiment = Experiment(name="described", data=from_dict(DataConfig, tree))
-    return override(experiment, collect_changes(set_, cluster=cluster))
+    return override(experiment, changes)
 
 
-def _show(description: Description) -> None:
+def _parse(value: Any) -> Any:
+    try:
+        return json_module.loads(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def is_data_path(name: str) -> bool:
+    """Whether a name is that of a file or folder of data, and not of an experiment."""
+    from workbench.experiments import names
+
+    return name not in names() and ".py" not in name and Path(name).expanduser().exists()
+
+
+def experiment_of_path(
+    path: str,
+    set_: list[str] | None,
+    cluster: str | None,
+    save: Path | None,
+    progress: Progress,
+) -> str:
+    """Describe the data at a path, write an experiment by its recipe, and return the file's name.
+
+    Args:
+        save: the file; None: below WORKBENCH_HOME, where an earlier one for the same data is replaced.
+
+    Raises:
+        DataError: the data cannot be read, or not be trained on.
+    """
+    from workbench import data
+    from workbench.cluster import open_session
+    from workbench.preflight.source import describe as describe_source
+
+    asked = [text for text in set_ or () if text.startswith(("data.", "cluster."))]
+    chosen = resolve_experiment(path, asked, cluster)
+    with open_session(chosen.cluster, progress=progress) as opened:
+        progress.stage(f"Describing {path}")
+        description = describe_source(
+            chosen.data, chosen.preparation, opened.spark, progress=progress
+        )
+    for sentence in (*_guessed(path), *description.decided):
+        progress.note(sentence)
+    file = save
+    if file is None:
+        name = data.fingerprint(chosen.data, chosen.preparation)
+        stem = re.sub(r"\W", "_", Path(path).stem) or "data"
+        file = home_folder() / "experiments" / f"{stem}_{name}.py"
+        file.unlink(missing_ok=True)
+    _save(chosen, description, file)
+    progress.note(f"The experiment: {file}")
+    progress.stage_done()
+    return str(file)
+
+
+def _guessed(source: str) -> list[str]:
+    """What was guessed about a path; nothing about an experiment."""
+    from workbench.data.guess import describe_guess, guess_source
+
+    return describe_guess(guess_source(source)) if is_data_path(source) else []
+
+
+def _show(description: Description, *, guessed: Sequence[str] = ()) -> None:
     out = output.out()
     spec = description.spec
     out.print(Text(description.source["kind"], "bold"), description.source.get("path") or "")
@@ -200,7 +312,7 @@ def _show(description: Description) -> None:
             out.print(f"and {len(description.labels) - _SHOWN} more classes (all of them: --json)")
     if description.decided:
         out.print(Text("Decided", "bold"))
-        for sentence in description.decided:
+        for sentence in (*guessed, *description.decided):
             out.print(Text(f"- {sentence}"))
     for name, texts in list(description.texts.items())[:_SHOWN]:
         out.print(Text(name, "bold"), Text(" | ".join(text[:80] for text in texts)))

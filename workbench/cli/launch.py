@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from json import dumps as json_text
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -38,17 +39,28 @@ _ROWS = 20
 """Trials on the final leaderboard."""
 
 
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.py",
+        help="With a path of data: write its experiment into this new file",
+        show_default=False,
+    ),
+]
+
+
 def train(
     experiment: ExperimentName,
     set_: Set = None,
     epochs: Epochs = None,
     seed: Seed = None,
+    save: Save = None,
     cluster: Cluster = None,
     own: Own = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train an experiment once and record the run.
+    """Train an experiment once and record the run. A path of data is trained by the recipe for its kind.
 
     **Examples**
 
@@ -60,9 +72,12 @@ def train(
 
     `workbench train my_experiment.py:wide --set cluster.num_workers=2 --json`
 
+    `workbench train pictures/ --save my_experiment.py`
+
     `workbench train digits_cnn --cluster lab` runs on the cluster called lab in clusters.toml
     """
     with output.progress_console() as console, Terminal(console) as progress:
+        experiment = _find_experiment(experiment, set_, cluster, save, progress)
         changes = collect_changes(set_, epochs=epochs, seed=seed, cluster=cluster)
         if end := run_on_bench("train", experiment, changes, progress, own=own):
             result, name = TrainResult(**end.result or {}), end.shown["name"]
@@ -81,6 +96,19 @@ def train(
         output.print_json(result)
     else:
         _show_training(name, monitor, result)
+
+
+def _find_experiment(
+    name: str, set_: list[str] | None, cluster: str | None, save: Path | None, progress: Progress
+) -> str:
+    """The experiment's name; of a path of data, the file that is written for it."""
+    from workbench.cli.data import experiment_of_path, is_data_path
+
+    if is_data_path(name):
+        return experiment_of_path(name, set_, cluster, save, progress)
+    if save is not None:
+        raise typer.BadParameter(f"--save belongs to a path of data, and {name!r} is none.")
+    return name
 
 
 def refuse_missing_data(experiment: Experiment) -> None:
@@ -150,6 +178,7 @@ def sweep(
             show_default=False,
         ),
     ] = None,
+    save: Save = None,
     cluster: Cluster = None,
     own: Own = False,
     json: Json = False,
@@ -181,6 +210,7 @@ def sweep(
         if value is not None
     }
     with output.progress_console() as console, Terminal(console) as progress:
+        experiment = _find_experiment(experiment, set_, cluster, save, progress)
         changes = collect_changes(set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
         resumed = None
         if resume:

@@ -1,0 +1,78 @@
+"""Writes an experiment as a Python file that a person can read, change and train."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+from nets.errors import ConfigError
+from workbench.experiments.experiment import Experiment
+
+
+def experiment_code(experiment: Experiment) -> str:
+    """The text of a file with a function that returns this experiment; defaults are left out.
+
+    The file gives an equal experiment, so its data has the same fingerprint.
+    """
+    classes: dict[str, set[str]] = {}
+    body = _write(experiment, classes, 1)
+    imports = "\n".join(
+        f"from {module} import {', '.join(sorted(names))}"
+        for module, names in sorted(classes.items())
+    )
+    name = re.sub(r"\W", "_", experiment.name).strip("_").lower() or "experiment"
+    name = f"experiment_{name}" if name[0].isdigit() else name
+    return (
+        f'"""{experiment.name}: train it with `workbench train` and the name of this file."""\n\n'
+        f"{imports}\n\n\ndef {name}() -> Experiment:\n    return {body}\n"
+    )
+
+
+def save_experiment(experiment: Experiment, file: Path) -> None:
+    """Write `experiment_code` into a new file.
+
+    Raises:
+        ConfigError: the file is there already, or its name does not end in .py.
+    """
+    if file.suffix != ".py":
+        raise ConfigError(f"An experiment is a Python file, got {str(file)!r}. End it in .py.")
+    if file.exists():
+        raise ConfigError(f"{file} is there already. Remove it, or name another file.")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(experiment_code(experiment), encoding="utf-8")
+
+
+def _write(value: Any, classes: dict[str, set[str]], depth: int) -> str:
+    """A value as Python; `classes` gets what is to be imported, by module."""
+    inner, outer = "    " * (depth + 1), "    " * depth
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
+        classes.setdefault(kind.__module__, set()).add(kind.__name__)
+        set_fields = [
+            (f.name, getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if f.name != "kind" and not _is_default(f, getattr(value, f.name))
+        ]
+        parts = [f"{name}={_write(each, classes, depth + 1)}," for name, each in set_fields]
+        opening, closing = f"{kind.__name__}(", ")"
+    elif isinstance(value, dict) and value:
+        parts = [f"{key!r}: {_write(each, classes, depth + 1)}," for key, each in value.items()]
+        opening, closing = "{", "}"
+    elif isinstance(value, (tuple, list)) and any(map(dataclasses.is_dataclass, value)):
+        parts = [f"{_write(each, classes, depth + 1)}," for each in value]
+        opening, closing = ("(", ")") if isinstance(value, tuple) else ("[", "]")
+    else:
+        return repr(value)
+    lines = "".join(f"{inner}{part}\n" for part in parts)
+    return f"{opening}\n{lines}{outer}{closing}" if parts else f"{opening}{closing}"
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    default = field.default
+    if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    # pydantic keeps a default as `Field(default=...)`.
+    default = getattr(default, "default", default)
+    return bool(type(default) is type(value) and default == value)
