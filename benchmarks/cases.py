@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from nets.batches import Batch
 from nets.cnn import CNNConfig
-from nets.precision import autocast_dtype
 from nets.net import Net, NetConfig, build
+from nets.precision import autocast_dtype
 from nets.resnet import fast_resnet
 from nets.rnn import RNNConfig
 from nets.spec import TensorSpec

@@ -74,6 +74,7 @@ def describe(
     """
     from workbench.progress.terminal import Terminal
 
+    _refuse_other_settings(set_)
     with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Loading the libraries")
         chosen = resolve_experiment(source, set_, cluster)
@@ -98,6 +99,16 @@ def describe(
         _show(description, guessed=_guessed(source))
         if save is not None:
             output.out().print(f"Train it: {output.program()} train {save}", soft_wrap=True)
+
+
+def _refuse_other_settings(set_: list[str] | None) -> None:
+    """Refuse settings that say nothing about the data."""
+    for text in set_ or ():
+        if not text.startswith(("data.", "preparation.", "cluster.")):
+            raise typer.BadParameter(
+                f"this command describes data, and --set {text} would change nothing. It takes settings "
+                "of data, preparation and cluster; `workbench train` takes all of them."
+            )
 
 
 def _save(chosen: Experiment, description: Description, file: Path) -> None:

@@ -103,7 +103,7 @@ def _cluster(
     if experiment is None and not settings and cluster is None:
         return {}
     other = [text for text in settings or () if not text.startswith("cluster.")]
-    if experiment is None and other:
+    if other:
         raise typer.BadParameter(f"A bench takes settings of cluster only, got --set {other[0]}")
     from nets.config import to_dict
     from workbench.training.idle import check_idle_in_cluster
@@ -183,6 +183,8 @@ def show_jobs(
         output.err().print(f"Job {chosen.id} has ended: {chosen.state}.")
     else:
         stop_job(every, chosen.id, now=now)
+    if json and (cancel or now):
+        output.print_json(every.read(chosen.id))
 
 
 def _pick(every: list[Job], ending: str) -> Job:
