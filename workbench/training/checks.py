@@ -72,18 +72,23 @@ def check_prepared(
     Augment(experiment.training.augment, prepared.spec)
     if "validation" not in prepared.splits or not prepared.splits["validation"].num_rows:
         raise ConfigError(_no_validation(experiment))
-    _check_max_rows(experiment, prepared)
+    if idle := _describe_idle_max_rows(experiment, prepared):
+        if not recorded:
+            raise ConfigError(idle)
+        notes.append(idle)
     return notes
 
 
-def _check_max_rows(experiment: Experiment, prepared: Prepared) -> None:
+def _describe_idle_max_rows(experiment: Experiment, prepared: Prepared) -> str | None:
+    """Why training.max_rows changes nothing on this data; None where it does."""
     training = experiment.training
     plan = plan_of(experiment, prepared, world_size=experiment.cluster.num_workers)
-    if training.max_rows is not None and plan.num_steps == training.epochs * plan.steps_per_epoch:
-        raise ConfigError(
-            f"training.max_rows {training.max_rows:,} would change nothing: {training.epochs} epochs "
-            f"of {plan.rows:,} rows end no later. Raise training.epochs, or lower training.max_rows."
-        )
+    if training.max_rows is None or plan.num_steps < training.epochs * plan.steps_per_epoch:
+        return None
+    return (
+        f"training.max_rows {training.max_rows:,} would change nothing: {training.epochs} epochs of "
+        f"{plan.rows:,} rows end no later. Raise training.epochs, or lower training.max_rows."
+    )
 
 
 def describe_large_batch(batch_size: int, num_rows: int) -> str | None:

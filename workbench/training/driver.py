@@ -81,10 +81,13 @@ def train(
         if prepared is None:
             prepared = prepare_experiment(experiment, session, progress)
         net = new_net(experiment, prepared)  # an impossible net is refused before a run exists
-        for line in dict.fromkeys(
-            [*notes, *check_prepared(experiment, prepared, recorded=recorded)]
-        ):
-            progress.note(line)
+        notes += check_prepared(experiment, prepared, recorded=recorded)
+        rows = prepared.splits["train"].num_rows
+        if large := describe_large_batch(experiment.training.batch_size, rows):
+            notes.append(large)
+        notes = list(dict.fromkeys(notes))
+        for note in notes:
+            progress.note(note)
         run_id = recorder.start(
             experiment.name,
             f"{experiment.name}-{time.strftime('%m%d-%H%M%S')}",
@@ -94,13 +97,8 @@ def train(
         )
         with close_run(recorder, run_id), name_lost_ray(session.ray_address):
             record_data(recorder, run_id, experiment, prepared)
-            note = describe_large_batch(
-                experiment.training.batch_size,
-                prepared.splits["train"].num_rows,
-            )
-            if note:
-                progress.note(note)
-                recorder.tags(run_id, {"workbench.notes": note})
+            if notes:
+                recorder.tags(run_id, {"workbench.notes": " ".join(notes)})
             return _train(experiment, net, prepared, session, recorder, run_id, progress)
 
 

@@ -184,6 +184,9 @@ def test_rows_that_no_training_reaches_are_refused(
     check_prepared(override(experiment, {"training.max_rows": 500}), prepared)
     with pytest.raises(ConfigError, match="max_rows 5,000 would change nothing: 2 epochs of 442"):
         check_prepared(override(experiment, {"training.max_rows": 5000}), prepared)
+    recorded = override(experiment, {"training.max_rows": 5000})
+    (note,) = check_prepared(recorded, prepared, recorded=True)
+    assert "max_rows 5,000 would change nothing" in note
 
 
 @pytest.mark.parametrize("in_parts", [False, True])
