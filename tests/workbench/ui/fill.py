@@ -25,6 +25,7 @@ from tracking import MlflowRecorder
 from workbench.bridge import Prepared, store_arrays
 from workbench.bridge.arrays import Arrays
 from workbench.experiments.experiment import Experiment
+from workbench.results import TrainResult
 from workbench.sweeps import driver as sweeps
 from workbench.sweeps import variants
 from workbench.training import driver, provenance
@@ -91,6 +92,13 @@ def train(
     recorder: MlflowRecorder, experiment: Experiment, name: str, prepared: Prepared | None = None
 ) -> str:
     """Train and record; the run's id."""
+    return train_result(recorder, experiment, name, prepared).run_id
+
+
+def train_result(
+    recorder: MlflowRecorder, experiment: Experiment, name: str, prepared: Prepared | None = None
+) -> TrainResult:
+    """Train and record; the result."""
     with patch.object(driver, "train_on_one", _train_here):
         result = driver.train(
             experiment,
@@ -99,7 +107,7 @@ def train(
             prepared=prepared or digits(experiment.net.kind),
         )
     recorder.client.update_run(result.run_id, name=name)
-    return result.run_id
+    return result
 
 
 def _train_here(
