@@ -112,10 +112,12 @@ class Trained:
         }
 
     def differ(self, what: str, first: str, one: Any, second: str, other: Any) -> str:
-        """The sentence on two places that differ."""
-        shown = {**flatten(self.experiment.training), **flatten(self.experiment.net)}
-        settings = " ".join(f"{k}={v}" for k, v in shown.items() if not k.startswith("augment"))
-        return f"{self.kind} ({settings}): {what}: {first} {one!r}, {second} {other!r}"
+        """The sentence on two places that differ, with the settings that are not the defaults."""
+        settings = []
+        for part in (self.experiment.net, self.experiment.preparation, self.experiment.training):
+            defaults = flatten(type(part)())
+            settings += [f"{k}={v}" for k, v in flatten(part).items() if v != defaults.get(k)]
+        return f"{what}: {first} {one!r}, {second} {other!r}; {self.kind}: {' '.join(settings)}"
 
     def compare(self, what: str, places: Mapping[str, Any], *, computed: bool = False) -> list[str]:
         """Sentences on the places that differ from the first one.
