@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -55,11 +54,13 @@ def test_memory_layout_does_not_change_the_losses(device: torch.device) -> None:
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet", "lstm"])
-def test_the_same_seed_gives_the_same_digits(name: str, device: torch.device) -> None:
+def test_the_same_seed_gives_the_same_digits(
+    name: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sample = SAMPLES[name]
     augment = AUGMENT if name != "lstm" else AugmentConfig()
     rows = to_device(sample.rows(), device)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as PyTorch asks
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as PyTorch asks
     torch.use_deterministic_algorithms(True)
     try:
         losses = [train(sample.start(device, augment=augment), rows) for _ in range(2)]

@@ -97,11 +97,11 @@ def test_names_say_what_kind_of_data_lies_there(tmp_path: Path, real_data: Path)
         "cifar10/cifar-10-python.tar.gz": "cifar_archive",
         "japanese-vowels": "ts_file",
         "names": "text",
-        "ett/ETTh1.csv": "table",
+        "ett/ETTh1.csv": "series",
     }
     for path, kind in kinds.items():
         assert guess_source(str(real_data / path))["kind"] == kind, path
-    with pytest.raises(DataError, match="are those of no known kind of data"):
+    with pytest.raises(DataError, match="is of no known kind of data"):
         guess_source(str(tmp_path))
 
 

@@ -37,8 +37,8 @@ def test_every_part_of_a_forecasts_run(part: str, runs: dict[str, str]) -> None:
     said = text(at)
     if part == "Evaluation":
         table = at.dataframe[0].value.set_index("answer")
-        assert list(table.index) == ["this net", "last value", "last season"]
-        assert "**last season** has a smaller mse than the net" in said
+        assert list(table.index) == ["this net", "last value", "last season", "linear"]
+        assert "** has a smaller mse than the net" in said
         assert "Over the first 40 windows" in said
     if part == "Mistakes":
         assert "no classes" in said
