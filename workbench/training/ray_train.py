@@ -134,12 +134,15 @@ class ReportSender(UserCallback):
     def after_report(
         self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Checkpoint | None
     ) -> None:
-        self.reports.put(metrics[0]["part"])
+        part: Part = metrics[0]["part"]
         if metrics[0]["metrics"] is None:
+            self.reports.put(part)
             return
         weights = None
         if checkpoint is not None:
             with checkpoint.as_directory() as folder:
                 weights = (Path(folder) / "last.safetensors").read_bytes()
         kept = weights if weights and len(weights) < HISTORY_BYTES else None
-        self.reports.put((metrics[0]["metrics"], kept, metrics[0]["used"]))
+        # At once: a controller that dies between two calls would lose the epoch, but not its checkpoint.
+        epoch = (metrics[0]["metrics"], kept, metrics[0]["used"])
+        self.reports.put_nowait_batch([part, epoch])
