@@ -152,6 +152,8 @@ def _train(
         metrics: dict[str, float], weights: bytes | None, used_now: dict[str, str]
     ) -> None:
         epoch = int(metrics["epoch"])
+        if any(known["epoch"] == epoch for known in history):
+            return  # a worker that goes on reports the last epoch of its checkpoint again
         record_use(used_now)
         history.append(metrics)
         recorder.metrics(run_id, metrics, epoch)

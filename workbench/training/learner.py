@@ -93,6 +93,8 @@ class Learner:
         self.monitor = Monitor(self.training)
         self._before = _Reading(0.0, 0, 0.0)
         self._time_is_over = False
+        self.last_metrics: dict[str, float] = {}
+        """Of the last epoch that is done; a checkpoint holds them, as a report may be lost."""
         self.best_weights: dict[str, torch.Tensor] = {}
 
     @property
@@ -152,6 +154,7 @@ class Learner:
             self._time_is_over = agree(self.fit.seconds > 60 * limit, self.device)
         if self.monitor.update(self.epoch, metrics):
             self.best_weights = copy.deepcopy(cpu_state(self.net))
+        self.last_metrics = metrics
         return metrics
 
     def _measure_reading(self) -> dict[str, float]:
@@ -197,6 +200,7 @@ class Learner:
             "monitor": self.monitor.state_dict(),
             "reading": [*reading, before.seconds],
             "time_is_over": self._time_is_over,
+            "metrics": self.last_metrics,
         }
         torch.save(state, folder / "state.pt")
         save_file(self.best_weights, folder / "best.safetensors")
@@ -226,6 +230,7 @@ class Learner:
         self.fit.load_state_dict(state["fit"])
         self.monitor.load_state_dict(state["monitor"])
         self._time_is_over = bool(state.get("time_is_over", False))
+        self.last_metrics = dict(state.get("metrics", {}))
         # Older checkpoints have none. The first worker counts the rows of all.
         self._before = _Reading(*state.get("reading", (0.0, 0, self.fit.seconds)))
         if self.rank:

@@ -94,6 +94,10 @@ def train_worker(config: dict[str, Any]) -> None:
     if checkpoint := ray.train.get_checkpoint():
         with checkpoint.as_directory() as folder:
             learner.load(Path(folder))
+        if learner.last_metrics:  # its report may have been lost with the controller
+            used = learner.describe_use()
+            lost = {"metrics": learner.last_metrics, "part": Part(None, (), used), "used": used}
+            ray.train.report(lost | {"finished": learner.finished})
     while not learner.finished:
         complete = config["part_s"] is None or learner.train_part(config["part_s"])
         rows = None if complete else learner.fit.rows
