@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -127,6 +127,28 @@ class Dense(nn.Module):
         return out
 
 
+class _Head(Protocol):
+    """The settings of hidden dense layers, as every net's configuration has them."""
+
+    @property
+    def dense(self) -> tuple[int, ...]: ...
+    @property
+    def activation(self) -> ActivationName: ...
+    @property
+    def maxout_pieces(self) -> int: ...
+    @property
+    def dropout(self) -> float: ...
+
+
+def dense_layers(features: int, net: _Head) -> tuple[nn.Sequential, int]:
+    """The hidden dense layers over so many features, and how many features leave them."""
+    layers = []
+    for width in net.dense:
+        layers.append(Dense(features, width, net.activation, net.maxout_pieces, net.dropout))
+        features = width
+    return nn.Sequential(*layers), features
+
+
 def output_layer(features: int, num_outputs: int) -> nn.Linear:
     """The last layer: logits or values, so nothing follows it."""
     layer = nn.Linear(features, num_outputs)
@@ -176,11 +198,7 @@ class CNN(nn.Module):
         self.global_pool = average if net.global_pool and net.blocks else nn.Identity()
         self.flatten = nn.Flatten()
         features = channels if net.global_pool and net.blocks else channels * math.prod(size)
-        dense = []
-        for width in net.dense:
-            dense.append(Dense(features, width, net.activation, net.maxout_pieces, net.dropout))
-            features = width
-        self.dense = nn.Sequential(*dense)
+        self.dense, features = dense_layers(features, net)
         self.output = output_layer(features, num_outputs)
         self.wide = make_wide(net.wide, spec, num_outputs, net.dropout)
 

@@ -194,21 +194,23 @@ class Fit:
 
     def _try_step(self, batch: Batch) -> None:
         """Forward and backward pass; the net stays as it is."""
-        features, label, length, weight, share = self._to_device(batch)
-        with self._precision.autocast():
-            scores = self._forward(features) if length is None else self._forward(features, length)
-        target = self._target(features, label, length)
-        self._mean_loss(scores.float(), target, weight, share).backward()
+        _, loss = self._scores_and_loss(self._to_device(batch))
+        loss.backward()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _take_step(self, batch: Batch, rate: float) -> None:
+    def _scores_and_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The forward pass: scores (B, ...) float32, and the batch's loss, ()."""
         features, label, length, weight, share = batch
-        features = self.augment(features, length)
         with self._precision.autocast():
             scores = self._forward(features) if length is None else self._forward(features, length)
         scores = scores.float()
         target = self._target(features, label, length)
-        loss = self._mean_loss(scores, target, weight, share)
+        return scores, self._mean_loss(scores, target, weight, share)
+
+    def _take_step(self, batch: Batch, rate: float) -> None:
+        label, share = batch.label, batch.share
+        augmented = self.augment(batch.features, batch.length)
+        scores, loss = self._scores_and_loss(batch._replace(features=augmented))
         self.optimizer.zero_grad(set_to_none=True)
         self._precision.backward(loss)
         norm = self._gradient_norm(self.step)

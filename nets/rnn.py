@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from nets.activations import ActivationName
-from nets.cnn import Dense, make_embedding, output_layer
+from nets.cnn import dense_layers, make_embedding, output_layer
 from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
@@ -83,11 +83,7 @@ class RNN(nn.Module):
         features = net.hidden * (2 if net.bidirectional else 1)
         features *= 2 if net.summary == "mean_max" else 1
         self.dropout = Dropout(net.dropout) if net.dropout else nn.Identity()
-        dense = []
-        for width in net.dense:
-            dense.append(Dense(features, width, net.activation, net.maxout_pieces, net.dropout))
-            features = width
-        self.dense = nn.Sequential(*dense)
+        self.dense, features = dense_layers(features, net)
         self.output = output_layer(features, num_outputs)
         self.wide = make_wide(net.wide, spec, num_outputs, net.dropout)
 
@@ -155,20 +151,21 @@ def summarize(summary: str, states: Tensor, length: Tensor | None) -> Tensor:
     return _mean(states, length) if summary == "mean" else _max(states, length)
 
 
-def _valid(states: Tensor, length: Tensor) -> Tensor:
-    """(B, T, 1): True for the steps before each row's length."""
-    steps = torch.arange(states.shape[1], device=states.device)
-    return (steps[None, :] < length.clamp(min=1)[:, None])[..., None]
+def valid_steps(length: Tensor, steps: int) -> Tensor:
+    """(B, steps): True before each row's length, and for the first step of a row without any."""
+    return torch.arange(steps, device=length.device)[None, :] < length.clamp(min=1)[:, None]
 
 
 def _mean(states: Tensor, length: Tensor | None) -> Tensor:
     if length is None:
         return states.mean(dim=1)
-    valid = _valid(states, length)
+    valid = valid_steps(length, states.shape[1])[..., None]
     return (states * valid).sum(dim=1) / valid.sum(dim=1)
 
 
 def _max(states: Tensor, length: Tensor | None) -> Tensor:
     if length is None:
         return states.amax(dim=1)
-    return states.masked_fill(~_valid(states, length), -torch.inf).amax(dim=1)
+    return states.masked_fill(~valid_steps(length, states.shape[1])[..., None], -torch.inf).amax(
+        dim=1
+    )

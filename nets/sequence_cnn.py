@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from nets import activations
 from nets.activations import ActivationName
-from nets.cnn import Dense, make_embedding, output_layer
+from nets.cnn import dense_layers, make_embedding, output_layer
 from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
-from nets.rnn import summarize
+from nets.rnn import summarize, valid_steps
 from nets.spec import TensorSpec
 from nets.wide import check_relative, relative_to_last
 from nets.wide import make as make_wide
@@ -119,11 +119,7 @@ class SequenceCNN(nn.Module):
         self.layers = nn.ModuleList(layers)
         features = width * (2 if net.summary == "mean_max" else 1)
         self.dropout = Dropout(net.dropout) if net.dropout else nn.Identity()
-        dense = []
-        for units in net.dense:
-            dense.append(Dense(features, units, net.activation, net.maxout_pieces, net.dropout))
-            features = units
-        self.dense = nn.Sequential(*dense)
+        self.dense, features = dense_layers(features, net)
         self.output = output_layer(features, num_outputs)
         self.wide = make_wide(net.wide, spec, num_outputs, net.dropout)
 
@@ -137,8 +133,7 @@ class SequenceCNN(nn.Module):
             # Half the time: most batches end long before the longest text.
             x = x[:, :, : int(length.clamp(1, x.shape[2]).max())]
         if length is not None:
-            steps = torch.arange(x.shape[2], device=x.device)
-            valid = (steps[None, :] < length.clamp(min=1)[:, None])[:, None, :]
+            valid = valid_steps(length, x.shape[2])[:, None, :]
         for layer in self.layers:
             x = layer(x if valid is None else x * valid)
         summary = summarize(self.summary, x.transpose(1, 2), length)

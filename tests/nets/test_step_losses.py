@@ -90,7 +90,7 @@ def test_a_training_that_goes_on_within_a_part_gives_the_same_points() -> None:
     assert points[1].seconds > points[0].seconds
 
 
-def test_no_points_where_none_are_wanted() -> None:
+def test_loss_points_0_gives_no_points() -> None:
     fit = start(loss_points=0)
     fit.train_epoch(rows())
     assert fit.take_points() == []

@@ -321,9 +321,9 @@ def _show(description: Description, *, guessed: Sequence[str] = ()) -> None:
         out.print(table)
         if len(description.labels) > _SHOWN:
             out.print(f"and {len(description.labels) - _SHOWN} more classes (all of them: --json)")
-    if description.decided:
+    if decided := (*guessed, *description.decided):
         out.print(Text("Decided", "bold"))
-        for sentence in (*guessed, *description.decided):
+        for sentence in decided:
             out.print(Text(f"- {sentence}"))
     for name, texts in list(description.texts.items())[:_SHOWN]:
         out.print(Text(name, "bold"), Text(" | ".join(text[:80] for text in texts)))

@@ -138,7 +138,7 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
         """Net and training where no parameter is set."""
         raise NotImplementedError
 
-    def _given(self, **names: str) -> dict[str, Any]:
+    def _read_params(self, **names: str) -> dict[str, Any]:
         """Settings by name, from the parameters that have a value."""
         return {
             setting: tuple(value) if isinstance(value, list) else value
@@ -169,7 +169,7 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
             training=replace(
                 recipe.training,
                 seed=self.getSeed(),
-                **self._given(
+                **self._read_params(
                     epochs="maxIter",
                     batch_size="batchSize",
                     learning_rate="learningRate",
@@ -211,7 +211,7 @@ class Convolutional(NetEstimator, ConvolutionParams):
 
     def _net(self, num_outputs: int, recipe: Recipe) -> Any:
         net = recipe.net
-        given = self._given(
+        given = self._read_params(
             dense="denseLayers",
             activation="activation",
             dropout="dropout",
@@ -241,7 +241,7 @@ class Recurrent(NetEstimator, RecurrentParams):
         return replace(table(facts), net=RNNConfig())  # which says that it reads sequences
 
     def _net(self, num_outputs: int, recipe: Recipe) -> Any:
-        given = self._given(
+        given = self._read_params(
             cell="cell",
             bidirectional="bidirectional",
             summary="summary",

@@ -95,9 +95,9 @@ def train_worker(config: dict[str, Any]) -> None:
         with checkpoint.as_directory() as folder:
             learner.load(Path(folder))
         if learner.last_metrics:  # its report may have been lost with the controller
-            used = learner.describe_use()
-            lost = {"metrics": learner.last_metrics, "part": Part(None, (), used), "used": used}
-            ray.train.report(lost | {"finished": learner.finished})
+            part = Part(None, (), learner.describe_use())
+            lost = {"metrics": learner.last_metrics, "part": part, "finished": learner.finished}
+            ray.train.report(lost)
     while not learner.finished:
         complete = config["part_s"] is None or learner.train_part(config["part_s"])
         rows = None if complete else learner.fit.rows
@@ -108,7 +108,7 @@ def train_worker(config: dict[str, Any]) -> None:
                 learner.save(Path(folder))
             saved = Checkpoint.from_directory(folder) if rank == 0 else None
             report = {"metrics": metrics, "part": part, "finished": learner.finished}
-            ray.train.report(report | {"used": part.used}, checkpoint=saved)
+            ray.train.report(report, checkpoint=saved)
 
 
 def _replicate(net: torch.nn.Module) -> torch.nn.Module:
@@ -148,5 +148,5 @@ class ReportSender(UserCallback):
                 weights = (Path(folder) / "last.safetensors").read_bytes()
         kept = weights if weights and len(weights) < HISTORY_BYTES else None
         # At once: a controller that dies between two calls would lose the epoch, but not its checkpoint.
-        epoch = (metrics[0]["metrics"], kept, metrics[0]["used"])
+        epoch = (metrics[0]["metrics"], kept, part.used)
         self.reports.put_nowait_batch([part, epoch])

@@ -14,6 +14,7 @@ from tracking import Run
 from workbench import bridge
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
+from workbench.bridge.store import read_keys
 from workbench.errors import DataError
 
 NEIGHBOURS = 10
@@ -86,14 +87,15 @@ def look(net: Net, prepared: Prepared, split: str = "train", limit: int = LIMIT)
         raise DataError(
             f"The data has the splits {', '.join(prepared.splits)}, got {split!r}. Name one of them."
         )
-    whole = prepared.splits[split].read()
-    num_rows = len(whole["label"])
+    num_rows = prepared.splits[split].num_rows
     rows = np.arange(num_rows)
     if num_rows > limit:
         rows = np.linspace(0, num_rows - 1, limit).round().astype(int)
-    arrays = {name: np.ascontiguousarray(values[rows]) for name, values in whole.items()}
-    length = torch.from_numpy(arrays["length"].copy()) if "length" in arrays else None
-    seen = inside.embed(net, torch.from_numpy(arrays["features"].copy()), length)
+    with prepared.splits[split].open() as stored:
+        arrays = stored.take(rows)
+        arrays["key"] = read_keys(stored.folder)[rows]
+    length = torch.from_numpy(arrays["length"]) if "length" in arrays else None
+    seen = inside.embed(net, torch.from_numpy(arrays["features"]), length)
     embedding = inside.reduce_width(seen.embedding, _WIDTH)
     frame = pd.DataFrame({"row": rows, "key": arrays["key"]})
     has_classes = prepared.labels is not None and seen.scores.shape[1] == len(prepared.labels)

@@ -108,6 +108,36 @@ _UNEVEN = 5.0
 middle between none and full weights (as word2vec's and mBERT's sampling has it)."""
 
 
+def one_cycle(
+    facts: Facts,
+    *,
+    seen: int,
+    fewest: int,
+    most: int,
+    most_batch: int,
+    learning_rate: float,
+    weight_decay: float = 1e-2,
+    **more: Any,
+) -> TrainingConfig:
+    """AdamW on one cycle (Smith 2018), with clipped gradients (Pascanu et al. 2013).
+
+    Args:
+        seen, fewest, most: as in `passes`.
+        most_batch: as `most` in `batch_of`.
+        more: other settings; they win over those of `learned`.
+    """
+    return TrainingConfig(
+        epochs=passes(facts.num_rows, seen, fewest=fewest, most=most),
+        batch_size=batch_of(facts.num_rows, most=most_batch),
+        learning_rate=learning_rate,
+        optimizer="adamw",
+        weight_decay=weight_decay,
+        schedule="one_cycle",
+        clip_norm=1.0,
+        **learned(facts) | more,
+    )
+
+
 def explain_learned(facts: Facts) -> list[str]:
     """Sentences for `learned`."""
     if facts.labels is None or facts.uneven < _UNEVEN:

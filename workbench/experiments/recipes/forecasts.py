@@ -8,25 +8,17 @@ last season by itself; the net learns what is not linear.
 
 from __future__ import annotations
 
-from nets import RNNConfig, TrainingConfig
+from nets import RNNConfig
 from nets.prepare import PreparationConfig
-from workbench.experiments.recipes.facts import Facts, Recipe, batch_of, learned, passes
+from workbench.experiments.recipes.facts import Facts, Recipe, one_cycle
 
 
 def forecast(facts: Facts) -> Recipe:
     """What is learned is the change since the last step, from steps relative to the last one."""
     return Recipe(
         net=RNNConfig(cell="gru", hidden=32, dropout=0.2, wide=1, relative=True),
-        training=TrainingConfig(
-            epochs=passes(facts.num_rows, 25_000, fewest=6, most=30),
-            batch_size=batch_of(facts.num_rows, most=64),
-            learning_rate=1e-3,
-            optimizer="adamw",
-            weight_decay=1e-2,
-            schedule="one_cycle",
-            clip_norm=1.0,
-            patience=4,
-            **learned(facts),
+        training=one_cycle(
+            facts, seen=25_000, fewest=6, most=30, most_batch=64, learning_rate=1e-3, patience=4
         ),
         preparation=PreparationConfig(method="standardize", targets="change"),
         why=(

@@ -14,6 +14,7 @@ from workbench.experiments.recipes.facts import (
     batch_of,
     explain_learned,
     learned,
+    one_cycle,
     passes,
 )
 
@@ -67,16 +68,14 @@ def small_cnn(facts: Facts) -> Recipe:
             # Of large pictures a linear part has more weights than the net.
             wide=int(facts.kind == "image" and channels * height * width <= 1_024),
         ),
-        training=TrainingConfig(
-            epochs=passes(facts.num_rows, 60_000, fewest=10, most=60),
-            batch_size=batch_of(facts.num_rows, most=128),
+        training=one_cycle(
+            facts,
+            seen=60_000,
+            fewest=10,
+            most=60,
+            most_batch=128,
             learning_rate=3e-3,
-            optimizer="adamw",
-            weight_decay=1e-2,
-            schedule="one_cycle",
-            clip_norm=1.0,
             augment=augment,
-            **learned(facts),
         ),
         why=("A small convolutional net.", _explain(augment), *explain_learned(facts)),
     )

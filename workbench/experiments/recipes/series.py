@@ -8,15 +8,14 @@ ROCKET (Dempster et al. 2020) counts how strongly a filter answers anywhere.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from nets import RNNConfig, SequenceCNNConfig, TrainingConfig
+from nets import RNNConfig, SequenceCNNConfig
 from workbench.experiments.recipes.facts import (
     Facts,
     Recipe,
-    batch_of,
     explain_learned,
-    learned,
-    passes,
+    one_cycle,
 )
 
 _LINEAR_VALUES = 4_096
@@ -26,10 +25,10 @@ _LINEAR_VALUES = 4_096
 def series(facts: Facts) -> Recipe:
     """Mean and maximum of each map go to the head (concat pooling, Howard and Ruder 2018)."""
     wide = _wide(facts)
-    training: dict[str, object] = learned(facts)
+    by_loss: dict[str, Any] = {}
     if facts.num_rows < _FEW and facts.labels is not None:
         # Some dozen validation rows are soon all right: the loss still tells epochs apart.
-        training |= {"monitor": "validation/loss", "mode": "min"}
+        by_loss = {"monitor": "validation/loss", "mode": "min"}
     return Recipe(
         net=SequenceCNNConfig(
             channels=(32, 32, 32),
@@ -39,15 +38,8 @@ def series(facts: Facts) -> Recipe:
             dropout=0.3,
             wide=wide,
         ),
-        training=TrainingConfig(
-            epochs=passes(facts.num_rows, 40_000, fewest=10, most=60),
-            batch_size=batch_of(facts.num_rows, most=64),
-            learning_rate=3e-3,
-            optimizer="adamw",
-            weight_decay=1e-2,
-            schedule="one_cycle",
-            clip_norm=1.0,
-            **training,  # type: ignore[arg-type]
+        training=one_cycle(
+            facts, seen=40_000, fewest=10, most=60, most_batch=64, learning_rate=3e-3, **by_loss
         ),
         why=(
             "Convolutions of several widths (InceptionTime)"

@@ -15,10 +15,8 @@ from workbench.data.sources import TextSource
 from workbench.experiments.recipes.facts import (
     Facts,
     Recipe,
-    batch_of,
     explain_learned,
-    learned,
-    passes,
+    one_cycle,
 )
 
 WORD_GRAMS, CHARACTER_GRAMS = 2, 4
@@ -66,16 +64,7 @@ def convolutions(facts: Facts, *, characters: bool = False) -> Recipe:
 
 def text_training(facts: Facts) -> TrainingConfig:
     """Few passes: after some, a net knows its texts by heart. One cycle (Smith 2018), clipped (Pascanu 2013)."""
-    return TrainingConfig(
-        epochs=passes(facts.num_rows, 45_000, fewest=5, most=20),
-        batch_size=batch_of(facts.num_rows, most=64),
-        learning_rate=1e-3,
-        optimizer="adamw",
-        weight_decay=1e-2,
-        schedule="one_cycle",
-        clip_norm=1.0,
-        **learned(facts),
-    )
+    return one_cycle(facts, seen=45_000, fewest=5, most=20, most_batch=64, learning_rate=1e-3)
 
 
 def fit_source(source: TextSource, facts: Facts) -> TextSource:
