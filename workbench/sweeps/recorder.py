@@ -118,8 +118,8 @@ class TrialRecorder(tune.Callback):
         record.seconds = time.perf_counter() - self._began[trial.trial_id]
         if path := result.get("checkpoint_path"):
             record.checkpoint = path
-        self._record_use(record, result.get("used", {}))
         part = result.get("part")  # of a trial on several workers
+        self._record_use(record, part.used if part else result.get("used", {}))
         if points := part.points if part else result.get("points"):
             self.written.do(self._steps, record, points)
         verdict = result.get("verdict")
