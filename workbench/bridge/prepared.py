@@ -187,6 +187,10 @@ def save_facts(folder: Path, prepared: Prepared) -> dict[str, Any]:
             arrays = {key: value for key, value in vars(figures).items() if value is not None}
             np.savez(folder / f"{name}.npz", **arrays)
     return {
+    def has(self, split: str) -> bool:
+        """Whether a split has rows."""
+        return split in self.splits and self.splits[split].num_rows > 0
+
         "spec": to_dict(prepared.spec),
         "labels": prepared.labels,
         "num_outputs": prepared.num_outputs,

@@ -68,7 +68,9 @@ def prepare_variants(
         prepared = prepare_experiment(chosen, session, progress)
         check_task(chosen, prepared, experiment.sweep.metric)
         new_net(chosen, prepared)
-        notes |= dict.fromkeys(check_prepared(chosen, prepared, recorded=recorded))
+        notes |= dict.fromkeys(
+            check_prepared(chosen, prepared, chosen.sweep.metric, recorded=recorded)
+        )
         rows = prepared.splits["train"].num_rows
         if note := describe_large_batch(_largest_batch(chosen), rows):
             notes[note] = None

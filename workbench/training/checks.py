@@ -11,6 +11,7 @@ from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
 from workbench.training.epochs import plan_of
 from workbench.training.idle import check_idle, check_idle_for_rows, note_idle
+from workbench.training.own_parts import check_own_parts
 
 _ALWAYS = ("train/loss", "validation/loss", "learning_rate", "gradient_norm", "samples_per_s")
 
@@ -43,20 +44,23 @@ def check_values(experiment: Experiment, *metrics: str, reads_source: bool = Tru
 
     Raises:
         ConfigError: a metric that no training has; an augmentation that does not fit the source's
-            rows; no share of the rows for validation.
+            rows; patience or a metric of validation rows where there are none.
     """
+    check_own_parts(experiment, reads_source=reads_source)
     _check_metrics(experiment, *metrics)
     if reads_source:
-        _check_validation(experiment)
+        if _holds_nothing_out(experiment):
+            _check_without_validation(experiment, *metrics)
         _check_augment(experiment)
 
 
 def check_prepared(
-    experiment: Experiment, prepared: Prepared, *, recorded: bool = False
+    experiment: Experiment, prepared: Prepared, *metrics: str, recorded: bool = False
 ) -> list[str]:
     """Refuse settings that do not fit the prepared data.
 
     Args:
+        metrics: names to check beside `training.monitor`.
         recorded: whether a run's record is trained again. Its idle settings are noted.
 
     Returns:
@@ -64,14 +68,16 @@ def check_prepared(
 
     Raises:
         ConfigError: an augmentation that does not fit the rows, or a changed setting that changes
-            nothing for rows of this kind; no validation rows; fewer training rows than workers.
+            nothing for rows of this kind; patience or a metric of validation rows where there are
+            none; fewer training rows than workers.
     """
     notes = note_idle(experiment, prepared.spec.kind) if recorded else []
     if not recorded:
         check_idle_for_rows(experiment, prepared.spec.kind)
     Augment(experiment.training.augment, prepared.spec)
-    if "validation" not in prepared.splits or not prepared.splits["validation"].num_rows:
-        raise ConfigError(_no_validation(experiment))
+    if not prepared.has("validation"):
+        _check_without_validation(experiment, *metrics)
+        notes.append(_describe_no_validation(experiment, prepared))
     if idle := _describe_idle_max_rows(experiment, prepared):
         if not recorded:
             raise ConfigError(idle)
@@ -125,20 +131,53 @@ def describe_class_metric(name: str) -> str:
     )
 
 
-def _check_validation(experiment: Experiment) -> None:
+def _holds_nothing_out(experiment: Experiment) -> bool:
+    """Whether no row can be a validation row: no share of the rows, no folds, and a source without
+    splits of its own, in a column or in names of files and folders."""
     split, source = experiment.data.split, experiment.data.source
-    if getattr(source, "split", None) is not None:
-        return  # its own column of splits may name validation rows
-    if not split.validation and not split.folds:
-        raise ConfigError(_no_validation(experiment))
+    own = getattr(source, "split", None) is not None or getattr(source, "named_splits", False)
+    own = own or getattr(source, "splits", {}) != {}
+    return not own and not split.validation and not split.folds
 
 
-def _no_validation(experiment: Experiment) -> str:
-    return (
-        "a training needs validation rows: they decide which epoch is the best, got "
-        f"data.split.validation {experiment.data.split.validation:g}. Set data.split.validation "
-        "(validationFraction of an estimator) to a share above 0, such as 0.1."
+def _check_without_validation(experiment: Experiment, *metrics: str) -> None:
+    """Refuse what cannot be had without validation rows.
+
+    Raises:
+        ConfigError: patience, or a sweep's metric, of rows that are not there.
+    """
+    training = experiment.training
+    way_out = "Set data.split.validation (validationFraction of an estimator) to a share above 0, such as 0.1"
+    if training.patience and training.monitor.startswith("validation/"):
+        raise ConfigError(
+            f"training.patience {training.patience} waits for a better {training.monitor}, but no row "
+            f"is held out for validation. {way_out}, or training.patience to 0."
+        )
+    for name in metrics:
+        if name.startswith("validation/"):
+            raise ConfigError(
+                f"sweep.metric {name} ranks the trials, but no row is held out for validation. "
+                f"{way_out}."
+            )
+
+
+def _describe_no_validation(experiment: Experiment, prepared: Prepared) -> str:
+    """The note on what cannot be had of a training on all rows."""
+    by_training = not experiment.training.monitor.startswith("validation/")
+    monitor = experiment.training.monitor
+    kept = f"the best epoch is chosen by {monitor}" if by_training else "the last epoch is kept"
+    text = (
+        f"No validation rows (data.split.validation): {kept}, and whether the net learns its rows by "
+        "heart cannot be seen."
     )
+    if not prepared.has("test"):
+        text += (
+            " No test rows either (data.split.test): the final evaluation is on training rows, and no "
+            "baselines are measured."
+        )
+    if experiment.training.health:
+        text += " The health of activations is not measured."
+    return text
 
 
 def _check_augment(experiment: Experiment) -> None:

@@ -248,13 +248,15 @@ def _result(
 ) -> TrainResult:
     by_epoch = {int(metrics["epoch"]): metrics for metrics in history}
     monitor = config.monitor
-    values = ((epoch, metrics[monitor]) for epoch, metrics in by_epoch.items())
-    best = best_epoch(values, config.mode)
-    assert best is not None, f"no epoch has a {monitor}"  # the learner kept the weights of one
-    metrics = {name: value for name, value in by_epoch[best[0]].items() if name != "epoch"}
+    values = [
+        (epoch, metrics[monitor]) for epoch, metrics in by_epoch.items() if monitor in metrics
+    ]
+    # Without validation rows the last epoch is kept.
+    chosen = best_epoch(values, config.mode) or (max(by_epoch), None)
+    metrics = {name: value for name, value in by_epoch[chosen[0]].items() if name != "epoch"}
     return TrainResult(
         run_id=run_id,
         epochs=max(by_epoch),
-        best_epoch=best[0],
+        best_epoch=chosen[0],
         metrics=metrics | model.metrics,
     )

@@ -40,7 +40,8 @@ class TrainedModel:
     """Metrics and files of a finished training."""
 
     metrics: dict[str, float]
-    """test/... of the best weights; baseline/... of answers without a net."""
+    """test/... of the best weights (validation/... without test rows); baseline/... of answers without a
+    net. Empty where every row was trained on."""
     model: dict[str, bytes]
     """File name to content: what `nets.save` writes."""
     labels: tuple[str, ...] | None = None
@@ -50,19 +51,24 @@ class TrainedModel:
 
 
 def evaluate_best(experiment: Experiment, prepared: Prepared, weights: bytes) -> TrainedModel:
-    """Evaluate the weights on the test split and collect what the run keeps.
+    """Evaluate the weights and collect what the run keeps.
+
+    On the test split; without one on the validation split; without that on the training split.
 
     Args:
         weights: the best epoch's state, as safetensors.
     """
-    split = "test" if "test" in prepared.splits else "validation"
+    split = next(name for name in ("test", "validation", "train") if prepared.has(name))
     learner = Learner(experiment, prepared)
     learner.net.load_state_dict(load(weights))
     evaluation = learner.evaluate(split)
     # A net may learn values from data that has classes: an autoencoder does.
     labels = prepared.labels if evaluation.task.has_classes else None
     return TrainedModel(
-        metrics=evaluation.metrics(split) | _baselines(prepared, split, evaluation),
+        # Rows that were trained on have the last epoch's metrics of the same names.
+        metrics={}
+        if split == "train"
+        else evaluation.metrics(split) | _baselines(prepared, split, evaluation),
         model=_save_model(learner.net, labels, experiment),
         labels=labels,
         files=_evaluation(evaluation, split, prepared) | _samples(prepared, split),

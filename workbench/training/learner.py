@@ -152,7 +152,7 @@ class Learner:
         metrics["epoch"] = float(self.epoch)
         if (limit := self.training.max_minutes) is not None and not self._time_is_over:
             self._time_is_over = agree(self.fit.seconds > 60 * limit, self.device)
-        if self.monitor.update(self.epoch, metrics):
+        if self._is_best(metrics):
             self.best_weights = copy.deepcopy(cpu_state(self.net))
         self.last_metrics = metrics
         return metrics
@@ -174,7 +174,15 @@ class Learner:
             "data/bytes": read * reader.split.num_bytes / reader.split.num_rows,
         }
 
+    def _is_best(self, metrics: dict[str, float]) -> bool:
+        """Whether the epoch is the best so far; without validation rows the last one is kept."""
+        if self.training.monitor.startswith("validation/") and not self.prepared.has("validation"):
+            return True
+        return self.monitor.update(self.epoch, metrics)
+
     def _validate(self) -> dict[str, float]:
+        if not self.prepared.has("validation"):
+            return {}
         if not self.training.health or self.rank:
             return self.evaluate("validation").metrics("validation")
         with watch_health(self.net) as health:

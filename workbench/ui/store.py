@@ -142,7 +142,7 @@ class Run:
         Args:
             history: of each metric its (epoch, value) pairs.
         """
-        points = history.get(self.params.get("training.monitor", "validation/accuracy"), [])
+        points = history.get(self.monitor, [])
         best = best_epoch(points, "min" if self.params.get("training.mode") == "min" else "max")
         return None if best is None else best[0]
 

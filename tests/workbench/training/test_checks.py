@@ -64,26 +64,50 @@ def test_an_augmentation_for_other_rows_is_refused_before_the_start() -> None:
     check_before_start(digits(augment=AugmentConfig(jitter=0.1)), reads_source=False)
 
 
-def test_no_share_for_validation_is_refused_where_one_is_needed() -> None:
+def test_without_validation_rows_what_needs_them_is_refused() -> None:
     none = SplitConfig(validation=0)
-    with pytest.raises(ConfigError, match=r"got data\.split\.validation 0\. Set"):
-        train(replace(digits(), data=DataConfig(split=none)))
-    check_before_start(replace(digits(), data=DataConfig(split=replace(none, folds=3))))
+    everything = replace(digits(), data=DataConfig(split=none))
+    check_before_start(everything)
+    with pytest.raises(ConfigError, match=r"training\.patience 2 waits .* Set data\.split\.valid"):
+        train(replace(digits(patience=2), data=DataConfig(split=none)))
+    own_metric = digits(patience=2, monitor="train/loss", mode="min")
+    check_before_start(replace(own_metric, data=DataConfig(split=none)))
+    with pytest.raises(ConfigError, match=r"sweep\.metric validation/accuracy ranks"):
+        check_space(replace(digits_sweep(), data=DataConfig(split=none)))
+    with pytest.raises(ConfigError, match=r"sweep\.metric validation/accuracy ranks"):
+        space = {"data.split.validation": Choice(values=(0.1, 0.0))}
+        check_space(digits_sweep(space=space))
+    check_space(replace(digits_sweep(metric="train/accuracy"), data=DataConfig(split=none)))
+    folds = SplitConfig(validation=0, folds=3)
+    check_before_start(replace(digits(patience=2), data=DataConfig(split=folds)))
     own = TableSource(path="rows.parquet", label="kind", split="part")
-    check_before_start(replace(digits(), data=DataConfig(source=own, split=none)))
+    check_before_start(replace(digits(patience=2), data=DataConfig(source=own, split=none)))
 
 
 def prepared_with(**rows: int) -> Any:
     splits = {name: SimpleNamespace(num_rows=num) for name, num in rows.items()}
     return SimpleNamespace(
-        splits=splits, spec=TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+        splits=splits,
+        has=lambda split: bool(rows.get(split)),
+        spec=TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8"),
     )
 
 
-def test_prepared_data_needs_validation_rows_and_a_row_for_each_worker() -> None:
-    check_prepared(digits(), prepared_with(train=8, validation=2))
-    with pytest.raises(ConfigError, match="needs validation rows"):
-        check_prepared(digits(), prepared_with(train=8))
+def test_training_on_every_row_says_what_cannot_be_had() -> None:
+    assert check_prepared(digits(), prepared_with(train=8, validation=2)) == []
+    [note] = check_prepared(digits(), prepared_with(train=8, test=2))
+    assert "the last epoch is kept" in note
+    assert "test rows" not in note
+    [note] = check_prepared(digits(monitor="train/loss", mode="min"), prepared_with(train=8))
+    assert "the best epoch is chosen by train/loss" in note
+    assert "the final evaluation is on training rows" in note
+    with pytest.raises(ConfigError, match=r"training\.patience 2"):
+        check_prepared(digits(patience=2), prepared_with(train=8))
+    with pytest.raises(ConfigError, match=r"sweep\.metric validation/loss"):
+        check_prepared(digits(), prepared_with(train=8), "validation/loss")
+
+
+def test_prepared_data_needs_a_row_for_each_worker() -> None:
     several = replace(digits(), cluster=replace(digits().cluster, num_workers=4))
     with pytest.raises(ConfigError, match="got 3 rows for 4 workers"):
         check_prepared(several, prepared_with(train=3, validation=2))

@@ -17,6 +17,7 @@ from nets import ConfigError
 from tests.workbench.small import digits
 from tracking import MemoryRecorder
 from workbench.cluster import ClusterConfig, Session
+from workbench.data import DataConfig, SplitConfig
 from workbench.errors import ClusterError, TrainingError
 from workbench.progress import Epoch, Event, Progress
 from workbench.training import train
@@ -243,3 +244,17 @@ def test_minutes_end_a_training_within_its_first_epoch(session: Session) -> None
     assert result.epochs == result.best_epoch == 1
     history = recorder.runs[result.run_id].history
     assert list(history["step/loss"])[-1] == 16 and "validation/accuracy" in history
+
+
+def test_a_training_on_every_row_keeps_the_last_epoch(session: Session) -> None:
+    recorder = MemoryRecorder()
+    data = DataConfig(split=SplitConfig(validation=0, test=0))
+    experiment = replace(digits(epochs=2), data=data)
+    result = train(experiment, session=session, recorder=recorder)
+    assert result.best_epoch == result.epochs == 2
+    run = recorder.runs[result.run_id]
+    assert not [name for name in run.history if name.startswith(("validation/", "test/"))]
+    assert result.metrics["train/accuracy"] == run.history["train/accuracy"][2]
+    assert "the last epoch is kept" in recorder.find(result.run_id).tags["workbench.notes"]
+    summary = json.loads(run.artifacts["evaluation/train.json"])
+    assert summary["rows"] == 1797

@@ -27,7 +27,7 @@ from workbench.ui.errors import Missing
 
 _CHECKPOINT = re.compile(r"epoch_(\d{4,6})\.safetensors")
 _MODEL_FILES = ("model.safetensors", "model.json")
-_SPLITS = ("test", "validation")
+_SPLITS = ("test", "validation", "train")
 _ENDED = {"FAILED": "failed", "KILLED": "was stopped"}
 
 
