@@ -63,13 +63,16 @@ class DatabaseTable:
 
     def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
         where = self._where(query)
-        ids = sa.select(SqlRun.run_uuid).where(*where)
-        total = sa.select(sa.func.count()).select_from(ids.subquery())
+        # The count comes with the rows: a search for a word reads every parameter of the store.
+        ids = sa.select(SqlRun.run_uuid, sa.func.count().over()).where(*where)
         ordered = self._sort(ids, query).offset(offset).limit(limit)
         with self.engine.connect() as connection:
-            count = connection.execute(total).scalar_one()
-            run_ids = list(connection.execute(ordered).scalars())
-            return Page(rows=self._load(connection, run_ids), total=int(count))
+            rows = list(connection.execute(ordered))
+            if rows or not offset:
+                total = rows[0][1] if rows else 0
+            else:  # a page past the last one
+                total = connection.execute(sa.select(sa.func.count()).where(*where)).scalar_one()
+            return Page(rows=self._load(connection, [row[0] for row in rows]), total=int(total))
 
     def names(self) -> Names:
         living = sa.select(SqlRun.experiment_id).where(SqlRun.lifecycle_stage == "active")
@@ -77,9 +80,9 @@ class DatabaseTable:
         with self.engine.connect() as connection:
             return Names(
                 experiments=sorted(connection.execute(experiments).scalars()),
-                metrics=_distinct(connection, SqlLatestMetric.key),
-                params=_distinct(connection, SqlParam.key),
-                tags=[n for n in _distinct(connection, SqlTag.key) if not n.startswith("mlflow.")],
+                metrics=_keys(connection, SqlLatestMetric),
+                params=_keys(connection, SqlParam),
+                tags=[n for n in _keys(connection, SqlTag) if not n.startswith("mlflow.")],
             )
 
     def explain(self, text: str) -> str:
@@ -151,19 +154,18 @@ class DatabaseTable:
         if query.order in ATTRIBUTES:
             key = _ATTRIBUTES[ATTRIBUTES[query.order]]
         else:
-            key = self._key(query.order)
+            table, key = self._key(query.order)
+            ids = ids.outerjoin(table, _of_run(table, query.order))
         return ids.order_by(key.is_(None), in_direction(key), *by_start)
 
-    def _key(self, name: str) -> Any:
-        """The value to sort by: a metric's, else a parameter's, else a tag's."""
+    def _key(self, name: str) -> tuple[Any, Any]:
+        """The table and the value of a name: a metric's, else a parameter's, else a tag's."""
         if self._has_key(SqlLatestMetric, name):
-            return _value_of(SqlLatestMetric, name, SqlLatestMetric.value)
+            return SqlLatestMetric, SqlLatestMetric.value
         if not self._has_key(SqlParam, name):
-            return _value_of(SqlTag, name, SqlTag.value)
-        value = SqlParam.value
-        if self._numeric(name):
-            return _value_of(SqlParam, name, sa.cast(value, sa.Float))
-        return _value_of(SqlParam, name, value)
+            return SqlTag, SqlTag.value
+        number = sa.cast(SqlParam.value, sa.Float)
+        return SqlParam, number if self._numeric(name) else SqlParam.value
 
     def _has_key(self, table: Any, name: str) -> bool:
         statement = sa.select(sa.literal(1)).where(table.key == name).limit(1)
@@ -223,16 +225,20 @@ def _by_run(connection: sa.Connection, table: Any, run_ids: list[str]) -> dict[s
     return values
 
 
-def _distinct(connection: sa.Connection, column: Any) -> list[str]:
-    return sorted(connection.execute(sa.select(column).distinct()).scalars())
+def _keys(connection: sa.Connection, table: Any) -> list[str]:
+    """The distinct keys of a table, sorted. From key to next key by the index of its primary key: a
+    few steps, where DISTINCT reads every row."""
+    keys = sa.select(sa.func.min(table.key).label("key")).cte("keys", recursive=True)
+    after = sa.select(sa.func.min(table.key)).where(table.key > keys.c.key).scalar_subquery()
+    keys = keys.union_all(sa.select(after).where(keys.c.key.is_not(None)))
+    statement = sa.select(keys.c.key).where(keys.c.key.is_not(None))
+    return sorted(connection.execute(statement).scalars())
 
 
-def _value_of(table: Any, key: str, value: Any) -> Any:
-    """A run's value for a key, as a scalar subquery."""
-    statement = sa.select(value).where(table.run_uuid == SqlRun.run_uuid, table.key == key)
-    if table is SqlLatestMetric:
-        statement = statement.where(~SqlLatestMetric.is_nan)
-    return statement.limit(1).correlate(SqlRun).scalar_subquery()
+def _of_run(table: Any, key: str) -> sa.ColumnElement[bool]:
+    """The condition of a join to a run's one row of a key."""
+    condition: sa.ColumnElement[bool] = (table.run_uuid == SqlRun.run_uuid) & (table.key == key)
+    return condition & ~table.is_nan if table is SqlLatestMetric else condition
 
 
 def _has(table: Any, key: str, condition: Any) -> sa.ColumnElement[bool]:
