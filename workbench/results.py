@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from workbench import html
 from workbench.progress import TrialNews
 
 Settings = dict[str, Any]
 """Dotted path to value."""
+
+_ROWS = 20
+"""Trials that a sweep shows of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,27 @@ class TrainResult:
     """Metrics of the best epoch; test/... was measured with its weights."""
     verdicts: Sequence[str] = ()
     """What the figures say, and what to try next; see `workbench.training.verdicts`."""
+
+    def __str__(self) -> str:
+        lines = [f"  {name}: {html.number_text(value)}" for name, value in self.shown.items()]
+        return "\n".join([self.heading, *lines, *self.verdicts])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return html.title(self.heading) + html.pairs(self.shown) + html.items(self.verdicts)
+
+    @property
+    def heading(self) -> str:
+        """The run and its best epoch, in one line."""
+        return f"Run {self.run_id[:8]}, best epoch {self.best_epoch} of {self.epochs}"
+
+    @property
+    def shown(self) -> dict[str, float]:
+        """The metrics of the splits and of the baselines; `metrics` has all."""
+        kept = ("train/", "validation/", "test/", "baseline/")
+        return {name: value for name, value in self.metrics.items() if name.startswith(kept)}
 
 
 @dataclass(kw_only=True)
@@ -85,11 +110,48 @@ class SweepResult:
     """Stopped before all trials were done; `resume=run_id` goes on."""
     configurations: list[Configuration] = field(default_factory=list)
     """With cross-validation (`data.split.folds`): the best mean first."""
+    rows: int | None = None
+    """Rows that the sweep's metric is measured on; None: not the same for all trials."""
 
     @property
     def best(self) -> TrialResult:
         """The best trial."""
         return self.trials[0]
+
+    def __str__(self) -> str:
+        heads, rows = self._leaderboard()
+        lines = [heads, *([html.number_text(cell) for cell in row] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        text = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
+        return "\n".join([self.heading, *text])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return html.title(self.heading) + html.table(*self._leaderboard())
+
+    @property
+    def heading(self) -> str:
+        """The run and the number of trials, in one line."""
+        state = ", interrupted" if self.interrupted else ""
+        more = f", the first {_ROWS} shown" if len(self.trials) > _ROWS else ""
+        return f"Sweep {self.run_id[:8]}, {len(self.trials)} trials{state}{more}"
+
+    def _leaderboard(self) -> tuple[list[str], list[list[Any]]]:
+        """Heads and rows of the first trials."""
+        shown = self.trials[:_ROWS]
+        paths = sorted({path for trial in shown for path in trial.settings})
+        heads = ["#", "trial", "value", *(path.rpartition(".")[2] for path in paths)]
+        rows = [
+            [
+                *(place, trial.number, trial.value),
+                *(trial.settings.get(path) for path in paths),
+                *(trial.epochs, trial.status.lower()),
+            ]
+            for place, trial in enumerate(shown, 1)
+        ]
+        return [*heads, "epochs", "status"], rows
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SweepResult:
@@ -103,6 +165,7 @@ class SweepResult:
             trials=_trials(data["trials"]),
             interrupted=data["interrupted"],
             configurations=configurations,
+            rows=data.get("rows"),
         )
 
 

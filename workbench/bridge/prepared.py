@@ -19,6 +19,7 @@ from nets.config import from_dict, to_dict
 from nets.spec import TensorSpec
 from nets.statistics import Statistics
 from nets.text import TextEncoding
+from workbench import html
 from workbench.bridge import kept
 from workbench.bridge.arrays import Arrays
 from workbench.bridge.fetch import Origin, fetch
@@ -158,6 +159,26 @@ class Prepared:
     """Text: how it became token ids."""
     record: dict[str, Any] = field(default_factory=dict)
     """For the run: rows, bytes, bad rows, seconds by stage."""
+
+    def __str__(self) -> str:
+        facts = "".join(f"\n  {name}: {value}" for name, value in self._facts().items())
+        return f"Prepared data {self.fingerprint}{facts}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return html.title(f"Prepared data {self.fingerprint}") + html.pairs(self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """What a person wants to know of it, as text."""
+        spec, splits = self.spec, self.splits.items()
+        facts = {
+            "sample": f"{spec.kind} {spec.shape} {spec.dtype}",
+            "rows": ", ".join(f"{name} {split.num_rows:,}" for name, split in splits),
+            "bytes": f"{sum(split.num_bytes for split in self.splits.values()):,}",
+        }
+        return facts if self.labels is None else facts | {"classes": f"{len(self.labels):,}"}
 
     @property
     def folder(self) -> Path:

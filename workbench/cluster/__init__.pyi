@@ -3,10 +3,12 @@ from .config import START_SETTINGS as START_SETTINGS
 from .config import ClusterConfig as ClusterConfig
 from .config import parse_size as parse_size
 from .existing_spark import get_session as get_session
+from .existing_spark import leave_session as leave_session
 from .java import Java as Java
 from .java import find_java as find_java
 from .launcher import build_spark_settings as build_spark_settings
 from .launcher import check_master as check_master
+from .lost_ray import is_lost as is_lost
 from .lost_ray import name_lost_ray as name_lost_ray
 from .ray_start import check_reachable as check_reachable
 from .ray_start import start_ray as start_ray

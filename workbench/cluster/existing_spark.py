@@ -59,6 +59,22 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
     return _JOINED[name]
 
 
+def leave_session(session: Session) -> None:
+    """Stop the Ray that was started for a session of `get_session`; its Spark stays as it is.
+
+    A session of `open_session` is left alone: whoever opened it closes it.
+    """
+    names = [name for name, joined in _JOINED.items() if joined is session]
+    if not names:
+        return
+    for name in names:
+        del _JOINED[name]
+    session.idle_workers.clear()  # they end with Ray
+    if not _JOINED:
+        _OWN_RAY.close()
+        atexit.unregister(_OWN_RAY.close)
+
+
 def _java_of(spark: SparkSession) -> Java:
     version = spark_private.get_java_property(spark, "java.specification.version")
     return Java(

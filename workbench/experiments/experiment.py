@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from nets import NetConfig, PreparationConfig, TrainingConfig
 from nets.cnn import CNNConfig
 from nets.config import config
+from workbench import html
 from workbench.cluster import ClusterConfig
 from workbench.data import DataConfig
+from workbench.experiments.changed import changed_settings, setting_text
 from workbench.experiments.space import SweepConfig
 
 
@@ -35,3 +39,23 @@ class Experiment:
     """Where it runs."""
     sweep: SweepConfig = SweepConfig()
     """What `workbench sweep` searches."""
+
+    def __str__(self) -> str:
+        """What differs from the defaults, a line for each setting."""
+        lines = "".join(f"\n  {path}: {value}" for path, value in _changed(self).items())
+        return f"Experiment {self.name}{f': {self.description}' if self.description else ''}{lines}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return html.title(self.name, self.description) + html.pairs(_changed(self))
+
+
+def _changed(experiment: Experiment) -> dict[str, str]:
+    """Path to value as text; name and description are in the heading."""
+    return {
+        path: setting_text(value)
+        for path, value in changed_settings(experiment).items()
+        if path not in ("name", "description")
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nets.errors import ConfigError
+from workbench.experiments.changed import is_default
 from workbench.experiments.experiment import Experiment
 
 
@@ -53,7 +54,7 @@ def _write(value: Any, classes: dict[str, set[str]], depth: int) -> str:
         set_fields = [
             (f.name, getattr(value, f.name))
             for f in dataclasses.fields(value)
-            if f.name != "kind" and not _is_default(f, getattr(value, f.name))
+            if f.name != "kind" and not is_default(f, getattr(value, f.name))
         ]
         parts = [f"{name}={_write(each, classes, depth + 1)}," for name, each in set_fields]
         opening, closing = f"{kind.__name__}(", ")"
@@ -67,12 +68,3 @@ def _write(value: Any, classes: dict[str, set[str]], depth: int) -> str:
         return repr(value)
     lines = "".join(f"{inner}{part}\n" for part in parts)
     return f"{opening}\n{lines}{outer}{closing}" if parts else f"{opening}{closing}"
-
-
-def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
-    default = field.default
-    if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
-        default = field.default_factory()
-    # pydantic keeps a default as `Field(default=...)`.
-    default = getattr(default, "default", default)
-    return bool(type(default) is type(value) and default == value)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nets.config import to_dict
-from workbench import data
+from workbench import data, html
 from workbench.data import CanonicalFrame, DataConfig, limit_batches, watch_files
 from workbench.errors import DataError
 from workbench.preflight.decisions import list_decisions
@@ -71,6 +71,39 @@ class Description:
     """File of the contact sheet; None: samples of this kind have no picture."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Text: some samples by class, as the net reads them."""
+
+    def __str__(self) -> str:
+        facts = "".join(f"\n  {name}: {value}" for name, value in self._facts().items())
+        return "\n".join([self._heading + facts, *self.decided])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        heads = ["class", *self.class_counts]
+        counts = [
+            (name, *(rows[index] for rows in self.class_counts.values()))
+            for index, name in enumerate((self.labels or ())[:_CLASSES])
+        ]
+        classes = html.table(heads, counts) if counts and self.class_counts else ""
+        facts = html.pairs(self._facts())
+        return html.title(self._heading) + facts + classes + html.items(self.decided)
+
+    @property
+    def _heading(self) -> str:
+        return f"{self.source['kind']} {self.source.get('path') or ''}".strip()
+
+    def _facts(self) -> dict[str, str]:
+        spec, bad = self.spec, self.bad.get("rows", 0)
+        facts = {
+            "sample": f"{spec['kind']} {tuple(spec['shape'])} {spec['dtype']}",
+            "rows": ", ".join(f"{name} {rows:,}" for name, rows in self.rows.items()) or "none",
+            "bad rows": f"{bad:,}",
+            "bytes": f"{self.num_bytes:,}",
+        }
+        if self.labels is not None:
+            facts["classes"] = f"{len(self.labels):,}"
+        return facts | ({"problem": self.problem} if self.problem else {})
 
 
 def describe(

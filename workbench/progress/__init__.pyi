@@ -13,5 +13,4 @@ from .events import follow as follow
 from .events import replay as replay
 from .terminal import Board as Board
 from .terminal import Terminal as Terminal
-from .terminal import number_text as number_text
 from .terminal import trials_table as trials_table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -16,6 +16,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from workbench.html import number_text as number_text
 from workbench.progress.base import (
     Epoch,
     EpochPart,
@@ -263,8 +264,18 @@ def _bar(name: str, done: int, total: int, text: str) -> Table:
     return grid
 
 
-def trials_table(board: Board, numbers: list[int], *, title: str | None = None) -> Table:
-    """A table of trials: rank, number, metric, settings, epochs, status."""
+def trials_table(
+    board: Board,
+    numbers: list[int],
+    *,
+    title: str | None = None,
+    like_best: Collection[int] = (),
+) -> Table:
+    """A table of trials: rank, number, metric, settings, epochs, status.
+
+    Args:
+        like_best: numbers of trials that are marked with ~, as they cannot be told from the best.
+    """
     keys = sorted({key for number in numbers for key in board.trials[number].settings})
     table = Table(title=title, title_justify="left", title_style="dim", box=None, pad_edge=False)
     table.add_column("#", justify="right", style="dim")
@@ -280,7 +291,7 @@ def trials_table(board: Board, numbers: list[int], *, title: str | None = None) 
         table.add_row(
             str(rank),
             str(number),
-            "" if value is None else number_text(value),
+            "" if value is None else ("~ " if number in like_best else "") + number_text(value),
             *(number_text(news.settings.get(key)) for key in keys),
             str(int(news.metrics["epoch"])) if news.metrics.get("epoch") else "",
             news.status.lower(),
@@ -298,10 +309,3 @@ def metrics_line(metrics: Mapping[str, float]) -> str:
 def settings_line(settings: Mapping[str, Any]) -> str:
     """`training.learning_rate=0.00316 net.activation=relu`."""
     return " ".join(f"{key}={number_text(value)}" for key, value in sorted(settings.items()))
-
-
-def number_text(value: Any) -> str:
-    """A value as short text; a float with four significant digits."""
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

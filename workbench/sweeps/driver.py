@@ -193,6 +193,8 @@ def _run_config(
         checkpoint_config=at_end if experiment.cluster.num_workers == 1 else None,
         failure_config=tune.FailureConfig(max_failures=experiment.cluster.max_failures),
         verbose=0,
+        # In a notebook, the default one clears the cell when it is made.
+        progress_reporter=tune.CLIReporter(),
     )
 
 

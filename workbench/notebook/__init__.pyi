@@ -1,0 +1,12 @@
+from .cell import Cell as Cell
+from .figure import Figure as Figure
+from .looks import feature_maps as feature_maps
+from .looks import filters as filters
+from .looks import health as health
+from .opened import Workbench as Workbench
+from .opened import open as open
+from .recorded import Run as Run
+from .recorded import Runs as Runs
+from .results import Interrupted as Interrupted
+from .results import Sweep as Sweep
+from .results import Training as Training

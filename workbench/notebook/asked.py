@@ -1,0 +1,137 @@
+"""What a person asks to train: an experiment, its name, a path of data, a Spark DataFrame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nets.config import from_dict, override
+from nets.errors import ConfigError
+from workbench.data import CanonicalFrame, DataConfig, SplitConfig, from_dataframe, guess_source
+from workbench.data.sources import DataFrameSource
+from workbench.errors import DataError
+from workbench.experiments import load_experiment, names
+from workbench.experiments.experiment import Experiment
+from workbench.experiments.recipes import Facts, facts_of, recipe_for
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from workbench.preflight import Description
+
+_ROWS = 5_000
+"""Rows that a recipe is made for until they are counted."""
+
+
+def is_data_path(what: Any) -> bool:
+    """Whether it is a file or folder of data, and no experiment."""
+    return (
+        isinstance(what, (str, Path))
+        and str(what) not in names()
+        and ".py" not in str(what)
+        and Path(what).expanduser().exists()
+    )
+
+
+def find_experiment(what: Experiment | str | Path) -> Experiment:
+    """An experiment as it is, or by its name or file; of a path of data, one to describe it by.
+
+    Raises:
+        ConfigError: nothing has that name, or it is neither.
+    """
+    if isinstance(what, Experiment):
+        return what
+    if not isinstance(what, (str, Path)):
+        raise ConfigError(
+            "An experiment is a workbench.Experiment, the name of one, a path of data or a Spark "
+            f"DataFrame, got {type(what).__name__}."
+        )
+    if not is_data_path(what):
+        return load_experiment(str(what))
+    settings = guess_source(str(what))
+    tree: dict[str, Any] = {"source": settings}
+    if settings.get("kind") == "series":
+        tree["split"] = {"by": "time"}  # rows, the default, cannot be
+    stem = Path(what).expanduser().resolve().stem or "data"
+    return Experiment(name=stem, data=from_dict(DataConfig, tree))
+
+
+def experiment_for(described: Experiment, description: Description) -> Experiment:
+    """The experiment by the recipe for some data.
+
+    Raises:
+        DataError: the data cannot be trained on.
+    """
+    if description.problem:
+        raise DataError(description.problem)
+    source = described.data.source
+    facts = facts_of(
+        description.spec,
+        description.labels,
+        description.rows.get("train", 0),
+        class_counts=description.class_counts.get("train", ()),
+        forecast=bool(getattr(source, "targets", ())),
+        figures=description.figures,
+    )
+    return recipe_for(source, facts, name=described.name, split=described.data.split)
+
+
+def read_frame(
+    df: DataFrame, label: str | None, features: str | Sequence[str] | None
+) -> tuple[CanonicalFrame, DataFrameSource]:
+    """The columns of a DataFrame as samples, and how the run records them.
+
+    Args:
+        features: None: all columns but the label.
+
+    Raises:
+        DataError: a column is missing or cannot be a sample or a label.
+    """
+    if label is None:
+        raise DataError(
+            f"A training on a DataFrame needs the column to predict: label=. It has "
+            f"{', '.join(df.columns)}."
+        )
+    chosen = features or [name for name in df.columns if name != label]
+    several = [chosen] if isinstance(chosen, str) else list(chosen)
+    canonical = from_dataframe(
+        df, features=several[0] if len(several) == 1 else several, label=label
+    )
+    source = DataFrameSource(features=tuple(several), label=label, plan=canonical.plan)
+    return canonical, source
+
+
+def experiment_on(
+    canonical: CanonicalFrame,
+    source: DataFrameSource,
+    base: Experiment | None,
+    name: str,
+    counts: tuple[int, Sequence[int]] | None = None,
+) -> Experiment:
+    """`base` on the data of a DataFrame; without one, by the recipe for the data.
+
+    Args:
+        counts: rows to train on, and those of each class; None: not counted yet.
+    """
+    if base is not None:
+        return replace(base, data=replace(base.data, source=source))
+    rows, classes = counts or (_ROWS, ())
+    facts = Facts(
+        kind=canonical.spec.kind,
+        shape=canonical.spec.shape,
+        num_rows=rows,
+        labels=canonical.labels,
+        class_counts=tuple(classes),
+    )
+    return recipe_for(source, facts, name=name, split=SplitConfig())
+
+
+def change(experiment: Experiment, settings: Any) -> Experiment:
+    """With some settings replaced, by path.
+
+    Raises:
+        ConfigError: a path does not exist, or a value breaks a rule.
+    """
+    return override(experiment, settings) if settings else experiment
