@@ -19,7 +19,6 @@ from nets.config import from_dict, to_dict
 from nets.spec import TensorSpec
 from nets.statistics import Statistics
 from nets.text import TextEncoding
-from workbench import html
 from workbench.bridge import kept
 from workbench.bridge.arrays import Arrays
 from workbench.bridge.fetch import Origin, fetch
@@ -160,25 +159,9 @@ class Prepared:
     record: dict[str, Any] = field(default_factory=dict)
     """For the run: rows, bytes, bad rows, seconds by stage."""
 
-    def __str__(self) -> str:
-        facts = "".join(f"\n  {name}: {value}" for name, value in self._facts().items())
-        return f"Prepared data {self.fingerprint}{facts}"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(str(self))
-
-    def _repr_html_(self) -> str:
-        return html.title(f"Prepared data {self.fingerprint}") + html.pairs(self._facts())
-
-    def _facts(self) -> dict[str, str]:
-        """What a person wants to know of it, as text."""
-        spec, splits = self.spec, self.splits.items()
-        facts = {
-            "sample": f"{spec.kind} {spec.shape} {spec.dtype}",
-            "rows": ", ".join(f"{name} {split.num_rows:,}" for name, split in splits),
-            "bytes": f"{sum(split.num_bytes for split in self.splits.values()):,}",
-        }
-        return facts if self.labels is None else facts | {"classes": f"{len(self.labels):,}"}
+    def has(self, split: str) -> bool:
+        """Whether a split has rows."""
+        return split in self.splits and self.splits[split].num_rows > 0
 
     @property
     def folder(self) -> Path:
@@ -208,10 +191,6 @@ def save_facts(folder: Path, prepared: Prepared) -> dict[str, Any]:
             arrays = {key: value for key, value in vars(figures).items() if value is not None}
             np.savez(folder / f"{name}.npz", **arrays)
     return {
-    def has(self, split: str) -> bool:
-        """Whether a split has rows."""
-        return split in self.splits and self.splits[split].num_rows > 0
-
         "spec": to_dict(prepared.spec),
         "labels": prepared.labels,
         "num_outputs": prepared.num_outputs,
