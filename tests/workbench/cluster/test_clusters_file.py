@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from nets.config import override
 from nets.errors import ConfigError
+from tests.workbench.settings_walk import leaves
 from workbench.cli import app
+from workbench.cluster import ClusterConfig
 from workbench.cluster.clusters_file import find_file, load_cluster, read_cluster
 
 LAB = """
@@ -54,6 +59,43 @@ def test_a_cluster_is_the_settings_that_its_table_names() -> None:
     yarn = read_cluster(write_file(LAB), "yarn")
     assert yarn.settings["cluster.spark.settings"] == {"spark.executor.memory": "4g"}
     assert yarn.config().spark.max_nodes == 8
+
+
+@pytest.mark.parametrize("topology", ["ray", "spark"])
+def test_every_setting_of_a_cluster_arrives_or_is_refused(topology: str) -> None:
+    start = {"topology": topology} | ({"spark.master": "yarn"} if topology == "spark" else {})
+    base = override(ClusterConfig(), start)
+    arrived, refused = set(), set()
+    for leaf in leaves(base, "cluster."):
+        path = leaf.path.removeprefix("cluster.")
+        for value in leaf.others:
+            if path in {"topology", *start} or value is None:
+                continue  # TOML has no null: what is not set is left out
+            lines = {**start, path: value}
+            # A line with a quoted path is one key; a path with dots is a table in a table.
+            text = "\n".join(f"{key} = {to_toml(each)}" for key, each in lines.items())
+            try:
+                cluster = read_cluster(write_file(f"[one]\n{text}\n"), "one")
+            except ConfigError as error:
+                assert path in str(error), "a refusal names the setting"
+                refused.add(path)
+                continue
+            assert cluster.settings[leaf.path] == value
+            assert cluster.config() == override(base, {path: value})
+            arrived.add(path)
+    print(f"{topology}: {len(arrived)} settings arrive, {len(refused)} are refused")
+    assert arrived | refused == {
+        leaf.path.removeprefix("cluster.")
+        for leaf in leaves(base, "cluster.")
+        if leaf.path not in {"cluster.topology", *(f"cluster.{key}" for key in start)}
+    }
+    assert {"spark.max_nodes"} <= (refused if topology == "ray" else arrived)
+
+
+def to_toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {to_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value)
 
 
 def test_the_first_file_counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
