@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import importlib.util
+import re
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +16,7 @@ from workbench.cluster.java import Java
 from workbench.cluster.lost_ray import check_not_lost, get_address, leave_lost_ray
 from workbench.cluster.ray_start import start_ray
 from workbench.cluster.session import OPEN_SESSIONS, Session
+from workbench.errors import ClusterError
 from workbench.home import logs_folder
 
 if TYPE_CHECKING:
@@ -32,12 +36,15 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
     with a warning.
 
     Raises:
-        ClusterError: Ray could not be started or joined; or `spark` ran on a Ray that is gone.
+        ClusterError: Ray could not be started or joined; `spark` ran on a Ray that is gone; or its
+            Python workers cannot load the workbench.
     """
     for session in OPEN_SESSIONS.values():
         if session.spark.sparkContext is spark.sparkContext:
             check_not_lost(session.ray_address)
             return session
+    if spark.sparkContext.applicationId not in _JOINED:
+        _check_workers(spark)
     leave_lost_ray()
     log_path = logs_folder()
     if get_address() is None:
@@ -57,6 +64,25 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
             log_path=log_path,
         )
     return _JOINED[name]
+
+
+def _check_workers(spark: SparkSession) -> None:
+    """Refuse a Spark whose Python workers lack the packages, before a job fails with their traceback."""
+    from py4j.protocol import Py4JError
+
+    needed = spark.sparkContext.parallelize(["workbench.bridge.spark_writer"], 1)
+    try:
+        # A function of Python's own: one of this package could not say that the package is missing.
+        needed.filter(importlib.util.find_spec).count()
+    except Py4JError as error:
+        lines = [
+            line for line in str(error).splitlines() if re.match(r"\w*(Error|Exception)\b", line)
+        ]
+        reason = lines[-1] if lines else str(error).splitlines()[0]
+        raise ClusterError(
+            f"Spark's Python workers cannot load the workbench: {reason} Start the Spark session with "
+            f"PYSPARK_PYTHON={sys.executable}, or another Python that has the same packages."
+        ) from None
 
 
 def leave_session(session: Session) -> None:

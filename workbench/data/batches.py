@@ -33,9 +33,14 @@ def limit_batch_bytes(spark: SparkSession, row_bytes: int) -> Iterator[None]:
     the buffer grows.
     """
     before = spark.conf.get(_SETTING)
+    # None where nobody has set it: a session that was given is left as it was.
+    set_before = spark.conf.get(_SETTING, None)
     rows = max(1, _BATCH_BYTES // row_bytes)
     spark.conf.set(_SETTING, str(min(rows, int(before or rows))))
     try:
         yield
     finally:
-        spark.conf.set(_SETTING, before)
+        if set_before is None:
+            spark.conf.unset(_SETTING)
+        else:
+            spark.conf.set(_SETTING, set_before)

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from nets.config import from_dict, override
 from nets.errors import ConfigError
-from workbench.data import CanonicalFrame, DataConfig, SplitConfig, from_dataframe, guess_source
+from nets.spec import TensorSpec
+from workbench.data import (
+    CanonicalFrame,
+    DataConfig,
+    SplitConfig,
+    from_dataframe,
+    guess_source,
+    picture_spec,
+)
 from workbench.data.sources import DataFrameSource
 from workbench.errors import DataError
 from workbench.experiments import load_experiment, names
@@ -79,12 +87,16 @@ def experiment_for(described: Experiment, description: Description) -> Experimen
 
 
 def read_frame(
-    df: DataFrame, label: str | None, features: str | Sequence[str] | None
+    df: DataFrame,
+    label: str | None,
+    features: str | Sequence[str] | None,
+    shape: Sequence[int] | None = None,
 ) -> tuple[CanonicalFrame, DataFrameSource]:
     """The columns of a DataFrame as samples, and how the run records them.
 
     Args:
         features: None: all columns but the label.
+        shape: of a sample: features; steps, channels; channels, height, width. None: found.
 
     Raises:
         DataError: a column is missing or cannot be a sample or a label.
@@ -96,11 +108,26 @@ def read_frame(
         )
     chosen = features or [name for name in df.columns if name != label]
     several = [chosen] if isinstance(chosen, str) else list(chosen)
-    canonical = from_dataframe(
-        df, features=several[0] if len(several) == 1 else several, label=label
-    )
+    canonical = from_dataframe(df, features=several, label=label, spec=_spec_of(df, several, shape))
     source = DataFrameSource(features=tuple(several), label=label, plan=canonical.plan)
     return canonical, source
+
+
+def _spec_of(
+    df: DataFrame, features: Sequence[str], shape: Sequence[int] | None
+) -> TensorSpec | None:
+    if shape is None:
+        return None
+    kinds: dict[int, Any] = {1: "vector", 2: "series", 3: "image"}
+    if len(shape) not in kinds:
+        raise ConfigError(
+            "shape must be [features], [steps, channels] or [channels, height, width], got "
+            f"{list(shape)}."
+        )
+    pictures = features[0] in df.columns and df.schema[features[0]].dataType.typeName() == "binary"
+    if len(shape) == 3 and pictures:
+        return picture_spec((shape[0], shape[1], shape[2]))
+    return TensorSpec(kind=kinds[len(shape)], shape=tuple(shape))
 
 
 def experiment_on(

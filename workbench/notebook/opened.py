@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tracking import Reader
     from workbench.bridge import Prepared
     from workbench.cluster import ClusterConfig, Session
+    from workbench.data import CanonicalFrame
+    from workbench.data.sources import DataFrameSource
     from workbench.experiments.experiment import Experiment
     from workbench.jobs import End
     from workbench.notebook.recorded import Run, Runs
@@ -76,6 +78,7 @@ class Workbench:
         data: DataFrame | None = None,
         label: str | None = None,
         features: str | Sequence[str] | None = None,
+        shape: Sequence[int] | None = None,
     ) -> Training:
         """Train once and record the run.
 
@@ -86,6 +89,7 @@ class Workbench:
             data: a Spark DataFrame to train `experiment` on, in place of its source.
             label: the DataFrame's column to predict.
             features: its columns to predict from; None: all others.
+            shape: of a sample, where a column has flat arrays or raw pixels: `[1, 8, 8]`.
 
         Raises:
             ConfigError, DataError, ClusterError, TrainingError: as `workbench.train`.
@@ -95,13 +99,16 @@ class Workbench:
             from workbench.notebook.results import Training
 
             frame, base = (experiment, None) if _is_frame(experiment) else (data, experiment)
-            if frame is None and (label, features) != (None, None):
+            if frame is None and (label, features, shape) != (None, None, None):
                 raise WorkbenchError(
-                    "label and features name columns of a DataFrame, and none was given. Give it as "
-                    "data=, or leave them out."
+                    "label, features and shape say what the columns of a DataFrame are, and none was "
+                    "given. Give it as data=, or leave them out."
                 )
             if frame is not None:
-                result = self._train_frame(frame, base, settings, label, features, progress)
+                from workbench.notebook.asked import read_frame
+
+                read = read_frame(frame, label, features, shape)
+                result = self._train_frame(frame, base, settings, read, progress)
                 return Training.of(result, self.reader)
             chosen = self._choose(base, settings, progress)
             progress.rank_by(chosen.training.monitor, chosen.training.mode)
@@ -330,8 +337,7 @@ class Workbench:
         df: DataFrame,
         base: Any,
         settings: Mapping[str, Any] | None,
-        label: str | None,
-        features: str | Sequence[str] | None,
+        read: tuple[CanonicalFrame, DataFrameSource],
         progress: Relay,
     ) -> Any:
         """Train on a DataFrame, in the session that it belongs to."""
@@ -339,7 +345,7 @@ class Workbench:
         from workbench.notebook import asked
         from workbench.training import train
 
-        canonical, source = asked.read_frame(df, label, features)
+        canonical, source = read
         named = None if base is None else asked.find_experiment(base)
 
         def settle(counts: tuple[int, Sequence[int]] | None) -> Experiment:

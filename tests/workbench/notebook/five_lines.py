@@ -1,0 +1,76 @@
+"""A person's program on a person's Spark session; run as `python -m tests.workbench.notebook.five_lines MASTER FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from sklearn.datasets import load_digits
+
+import workbench
+from workbench.cluster import find_java
+
+
+def start(master: str, folder: str) -> SparkSession:
+    find_java().use()
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.executor.memory": "600m",
+        "spark.sql.shuffle.partitions": "4",
+        "spark.workbench.exchange": folder,
+    }
+    builder: Any = SparkSession.builder.master(master).appName("theirs")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    spark: SparkSession = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("FATAL")
+    return spark
+
+
+def make_frame(spark: SparkSession) -> DataFrame:
+    digits = load_digits()
+    rows = [(x.tolist(), int(y)) for x, y in zip(digits.data[:600], digits.target, strict=False)]
+    frame = spark.createDataFrame(rows, "pixels array<double>, digit long").cache()
+    frame.createOrReplaceTempView("mine")
+    frame.count()
+    return frame
+
+
+def state_of(spark: SparkSession) -> dict[str, Any]:
+    java: Any = spark.sparkContext._jsc  # PySpark does not list what is persisted
+    return {
+        "conf": dict(spark.sparkContext.getConf().getAll()),
+        "sql": {row["key"]: row["value"] for row in spark.sql("SET").collect()},
+        "tables": [table.name for table in spark.catalog.listTables()],
+        "persisted": sorted(java.getPersistentRDDs().keySet().toArray()),
+    }
+
+
+def main(master: str, folder: str) -> None:
+    spark = start(master, folder)
+    df = make_frame(spark)
+    before = state_of(spark)
+
+    wb = workbench.open(spark=spark)
+    result = wb.train(df, {"training.epochs": 4}, label="digit", shape=[1, 8, 8])
+    scored = result.predict(df)
+    wb.close()
+
+    assert wb.spark is spark
+    right = scored.where("prediction = digit").count()
+    assert right > 0.8 * 600, right
+    here = result.predict(df.toPandas())
+    assert (here["prediction"].astype(int) == df.toPandas()["digit"]).sum() == right
+    assert result.experiment.net.kind == "cnn"
+    assert state_of(spark) == before
+    import ray
+
+    assert not ray.is_initialized()
+    assert df.count() == 600  # the session still works
+    print("all right")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
