@@ -24,6 +24,7 @@ from nets.prepare import Prepare
 from nets.restore import Restore
 from nets.rnn import RNNConfig
 from nets.spec import TensorSpec
+from nets.spectrogram import SpectrogramConfig
 from nets.text import TextEncoding
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -52,6 +53,7 @@ def save(
         "net": to_dict(net.config),
         "spec": to_dict(net.spec),
         "preparation": net.prepare.method,
+        **_describe_spectrogram(net),
         "num_outputs": net.num_outputs,
         "labels": list(labels) if labels is not None else None,
         "text": None if net.text is None else to_dict(net.text),
@@ -63,6 +65,11 @@ def save(
         (Path(folder) / DESCRIPTION).write_text(json.dumps(description, indent=1))
         for name in (WEIGHTS, DESCRIPTION):
             os.replace(Path(folder) / name, directory / name)
+
+
+def _describe_spectrogram(net: Net) -> dict[str, Any]:
+    log_mel = net.prepare.log_mel
+    return {} if log_mel is None else {"spectrogram": to_dict(log_mel.config)}
 
 
 def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
@@ -93,6 +100,7 @@ def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
             state["prepare.offset"],
             state["prepare.factor"],
             state.get("prepare.matrix"),
+            from_dict(SpectrogramConfig, described.get("spectrogram", {})),
         )
         restore = None
         if "restore.offset" in state:

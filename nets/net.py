@@ -148,6 +148,7 @@ def build(
     if num_outputs < 1:
         raise ConfigError(f"a net needs num_outputs >= 1, got {num_outputs}.")
     prepare = prepare or make(PreparationConfig(method="none"), spec)
+    prepare.sound_as = "series" if isinstance(net, RNNConfig | SequenceCNNConfig) else "image"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = _BODIES[type(net)](net, prepare.output, num_outputs)

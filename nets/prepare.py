@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
+from nets.spectrogram import LogMel, SpectrogramConfig
 from nets.statistics import Statistics
 
 Method = Literal["none", "scale", "center", "standardize", "pca", "zca"]
@@ -31,6 +32,8 @@ class PreparationConfig:
     """Added to variances before dividing: keeps features that never vary finite."""
     targets: Literal["none", "standardize", "change"] = "standardize"
     """Measured labels, as the net learns them; it answers in their own units. standardize: mean 0 and deviation 1; change: a forecast's distance from the last step of its window, standardized."""
+    spectrogram: SpectrogramConfig = SpectrogramConfig()
+    """sound: the spectrogram that `method` is applied to."""
 
     @property
     def needs_covariance(self) -> bool:
@@ -42,7 +45,8 @@ class Prepare(nn.Module):
     """(x - offset) * factor, then an optional projection. Raw samples in, what the net sees out.
 
     (B, *spec.shape) in spec.dtype -> (B, *output.shape) float32; token ids -> int64, unchanged.
-    Steps of a series from its length on are 0, whatever was there.
+    Steps of a series from its length on are 0, whatever was there. Sounds become spectrograms first:
+    a picture (1, bands, frames), low bands at the top, or a series (frames, bands).
     """
 
     offset: Tensor
@@ -50,15 +54,26 @@ class Prepare(nn.Module):
     matrix: Tensor | None
 
     def __init__(
-        self, method: str, spec: TensorSpec, offset: Tensor, factor: Tensor, matrix: Tensor | None
+        self,
+        method: str,
+        spec: TensorSpec,
+        offset: Tensor,
+        factor: Tensor,
+        matrix: Tensor | None,
+        spectrogram: SpectrogramConfig | None = None,
     ) -> None:
         """
         Args:
-            offset, factor: broadcast against a sample; applied before the projection.
+            offset, factor: broadcast against a sample; applied before the projection. Of a sound:
+                one for each band.
             matrix: (out_features, features) applied to the flattened sample.
+            spectrogram: of sounds; None: as by default.
         """
         super().__init__()
         self.method, self.spec = method, spec
+        self.sound_as: Literal["image", "series"] = "image"
+        """What the net's body takes a spectrogram for."""
+        self.log_mel = LogMel(spectrogram or SpectrogramConfig(), spec) if spec.rate else None
         self.register_buffer("offset", offset.float())
         self.register_buffer("factor", factor.float())
         self.register_buffer("matrix", None if matrix is None else matrix.float())
@@ -68,6 +83,10 @@ class Prepare(nn.Module):
         """What comes out: the input's shape, except for pca, which gives a vector."""
         if self.spec.kind == "tokens":
             return self.spec
+        if self.log_mel is not None:
+            bands, frames = self.log_mel.num_bands, self.log_mel.frames
+            shape = (1, bands, frames) if self.sound_as == "image" else (frames, bands)
+            return TensorSpec(kind=self.sound_as, shape=shape)
         if self.method == "pca" and self.matrix is not None:
             return TensorSpec(kind="vector", shape=(self.matrix.shape[0],))
         return TensorSpec(kind=self.spec.kind, shape=self.spec.shape)
@@ -75,6 +94,8 @@ class Prepare(nn.Module):
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         if self.spec.kind == "tokens":
             return x.long()
+        if self.log_mel is not None:
+            return self._hear(x)
         x = (x.float() - self.offset) * self.factor
         if length is not None and self.spec.kind == "series":
             steps = torch.arange(x.shape[1], device=x.device)
@@ -82,6 +103,15 @@ class Prepare(nn.Module):
         if self.matrix is None:
             return x
         return (x.flatten(1) @ self.matrix.T).unflatten(1, self.output.shape)
+
+    def _hear(self, x: Tensor) -> Tensor:
+        """(B, samples) -> the prepared spectrogram, in 32 bits whatever the net computes in."""
+        assert self.log_mel is not None
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self._hear(x)
+        x = (self.log_mel(x) - self.offset) * self.factor  # (B, frames, bands)
+        return x if self.sound_as == "series" else x.transpose(1, 2).unsqueeze(1)
 
     def extra_repr(self) -> str:
         return f"method={self.method!r}, {self.spec.shape} -> {self.output.shape}"
@@ -93,8 +123,10 @@ def make(
     """The first layer, from figures of the training split.
 
     Raises:
-        ConfigError: the method needs figures that are not there, or cannot be used on token ids.
+        ConfigError: the method needs figures that are not there, or cannot be used on such samples.
     """
+    if spec.kind == "sound":
+        return _make_for_sounds(config, spec, statistics)
     method = config.method
     zero, one = torch.zeros(()), torch.ones(())
     if spec.kind == "tokens" or method == "none":
@@ -102,13 +134,9 @@ def make(
     if method == "scale" and statistics is None and spec.dtype == "uint8":
         return Prepare(method, spec, zero, one / 255, None)
     if statistics is None or (config.needs_covariance and statistics.covariance is None):
-        raise ConfigError(
-            f"preparation.method {method!r} needs statistics of the training split, got none. "
-            "Compute them with workbench.data.fit_statistics, or set the method to none."
-        )
+        raise _needs_statistics(method)
     if method == "scale":
-        low, high = statistics.minimum.min(), statistics.maximum.max()
-        return Prepare(method, spec, zero + low, one / max(high - low, config.epsilon), None)
+        return Prepare(method, spec, *_to_unit(statistics, config.epsilon), None)
     mean = torch.from_numpy(statistics.mean).reshape(_sample_shape(statistics, spec))
     if method == "center":
         return Prepare(method, spec, mean, one, None)
@@ -116,6 +144,50 @@ def make(
         offset, deviation = _per_channel(statistics, spec, config.epsilon)
         return Prepare(method, spec, offset, 1 / deviation, None)
     return Prepare(method, spec, mean, one, _projection(config, statistics))
+
+
+def _make_for_sounds(
+    config: PreparationConfig, spec: TensorSpec, statistics: Statistics | None
+) -> Prepare:
+    """The first layer of sounds; the figures are of the bands of their spectrograms."""
+    method = config.method
+    check_sounds(config)
+    offset, factor = torch.zeros(()), torch.ones(())
+    if method != "none" and statistics is None:
+        raise _needs_statistics(method)
+    if statistics is not None and method == "scale":
+        offset, factor = _to_unit(statistics, config.epsilon)
+    elif statistics is not None and method != "none":
+        offset = torch.from_numpy(statistics.mean)
+        if method == "standardize":
+            factor = 1 / (torch.from_numpy(statistics.variance) + config.epsilon).sqrt()
+    return Prepare(method, spec, offset, factor, None, config.spectrogram)
+
+
+def check_sounds(config: PreparationConfig) -> None:
+    """Refuse what is not for sounds.
+
+    Raises:
+        ConfigError: the method mixes features, and a spectrogram's are at places of time.
+    """
+    if config.needs_covariance:
+        raise ConfigError(
+            f"preparation.method {config.method!r} mixes the features of a sample, and those of a "
+            "sound move in time. Set it to standardize."
+        )
+
+
+def _needs_statistics(method: str) -> ConfigError:
+    return ConfigError(
+        f"preparation.method {method!r} needs statistics of the training split, got none. "
+        "Compute them with workbench.data.fit_statistics, or set the method to none."
+    )
+
+
+def _to_unit(statistics: Statistics, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Offset and factor that bring the smallest value to 0 and the largest to 1."""
+    low, high = statistics.minimum.min(), statistics.maximum.max()
+    return torch.zeros(()) + low, torch.ones(()) / max(high - low, epsilon)
 
 
 def _sample_shape(statistics: Statistics, spec: TensorSpec) -> tuple[int, ...]:

@@ -10,14 +10,15 @@ import numpy as np
 from nets.config import config
 from nets.errors import ConfigError
 
-Kind = Literal["image", "tokens", "series", "vector"]
+Kind = Literal["image", "tokens", "series", "vector", "sound"]
 
-_DIMENSIONS = {"image": 3, "tokens": 1, "series": 2, "vector": 1}
+_DIMENSIONS = {"image": 3, "tokens": 1, "series": 2, "vector": 1, "sound": 1}
 _LAYOUT = {
     "image": "(channels, height, width)",
     "tokens": "(steps,)",
     "series": "(steps, channels)",
     "vector": "(features,)",
+    "sound": "(samples,)",
 }
 
 
@@ -29,13 +30,15 @@ class TensorSpec:
     """
 
     kind: Kind
-    """image: (channels, height, width); tokens: (steps,); series: (steps, channels); vector: (features,)."""
+    """image: (channels, height, width); tokens: (steps,); series: (steps, channels); vector: (features,); sound: (samples,), a waveform."""
     shape: tuple[int, ...]
     """Shape of one sample, without the batch dimension."""
-    dtype: Literal["uint8", "int32", "float32"] = "float32"
-    """uint8 for images, int32 for token ids, float32 for everything measured."""
+    dtype: Literal["uint8", "int16", "int32", "float32"] = "float32"
+    """uint8 for images, int16 for sounds, int32 for token ids, float32 for everything measured."""
     vocabulary_size: int | None = None
     """tokens only: ids are 0 <= id < vocabulary_size; 0 is padding, 1 an unknown token."""
+    rate: int | None = None
+    """sound only: samples a second."""
 
     def __post_init__(self) -> None:
         if len(self.shape) != _DIMENSIONS[self.kind] or min(self.shape) < 1:
@@ -46,6 +49,10 @@ class TensorSpec:
         if self.kind == "tokens" and (self.vocabulary_size or 0) < 2:
             raise ConfigError(
                 f"tokens need vocabulary_size >= 2 (padding and unknown), got {self.vocabulary_size}."
+            )
+        if self.kind == "sound" and (self.dtype != "int16" or (self.rate or 0) < 1):
+            raise ConfigError(
+                f"sounds are int16 with rate >= 1 samples a second, got {self.dtype}, {self.rate}."
             )
 
     @property

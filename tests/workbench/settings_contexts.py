@@ -115,6 +115,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "cifar": {"net": _CNN, "data.source": {"kind": "cifar_archive", "path": "none"}},
     "idx": {"net": _CNN, "data.source": {"kind": "idx", "path": "none"}},
     "folder": {"net": _CNN, "data.source": {"kind": "image_folder", "path": "none"}},
+    "sounds": {"net": _CNN, "data.source": {"kind": "sound_folder", "path": "none"}},
+    "frames of sounds": {
+        "net": _RNN,
+        "data.source": {"kind": "sound_table", "path": "none", "seconds": 0.1},
+        "preparation.method": "scale",
+    },
     "ts file": {"net": _RNN, "data.source": {"kind": "ts_file", "path": "none"}},
     "spark": {"net": _CNN, "cluster": _SPARK},
     "placement": {"net": _CNN, "cluster.placement": "PACK"},

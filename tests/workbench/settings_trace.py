@@ -22,6 +22,7 @@ from nets.config import to_dict
 from nets.epochs import plan_epochs
 from nets.fit import Batch, Fit, Monitor, batches, num_batches
 from nets.losses import Loss
+from nets.mel import log_mel
 from nets.optimizers import learning_rate, make_optimizer
 from nets.spec import TensorSpec
 from nets.statistics import Sums
@@ -43,6 +44,7 @@ _SPECS = {
     "series": TensorSpec(kind="series", shape=(6, 3)),
     "tokens": TensorSpec(kind="tokens", shape=(6,), dtype="int32", vocabulary_size=12),
     "vector": TensorSpec(kind="vector", shape=(5,)),
+    "sound": TensorSpec(kind="sound", shape=(800,), dtype="int16", rate=8000),
 }
 _SERIES_OF_EPOCHS = {  # metric: its values, for what chooses epochs
     "accuracy": (0.5, 0.4, 0.6, 0.3, 0.2),
@@ -86,6 +88,8 @@ def _rows(kind: str, values: bool) -> Batch:
     spec = _SPECS[kind]
     if kind == "tokens":
         samples = generator.integers(1, 12, (ROWS, *spec.shape)).astype(np.int32)
+    elif kind == "sound":
+        samples = generator.integers(-9000, 9000, (ROWS, *spec.shape)).astype(np.int16)
     elif kind == "image":
         samples = generator.integers(0, 17, (ROWS, *spec.shape)).astype(np.uint8)
     else:
@@ -137,8 +141,12 @@ def _vary(augment: AugmentConfig, kind: str) -> Any:
 def _build(net: Any, preparation: Any, seed: int, kind: str, values: bool) -> Net:
     """The net as `workbench.training.learner.new_net` builds it, with figures of these rows."""
     spec, data = _SPECS[kind], _rows(kind, values)
-    sums = Sums(int(np.prod(spec.shape)), outer=True)
-    sums.add(data.features.numpy().reshape(ROWS, -1))
+    features = data.features.numpy().reshape(ROWS, -1)
+    if kind == "sound":
+        features = log_mel(data.features.numpy(), preparation.spectrogram, spec)
+        features = features.reshape(-1, features.shape[2])
+    sums = Sums(features.shape[1], outer=True)
+    sums.add(features)
     task = Task.of(net.kind, has_classes=not values)
     targets = None
     if task is Task.VALUES and preparation.targets != "none":

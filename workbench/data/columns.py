@@ -102,7 +102,8 @@ def _choose_encoding(df: DataFrame, names: list[str], spec: TensorSpec) -> Encod
                     f"features {names[0]!r} is text, which is read as pictures in base64 only, and "
                     f"the spec says {spec.kind}. Tokenise text first (source kind text)."
                 )
-            return "pictures" if spec.kind == "image" else "raw"
+            encodings: dict[str, Encoding] = {"image": "pictures", "sound": "sounds"}
+            return encodings.get(spec.kind, "raw")
         if name == "struct" and set(kind.names) >= _IMAGE_FIELDS:
             return "structs"
         if not (name == "array" or isinstance(kind, VectorUDT) or is_number(kind)):

@@ -1,7 +1,7 @@
 """Arrow batches of a user's columns as canonical rows; a row that cannot become one gets a reason.
 
-This runs in Spark's Python workers and uses arrays only, no Spark. Only pictures are decoded in a
-loop over rows.
+This runs in Spark's Python workers and uses arrays only, no Spark. Only pictures and sounds are
+decoded in a loop over rows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nets.spec import TensorSpec
+from workbench.data import sounds
 from workbench.data.pictures import decode_all, to_pixels
 from workbench.data.rows import binary
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "test")
 
-Encoding = Literal["pictures", "raw", "structs", "numbers"]
+Encoding = Literal["pictures", "sounds", "raw", "structs", "numbers"]
 
 _UNUSABLE = "a feature that is null, NaN or infinite"
 
@@ -37,8 +38,8 @@ class Recipe:
     """How the columns of an Arrow batch become canonical rows."""
 
     encoding: Encoding
-    """Content of `features`: encoded pictures (bytes, or text in base64), samples as raw bytes,
-    Spark's image structs, or lists of numbers."""
+    """Content of `features`: encoded pictures (bytes, or text in base64), encoded sounds (bytes),
+    samples as raw bytes, Spark's image structs, or lists of numbers."""
     spec: TensorSpec
     labels: tuple[str, ...] | None
     """Class names by index; None for measured values."""
@@ -49,7 +50,8 @@ class Recipe:
 
 
 def canonical_rows(batches: Iterator[pa.RecordBatch], recipe: Recipe) -> Iterator[pa.RecordBatch]:
-    """Rows with features (binary), label, key, split, the optional columns, and reason.
+    """Rows with features (binary), label, key, split, the optional columns, and reason; of sounds,
+    also `changes`.
 
     Args:
         batches: features; label as text (classes) or doubles; key, split; optional are length,
@@ -66,7 +68,12 @@ def _encode_batch(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
 
     columns = {name: batch.column(name) for name in batch.schema.names}
     spec = recipe.spec
-    samples, reasons, lengths = encode_features(columns["features"], recipe.encoding, spec)
+    changes = None
+    if recipe.encoding == "sounds":
+        samples, reasons, changes = encode_sounds(columns["features"], spec)
+        lengths = None
+    else:
+        samples, reasons, lengths = encode_features(columns["features"], recipe.encoding, spec)
     if len(recipe.names) == spec.shape[0] > 1 and recipe.encoding == "numbers":
         _name_features(columns["features"], recipe.names, reasons)
     label = _encode_label(columns["label"], recipe, reasons)
@@ -89,6 +96,8 @@ def _encode_batch(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
         out["length"] = pa.array(lengths, pa.int32())
     out |= {name: columns[name] for name in ("weight", "group", "time") if name in columns}
     out["reason"] = pa.array(reasons, pa.string())
+    if changes is not None:
+        out["changes"] = pa.array(changes, pa.int32())
     return pa.RecordBatch.from_pydict(out)
 
 
@@ -101,10 +110,20 @@ def encode_features(
         samples (n, spec.num_bytes) uint8; for each, the reason why the value is unusable, or None;
         lengths (n,) int32 where a value may have fewer steps than the spec, else None.
     """
+    if encoding == "sounds":
+        return *encode_sounds(column, spec)[:2], None
     samples = np.zeros((len(column), spec.num_bytes), np.uint8)
     if encoding == "numbers":
         return samples, *_encode_numbers(column, spec, samples)
     return samples, _READERS[encoding](column, spec, samples), None
+
+
+def encode_sounds(
+    column: pa.Array, spec: TensorSpec
+) -> tuple[np.ndarray, list[str | None], np.ndarray]:
+    """Encoded sounds as samples (n, spec.num_bytes) uint8, reasons, and what was done to each (n,)."""
+    samples = np.zeros((len(column), spec.num_bytes), np.uint8)
+    return samples, *sounds.decode_all((value.as_py() for value in column), spec, samples)
 
 
 def _name_features(column: pa.Array, names: tuple[str, ...], reasons: list[str | None]) -> None:

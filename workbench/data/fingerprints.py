@@ -46,9 +46,17 @@ def fingerprint(
         "source": to_dict(config.source),
         "files": [_list_files(getattr(config.source, name, None), spark) for name in _PATHS],
         "split": to_dict(config.split),
-        "preparation": to_dict(preparation),
+        "preparation": _preparation(preparation, sounds=config.source.kind.startswith("sound_")),
     }
     return _hash(facts)
+
+
+def _preparation(preparation: PreparationConfig, *, sounds: bool) -> dict[str, Any]:
+    """Its settings; those of spectrograms only where there are sounds."""
+    settings = to_dict(preparation)
+    if not sounds:
+        del settings["spectrogram"]
+    return settings
 
 
 def is_remote(config: DataConfig) -> bool:
@@ -63,9 +71,9 @@ def content_fingerprint(
     facts = {
         "version": _VERSION,
         "content": content,
-        "spec": to_dict(canonical.spec),
+        "spec": {k: v for k, v in to_dict(canonical.spec).items() if k != "rate" or v is not None},
         "labels": canonical.labels,
-        "preparation": to_dict(preparation),
+        "preparation": _preparation(preparation, sounds=canonical.spec.kind == "sound"),
     }
     return _hash(facts)
 

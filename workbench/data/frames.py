@@ -20,6 +20,7 @@ from workbench.data.columns import (
 )
 from workbench.data.encode import Recipe, canonical_rows, has_variable_length
 from workbench.data.rows import MAX_CLASSES, open_splits
+from workbench.data.sounds import CHANGES
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def from_dataframe(
     with key and reason.
 
     Args:
-        features: one column of encoded pictures (binary, or base64 text), of samples as raw bytes
+        features: one column of encoded pictures (binary, or base64 text) or sounds (binary, with a spec
+            of kind sound), of samples as raw bytes
             (exactly `spec.num_bytes` each), of Spark's image structs, of Spark ML vectors, of
             arrays of numbers (nested for series: steps of channels); or several numeric columns,
             which become a vector. Arrays of tokens and series may have fewer steps than the spec.
@@ -139,9 +141,8 @@ def encode_frame(
             schema += f", {name} {kind}"
     if num_rows is not None:
         chosen = _spread(chosen, num_rows * recipe.spec.num_bytes)
-    rows = chosen.mapInArrow(
-        lambda batches: canonical_rows(batches, recipe), f"{schema}, reason string"
-    )
+    schema += ", reason string" + ", changes int" * (recipe.encoding == "sounds")
+    rows = chosen.mapInArrow(lambda batches: canonical_rows(batches, recipe), schema)
     return divide_rows(rows, recipe, official_test=official_test)
 
 
@@ -150,6 +151,7 @@ def divide_rows(rows: DataFrame, recipe: Recipe, *, official_test: bool | None) 
     from pyspark.sql import functions as F
 
     rows = rows.persist()  # good and bad rows come from one pass
+    measures = count_changes() if "changes" in rows.columns else {}
     return CanonicalFrame(
         frame=rows.where(F.col("reason").isNull()).drop("reason"),
         spec=recipe.spec,
@@ -158,7 +160,18 @@ def divide_rows(rows: DataFrame, recipe: Recipe, *, official_test: bool | None) 
         bad=rows.where(F.col("reason").isNotNull()).select("key", "reason"),
         decoded=rows,
         official_test=official_test,
+        measures=measures,
     )
+
+
+def count_changes() -> dict[str, Column]:
+    """How many sounds were resampled, mixed, cut and padded, by what `changes` says."""
+    from pyspark.sql import functions as F
+
+    return {
+        name: F.sum((F.col("changes").bitwiseAND(bit) > 0).cast("long"))
+        for name, bit in CHANGES.items()
+    }
 
 
 def _is_numeric(df: DataFrame, label: str | None) -> bool:

@@ -10,6 +10,11 @@ from workbench.data.dialect import find_dialect, open_unpacked
 from workbench.data.listing import list_folder
 from workbench.data.pictures import ENDINGS
 from workbench.data.sources.guess_columns import guess_columns
+from workbench.data.sources.guess_sounds import (
+    describe_sounds,
+    guess_sound_columns,
+    guess_sound_folder,
+)
 from workbench.data.sources.paths import find_path
 from workbench.data.sources.picture_columns import first_file, guess_picture_columns
 from workbench.data.sources.picture_tars import has_pictures
@@ -103,6 +108,8 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
         return {"kind": "picture_tars"}
     if _holds_pictures(path):
         return {"kind": "image_folder"}
+    if (sounds := _guess_sounds(path)) is not None:
+        return sounds
     if "_delta_log" in names:
         return _guess_table(path, "delta")
     for ending, form in _TABLES.items():
@@ -130,11 +137,18 @@ def _holds_pictures(path: Path) -> bool:
     return pictures > sum(ending_of(name) in _TABLES for name, _ in files)
 
 
+def _guess_sounds(path: Path) -> dict[str, Any] | None:
+    files = [name for name, _ in list_folder(path)[0].walk()]
+    return guess_sound_folder(path, files)
+
+
 def _guess_table(path: Path, form: str) -> dict[str, Any]:
     """A table; of pictures or text where its first file has such a column."""
     first = first_file(path, f"*.{form}*")
     if first is not None and (columns := guess_picture_columns(first, form)) is not None:
         return {"kind": "image_table", "format": form, **columns}
+    if first is not None and form == "parquet" and (sounds := guess_sound_columns(first)):
+        return sounds
     if form not in ("csv", "json", "parquet", "orc"):
         return {"kind": "table", "format": form}
     files = list(list_tables(path, form).files)
@@ -149,6 +163,8 @@ def describe_guess(settings: dict[str, Any]) -> list[str]:
             f"Taken for texts ({settings['text_column']}) and their class ({settings['label_column']}): "
             "--set data.source.text_column=COLUMN, data.source.label_column=COLUMN."
         ]
+    if kind in ("sound_folder", "sound_table"):
+        return describe_sounds(settings)
     if kind != "series":
         return []
     time = settings["time_column"]

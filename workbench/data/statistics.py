@@ -16,6 +16,7 @@ from workbench.data.canonical import CanonicalFrame
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nets.mel import SpectrogramConfig
     from nets.prepare import PreparationConfig
 
 
@@ -23,13 +24,16 @@ def fit_statistics(canonical: CanonicalFrame, preparation: PreparationConfig) ->
     """Statistics of the training split for the preparation; None where it needs none.
 
     Each task sums its own rows and sends a few kilobytes to the driver (features squared for pca and
-    zca). For series with lengths, the figures are per channel, and padded steps do not count.
+    zca). For series with lengths, the figures are per channel, and padded steps do not count. Those of
+    sounds are of the bands of their spectrograms.
 
     Raises:
-        ConfigError: pca or zca of samples with varying length.
+        ConfigError: pca or zca of samples with varying length, or of sounds.
     """
     if preparation.method == "none" or canonical.spec.kind == "tokens":
         return None
+    if canonical.spec.kind == "sound":
+        return _fit_sounds(canonical, preparation)
     spec, outer = canonical.spec, preparation.needs_covariance
     varying = spec.kind == "series" and "length" in canonical.frame.columns
     if varying and outer:
@@ -42,6 +46,34 @@ def fit_statistics(canonical: CanonicalFrame, preparation: PreparationConfig) ->
         )
     columns = ["features"] + (["length"] if varying else [])
     return _sum_rows(canonical, columns, lambda batches: sum_features(batches, spec, outer))
+
+
+def _fit_sounds(canonical: CanonicalFrame, preparation: PreparationConfig) -> Statistics:
+    if preparation.needs_covariance:
+        from nets.prepare import check_sounds
+
+        check_sounds(preparation)
+    spec, config = canonical.spec, preparation.spectrogram
+    return _sum_rows(canonical, ["features"], lambda batches: sum_sounds(batches, spec, config))
+
+
+def sum_sounds(
+    batches: Iterator[pa.RecordBatch], spec: TensorSpec, config: SpectrogramConfig
+) -> Sums:
+    """Sums over a partition for each band of the sounds' spectrograms; all frames count alike."""
+    from nets.mel import log_mel
+
+    sums = Sums(config.num_bands)
+    for batch in batches:
+        samples = _read_samples(batch, spec)
+        for start in range(0, len(samples), _SOUNDS):
+            bands = log_mel(samples[start : start + _SOUNDS], config, spec)
+            sums.add(bands.reshape(-1, config.num_bands))
+    return sums
+
+
+_SOUNDS = 64
+"""Sounds whose spectrograms are in memory at once."""
 
 
 def fit_targets(canonical: CanonicalFrame, preparation: PreparationConfig) -> Statistics | None:

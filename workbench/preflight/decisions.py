@@ -30,6 +30,7 @@ def list_decisions(canonical: CanonicalFrame, counts: dict[str, Any]) -> list[st
         *_describe_splits(counts),
         *_describe_classes(canonical),
         *_describe_bad_rows(canonical, counts["bad"]["rows"]),
+        *_describe_sounds(canonical, counts),
         *_describe_copies(canonical),
         *_describe_telling_features(canonical),
     ]
@@ -79,6 +80,21 @@ def _describe_bad_rows(canonical: CanonicalFrame, num_bad: int) -> list[str]:
     reasons = [f"{row['count']} {row['kind']}" for row in rows[:_REASONS]]
     more = "; and other reasons" if len(rows) > _REASONS else ""
     return [f"Rows set aside: {num_bad} ({'; '.join(reasons)}{more})."]
+
+
+def _describe_sounds(canonical: CanonicalFrame, counts: dict[str, Any]) -> list[str]:
+    """What was done to sounds of another rate, length or number of channels."""
+    spec = canonical.spec
+    if spec.kind != "sound" or spec.rate is None:
+        return []
+    done = {
+        "resampled": f"resampled to {spec.rate:,} samples a second",
+        "mixed_to_mono": "mixed to mono",
+        "cut": f"longer than {spec.shape[0] / spec.rate:g} s, of which the middle is kept",
+        "padded": "shorter, followed by silence",
+    }
+    parts = [f"{counts[name]} {what}" for name, what in done.items() if counts.get(name)]
+    return [f"Sounds: {'; '.join(parts)}."] if parts else []
 
 
 def _describe_copies(canonical: CanonicalFrame) -> list[str]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from nets.config import to_dict
 from workbench import data, html
 from workbench.data import CanonicalFrame, DataConfig, limit_batches, watch_files
 from workbench.errors import DataError
 from workbench.preflight.decisions import list_decisions
+from workbench.preflight.samples import choose_samples, draw_sheet, keep_samples, show_texts
 from workbench.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
     from nets.prepare import PreparationConfig
 
-_PER_CLASS, _CLASSES = 10, 20
-"""Samples per class and classes on the sheet; without classes, 10 x 10 samples."""
+_CLASSES = 20
+"""Classes in a notebook's table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +68,8 @@ class Description:
     """What was decided about the data, a sentence each: columns, splits, order of classes, rows set aside."""
     samples: str | None = None
     """File of the contact sheet; None: samples of this kind have no picture."""
+    samples_file: str | None = None
+    """NumPy file of some samples as the net gets them, beside the sheet: see `keep_samples`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Text: some samples by class, as the net reads them."""
 
@@ -133,11 +134,14 @@ def describe(
         except DataError as error:
             problem = str(error)
         figures = {name: counts[name] for name in canonical.measures} | _figures(canonical)
-        chosen = _choose_samples(canonical) if counts["rows"] else {}
+        chosen = choose_samples(canonical) if counts["rows"] else {}
         drawn = samples is not None and bool(chosen) and canonical.spec.kind != "tokens"
-        if drawn and samples is not None:
+        kept = None
+        if samples is not None and chosen:
             samples.parent.mkdir(parents=True, exist_ok=True)
-            _draw(chosen, canonical, samples)
+            kept = str(keep_samples(chosen, canonical, samples.with_suffix(".npz")))
+            if drawn:
+                draw_sheet(chosen, canonical, samples)
         num_rows = sum(counts["rows"].values())
         return Description(
             source=to_dict(config.source),
@@ -158,7 +162,8 @@ def describe(
             problem=problem,
             seconds=time.perf_counter() - began,
             samples=str(samples) if drawn else None,
-            texts=_texts(chosen, canonical),
+            samples_file=kept,
+            texts=show_texts(chosen, canonical),
             decided=list_decisions(canonical, counts),
         )
 
@@ -209,79 +214,3 @@ def _figures(canonical: CanonicalFrame) -> dict[str, Any]:
 
 def _is_list(canonical: CanonicalFrame) -> bool:
     return bool(canonical.frame.schema["label"].dataType.typeName() == "array")
-
-
-# ---- samples
-
-
-def _choose_samples(canonical: CanonicalFrame) -> dict[str, list[tuple[np.ndarray, int | None]]]:
-    """Some samples by class (without classes under ""), always the same: array and length."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as F
-
-    classes = canonical.labels is not None
-    group, most = (F.col("label"), _PER_CLASS) if classes else (F.lit(0), _PER_CLASS**2)
-    keys = canonical.frame.select(group.alias("group"), "key")
-    if classes:
-        keys = keys.where(F.col("label") < _CLASSES)
-    rank = F.row_number().over(Window.partitionBy("group").orderBy(F.xxhash64("key"), "key"))
-    chosen_keys = [
-        row["key"] for row in keys.withColumn("rank", rank).where(F.col("rank") <= most).collect()
-    ]
-    columns = [
-        name for name in ("features", "label", "key", "length") if name in canonical.frame.columns
-    ]
-    rows = canonical.frame.where(F.col("key").isin(chosen_keys)).select(*columns).collect()
-    samples: dict[str, list[tuple[np.ndarray, int | None]]] = {}
-    for row in sorted(rows, key=lambda row: (row["label"] if classes else 0, row["key"])):
-        sample = np.frombuffer(row["features"], canonical.spec.dtype).reshape(canonical.spec.shape)
-        name = canonical.labels[row["label"]] if canonical.labels is not None else ""
-        if len(samples.setdefault(name, [])) < most:  # keys of equal rows are equal
-            samples[name].append((sample, row["length"] if "length" in columns else None))
-    return samples
-
-
-def _texts(chosen: dict[str, list[Any]], canonical: CanonicalFrame) -> dict[str, list[str]]:
-    if canonical.text is None:
-        return {}
-    vocabulary = canonical.text.vocabulary
-    joint = "" if canonical.text.tokenizer == "characters" else " "
-    return {
-        name: [joint.join(vocabulary[i] for i in ids[:length].tolist()) for ids, length in rows[:3]]
-        for name, rows in chosen.items()
-    }
-
-
-def _draw(chosen: dict[str, list[Any]], canonical: CanonicalFrame, path: Path) -> None:
-    """Draw a row of tiles per class, with its name; series and vectors as maps of their values."""
-    from PIL import Image, ImageDraw
-
-    from nets.inside import montage
-
-    maps = {name: _maps([sample for sample, _ in rows], canonical) for name, rows in chosen.items()}
-    bounds = (-255.0, 255.0)
-    if canonical.spec.kind != "image":
-        bounds = (min(m.min() for m in maps.values()), max(m.max() for m in maps.values()))
-    rows = [
-        (name, Image.fromarray(montage(some, columns=_PER_CLASS, bounds=bounds, tile=64)))
-        for name, some in maps.items()
-    ]
-    margin = 8 + max(int(ImageDraw.Draw(rows[0][1]).textlength(name)) for name, _ in rows)
-    width = margin + max(row.width for _, row in rows)
-    sheet = Image.new("RGB", (width, sum(row.height + 4 for _, row in rows)), "white")
-    pen, top = ImageDraw.Draw(sheet), 0
-    for name, row in rows:
-        pen.text((4, top + row.height // 2 - 6), name, fill="black")
-        sheet.paste(row, (margin, top))
-        top += row.height + 4
-    sheet.save(path)
-
-
-def _maps(samples: list[np.ndarray], canonical: CanonicalFrame) -> np.ndarray:
-    """Input of a montage: pictures, or maps with steps from left to right and a line per channel."""
-    from nets.inside import picture
-
-    if canonical.spec.kind == "image":
-        # A montage shows 0 as grey.
-        return np.stack([2.0 * picture(sample) - 255 for sample in samples])
-    return np.stack([sample.reshape(sample.shape[0], -1).T for sample in samples])

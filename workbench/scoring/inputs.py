@@ -7,9 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 from workbench.data.listing import list_folder
-from workbench.data.pictures import ENDINGS
+from workbench.data import pictures, sounds
 from workbench.errors import DataError
 
+ENDINGS = (*pictures.ENDINGS, *sounds.ENDINGS)
+"""Of files that are a row each."""
 _TABLES = {
     **{".parquet": "parquet", ".pq": "parquet", ".orc": "orc", ".csv": "csv"},
     **{".json": "json", ".jsonl": "json", ".ndjson": "json", ".txt": "text"},
@@ -70,6 +72,8 @@ def _by_content(path: Path) -> str | None:
     for beginning, form in _BEGINNINGS.items():
         if start.startswith(beginning):
             return form
+    if sounds.is_sound(start):
+        return "binaryFile"
     if start.lstrip()[:1] == b"{":
         return "json"
     from PIL import Image, UnidentifiedImageError

@@ -50,7 +50,8 @@ class Model:
     def columns(self) -> tuple[str, ...]:
         """The feature columns of the training, from the experiment; () where it does not name them."""
         source = (self.described.get("experiment") or {}).get("data", {}).get("source", {})
-        named = source.get("image") or source.get("text_column") or source.get("features") or ()
+        settings = ("image", "sound", "text_column", "features")
+        named = next((source[name] for name in settings if source.get(name)), ())
         return (named,) if isinstance(named, str) else tuple(named)
 
 

@@ -33,6 +33,8 @@ from workbench.training.process import prepare_process, worker_resources
 
 SAMPLES = 512
 """Test rows kept in the run, so that looking inside a net needs neither Spark nor Ray."""
+_MOST_SOUND_BYTES = 16 * 2**20
+"""Of the rows that are kept of sounds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +190,10 @@ def _mean_of_labels(prepared: Prepared) -> np.ndarray:
 
 def _samples(prepared: Prepared, split: str) -> dict[str, bytes]:
     """The first rows of the split, in the order of the predictions file."""
-    arrays: Arrays = prepared.splits[split].read(stop=SAMPLES)
+    stop = SAMPLES
+    if prepared.spec.kind == "sound":  # seconds of sound are many bytes
+        stop = min(stop, max(1, _MOST_SOUND_BYTES // prepared.spec.num_bytes))
+    arrays: Arrays = prepared.splits[split].read(stop=stop)
     kept = {
         name: torch.from_numpy(np.ascontiguousarray(values).copy())
         for name, values in arrays.items()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nets import Task
+from nets.mel import SpectrogramConfig
 from workbench.data.csv_config import CsvConfig
 from workbench.data.sources import (
     CifarArchiveSource,
     ImageTableSource,
     SeriesSource,
+    SoundTableSource,
     TableSource,
     TextSource,
 )
@@ -28,6 +30,10 @@ def idle_in_preparation(experiment: Experiment, kind: str | None) -> Iterator[Id
     if kind == "tokens":
         rule = "token ids go to the embedding as they are"
         yield Idle("preparation.method", rule, "Use a source of measured values", ("none",))
+    if kind not in ("sound", None):
+        rule = f"it is for sounds, got {kind} rows"
+        for name in SpectrogramConfig.__dataclass_fields__:
+            yield Idle(f"preparation.spectrogram.{name}", rule, "Use a source of sounds")
     if method != "pca":
         rule = f"it belongs to method pca, got method {config.method!r}"
         for name in ("num_components", "whiten"):
@@ -69,7 +75,11 @@ def idle_in_data(experiment: Experiment) -> Iterator[Idle]:
 def _idle_in_split_columns(experiment: Experiment) -> Iterator[Idle]:
     """Columns that split the rows, where these are split in another way."""
     source, by = experiment.data.source, experiment.data.split.by
-    columns = {ImageTableSource: ("group", "time"), TextSource: ("group_column",)}
+    columns: dict[type, tuple[str, ...]] = {
+        ImageTableSource: ("group", "time"),
+        SoundTableSource: ("group", "time"),
+        TextSource: ("group_column",),
+    }
     if isinstance(source, TableSource) and source.features:
         # Without named features, a column that is named here is no feature: it acts.
         columns[TableSource] = ("group", "time")

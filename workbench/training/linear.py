@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from nets import Task
+from nets.mel import SpectrogramConfig, log_mel
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
 
@@ -141,7 +142,10 @@ def _features(prepared: Prepared, rows: Arrays) -> tuple[Features, int]:
 
 
 def _dense(prepared: Prepared, arrays: Arrays) -> Tensor:
-    """(n, features) float32; 0 from a row's length on."""
+    """(n, features) float32; 0 from a row's length on. Of sounds, mean and deviation of each band."""
+    if prepared.spec.kind == "sound":
+        bands = log_mel(np.asarray(arrays["features"]), SpectrogramConfig(), prepared.spec)
+        return torch.from_numpy(np.concatenate([bands.mean(1), bands.std(1)], axis=1))
     x = torch.from_numpy(np.array(arrays["features"], np.float32))
     if prepared.spec.kind == "series" and "length" in arrays:
         steps = torch.arange(x.shape[1])

@@ -286,7 +286,7 @@ def test_folders_of_classes_come_before_tables(tmp_path: Path) -> None:
         ({"label": "aje"}, "column 'aje'.*age.*Set data.source.label"),
         ({"file": "nix"}, "column 'nix'.*Set data.source.file"),
         ({"table": "none.csv"}, r"data.source.table must be a file.*'none.csv'"),
-        ({"table": "other.txt"}, "names no picture below"),
+        ({"table": "other.txt"}, "names none of the pictures below"),
     ],
 )
 def test_tables_that_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:

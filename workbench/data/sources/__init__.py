@@ -24,6 +24,8 @@ from workbench.data.sources import (
     image_table,
     picture_tars,
     series,
+    sound_folder,
+    sound_table,
     table,
     text,
     ts_file,
@@ -36,6 +38,8 @@ from workbench.data.sources.image_folder import ImageFolderSource
 from workbench.data.sources.image_table import ImageTableSource
 from workbench.data.sources.picture_tars import PictureTarsSource
 from workbench.data.sources.series import SeriesSource
+from workbench.data.sources.sound_folder import SoundFolderSource
+from workbench.data.sources.sound_table import SoundTableSource
 from workbench.data.sources.table import TableSource
 from workbench.data.sources.text import TextSource
 from workbench.data.sources.ts_file import TsFileSource
@@ -52,6 +56,8 @@ __all__ = [
     "ImageTableSource",
     "PictureTarsSource",
     "SeriesSource",
+    "SoundFolderSource",
+    "SoundTableSource",
     "Source",
     "TableSource",
     "TextSource",
@@ -69,6 +75,8 @@ Source = Annotated[
     | ImageTableSource
     | PictureTarsSource
     | SeriesSource
+    | SoundFolderSource
+    | SoundTableSource
     | TableSource
     | TextSource
     | TsFileSource,
@@ -84,6 +92,8 @@ _READERS: dict[type, Callable[[Any, SparkSession], CanonicalFrame]] = {
     ImageTableSource: image_table.read,
     PictureTarsSource: picture_tars.read,
     SeriesSource: series.read,
+    SoundFolderSource: sound_folder.read,
+    SoundTableSource: sound_table.read,
     TableSource: table.read,
     TextSource: text.read,
     TsFileSource: ts_file.read,
@@ -95,6 +105,7 @@ _SIZES: dict[type, Callable[[Any], Size]] = {
     IdxSource: idx.size,
     ImageFolderSource: image_folder.size,
     PictureTarsSource: picture_tars.size,
+    SoundFolderSource: sound_folder.size,
     TextSource: text.size,
 }
 

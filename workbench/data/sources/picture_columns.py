@@ -110,7 +110,8 @@ def _may_be_pictures(kind: pa.DataType) -> bool:
 def _is_picture(value: Any) -> bool:
     if isinstance(value, dict):
         return "nChannels" in value or _is_picture(value.get("bytes"))
-    return isinstance(value, bytes) and value.startswith(_BEGINNINGS)
+    # RIFF is also how WAV files begin.
+    return isinstance(value, bytes) and value.startswith(_BEGINNINGS) and value[8:12] != b"WAVE"
 
 
 def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Pictures in files of their own, opened by Spark's tasks in even parts.
+"""Pictures or sounds in files of their own, opened by Spark's tasks in even parts.
 
 Spark's own reader of files makes a task of every four small files: it counts 4 MB for opening each.
 Here the driver lists the files and hands each task a list of paths, so that a task is worth its start.
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nets.spec import TensorSpec
+from workbench.data import pictures, sounds
 from workbench.data.canonical import CanonicalFrame
-from workbench.data.encode import Recipe
+from workbench.data.encode import Encoding, Recipe
 from workbench.data.frames import divide_rows
-from workbench.data.pictures import decode_all
 from workbench.data.rows import binary
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _SCHEMA = "features binary, label long, key string, split string, reason string"
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """Where a picture is, and its row."""
+    """Where a picture or sound is, and its row."""
 
     path: str
     """The file; for a picture in an archive, the archive."""
@@ -60,7 +60,10 @@ def read_pictures(
     spec: TensorSpec,
     labels: tuple[str, ...],
 ) -> CanonicalFrame:
-    """The pictures as rows; those that cannot be read are bad rows with reasons."""
+    """The pictures or sounds as rows; those that cannot be read are bad rows with reasons.
+
+    Of sounds, `changes` (int) says what was done to each: bits of `workbench.data.sounds.CHANGES`.
+    """
     slots = spark.sparkContext.defaultParallelism
     parts = [pack(part) for part in cut_evenly(files, spec, slots)]
     lists = spark.createDataFrame(
@@ -68,8 +71,11 @@ def read_pictures(
         "files binary",
         verifySchema=False,
     )
-    rows = lists.mapInArrow(lambda batches: open_parts(batches, spec), _SCHEMA)
-    recipe = Recipe(encoding="pictures", spec=spec, labels=labels, num_outputs=len(labels))
+    sound = spec.kind == "sound"
+    schema = _SCHEMA + ", changes int" * sound
+    rows = lists.mapInArrow(lambda batches: open_parts(batches, spec), schema)
+    encoding: Encoding = "sounds" if sound else "pictures"
+    recipe = Recipe(encoding=encoding, spec=spec, labels=labels, num_outputs=len(labels))
     splits = {file.split for file in files}
     canonical = divide_rows(rows, recipe, official_test="test" in splits)
     return replace(canonical, num_files=len(files), official_validation="validation" in splits)
@@ -111,7 +117,12 @@ def _open_files(files: list[PictureFile], spec: TensorSpec) -> pa.RecordBatch:
 
     samples = np.zeros((len(files), spec.num_bytes), np.uint8)
     failures: dict[int, str] = {}
-    reasons = decode_all(_read_all(files, failures), spec, samples)
+    contents = _read_all(files, failures)
+    changes = None
+    if spec.kind == "sound":
+        reasons, changes = sounds.decode_all(contents, spec, samples)
+    else:
+        reasons = pictures.decode_all(contents, spec, samples)
     for i, file in enumerate(files):
         reasons[i] = file.problem or failures.get(i, reasons[i])
     columns: dict[str, Any] = {
@@ -121,6 +132,8 @@ def _open_files(files: list[PictureFile], spec: TensorSpec) -> pa.RecordBatch:
         "split": pa.array([file.split for file in files], pa.string()),
         "reason": pa.array(reasons, pa.string()),
     }
+    if changes is not None:
+        columns["changes"] = pa.array(changes, pa.int32())
     return pa.RecordBatch.from_pydict(columns)
 
 

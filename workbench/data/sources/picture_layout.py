@@ -1,4 +1,4 @@
-"""Which class and split the pictures of a folder have, by the names of the folders they lie in."""
+"""Which class and split the pictures or sounds of a folder have, by the names of their folders."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from workbench.data import pictures as picture_files
+from workbench.data import sounds as sound_files
 from workbench.data.class_order import natural_order
 from workbench.data.listing import Folder
-from workbench.data.pictures import ENDINGS
 from workbench.data.split_names import Split, find_splits, split_of
 from workbench.errors import DataError
 
@@ -20,9 +21,28 @@ _OTHERS = (
 """Endings of files that nobody takes for pictures. A file of any other ending beside pictures is a row."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileKind:
+    """What the files of a folder are."""
+
+    noun: str
+    """In the plural."""
+    endings: tuple[str, ...]
+    others: tuple[str, ...]
+    """Endings of files beside them that are no rows."""
+
+
+PICTURES = FileKind(noun="pictures", endings=picture_files.ENDINGS, others=_OTHERS)
+SOUNDS = FileKind(
+    noun="sounds",
+    endings=sound_files.ENDINGS,
+    others=(*_OTHERS, *picture_files.ENDINGS, ".lab", ".textgrid", ".mid", ".midi", ".srt", ".asd"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A picture and what the folder says of it."""
+    """A picture or sound, and what the folder says of it."""
 
     path: str
     """From the source's folder, with /."""
@@ -37,7 +57,7 @@ class Found:
 
 @dataclass
 class Layout:
-    """The pictures of a folder."""
+    """The pictures or sounds of a folder."""
 
     pictures: list[Found]
     labels: tuple[str, ...]
@@ -49,9 +69,13 @@ class Layout:
 
 
 def find_layout(
-    root: Folder, *, splits: Mapping[str, str] | None = None, class_level: int | None = None
+    root: Folder,
+    *,
+    splits: Mapping[str, str] | None = None,
+    class_level: int | None = None,
+    kind: FileKind = PICTURES,
 ) -> Layout | None:
-    """Classes and splits by folder names; None where no folder below holds pictures.
+    """Classes and splits by folder names; None where no folder below holds files of the kind.
 
     Args:
         splits: folder name to split; None: by their usual names.
@@ -61,21 +85,22 @@ def find_layout(
         DataError: `splits` names no folder, no folder is at that level, or there are folders of splits
             without folders of classes.
     """
-    pictures = _Pictures(root)
+    pictures = _Files(root, kind)
     if class_level is not None:
         layout = _by_level(root, pictures, splits, class_level)
     elif not pictures.folders_in(root):
         return None
     else:
         layout = _by_names(root, pictures, splits)
-    return _finish(layout, root)
+    return _finish(layout, root, kind)
 
 
-class _Pictures:
+class _Files:
     """Which files are pictures, by their endings; where no file has such an ending, every file is."""
 
-    def __init__(self, root: Folder) -> None:
-        self._any_ending = not any(get_ending(path) in ENDINGS for path, _ in root.walk())
+    def __init__(self, root: Folder, kind: FileKind) -> None:
+        self.kind, self.noun = kind, kind.noun
+        self._any_ending = not any(get_ending(path) in kind.endings for path, _ in root.walk())
         self._counts: dict[int, int] = {}
 
     def count(self, folder: Folder) -> int:
@@ -88,7 +113,9 @@ class _Pictures:
 
     def shows(self, name: str) -> bool:
         ending = get_ending(name)
-        return ending in ENDINGS or (self._any_ending and ending not in _OTHERS)
+        if ending in self.kind.endings:
+            return True
+        return self._any_ending and ending not in self.kind.others
 
     def direct(self, folder: Folder) -> int:
         return sum(map(self.shows, folder.files))
@@ -98,7 +125,7 @@ class _Pictures:
         return {name: below for name, below in folder.folders.items() if self.count(below)}
 
 
-def _by_names(root: Folder, pictures: _Pictures, splits: Mapping[str, str] | None) -> Layout:
+def _by_names(root: Folder, pictures: _Files, splits: Mapping[str, str] | None) -> Layout:
     layout = Layout([], ())
     top, prefix = root, ""
     parts = _split_folders(top, pictures, splits)
@@ -124,7 +151,7 @@ def _by_names(root: Folder, pictures: _Pictures, splits: Mapping[str, str] | Non
 
 
 def _split_folders(
-    folder: Folder, pictures: _Pictures, setting: Mapping[str, str] | None
+    folder: Folder, pictures: _Files, setting: Mapping[str, str] | None
 ) -> dict[str, Split]:
     """The folders that are splits: named so, with folders of classes in at least one of them."""
     below = pictures.folders_in(folder)
@@ -137,7 +164,7 @@ def _split_folders(
         return splits
     if splits and setting is None and set(splits) == set(below) and not pictures.direct(folder):
         raise DataError(
-            f"{', '.join(below)} hold pictures and no folders of classes, so no class is known. "
+            f"{', '.join(below)} hold {pictures.noun} and no folders of classes, so no class is known. "
             "Put each class into a folder of its own, name a table of the classes with "
             "--set data.source.table=FILE, or take these folders as the classes with "
             "--set data.source.splits={}."
@@ -151,9 +178,7 @@ def _check_split(name: str) -> Split:
     return name  # type: ignore[return-value]
 
 
-def _only_folder(
-    folder: Folder, pictures: _Pictures, setting: Mapping[str, str] | None
-) -> str | None:
+def _only_folder(folder: Folder, pictures: _Files, setting: Mapping[str, str] | None) -> str | None:
     """The one folder with pictures, if it holds the classes (or splits) rather than being one."""
     below = pictures.folders_in(folder)
     if len(below) != 1 or pictures.direct(folder):
@@ -167,20 +192,20 @@ def _only_folder(
 
 
 def _add_splits(
-    layout: Layout, top: Folder, prefix: str, parts: dict[str, Split], pictures: _Pictures
+    layout: Layout, top: Folder, prefix: str, parts: dict[str, Split], pictures: _Files
 ) -> None:
     others = [name for name in pictures.folders_in(top) if name not in parts]
     if others:
         layout.decided.append(
             f"Left out: {', '.join(others)} beside the folders of splits "
-            f"({sum(pictures.count(top.folders[name]) for name in others)} pictures)"
+            f"({sum(pictures.count(top.folders[name]) for name in others)} {pictures.noun})"
         )
     names: dict[str, str] = {}
     for part, split in sorted(parts.items(), key=lambda item: item[1] != "train"):
         folder, place = top.folders[part], f"{prefix}{part}/"
         if not pictures.folders_in(folder):
             layout.decided.append(
-                f"Left out: {place} holds {pictures.count(folder)} pictures without classes"
+                f"Left out: {place} holds {pictures.count(folder)} {pictures.noun} without classes"
             )
             continue
         while name := _only_folder(folder, pictures, None):
@@ -190,7 +215,7 @@ def _add_splits(
             label = names.setdefault(name.casefold(), name)
             if label != name:
                 layout.decided.append(f"{place}{name}/ is the class {label}")
-            _add(layout, inner, f"{place}{name}/", label, split)
+            _add(layout, inner, f"{place}{name}/", label, split, pictures.kind)
         layout.decided.append(
             f"{place} is the {split} split ({len(layout.pictures) - before} files)"
         )
@@ -202,7 +227,7 @@ def _add_classes(
     layout: Layout,
     top: Folder,
     prefix: str,
-    pictures: _Pictures,
+    pictures: _Files,
     setting: Mapping[str, str] | None,
 ) -> None:
     classes = pictures.folders_in(top)
@@ -220,19 +245,20 @@ def _add_classes(
         )
     for name, folder in classes.items():
         if not parts:
-            _add(layout, folder, f"{prefix}{name}/", name, None)
+            _add(layout, folder, f"{prefix}{name}/", name, None, pictures.kind)
             continue
         for part in inner[name]:
             split = parts.get(part)
-            _add(layout, folder.folders[part], f"{prefix}{name}/{part}/", name, split)
+            place = f"{prefix}{name}/{part}/"
+            _add(layout, folder.folders[part], place, name, split, pictures.kind)
     empty = [name for name in top.folders if name not in classes]
     if empty:
-        layout.decided.append(f"Left out: {show_some(empty)}, without pictures")
+        layout.decided.append(f"Left out: {show_some(empty)}, without {pictures.noun}")
     _note_loose(layout, top, prefix, pictures)
 
 
 def _splits_below(
-    classes: dict[str, Folder], inner: dict[str, set[str]], pictures: _Pictures
+    classes: dict[str, Folder], inner: dict[str, set[str]], pictures: _Files
 ) -> dict[str, Split]:
     """The splits where each class has folders of splits (`cat/train`, `cat/test`)."""
     parts = find_splits(set().union(*inner.values()))
@@ -241,22 +267,20 @@ def _splits_below(
     return parts if whole and not loose else {}
 
 
-def _same_below(
-    inner: dict[str, set[str]], classes: dict[str, Folder], pictures: _Pictures
-) -> bool:
+def _same_below(inner: dict[str, set[str]], classes: dict[str, Folder], pictures: _Files) -> bool:
     if len(inner) < 2 or any(pictures.direct(folder) for folder in classes.values()):
         return False
     return len(set.intersection(*inner.values())) > 1
 
 
 def _by_level(
-    root: Folder, pictures: _Pictures, setting: Mapping[str, str] | None, class_level: int
+    root: Folder, pictures: _Files, setting: Mapping[str, str] | None, class_level: int
 ) -> Layout:
     rows = []
     short = 0
     for path, size in root.walk():
         folders = path.split("/")[:-1]
-        if len(folders) > class_level and get_ending(path) not in _OTHERS:
+        if len(folders) > class_level and get_ending(path) not in pictures.kind.others:
             rows.append((path, size, folders))
         else:
             short += 1
@@ -276,7 +300,7 @@ def _by_level(
         layout.decided.append(f"Splits are the folders {_name_splits(parts)}")
     if short:
         layout.decided.append(
-            f"Left out: {short} files that lie above that level or are no pictures"
+            f"Left out: {short} files that lie above that level or are no {pictures.noun}"
         )
     return layout
 
@@ -298,33 +322,35 @@ def _find_split_level(
     return 0, {}
 
 
-def _add(layout: Layout, folder: Folder, prefix: str, label: str, split: Split | None) -> None:
+def _add(
+    layout: Layout, folder: Folder, prefix: str, label: str, split: Split | None, kind: FileKind
+) -> None:
     layout.pictures += [
         Found(path, size, label, split)
         for path, size in folder.walk(prefix)
-        if get_ending(path) not in _OTHERS
+        if get_ending(path) not in kind.others
     ]
 
 
-def _note_loose(layout: Layout, folder: Folder, prefix: str, pictures: _Pictures) -> None:
+def _note_loose(layout: Layout, folder: Folder, prefix: str, pictures: _Files) -> None:
     if loose := pictures.direct(folder):
         layout.decided.append(
-            f"Left out: {loose} pictures in {prefix or 'the folder itself'}, beside the folders of "
+            f"Left out: {loose} {pictures.noun} in {prefix or 'the folder itself'}, beside the folders of "
             "classes"
         )
 
 
-def _finish(layout: Layout, root: Folder) -> Layout:
+def _finish(layout: Layout, root: Folder, kind: FileKind) -> Layout:
     layout.labels = natural_order(picture.label for picture in layout.pictures)
     used = {picture.path for picture in layout.pictures}
     others = Counter(
         get_ending(path)
         for path, _ in root.walk()
-        if path not in used and get_ending(path) in _OTHERS
+        if path not in used and get_ending(path) in kind.others
     )
     if others:
         listed = ", ".join(f"*{ending} ({count})" for ending, count in sorted(others.items()))
-        layout.decided.append(f"Not pictures, and ignored: {listed}")
+        layout.decided.append(f"Not {kind.noun}, and ignored: {listed}")
     return layout
 
 

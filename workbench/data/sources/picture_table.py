@@ -1,4 +1,4 @@
-"""Classes of pictures from a table of file names beside them, as Kaggle, Keras and fastai have it."""
+"""Classes of pictures or sounds from a table of file names beside them, as Kaggle and fastai have it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from typing import Protocol
 from nets.config import unknown
 from workbench.data.class_order import natural_order
 from workbench.data.listing import Folder
-from workbench.data.pictures import ENDINGS
-from workbench.data.sources.picture_layout import Found, Layout, get_ending, show_some
+from workbench.data.sources.picture_layout import (
+    PICTURES,
+    FileKind,
+    Found,
+    Layout,
+    get_ending,
+    show_some,
+)
 from workbench.data.split_names import Split, find_splits, split_of
 from workbench.errors import DataError
 
@@ -57,8 +63,9 @@ class _Table:
 class _Files:
     """Pictures by path, by name and by name without its ending."""
 
-    def __init__(self, root: Folder) -> None:
-        self.sizes = {path: size for path, size in root.walk() if get_ending(path) in ENDINGS}
+    def __init__(self, root: Folder, kind: FileKind) -> None:
+        self.noun = kind.noun
+        self.sizes = {path: size for path, size in root.walk() if get_ending(path) in kind.endings}
         self._paths: dict[str, list[str]] = {}
         for path in self.sizes:
             for name in (path, path.rpartition("/")[2]):
@@ -77,14 +84,16 @@ class _Files:
         return list(dict.fromkeys(paths or []))
 
 
-def find_table_layout(root: Folder, path: Path, settings: TableSettings) -> Layout | None:
-    """Classes from a table in the folder; None where no table names its pictures.
+def find_table_layout(
+    root: Folder, path: Path, settings: TableSettings, kind: FileKind = PICTURES
+) -> Layout | None:
+    """Classes from a table in the folder; None where no table names its pictures (or sounds).
 
     Raises:
         DataError: the table is missing, names no picture, has no such column, or several tables name
             pictures; the class's column is not known.
     """
-    files = _Files(root)
+    files = _Files(root, kind)
     named = settings.table is not None
     if settings.table is not None:
         place = path / Path(settings.table).expanduser()
@@ -107,7 +116,7 @@ def find_table_layout(root: Folder, path: Path, settings: TableSettings) -> Layo
     if not tables:
         if named:
             raise DataError(
-                f"{places[0]} names no picture below {path}. Its column of file names must hold names "
+                f"{places[0]} names none of the {kind.noun} below {path}. Its column of file names must hold names "
                 "of these files, with or without ending."
             )
         return None
@@ -168,7 +177,7 @@ def _combine(
         labelled = [table for table in labelled if table.name in splits]
     if not labelled:
         raise DataError(
-            f"Several tables name the pictures: {', '.join(table.name for table in tables)}. Choose "
+            f"Several tables name the {files.noun}: {', '.join(table.name for table in tables)}. Choose "
             "one with --set data.source.table=FILE."
         )
     split_tables = len({splits.get(table.name) for table in labelled}) > 1
@@ -186,7 +195,7 @@ def _combine(
         if of_table:
             layout.decided.append(f"{table.name} is the {of_table} split")
     if unused := len(files.sizes) - len(used & set(files.sizes)):
-        layout.decided.append(f"Left out: {unused} pictures that no row of the table names")
+        layout.decided.append(f"Left out: {unused} {files.noun} that no row of the table names")
     if ignored:
         layout.decided.append(f"Left out: {', '.join(ignored)}, by its name no table of classes")
     layout.labels = natural_order(found.label for found in layout.pictures if found.label)

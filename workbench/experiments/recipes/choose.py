@@ -14,6 +14,7 @@ from workbench.experiments.recipes.facts import Facts, Recipe
 from workbench.experiments.recipes.forecasts import forecast
 from workbench.experiments.recipes.pictures import pictures
 from workbench.experiments.recipes.series import series
+from workbench.experiments.recipes.sounds import sound
 from workbench.experiments.recipes.tables import table
 from workbench.experiments.recipes.text import fit_source, text
 from workbench.experiments.shipped.sweeps import default_sweep
@@ -31,6 +32,8 @@ def choose_recipe(facts: Facts, *, characters: bool = False) -> Recipe:
         return pictures(facts)
     if facts.kind == "series":
         return forecast(facts) if facts.forecast else series(facts)
+    if facts.kind == "sound":
+        return sound(facts)
     return table(facts)
 
 

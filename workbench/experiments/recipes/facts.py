@@ -9,7 +9,7 @@ from typing import Any, Literal
 from nets import NetConfig, PreparationConfig, TrainingConfig
 from nets.task import Task
 
-SampleKind = Literal["image", "series", "tokens", "vector"]
+SampleKind = Literal["image", "series", "tokens", "vector", "sound"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Facts:
     kind: SampleKind
     """`TensorSpec.kind`."""
     shape: tuple[int, ...]
-    """`TensorSpec.shape`: channels, height, width; steps, channels; steps; features."""
+    """`TensorSpec.shape`: channels, height, width; steps, channels; steps; features; samples."""
     num_rows: int
     """Rows to train on, about."""
     labels: tuple[str, ...] | None
@@ -30,6 +30,8 @@ class Facts:
     """The values are later steps of the series' own channels."""
     words_a_text: float | None = None
     """Text: tokens of a text, on average, where they were counted."""
+    rate: int | None = None
+    """Sound: samples a second."""
 
     @property
     def uneven(self) -> float:
@@ -77,6 +79,7 @@ def facts_of(
         class_counts=tuple(class_counts),
         forecast=forecast,
         words_a_text=length["mean"] if length and spec["kind"] == "tokens" else None,
+        rate=spec.get("rate"),
     )
 
 

@@ -61,7 +61,7 @@ def small_cnn(facts: Facts) -> Recipe:
     augment = _augment(facts)
     return Recipe(
         net=CNNConfig(
-            blocks=_blocks(min(height, width)),
+            blocks=choose_blocks(min(height, width)),
             dense=(128,),
             activation="relu",
             dropout=0.2,
@@ -109,7 +109,7 @@ _SMOOTH: dict[str, Any] = {"label_smoothing": 0.1}
 """Szegedy et al. 2016; in every fast trainer of CIFAR-10."""
 
 
-def _blocks(side: int) -> tuple[BlockConfig, ...]:
+def choose_blocks(side: int) -> tuple[BlockConfig, ...]:
     """Blocks that halve the map down to 2 to 4 pixels."""
     count = 1
     while side // 2 ** (count + 1) >= 2 and count < 4:
