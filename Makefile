@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep train ui mlflow test test-long check format bench clean chromium postgresql
+.PHONY: help setup sweep train ui mlflow test test-long check format bench release clean chromium postgresql
 
 help: ## this list
 	@echo "Deep-learning experiments on data that lives in Spark"
@@ -72,8 +72,25 @@ format: $(READY) ## format and fix what ruff can fix
 bench: $(READY) ## the benchmarks: one table each
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# Built with this environment's hatchling; checked and installed in environments of their own.
+RELEASE := .venv-release
+INSTALLED := .venv-installed
+release: $(READY) ## build and check the wheel and the sdist, and run a training from the wheel
+	@rm -rf dist && $(BIN)/python -m hatchling build -d dist
+	@$(BIN)/python -m venv --clear $(RELEASE) && $(RELEASE)/bin/python -m pip -q --no-input install twine==7.0.0
+	@$(RELEASE)/bin/python -m twine check --strict dist/*
+	@echo "Installing the wheel into $(INSTALLED) (as large as the first setup)"
+	@$(BIN)/python -m venv --clear $(INSTALLED)
+	@$(INSTALLED)/bin/python -m pip -q --no-input install "$$(grep '^torch==' constraints.txt)" -c constraints.txt
+	@$(INSTALLED)/bin/python -m pip -q --no-input install "$$(ls $(CURDIR)/dist/*.whl)[ui]" -c constraints.txt
+	@folder=$$(mktemp -d) && cd $$folder && WORKBENCH_HOME=$$folder/home \
+	  $(CURDIR)/$(INSTALLED)/bin/workbench sweep digits_cnn --trials 2 && rm -rf $$folder
+	@echo && echo "Checked. To publish: move what is under Unreleased in CHANGELOG.md to the version, commit," && \
+	  echo "git tag v$$($(BIN)/python -c 'import workbench; print(workbench.__version__)') && git push --tags," && \
+	  echo "then $(RELEASE)/bin/python -m twine upload dist/*"
+
 clean: ## remove .venv and caches (the runs in .workbench stay)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .venv-release .venv-installed .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Browser tests need a Chromium and skip without one, so that it cannot be had is no error.
