@@ -6,8 +6,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from workbench.data.listing import list_folder
 from workbench.data import pictures, sounds
+from workbench.data.listing import list_folder
 from workbench.errors import DataError
 
 ENDINGS = (*pictures.ENDINGS, *sounds.ENDINGS)
