@@ -11,7 +11,9 @@ from workbench.results import Configuration, SweepResult, TrialResult
 def test_a_sweeps_result_is_the_same_after_json() -> None:
     trial = TrialResult(number=1, run_id="r", settings={"net.activation": "relu"}, value=0.5)
     folds = Configuration(settings={}, trials=[trial], mean=0.5, deviation=None)
-    result = SweepResult(run_id="s", trials=[trial], interrupted=True, configurations=[folds])
+    result = SweepResult(
+        run_id="s", trials=[trial], interrupted=True, configurations=[folds], rows=300
+    )
     assert SweepResult.from_dict(json.loads(json.dumps(dataclasses.asdict(result)))) == result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from workbench.progress import Board
 from workbench.progress.terminal import number_text
 from workbench.results import TrialResult
 
@@ -127,3 +128,30 @@ def describe_tie(trials: Sequence[TrialResult]) -> str | None:
     if best is None or len(equal) < 2:
         return None
     return f"{len(equal)} trials tie at {number_text(best)}; the first by trial number is shown."
+
+
+def find_like_best(
+    board: Board, ranked: Sequence[int], rows: int | None
+) -> tuple[list[int], str | None]:
+    """Numbers of the trials that cannot be told from the best, and the sentence that explains the mark.
+
+    Args:
+        ranked: numbers of the trials, the best first.
+        rows: that the board's metric is measured on.
+    """
+    valued = [(n, value) for n in ranked if (value := board.value(n)) is not None]
+    if rows is None or len(valued) < 2:
+        return [], None
+    from workbench.training.verdicts import accuracy_band, like_best  # loads NumPy
+
+    values = [value for _, value in valued]
+    marks = like_best(values, metric=board.metric, rows=rows)
+    alike = [number for (number, _), mark in zip(valued, marks, strict=True) if mark]
+    if not alike:
+        return [], None
+    low, high = accuracy_band(values[0], rows)
+    return alike, (
+        f"~ {len(alike)} of {len(valued)} trials cannot be told from the best: on {rows:,} "
+        f"{board.metric.partition('/')[0]} rows, chance moves {number_text(values[0])} between "
+        f"{number_text(low)} and {number_text(high)}."
+    )

@@ -12,7 +12,13 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.baselines import WORSE, describe_tie, describe_worse, list_baselines
+from workbench.cli.baselines import (
+    WORSE,
+    describe_tie,
+    describe_worse,
+    find_like_best,
+    list_baselines,
+)
 from workbench.cli.jobs import run_on_bench
 from workbench.cli.options import (
     Cluster,
@@ -288,7 +294,12 @@ def _show_sweep(experiment: str, result: SweepResult, *, name: str, metric: str,
         board.put(trial.news(len(result.trials), metric))
     ranked = board.rank()
     out.print()
-    out.print(trials_table(board, ranked[:_ROWS], title=f"{name}: {len(ranked)} trials"))
+    title, alike, said = f"{name}: {len(ranked)} trials", list[int](), None
+    if not result.configurations:
+        alike, said = find_like_best(board, ranked, result.rows)
+    out.print(trials_table(board, ranked[:_ROWS], title=title, like_best=alike))
+    if said:
+        out.print(f"  {said}", soft_wrap=True)
     best = result.best
     out.print()
     out.print(Text("Best configuration", "bold"), f" run {best.run_id}")

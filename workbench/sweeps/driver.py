@@ -176,8 +176,22 @@ def _sweep(
     _evaluate_best(experiment, variants, recorder, run_id, trials, progress)
     discard_checkpoints(storage, run_id)
     return SweepResult(
-        run_id=run_id, trials=trials, interrupted=interrupted, configurations=configurations
+        run_id=run_id,
+        trials=trials,
+        interrupted=interrupted,
+        configurations=configurations,
+        rows=_rows_of_metric(variants, config.metric),
     )
+
+
+def _rows_of_metric(variants: Variants, metric: str) -> int | None:
+    """Rows of the split that the metric is of; None where the trials' data differ in it."""
+    split = metric.partition("/")[0]
+    counts = {
+        prepared.splits[split].num_rows if split in prepared.splits else None
+        for prepared in variants.prepared.values()
+    }
+    return counts.pop() if len(counts) == 1 else None
 
 
 def _run_config(

@@ -7,7 +7,7 @@ verdict. `noise_band` says how far an accuracy may lie off by chance.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +94,36 @@ def noise_band(right: ArrayLike, *, seed: int = 0, level: float = 0.95) -> tuple
     if not len(values):
         return float("nan"), float("nan")
     draw = np.random.default_rng(seed)
-    if set(np.unique(values)) <= {0.0, 1.0}:  # the sum of draws with replacement is binomial
+    if np.isin(values, (0.0, 1.0)).all():  # the sum of draws with replacement is binomial
         means = draw.binomial(len(values), values.mean(), _DRAWS) / len(values)
     else:
         means = np.array([draw.choice(values, len(values)).mean() for _ in range(min(_DRAWS, 200))])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def like_best(values: Sequence[float], *, metric: str, rows: int) -> list[bool]:
+    """Of trials, best first: which cannot be told from the best, as far as chance explains it.
+
+    Only of accuracies, which are shares of rows; other metrics have no band that follows from them alone.
+
+    Args:
+        values: of `metric`; the first is the best.
+        rows: that the metric is measured on.
+
+    Returns:
+        One entry a value; the first is False, as the best needs no mark.
+    """
+    if not values or rows < 1 or metric.rpartition("/")[2] != "accuracy":
+        return [False] * len(values)
+    low, high = accuracy_band(values[0], rows)
+    return [False, *(low <= value <= high for value in values[1:])]
+
+
+def accuracy_band(accuracy: float, rows: int) -> tuple[float, float]:
+    """`noise_band` of an accuracy on so many rows."""
+    right = round(accuracy * rows)
+    return noise_band(np.repeat([1.0, 0.0], [right, rows - right]))
 
 
 def are_alike(one: float, other: float, rows: int) -> bool:
@@ -114,24 +138,38 @@ def are_alike(one: float, other: float, rows: int) -> bool:
     return bool(abs(one - other) <= 2 * error)
 
 
+def best_baseline(metrics: Mapping[str, float], unit: str) -> tuple[str, float] | None:
+    """The baseline that is hardest to beat, as words, and its value; None where there is none.
+
+    Args:
+        metrics: baseline/... among others.
+        unit: accuracy, or an error: mse, mae.
+    """
+    values = {
+        name.split("/")[1].replace("_", " "): value
+        for name, value in metrics.items()
+        if name.startswith("baseline/") and name.endswith(f"/{unit}")
+    }
+    if not values:
+        return None
+    name = (max if unit == "accuracy" else min)(values, key=values.__getitem__)
+    return name, values[name]
+
+
 def _worse_than_baseline(metrics: Mapping[str, float]) -> Verdict | None:
     split = "test" if any(name.startswith("test/") for name in metrics) else "validation"
+    better: Callable[[float, float], float]
     for unit, better in (("accuracy", max), ("mse", min)):
-        own = metrics.get(f"{split}/{unit}")
-        others = {
-            name.split("/")[1]: value
-            for name, value in metrics.items()
-            if name.startswith("baseline/") and name.endswith(f"/{unit}")
-        }
-        if own is None or not others:
+        own, baseline = metrics.get(f"{split}/{unit}"), best_baseline(metrics, unit)
+        if own is None or baseline is None:
             continue
-        name = better(others, key=lambda key: others[key])
-        if better(own, others[name]) == own and own != others[name]:
+        name, value = baseline
+        if better(own, value) == own and own != value:
             return None
         return Verdict(
             name="worse_than_baseline",
-            sentence=f"The net is no better than the baseline {name.replace('_', ' ')}: {unit} "
-            f"{own:.4g} and {others[name]:.4g}.",
+            sentence=f"The net is no better than the baseline {name}: {unit} {own:.4g} and "
+            f"{value:.4g}.",
             next="Try net.wide, which puts a linear model beside the net, or another learning rate.",
         )
     return None

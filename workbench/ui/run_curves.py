@@ -58,7 +58,11 @@ def _draw(run: store.Run, history: History, has_epochs: bool, has_steps: bool) -
                 if n != "epoch" and not n.startswith(run_axis.STEP)
             }
         )
-        widgets.csv(frame.sort_index().rename_axis("epoch").reset_index(), f"{run.name}_metrics")
+        widgets.csv(
+            frame.sort_index().rename_axis("epoch").reset_index(),
+            f"{run.name}_metrics",
+            label="CSV by epoch",
+        )
     if has_steps:
         _csv_of_steps(run, history)
 
@@ -129,7 +133,7 @@ def _by_step(history: History, form: _Form) -> None:
 def _csv_of_steps(run: store.Run, history: History) -> None:
     steps = {n: dict(points) for n, points in history.items() if n.startswith(run_axis.STEP)}
     frame = pd.DataFrame(steps).sort_index().rename_axis("step").reset_index()
-    widgets.csv(frame, f"{run.name}_by_step")
+    widgets.csv(frame, f"{run.name}_by_step", label="CSV by step")
 
 
 def _say_why_not(run: store.Run, steps: bool) -> None:
@@ -180,16 +184,34 @@ def _by_epoch(run: store.Run, history: History, form: _Form) -> None:
             log = log and bar.toggle("Logarithmic", key=f"log_{what}", bind="query-params")
             over = {name: form.axis.of_epochs(points) for name, points in lines.items()}
             spec = form.curves(
-                over, log=bool(log), marker=marker, marker_name="best", dashed=[f"train/{what}"]
+                over,
+                log=bool(log),
+                marker=marker,
+                marker_name="best",
+                dashed=[f"train/{what}"],
+                level=_baseline(run, history, what),
             )
             charts.draw(spec, key=f"curve_{what}", height=300, alt=f"{what} per epoch")
+
+
+def _baseline(run: store.Run, history: History, what: str) -> tuple[str, float] | None:
+    """Name and height of the best answer without a net; on the test rows, where there are some."""
+    from workbench.training.verdicts import best_baseline  # a face would load more
+
+    unit = "mse" if what == "loss" and _loss_is_error(history) else what
+    found = best_baseline(run.metrics, unit)
+    return None if found is None else (f"baseline: {found[0]}", found[1])
+
+
+def _loss_is_error(history: History) -> bool:
+    """Whether the loss is the squared error under another name."""
+    return history.get("validation/mse") == history.get("validation/loss")
 
 
 def _pairs(history: History) -> list[str]:
     """Metrics of training and validation, accuracy and loss first, without the loss under its other
     name."""
-    same = history.get("validation/mse") == history.get("validation/loss")
-    without = "mse" if same else ""
+    without = "mse" if _loss_is_error(history) else ""
     every = {
         name.partition("/")[2] for name in history if name.startswith(("train/", "validation/"))
     }

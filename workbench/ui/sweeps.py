@@ -28,6 +28,8 @@ class Sweep:
     mode: Literal["max", "min"]
     axes: dict[str, Scale]
     """Swept setting to how it is drawn."""
+    rows: int | None = None
+    """Rows that the metric is measured on; None: not recorded, or not the same for all trials."""
     trials: pd.DataFrame
     """A row per trial: run_id, name, trial, status, stopped, start, seconds, epochs, value, settings."""
 
@@ -69,7 +71,52 @@ def read(run: store.Run) -> Sweep:
     for name, scale in axes.items():
         if scale != "category":
             trials[name] = pd.to_numeric(trials[name], errors="coerce")
-    return Sweep(run=run, metric=metric, mode=mode, axes=axes, trials=trials)
+    rows_of_metric = None if _splits_differ(swept) else _rows(run, metric)
+    return Sweep(run=run, metric=metric, mode=mode, axes=axes, trials=trials, rows=rows_of_metric)
+
+
+def _splits_differ(swept: Sequence[str]) -> bool:
+    """Whether trials may be measured on different rows, as the folds of a cross-validation are."""
+    return any(name.startswith("data.") for name in swept)
+
+
+def _rows(run: store.Run, metric: str) -> int | None:
+    try:
+        counts = artifacts.data(run.id).get("rows", {})
+    except Missing:
+        return None
+    return counts.get(metric.partition("/")[0])
+
+
+def mark_like_best(sweep: Sweep) -> tuple[set[str], str]:
+    """Run ids of the trials that cannot be told from the best, and a sentence on them or ""."""
+    from workbench.training.verdicts import accuracy_band, like_best  # a face would load more
+
+    ranked = sweep.rank()
+    values = [float(value) for value in ranked["value"]]
+    if sweep.rows is None or not values:
+        return set(), ""
+    marks = like_best(values, metric=sweep.metric, rows=sweep.rows)
+    alike = {run_id for run_id, mark in zip(ranked["run_id"], marks, strict=True) if mark}
+    if not alike:
+        return set(), ""
+    low, high = accuracy_band(values[0], sweep.rows)
+    return alike, (
+        f"{len(alike)} of {len(values)} trials cannot be told from the best (marked ~): on "
+        f"{sweep.rows:,} rows, chance moves {values[0]:.4g} between {low:.4g} and {high:.4g}."
+    )
+
+
+def baseline(sweep: Sweep) -> tuple[str, float] | None:
+    """Name and height of the best answer without a net, in the sweep's metric; of the best trials that
+    were evaluated."""
+    from workbench.training.verdicts import best_baseline  # a face would load more
+
+    unit = sweep.metric.partition("/")[2]
+    for child in store.children(sweep.run.id):
+        if found := best_baseline(child.metrics, unit):
+            return f"baseline: {found[0]}", found[1]
+    return None
 
 
 def _read_search(run: store.Run) -> tuple[dict[str, Any], str, Literal["max", "min"]]:

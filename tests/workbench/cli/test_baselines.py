@@ -84,6 +84,20 @@ def test_train_shows_baselines_and_ends_with_the_sentence(
     assert printed.strip().splitlines()[-1].startswith("The net's error (mse) 29.5 is larger")
 
 
+def test_sweep_marks_trials_that_cannot_be_told_from_the_best(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trials = [trial(1, 0.95), trial(2, 0.94), trial(3, 0.6)]
+    for rows, marked in ((300, True), (300_000, False), (None, False)):
+        result = SweepResult(run_id="s", trials=trials, rows=rows)
+        _show_sweep("digits", result, name="digits", metric="validation/accuracy", mode="max")
+        printed = capsys.readouterr().out
+        assert ("~ 0.94" in printed) == marked
+        assert "~ 0.6" not in printed and "~ 0.95" not in printed
+        said = "1 of 3 trials cannot be told from the best: on 300 validation rows"
+        assert (said in printed) == marked
+
+
 def test_sweep_shows_baselines_and_a_tie(capsys: pytest.CaptureFixture[str]) -> None:
     result = SweepResult(run_id="s", trials=[trial(1, 0.5, **FORECAST), trial(2, 0.5)])
     _show_sweep("load", result, name="load", metric="validation/loss", mode="min")

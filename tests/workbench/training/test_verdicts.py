@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.training.verdicts import are_alike, find_never_predicted, judge, noise_band
+from workbench.training.verdicts import (
+    accuracy_band,
+    are_alike,
+    find_never_predicted,
+    judge,
+    like_best,
+    noise_band,
+)
 
 HEALTHY: dict[str, Any] = {
     "train/loss": [1.0, 0.7, 0.5, 0.42, 0.38, 0.36],
@@ -110,6 +117,16 @@ def test_the_noise_band_is_that_of_the_rows() -> None:
     low, high = noise_band(errors)
     assert low < errors.mean() < high and high - low < 0.3
     assert np.isnan(noise_band([])).all()
+
+
+def test_trials_within_the_best_ones_noise_are_marked() -> None:
+    assert accuracy_band(0.8, 1000) == pytest.approx((0.775, 0.825), abs=0.004)
+    values = [0.80, 0.79, 0.78, 0.70]
+    marks = like_best(values, metric="validation/accuracy", rows=1000)
+    assert marks == [False, True, True, False]
+    assert like_best(values, metric="validation/accuracy", rows=100_000) == [False] * 4
+    assert like_best(values, metric="validation/loss", rows=1000) == [False] * 4
+    assert like_best([], metric="validation/accuracy", rows=1000) == []
 
 
 def test_small_differences_on_few_rows_are_chance() -> None:

@@ -64,6 +64,14 @@ def test_a_curve_that_does_not_change_has_an_axis_close_around_it() -> None:
     assert "min" not in charts.curves({"accuracy": [(0, 0.5), (9, 0.97)]})["yAxis"]
 
 
+def test_a_level_is_a_line_from_end_to_end_within_the_axis() -> None:
+    spec = charts.curves({"accuracy": [(1, 0.9), (5, 0.9)]}, level=("baseline", 0.6))
+    line = spec["series"][1]
+    assert line["name"] == "baseline" and line["data"] == [[1, 0.6], [5, 0.6]]
+    assert spec["legend"]["show"] and spec["yAxis"].get("min", 0) <= 0.6
+    assert len(charts.curves({"accuracy": []}, level=("baseline", 0.6))["series"]) == 1
+
+
 def test_a_colour_bar_has_numbers() -> None:
     bar = charts.heatmap(np.array([[0.125, 2.5]]), "ab", "c")["visualMap"]
     assert bar["show"] and bar["text"] == ["2.5", "0.125"]

@@ -328,6 +328,22 @@ class TestSweep:
         stopped = table.set_index("trial")["stopped"]
         assert stopped[1] == "asha at epoch 1" and stopped[10] == "The loss became NaN."
         assert "Stopped early: 1" in text(at) and "Failed: 1" in text(at)
+        # 300 validation rows: an accuracy of 0.9 lies within 0.035 by chance.
+        alike = table.set_index("trial")["like the best"].eq("~")
+        best = values[0]
+        assert alike.any() and not alike.all()
+        assert best - table.set_index("trial")["validation/accuracy"][alike].min() < 0.05
+        assert f"{alike.sum()} of 9 trials cannot be told from the best" in text(at)
+
+    def test_the_baseline_is_a_line(self, runs: Runs) -> None:
+        from workbench.ui import store, sweeps
+
+        run = store.run(runs["sweep"])
+        assert run is not None
+        sweep = sweeps.read(run)
+        assert sweep.rows == 300
+        name, height = sweeps.baseline(sweep) or ("", 0.0)
+        assert name == "baseline: linear" and 0.8 < height < 1
 
     def test_a_fork_has_the_sweeps_own_space(self, runs: Runs) -> None:
         at = open_page("launch", run=runs["sweep"], what="sweep")

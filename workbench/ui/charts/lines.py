@@ -31,12 +31,14 @@ def curves(
     colour_of: Mapping[str, int] | None = None,
     marker: float | None = None,
     marker_name: str = "",
+    level: tuple[str, float] | None = None,
 ) -> Spec:
     """One curve per name over x.
 
     `log_x`: x on a logarithmic axis, without what is at 0. `smooth`: weight of the past in a moving
     mean (0: none); the curve itself stays, pale. `dashed`: names drawn dashed. `colour_of`: name to colour index, so that a run keeps its
-    colour. `marker`: an x to draw a vertical line at.
+    colour. `marker`: an x to draw a vertical line at. `level`: a name and a
+    height to draw a grey line at, within the range of the y axis.
     """
     chosen = colour_of or {name: index for index, name in enumerate(lines)}
     series: list[Spec] = []
@@ -67,6 +69,9 @@ def curves(
             "label": {"formatter": marker_name, "color": GREY, "position": "end"},
             "data": [{"xAxis": marker}],
         }
+    if level is not None and (span := sorted({x for p in lines.values() for x, _ in p})):
+        series.append(_level(*level, [x for x, _ in thin([(x, 0.0) for x in span])]))
+        lines = {**lines, level[0]: [(span[0], level[1])]}
     # Every name is to be seen: a legend of several rows, the chart below it.
     top = 14 + 22 * max(1, -(-sum(len(name) + 7 for name in lines) // _LEGEND_CHARACTERS))
     return {
@@ -118,6 +123,19 @@ def _pale(name: str, data: list[list[float | None]], colour: str) -> Spec:
         "color": colour,
         "lineStyle": {"width": 1, "opacity": 0.3},
         "tooltip": {"show": False},
+        "silent": True,
+    }
+
+
+def _level(name: str, height: float, span: Sequence[float]) -> Spec:
+    """A grey line at one height, with a point at each x, so that the tooltip has it everywhere."""
+    return {
+        "type": "line",
+        "name": name,
+        "data": [[x, number(height)] for x in span],
+        "showSymbol": False,
+        "color": GREY,
+        "lineStyle": {"width": 1, "type": "dotted"},
         "silent": True,
     }
 

@@ -184,9 +184,12 @@ def _map(sweep: Sweep) -> None:
 def _best_so_far(sweep: Sweep) -> None:
     st.markdown("**Best so far**")
     points = sweeps.best_so_far(sweep)
-    spec = charts.curves({sweep.metric: points}, x_name="seconds since the sweep began")
-    for series in spec["series"]:
-        series["step"] = "end"
+    spec = charts.curves(
+        {sweep.metric: points},
+        x_name="seconds since the sweep began",
+        level=sweeps.baseline(sweep),
+    )
+    spec["series"][0]["step"] = "end"
     charts.draw(spec, key="best_so_far", height=320, alt="Best result over time")
 
 
@@ -226,10 +229,16 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
         elif crossing is not None:
             where, how = "are in both selections", "Clear both"
         st.caption(f"{len(frame)} trials {where}. {how} to see all again.")
+    alike, said = sweeps.mark_like_best(sweep)
+    if said:
+        st.caption(said)
     shown = pd.DataFrame()
     for name in ("trial", "status", "value", *sweep.axes, "epochs", "seconds", "stopped"):
         shown[name.rsplit(".", 1)[-1]] = frame[name].to_numpy()
     shown = shown.rename(columns={"value": sweep.metric})
+    if alike:
+        marks = ["~" if run_id in alike else "" for run_id in frame["run_id"]]
+        shown.insert(list(shown.columns).index(sweep.metric) + 1, "like the best", marks)
     shown["status"] = [store.state_of(status) for status in shown["status"]]
     event = st.dataframe(
         shown,
