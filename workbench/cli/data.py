@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json as json_module
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,12 +92,13 @@ def describe(
                 chosen.data, chosen.preparation, opened.spark, samples=sheet, progress=progress
             )
             progress.stage_done()
+    description = replace(description, decided=[*_guessed(source), *description.decided])
     if save is not None:
         _save(chosen, description, save)
     if json:
         output.print_json(description)
     else:
-        _show(description, guessed=_guessed(source))
+        _show(description)
         if save is not None:
             output.out().print(f"Train it: {output.program()} train {save}", soft_wrap=True)
 
@@ -117,8 +119,6 @@ def _save(chosen: Experiment, description: Description, file: Path) -> None:
     Raises:
         DataError: the data cannot be trained on.
     """
-    from dataclasses import replace
-
     from workbench.data import SplitConfig
     from workbench.errors import DataError
     from workbench.experiments.recipes import facts_of, recipe_for
@@ -290,7 +290,7 @@ def _guessed(source: str) -> list[str]:
     return describe_guess(guess_source(source)) if is_data_path(source) else []
 
 
-def _show(description: Description, *, guessed: Sequence[str] = ()) -> None:
+def _show(description: Description) -> None:
     out = output.out()
     spec = description.spec
     out.print(Text(description.source["kind"], "bold"), description.source.get("path") or "")
@@ -321,9 +321,9 @@ def _show(description: Description, *, guessed: Sequence[str] = ()) -> None:
         out.print(table)
         if len(description.labels) > _SHOWN:
             out.print(f"and {len(description.labels) - _SHOWN} more classes (all of them: --json)")
-    if decided := (*guessed, *description.decided):
+    if description.decided:
         out.print(Text("Decided", "bold"))
-        for sentence in decided:
+        for sentence in description.decided:
             out.print(Text(f"- {sentence}"))
     for name, texts in list(description.texts.items())[:_SHOWN]:
         out.print(Text(name, "bold"), Text(" | ".join(text[:80] for text in texts)))

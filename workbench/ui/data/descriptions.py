@@ -25,16 +25,23 @@ def make_command(source: str, changes: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "workbench", *arguments]
 
 
-def printable(source: str, changes: Sequence[str]) -> str:
+def printable(source: str, changes: Sequence[str], what: str = "data describe") -> str:
     """The command as a person types it."""
     options = [part for change in changes for part in ("--set", change)]
     name = ["--", source] if source.startswith("-") else [source]
-    return shlex.join(["workbench", "data", "describe", *options, *name])
+    return shlex.join(["workbench", *what.split(), *options, *name])
 
 
 def start(queue: Queue, source: str, changes: Sequence[str]) -> Job:
     """Describe the source; it waits for the jobs before it."""
     return queue.submit(make_command(source, changes), printable(source, changes)[:200])
+
+
+def train(queue: Queue, source: str, changes: Sequence[str]) -> Job:
+    """Train the recipe for the source; it waits for the jobs before it."""
+    options = [part for change in changes for part in ("--set", change)]
+    command = [sys.executable, "-m", "workbench", "train", *options, "--", source]
+    return queue.submit(command, printable(source, changes, "train")[:200])
 
 
 def find(queue: Queue, source: str, changes: Sequence[str]) -> Job | None:

@@ -9,15 +9,21 @@ import pandas as pd
 import streamlit as st
 
 from workbench.ui import widgets
+from workbench.ui.data import corrections, samples
 
 _CLASSES = 200
 _TEXTS = 3
 
 
-def draw(description: dict[str, Any]) -> None:
-    """All parts of a description, the verdict first."""
+def draw(description: dict[str, Any], changes: list[str]) -> None:
+    """All parts of a description, the verdict first.
+
+    Args:
+        changes: the settings that it was described with.
+    """
     _verdict(description)
     _decided(description)
+    corrections.draw(description, changes)
     left, right = st.columns(2)
     with left, st.container(border=True):
         _splits(description)
@@ -68,7 +74,9 @@ def _splits(description: dict[str, Any]) -> None:
     if len(labels) > _CLASSES:
         st.caption(f"The first {_CLASSES} of {len(labels):,} classes.")
     if balance := description["balance"]:
-        st.caption(f"The rarest class has {balance:.2g} of the most frequent one's rows.")
+        even = "All classes have the same number of rows to train on."
+        uneven = f"The rarest class has {balance:.2g} of the most frequent one's rows."
+        st.caption(even if balance == 1 else uneven)
 
 
 def _set_aside(description: dict[str, Any]) -> None:
@@ -84,6 +92,9 @@ def _set_aside(description: dict[str, Any]) -> None:
 
 
 def _samples(description: dict[str, Any]) -> None:
+    if (kept := samples.find(description)) is not None:
+        samples.draw(kept)
+        return
     sheet = description["samples"]
     if sheet and Path(sheet).is_file():
         st.subheader("Samples", anchor=False, help="Of each class, as the net gets them.")

@@ -8,7 +8,7 @@ from tracking import hide_passwords
 from workbench.experiments import names
 from workbench.home import jobs_folder
 from workbench.ui import widgets
-from workbench.ui.data import descriptions, parts
+from workbench.ui.data import corrections, descriptions, parts
 from workbench.ui.jobs import Job, Queue
 
 _LIVE_S = 1.5
@@ -42,6 +42,7 @@ def main() -> None:
         return
     st.code(hide_passwords(descriptions.printable(source, changes)), language="bash")
     job = descriptions.find(queue, source, changes)
+    pressed = corrections.pressed() or pressed
     if pressed and (job is None or not job.live):
         job = descriptions.start(queue, source, changes)
     if job is None:
@@ -49,7 +50,7 @@ def main() -> None:
     elif job.live:
         _wait(queue, job)
     else:
-        _show(queue, job, source)
+        _show(queue, job, source, changes)
 
 
 def _wait(queue: Queue, job: Job) -> None:
@@ -70,13 +71,15 @@ def _wait(queue: Queue, job: Job) -> None:
     body()
 
 
-def _show(queue: Queue, job: Job, source: str) -> None:
+def _show(queue: Queue, job: Job, source: str, changes: list[str]) -> None:
     description = descriptions.read_result(queue, job)
     if description is None:
         st.error(f"It was not described: the job {job.state}.", icon=":material/error:")
         _log(queue, job)
         return
-    parts.draw(description)
+    parts.draw(description, changes)
+    if source not in names() and not description["problem"]:
+        _train(queue, source, changes)
     if source in names():
         st.page_link(
             "views/launch.py",
@@ -84,6 +87,17 @@ def _show(queue: Queue, job: Job, source: str) -> None:
             icon=":material/play_circle:",
             query_params={"base": source},
         )
+
+
+def _train(queue: Queue, source: str, changes: list[str]) -> None:
+    """A training of the recipe for this data, as a job."""
+    st.subheader("Train", anchor=False, help="Net and training follow from the kind of data.")
+    st.code(hide_passwords(descriptions.printable(source, changes, "train")), language="bash")
+    row = st.container(horizontal=True, vertical_alignment="center")
+    if row.button("Train", key="data_train", type="primary", icon=":material/play_arrow:"):
+        descriptions.train(queue, source, changes)
+        st.toast("Queued.", icon=":material/check:")
+    row.page_link("views/launch.py", label="Queue and log", icon=":material/list:")
 
 
 def _log(queue: Queue, job: Job) -> None:
