@@ -14,7 +14,15 @@ from typing import NamedTuple
 from torch import Tensor
 
 from nets.errors import ConfigError
-from nets.order import Order, Resample, ResampledOrder, mix_seed, num_resampled_rows
+from nets.order import (
+    Order,
+    Resample,
+    ResampledOrder,
+    Shards,
+    WindowedOrder,
+    mix_seed,
+    num_resampled_rows,
+)
 
 __all__ = [
     "Batch",
@@ -129,26 +137,31 @@ def shuffled_rows(
     world_size: int = 1,
     resample: Resample = "none",
     labels: Tensor | None = None,
+    shards: Shards | None = None,
     first: int = 0,
 ) -> Iterator[tuple[Tensor, Share | None]]:
     """The row numbers of a rank's share of each batch.
 
-    The order is a function of (seed, epoch, num_rows): every row once, the uneven last batch
+    The order is a function of (seed, epoch, num_rows), or with `shards` of (seed, epoch, shards): every row once, the uneven last batch
     included, and the same batches for any number of workers. A last batch of a single row joins the
     one before it, since batch normalisation cannot train on one row. With `resample`, the order is of
     `num_resampled_rows` rows, equally many of each class (`TrainingConfig.resample`).
 
     Args:
         labels: (num_rows,) int64, needed to resample.
+        shards: where the rows can only be reached a shard at a time; see `nets.order.WindowedOrder`.
         first: the number of the first batch.
 
     Raises:
         ConfigError: fewer rows, or fewer rows a step, than workers.
     """
-    if resample == "none":
+    order: Order
+    if resample == "none" and shards is not None:
+        order = WindowedOrder(shards, seed=seed, epoch=epoch)
+    elif resample == "none":
         order = Order(num_rows, seed=seed, epoch=epoch)
     else:
-        assert labels is not None, "resampling needs the labels"
+        assert labels is not None and shards is None, "resampling needs the labels of all rows"
         order = ResampledOrder(labels, resample, seed=seed, epoch=epoch)
     _check_workers(order.num_rows, batch_size, world_size)
     for low, high in _bounds(order.num_rows, batch_size, join_single=True)[first:]:

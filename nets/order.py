@@ -6,8 +6,10 @@ for by themselves.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -49,6 +51,59 @@ class Order:
         if self._drawn is not None:
             return self._drawn[start:stop]
         return torch.from_numpy(self._keyed.at(np.arange(start, stop, dtype=np.uint64)))
+
+
+class Shards(NamedTuple):
+    """Rows that can be reached a shard at a time; each shard is a random sample of all rows."""
+
+    rows: tuple[int, ...]
+    """Of each shard. Rows are numbered through the shards."""
+    window: int
+    """Shards whose rows are mixed."""
+
+
+class WindowedOrder(Order):
+    """Every row once, for rows in shards: the shards in an order drawn from (seed, epoch), cut into
+    windows, and the rows of each window in an order drawn from (seed, epoch, window).
+
+    A reader holds one window and fetches the next one. Up to `shards.window` shards the order is a
+    true permutation; above, rows of different windows never meet in a batch, but since each shard is
+    a random sample of the rows, batches are as mixed.
+    """
+
+    def __init__(self, shards: Shards, *, seed: int, epoch: int) -> None:
+        self.num_rows = sum(shards.rows)
+        self._seed, self._epoch = seed, epoch
+        self._starts = [0, *itertools.accumulate(shards.rows)]
+        generator = torch.Generator().manual_seed(mix_seed(seed, epoch))
+        drawn = torch.randperm(len(shards.rows), generator=generator).tolist()
+        cuts = range(0, len(drawn), shards.window)
+        self.windows: list[list[int]] = [drawn[n : n + shards.window] for n in cuts]
+        """Numbers of the shards, in the order in which they are read."""
+        sizes = [sum(shards.rows[shard] for shard in window) for window in self.windows]
+        self._ends = list(itertools.accumulate(sizes))
+        self._last: tuple[int, Tensor] | None = None
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """(stop - start,) int64 row numbers at these places of the order."""
+        parts = [torch.empty(0, dtype=torch.int64)]
+        number = bisect.bisect_right(self._ends, start)
+        while start < min(stop, self.num_rows):
+            rows = self._draw(number)
+            begins = self._ends[number] - len(rows)
+            parts.append(rows[start - begins : stop - begins])
+            start, number = self._ends[number], number + 1
+        return torch.cat(parts)
+
+    def _draw(self, number: int) -> Tensor:
+        """The row numbers of a window, in their order."""
+        if self._last is None or self._last[0] != number:
+            ranges = [torch.arange(*self._starts[n : n + 2]) for n in self.windows[number]]
+            generator = torch.Generator()
+            generator.manual_seed(mix_seed(self._seed, self._epoch, 2, number))
+            rows = torch.cat(ranges)
+            self._last = (number, rows[torch.randperm(len(rows), generator=generator)])
+        return self._last[1]
 
 
 class ResampledOrder(Order):

@@ -8,6 +8,7 @@
     checkpoints/            of trainings that still run
     data/                   well-known data sets
     prepared/               data that is ready to train on (package `workbench.bridge`)
+    cache/                  parts of such data that lies in `cluster.storage`
 """
 
 from __future__ import annotations
@@ -47,3 +48,10 @@ def data_folder() -> Path:
 def prepared_folder() -> Path:
     """Data that is ready to train on, a folder per fingerprint."""
     return home_folder() / "prepared"
+
+
+def cache_folder() -> Path:
+    """Parts of prepared data that lies in `cluster.storage`: WORKBENCH_CACHE (`~` is expanded), else
+    `cache` in the home folder."""
+    named = os.environ.get("WORKBENCH_CACHE")
+    return Path(named).expanduser().resolve() if named else home_folder() / "cache"

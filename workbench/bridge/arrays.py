@@ -54,6 +54,11 @@ def _to_features(column: pa.ChunkedArray, spec: TensorSpec) -> np.ndarray:
 
 def _view(chunk: pa.Array, spec: TensorSpec) -> np.ndarray:
     """n samples as an (n, *shape) view of the Arrow buffer."""
+    if pa.types.is_fixed_size_binary(chunk.type) and chunk.type.byte_width == spec.num_bytes:
+        start = chunk.offset * spec.num_bytes
+        content = np.frombuffer(chunk.buffers()[1], np.uint8)
+        content = content[start : start + len(chunk) * spec.num_bytes]
+        return content.view(spec.dtype).reshape(len(chunk), *spec.shape)
     width = np.int64 if pa.types.is_large_binary(chunk.type) else np.int32
     _, offsets_buffer, values = chunk.buffers()
     offsets = np.frombuffer(offsets_buffer, width)[chunk.offset : chunk.offset + len(chunk) + 1]

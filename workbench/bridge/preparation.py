@@ -6,6 +6,7 @@ What is in the store already is used again, and Spark is not needed then.
 from __future__ import annotations
 
 import errno
+import functools
 import math
 import shutil
 import time
@@ -16,13 +17,18 @@ from typing import TYPE_CHECKING
 from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
 from workbench import data
-from workbench.bridge import kept, transfer
+from workbench.bridge import kept, shards, transfer
 from workbench.bridge.arrays import COLUMNS
-from workbench.bridge.prepared import Prepared, finish_store, load
+from workbench.bridge.prepared import Prepared, find, finish_shared, finish_store
+from workbench.bridge.shard_writer import SHARDS_SCHEMA, number_shards, write_task
+from workbench.bridge.shards import StoredShard, StoredShards, count_shards
+from workbench.bridge.shared import new_shared_part
 from workbench.bridge.spark_writer import Shard
+from workbench.bridge.storage import resolve_storage
 from workbench.bridge.store import StoredSplit, write_split
 from workbench.cluster import Session
 from workbench.data import DataConfig
+from workbench.data.batches import limit_batch_bytes
 from workbench.data.encode import SPLITS
 from workbench.errors import DataError
 from workbench.home import prepared_folder
@@ -44,36 +50,43 @@ def prepare(
     session: Session,
     *,
     progress: Progress | None = None,
+    storage: str | None = None,
 ) -> Prepared:
     """Read, split and measure data in Spark and write it to the prepared store; or find it there.
+
+    Args:
+        storage: a folder or URL that all machines reach (`cluster.storage`): the store lies there, in
+            shards. None: it lies on this machine.
 
     Raises:
         DataError: the data cannot be read, a split is empty, or too many rows are bad.
     """
     progress = progress or Silent()
+    storage = None if storage is None else resolve_storage(storage)
     remote = data.is_remote(config)
     if remote and session.prepare is not None:  # the process that has Spark lists the files
         session.make_room()
-        prepared: Prepared = session.prepare(config, preparation)
+        prepared: Prepared = session.prepare(config, preparation, storage)
         session.prepared[prepared.fingerprint] = prepared
         return prepared
     fingerprint = data.fingerprint(config, preparation, session.spark if remote else None)
     known: Prepared | None = session.prepared.get(fingerprint)
-    if known is not None and known.is_whole():
-        kept.find(fingerprint)
+    if known is not None and known.storage == storage and known.is_whole():
+        if storage is None:
+            kept.find(fingerprint)
         data.refuse(known.record, known.labels, config)
         return known
     if session.prepare is not None:
         session.make_room()
-        session.prepared[fingerprint] = session.prepare(config, preparation)
+        session.prepared[fingerprint] = session.prepare(config, preparation, storage)
         return session.prepared[fingerprint]
 
     def note_wait() -> None:
         progress.stage("Waiting for another command that prepares the same data")
 
     with kept.lock_preparation(fingerprint, note_wait):
-        if (found := kept.find(fingerprint)) is not None:
-            prepared = load(*found)
+        if (found := find(fingerprint, storage)) is not None:
+            prepared = found
             data.refuse(prepared.record, prepared.labels, config)
             session.prepared[fingerprint] = prepared
             progress.note(f"Data that was prepared before is used: {fingerprint}.")
@@ -89,6 +102,7 @@ def prepare(
             fingerprint=fingerprint,
             progress=progress,
             began=began,
+            storage=storage,
         )
 
 
@@ -101,6 +115,7 @@ def prepare_table(
     fingerprint: str | None = None,
     progress: Progress | None = None,
     began: float | None = None,
+    storage: str | None = None,
 ) -> Prepared:
     """Split and measure a canonical DataFrame in Spark, and write it to the prepared store.
 
@@ -111,6 +126,7 @@ def prepare_table(
             by `config.split`. `config.source` is not read.
         fingerprint: of the settings it was read by; None: computed from the rows' content.
         began: when the reading began, by `time.perf_counter`; None: now.
+        storage: as in `prepare`.
 
     Raises:
         DataError: a split is empty, a class has too few rows, or too many rows are bad.
@@ -119,7 +135,7 @@ def prepare_table(
     began = began or time.perf_counter()
     progress = progress or Silent()
     with data.limit_batches(table), data.watch_files(table, progress):
-        prepared = _prepare(table, config, preparation, fingerprint, progress, began)
+        prepared = _prepare(table, config, preparation, fingerprint, progress, began, storage)
     session.prepared[prepared.fingerprint] = prepared
     return prepared
 
@@ -131,6 +147,7 @@ def _prepare(
     fingerprint: str | None,
     progress: Progress,
     began: float,
+    storage: str | None,
 ) -> Prepared:
     progress.stage("Reading and splitting the data in Spark")
     # Rows that are stored already, before the split, are not stored again: a split adds no bytes.
@@ -159,9 +176,9 @@ def _prepare(
         fingerprint = fingerprint or data.content_fingerprint(
             record["content"], canonical, preparation
         )
-        if (found := kept.find(fingerprint)) is not None:
+        if (found := find(fingerprint, storage)) is not None:
             progress.stage_done()
-            return load(*found)
+            return found
         record |= {
             "seconds": seconds,
             "bytes": sum(record["rows"].values()) * canonical.spec.num_bytes,
@@ -181,7 +198,8 @@ def _prepare(
             text=canonical.text,
             record=record,
         )
-        prepared = write_store(frame, canonical.spec, record["rows"], prepared)
+        write = write_store if storage is None else functools.partial(write_shared, storage)
+        prepared = write(frame, canonical.spec, record["rows"], prepared)
     finally:
         for step in persisted:
             step.unpersist()
@@ -216,8 +234,7 @@ def write_store(
     """
     num_bytes = sum(counts.values()) * spec.num_bytes
     names = [name for name in SPLITS if counts.get(name)]
-    frame = frame.select(*(c for c in (*COLUMNS, "split", "key") if c in frame.columns))
-    frame = _merge_small_partitions(frame, num_bytes)
+    frame = _merge_small_partitions(_select(frame), num_bytes)
     began = time.perf_counter()
     try:
         with kept.new_part() as part:
@@ -236,17 +253,61 @@ def write_store(
         raise DataError(_no_room(prepared_folder(), num_bytes)) from error
 
 
+def write_shared(
+    storage: str, frame: DataFrame, spec: TensorSpec, counts: dict[str, int], prepared: Prepared
+) -> Prepared:
+    """The same in `cluster.storage`: Spark's tasks write the shards where they run.
+
+    Raises:
+        DataError: Spark gave other rows than it counted, or `storage` cannot be reached.
+    """
+    num_shards = {
+        name: count_shards(counts[name], spec.num_bytes) for name in SPLITS if counts.get(name)
+    }
+    began = time.perf_counter()
+    with new_shared_part(storage, prepared.fingerprint, list(num_shards)) as part:
+        write = functools.partial(write_task, address=part.address, folder=part.path, spec=spec)
+        numbered = number_shards(_select(frame), num_shards)
+        with limit_batch_bytes(frame.sparkSession, spec.num_bytes):
+            written = [
+                (
+                    row["split"],
+                    StoredShard(**{n: v for n, v in row.asDict().items() if n != "split"}),
+                )
+                for row in numbered.mapInArrow(write, SHARDS_SCHEMA).collect()
+            ]
+        splits = {}
+        for name in num_shards:
+            own = sorted((shard for split, shard in written if split == name), key=_name_of)
+            splits[name] = StoredShards(shards=tuple(own), window=shards.WINDOW)
+            _check_count(name, splits[name].rows, counts[name])
+        prepared.record.setdefault("seconds", {})["convert"] = time.perf_counter() - began
+        return finish_shared(part, prepared, splits)
+
+
+def _name_of(shard: StoredShard) -> str:
+    return shard.name
+
+
+def _select(frame: DataFrame) -> DataFrame:
+    return frame.select(*(c for c in (*COLUMNS, "split", "key") if c in frame.columns))
+
+
+def _check_count(split: str, arrived: int, count: int) -> None:
+    if arrived != count:
+        raise DataError(
+            f"Spark counted {count:,} rows of the {split} split and then gave {arrived:,}: the "
+            "source changed while it was read, or gives other rows each time. Store it as Parquet "
+            "first, and use that."
+        )
+
+
 def _write_shards(
     folder: Path, shards: Sequence[Shard], count: int, spec: TensorSpec
 ) -> StoredSplit:
     """Write the rows of a split, which are to be `count`."""
     arrived = sum(shard.rows for shard in shards)
-    if arrived != count:
-        raise DataError(
-            f"Spark counted {count:,} rows of the {folder.name} split and then gave {arrived:,}: the "
-            "source changed while it was read, or gives other rows each time. Store it as Parquet "
-            "first, and use that."
-        )
+    _check_count(folder.name, arrived, count)
     sort = arrived * spec.num_bytes <= SORTED_BYTES
     return write_split(folder, list(transfer.open_shards(shards)), spec, sort=sort)
 

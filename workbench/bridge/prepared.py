@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,12 +17,17 @@ from torch import Tensor
 
 from nets.batches import Batch
 from nets.config import from_dict, to_dict
+from nets.order import Shards
 from nets.spec import TensorSpec
 from nets.statistics import Statistics
 from nets.text import TextEncoding
-from workbench.bridge import kept
+from workbench import html
+from workbench.bridge import kept, shared
 from workbench.bridge.arrays import Arrays
+from workbench.bridge.cache import SharedOrigin
 from workbench.bridge.fetch import Origin, fetch
+from workbench.bridge.open_shards import OpenShards
+from workbench.bridge.shards import SharedDescription, StoredShards
 from workbench.bridge.store import (
     Description,
     MappedFile,
@@ -44,8 +50,8 @@ class Split:
     name: str
     num_rows: int
     spec: TensorSpec
-    stored: StoredSplit
-    origin: Origin
+    stored: StoredSplit | StoredShards
+    origin: Origin | SharedOrigin
     """The store that the split is part of."""
 
     @property
@@ -53,16 +59,27 @@ class Split:
         """Bytes of the samples."""
         return self.num_rows * self.spec.num_bytes
 
-    def open(self) -> OpenSplit:
-        """The rows, mapped; on a machine that does not have them, after they were fetched."""
-        folder = fetch(self.origin)
-        return OpenSplit(folder, self)
+    @property
+    def shards(self) -> Shards | None:
+        """Where the rows can only be reached a shard at a time."""
+        if not isinstance(self.stored, StoredShards):
+            return None
+        return Shards(tuple(shard.rows for shard in self.stored.shards), self.stored.window)
+
+    def open(self) -> OpenRows:
+        """The rows, mapped; on a machine that does not have them, they are fetched before, or as they
+        are needed."""
+        if isinstance(self.stored, StoredShards):
+            assert isinstance(self.origin, SharedOrigin)
+            return OpenShards(self.origin, self.stored, self.spec)
+        assert isinstance(self.origin, Origin)
+        return OpenSplit(fetch(self.origin), self)
 
     def read(self, start: int = 0, stop: int | None = None) -> Arrays:
         """Rows in their order, keys included, as arrays; copies where the files are in another order."""
         with self.open() as rows:
             arrays = rows.read(start, stop)
-        arrays["key"] = read_keys(rows.folder)[start:stop]
+            arrays["key"] = rows.keys(np.arange(*slice(start, stop).indices(self.num_rows)))
         return arrays
 
     def labels(self) -> Tensor:
@@ -78,6 +95,7 @@ class OpenSplit:
     """
 
     def __init__(self, store: Path, split: Split) -> None:
+        assert isinstance(split.stored, StoredSplit)
         self.folder = store / split.name
         self._lock: int | None = kept.lock_for_reading(store)
         self.samples: MappedFile
@@ -107,17 +125,14 @@ class OpenSplit:
         labels = self.others["label"]
         return labels if self.index is None else labels[self.index]
 
+    def keys(self, rows: np.ndarray) -> np.ndarray:
+        """The names of rows, by their numbers (n,)."""
+        return read_keys(self.folder)[rows]
+
     def tensors(self) -> Batch:
         """The whole split, in the order of the files: CPU tensors on the mapped memory, never
         written to."""
-        columns = {"features": self.samples.values} | self.others
-        with warnings.catch_warnings():
-            # The files are mapped to be read, and that is all we do.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-            tensors = {name: torch.from_numpy(values) for name, values in columns.items()}
-        return Batch(
-            tensors["features"], tensors["label"], tensors.get("length"), tensors.get("weight")
-        )
+        return to_batch({"features": self.samples.values} | self.others)
 
     def close(self) -> None:
         """Let the store be removed."""
@@ -133,6 +148,20 @@ class OpenSplit:
 
     def __del__(self) -> None:
         self.close()
+
+
+OpenRows = OpenSplit | OpenShards
+"""The rows of a split: both have read, take, read_chunks, labels, keys and close."""
+
+
+def to_batch(arrays: Arrays) -> Batch:
+    """Tensors on the memory of the arrays, which may be mapped, and are never written to."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        tensors = {name: torch.from_numpy(values) for name, values in arrays.items()}
+    return Batch(
+        tensors["features"], tensors["label"], tensors.get("length"), tensors.get("weight")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,18 +193,47 @@ class Prepared:
         return split in self.splits and self.splits[split].num_rows > 0
 
     @property
-    def folder(self) -> Path:
-        """The store, on the machine that prepared it."""
-        return next(iter(self.splits.values())).origin.folder
+    def origin(self) -> Origin | SharedOrigin:
+        """The store."""
+        return next(iter(self.splits.values())).origin
 
-    def is_whole(self) -> bool:
-        """Whether the store is still there, on the machine that prepared it."""
-        description = read_description(self.folder)
-        return description is not None and description.id == self._id
+    def __str__(self) -> str:
+        facts = "".join(f"\n  {name}: {value}" for name, value in self._facts().items())
+        return f"Prepared data {self.fingerprint}{facts}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        return html.title(f"Prepared data {self.fingerprint}") + html.pairs(self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        """What a person wants to know of it, as text."""
+        spec, splits = self.spec, self.splits.items()
+        facts = {
+            "sample": f"{spec.kind} {spec.shape} {spec.dtype}",
+            "rows": ", ".join(f"{name} {split.num_rows:,}" for name, split in splits),
+            "bytes": f"{sum(split.num_bytes for split in self.splits.values()):,}",
+        }
+        return facts if self.labels is None else facts | {"classes": f"{len(self.labels):,}"}
 
     @property
-    def _id(self) -> str:
-        return next(iter(self.splits.values())).origin.id
+    def folder(self) -> Path:
+        """The store, on the machine that prepared it; of one in `cluster.storage`, what is kept of it
+        on this machine."""
+        return self.origin.folder
+
+    @property
+    def storage(self) -> str | None:
+        """`cluster.storage`, where the store lies there."""
+        return self.origin.address if isinstance(self.origin, SharedOrigin) else None
+
+    def is_whole(self) -> bool:
+        """Whether the store is still there, where it was prepared."""
+        if isinstance(self.origin, SharedOrigin):
+            return shared.is_whole(self.origin)
+        description = read_description(self.folder)
+        return description is not None and description.id == self.origin.id
 
     def dataset(self, split: str) -> ray.data.Dataset:
         """The rows of a split as a Ray Dataset; see `workbench.bridge.dataset`."""
@@ -211,17 +269,56 @@ def finish_store(part: Path, prepared: Prepared, splits: dict[str, StoredSplit])
     return load(kept.keep(part, prepared.fingerprint), description)
 
 
-def find(fingerprint: str) -> Prepared | None:
-    """Data that was prepared before and is still kept on this machine."""
-    found = kept.find(fingerprint)
-    return None if found is None else load(*found)
+def finish_shared(
+    part: shared.SharedPart, prepared: Prepared, splits: dict[str, StoredShards]
+) -> Prepared:
+    """The same for shards in `cluster.storage`."""
+    with tempfile.TemporaryDirectory() as name:
+        facts = save_facts(Path(name), prepared) | {"finished": time.time()}
+        description = SharedDescription(
+            fingerprint=prepared.fingerprint,
+            code=kept.code_digest(),
+            prepared=facts,
+            splits=splits,
+            id=part.id,
+        )
+        part.finish(description, Path(name))
+    again = find(prepared.fingerprint, part.address)  # another machine may have been first
+    assert again is not None, f"{prepared.fingerprint} was written and is not there"
+    return again
+
+
+def find(fingerprint: str, storage: str | None = None) -> Prepared | None:
+    """Data that was prepared before and is still kept, on this machine or in `storage`.
+
+    Raises:
+        DataError: `storage` cannot be reached.
+    """
+    if storage is None:
+        local = kept.find(fingerprint)
+        return None if local is None else load(*local)
+    found = shared.find(storage, fingerprint)
+    if found is None:
+        return None
+    origin, description = found
+    with shared.download_figures(origin) as folder:
+        return _build(description, origin, folder)
 
 
 def load(folder: Path, description: Description) -> Prepared:
     """What `save_facts` wrote, with the splits of the store."""
+    return _build(description, Origin.here(folder, description.id), folder)
+
+
+def _build(
+    description: Description | SharedDescription, origin: Origin | SharedOrigin, figures: Path
+) -> Prepared:
+    """
+    Args:
+        figures: folder with what `save_facts` wrote as files.
+    """
     facts = description.prepared
     spec = from_dict(TensorSpec, facts["spec"])
-    origin = Origin.here(folder, description.id)
     splits = {
         name: Split(name=name, num_rows=stored.rows, spec=spec, stored=stored, origin=origin)
         for name, stored in description.splits.items()
@@ -232,10 +329,10 @@ def load(folder: Path, description: Description) -> Prepared:
         spec=spec,
         labels=None if labels is None else tuple(labels),
         num_outputs=facts["num_outputs"],
-        statistics=_load_figures(folder / "statistics.npz"),
+        statistics=_load_figures(figures / "statistics.npz"),
         class_counts=None if counts is None else tuple(counts),
         fingerprint=description.fingerprint,
-        targets=_load_figures(folder / "targets.npz"),
+        targets=_load_figures(figures / "targets.npz"),
         forecast=None if facts["forecast"] is None else from_dict(Forecast, facts["forecast"]),
         text=None if facts["text"] is None else from_dict(TextEncoding, facts["text"]),
         record=facts["record"],

@@ -2,8 +2,9 @@
 
 Rows are gathered straight from the mapped files, which costs what a gather from a tensor in memory
 costs as long as the system has the pages. Where a split is larger than the memory, a thread asks for
-the rows of the next batches ahead. On a GPU the split lies whole if it fits; otherwise the thread
-gathers into pinned memory, and the copy runs while the GPU computes.
+the rows of the next batches ahead. Shards of `cluster.storage` are fetched ahead, and a thread gathers
+their rows. On a GPU the split lies whole if it fits; otherwise the thread gathers into pinned memory,
+and the copy runs while the GPU computes.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import TypeVar
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor
@@ -30,7 +32,10 @@ from nets.batches import (
     shuffled_rows,
     take,
 )
-from workbench.bridge.prepared import Split
+from nets.errors import ConfigError
+from nets.order import WindowedOrder
+from workbench.bridge.open_shards import OpenShards
+from workbench.bridge.prepared import Split, to_batch
 
 T = TypeVar("T")
 
@@ -42,6 +47,11 @@ _DEVICE_SHARE = 0.5
 
 _AHEAD = 4
 """Batches that are gathered ahead."""
+
+NO_RESAMPLING = (
+    "training.resample takes rows from anywhere, and prepared data in cluster.storage is read a shard at "
+    "a time. Set training.class_weights to balanced instead, or leave cluster.storage out."
+)
 
 _ASKED = 16
 """Batches that the system is asked for ahead of that: a disk answers many requests at a time."""
@@ -57,18 +67,28 @@ class SplitReader:
         were gathered."""
         self.rows_read = 0
         self._rows = split.open()
-        free = psutil.virtual_memory().available
-        self._reads_ahead = split.num_bytes > _MEMORY_SHARE * free
-        if self._reads_ahead:
-            self._rows.samples.expect_random_reads()
-        data = self._rows.tensors()
-        index = None if self._rows.index is None else torch.from_numpy(self._rows.index)
+        self._reads_ahead = False
+        self._data: Batch | None = None
+        """The whole split, mapped or on the device."""
+        self._index: Tensor | None = None
+        """Where the rows are in `_data`; None: in their order."""
         if device.type == "cuda" and _fits(split.num_bytes, device):
-            data = map_tensors(data if index is None else take(data, index), lambda x: x.to(device))
-            self._reads_ahead, index = False, None
-        elif device.type == "cuda":
-            self._reads_ahead = True
-        self._data, self._index = data, index
+            self._data = map_tensors(to_batch(self._rows.read()), lambda x: x.to(device))
+        elif not isinstance(self._rows, OpenShards):
+            free = psutil.virtual_memory().available
+            self._reads_ahead = split.num_bytes > _MEMORY_SHARE * free
+            if self._reads_ahead:
+                self._rows.samples.expect_random_reads()
+            self._reads_ahead |= device.type == "cuda"
+            self._data = self._rows.tensors()
+            if self._rows.index is not None:
+                self._index = torch.from_numpy(self._rows.index)
+
+    @property
+    def shards(self) -> OpenShards | None:
+        """The shards that rows are read from; None: the rows are in files of this machine, or on the
+        device."""
+        return self._rows if self._data is None and isinstance(self._rows, OpenShards) else None
 
     def shuffled(
         self,
@@ -81,7 +101,13 @@ class SplitReader:
         resample: Resample = "none",
         first: int = 0,
     ) -> Iterator[Batch]:
-        """A training epoch, from batch `first` on; see `nets.batches.shuffled_rows`."""
+        """A training epoch, from batch `first` on; see `nets.batches.shuffled_rows`.
+
+        Raises:
+            ConfigError: resampling of rows that can only be reached a shard at a time.
+        """
+        if resample != "none" and self.split.shards is not None:
+            raise ConfigError(NO_RESAMPLING)
         order = shuffled_rows(
             self.split.num_rows,
             batch_size,
@@ -91,13 +117,17 @@ class SplitReader:
             world_size=world_size,
             resample=resample,
             labels=torch.from_numpy(self._rows.labels()) if resample != "none" else None,
+            shards=self.split.shards,
             first=first,
         )
+        if self.shards is not None:
+            windows = WindowedOrder(self.shards.shards, seed=seed, epoch=epoch).windows
+            return self._read_shards(self.shards, order, windows)
         return self._read(order)
 
     def in_order(self, batch_size: int, *, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """An evaluation: consecutive rows, each once over all ranks."""
-        if self._index is None and not self._reads_ahead:
+        if self._data is not None and self._index is None and not self._reads_ahead:
             return batches(
                 self._data,
                 batch_size,
@@ -109,9 +139,15 @@ class SplitReader:
             )
         start, stop = share_in_order(self.split.num_rows, rank, world_size)
         cuts = range(start, stop, batch_size)
-        return self._read((torch.arange(n, min(n + batch_size, stop)), None) for n in cuts)
+        order = ((torch.arange(n, min(n + batch_size, stop)), None) for n in cuts)
+        if self.shards is not None:
+            first, last = self.shards.find(np.array([start, max(start, stop - 1)])).tolist()
+            each = [[number] for number in range(first, last + 1)]
+            return self._read_shards(self.shards, order, each)
+        return self._read(order)
 
     def _read(self, order: Iterable[tuple[Tensor, Share | None]]) -> Iterator[Batch]:
+        assert self._data is not None
         in_files = ((self._place(rows), share) for rows, share in order)
         if not self._reads_ahead:
             for rows, share in in_files:
@@ -121,7 +157,35 @@ class SplitReader:
                 self.rows_read += len(rows)
                 yield batch._replace(share=share)
             return
-        with closing(run_ahead(self._gather_ahead(in_files), _AHEAD)) as gathered:
+        yield from self._wait_for(self._gather_ahead(in_files))
+
+    def _read_shards(
+        self,
+        shards: OpenShards,
+        order: Iterable[tuple[Tensor, Share | None]],
+        groups: Sequence[Sequence[int]],
+    ) -> Iterator[Batch]:
+        """
+        Args:
+            groups: the shards, in the order in which the rows need them.
+        """
+
+        def gather() -> Iterator[Batch]:
+            shares = deque[Share | None]()
+
+            def numbers() -> Iterator[np.ndarray]:
+                for rows, share in order:
+                    shares.append(share)
+                    yield rows.numpy()
+
+            for arrays in shards.gather_ahead(numbers(), groups):
+                yield self._pin(to_batch(arrays)._replace(share=shares.popleft()))
+
+        return self._wait_for(gather())
+
+    def _wait_for(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Batches that a thread makes ahead."""
+        with closing(run_ahead(batches, _AHEAD)) as gathered:
             while True:
                 began = time.perf_counter()
                 ready = next(gathered, None)
@@ -133,6 +197,7 @@ class SplitReader:
 
     def _gather_ahead(self, order: Iterable[tuple[Tensor, Share | None]]) -> Iterator[Batch]:
         """Ask the system for the rows of some batches, and gather the first of them."""
+        assert not isinstance(self._rows, OpenShards)
         waiting: deque[tuple[Tensor, Share | None]] = deque()
         for rows, share in order:
             self._rows.samples.read_soon(rows.sort().values.numpy())
@@ -143,7 +208,10 @@ class SplitReader:
             yield self._gather(*waiting.popleft())
 
     def _gather(self, rows: Tensor, share: Share | None) -> Batch:
-        batch = take(self._data, rows)._replace(share=share)
+        assert self._data is not None
+        return self._pin(take(self._data, rows)._replace(share=share))
+
+    def _pin(self, batch: Batch) -> Batch:
         return map_tensors(batch, Tensor.pin_memory) if self.device.type == "cuda" else batch
 
     def _place(self, rows: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class ClusterConfig:
     worker_resources: dict[str, float] = Field(default_factory=dict)
     """Custom Ray resources of one training worker, for example one that only GPU nodes have."""
     storage: str | None = None
-    """Folder or URL for checkpoints, which all nodes must reach (a shared disk, s3://...); None: below WORKBENCH_HOME."""
+    """Folder or URL for checkpoints and prepared data, which all nodes must reach (a shared disk, s3://...); None: below WORKBENCH_HOME."""
     max_failures: int = Field(default=2, ge=0)
     """How many times a training continues from its last checkpoint after a worker died."""
     num_executors: int = Field(default=1, ge=1)

@@ -50,8 +50,8 @@ class Session:
     """How long Ray took to start, and Spark where it was started."""
     prepared: dict[str, Any] = field(default_factory=dict)
     """Prepared data by fingerprint; the next experiment on the same data uses it again."""
-    prepare: Callable[[Any, Any], Any] | None = None
-    """Prepares data in another process, where Spark is there: (data, preparation) -> Prepared. None: Spark is here."""
+    prepare: Callable[[Any, Any, str | None], Any] | None = None
+    """Prepares data in another process, where Spark is there: (data, preparation, storage) -> Prepared. None: Spark is here."""
     idle_workers: dict[_Resources, Any] = field(default_factory=dict)
     """Idle training processes by the resources they hold; see `workbench.training.one_worker`."""
 

@@ -1,4 +1,4 @@
-"""Checks that all machines of a cluster see the folder for checkpoints.
+"""Checks that all machines of a cluster see the folder for checkpoints and prepared data.
 
 Workers on other machines write checkpoints, and this machine reads them. The tracking store need not be
 shared: only this process writes to it, so a local file is enough.
@@ -76,7 +76,7 @@ def check_storage(folder: str) -> None:
         cloudpickle.unregister_pickle_by_value(module)
     if blind := sorted(set(addresses.values()) - seeing):
         raise ClusterError(
-            f"Checkpoints go to {path}, which workers on other machines must see too, and "
+            f"Checkpoints and prepared data go to {path}, which workers on other machines must see too, and "
             f"{', '.join(blind)} {'does' if len(blind) == 1 else 'do'} not. Set cluster.storage to "
             "a folder that all of them share, or to a URL such as s3://bucket/checkpoints. (The "
             "tracking store may stay a local file: only this machine writes to it.)"

@@ -188,10 +188,10 @@ class Runner:
         cluster = from_dict(ClusterConfig, own | replaced)
         return dataclasses.replace(experiment, cluster=cluster)
 
-    def _prepare(self, data: Any, preparation: Any) -> Any:
+    def _prepare(self, data: Any, preparation: Any, storage: str | None) -> Any:
         import ray
 
-        arguments = to_dict(data), to_dict(preparation), str(self._folder), os.getcwd()
+        arguments = to_dict(data), to_dict(preparation), str(self._folder), os.getcwd(), storage
         try:
             return ray.get(self._server.prepare.remote(*arguments))
         except ray.exceptions.RayTaskError as error:

@@ -96,7 +96,12 @@ class BenchServer:
         return os.getpid(), spark.sparkContext.uiWebUrl
 
     def prepare(
-        self, data: dict[str, Any], preparation: dict[str, Any], folder: str, cwd: str
+        self,
+        data: dict[str, Any],
+        preparation: dict[str, Any],
+        folder: str,
+        cwd: str,
+        storage: str | None,
     ) -> Prepared:
         """Prepare data once; progress goes to the job in `folder`."""
         from nets.prepare import PreparationConfig
@@ -112,6 +117,7 @@ class BenchServer:
                     from_dict(PreparationConfig, preparation),
                     self.session,
                     progress=progress,
+                    storage=storage,
                 )
             source = data["source"]
             self._sources[prepared.fingerprint] = f"{source['kind']} {source.get('path') or ''}"

@@ -17,6 +17,7 @@ import psutil
 import torch
 
 import nets
+from workbench.bridge.cache import BOUND, bound_bytes
 from workbench.cluster import ClusterConfig, check_resources, parse_size
 from workbench.data import Size, sources
 from workbench.errors import ClusterError
@@ -113,7 +114,7 @@ def plan(experiment: Experiment, machine: Machine | None = None) -> Plan:
         rows=size.rows,
         row_bytes=None if size.spec is None else size.spec.num_bytes,
         data_bytes=data_bytes,
-        data=_describe_place(data_bytes, on_gpu, whole),
+        data=_describe_place(data_bytes, on_gpu, whole, cluster),
         parameters=net["parameters"],
         weights_bytes=net["weights"],
         optimizer_bytes=net["optimizer"],
@@ -181,10 +182,16 @@ def _net(experiment: Experiment, size: Size, batch: int) -> dict[str, int | None
     }
 
 
-def _describe_place(data_bytes: int | None, on_gpu: bool, whole: bool) -> str:
+def _describe_place(
+    data_bytes: int | None, on_gpu: bool, whole: bool, cluster: ClusterConfig
+) -> str:
     if data_bytes is None:
         return "unknown until it is read"
     where = "files in the prepared store, mapped by all workers of a machine"
+    if cluster.storage is not None:
+        bound = bound_bytes()
+        each = f"up to {in_words(bound)}" if data_bytes > bound else "all of it"
+        where = f"shards in cluster.storage; the cache of each machine takes {each} ({BOUND})"
     if on_gpu:
         where += ", and whole on each GPU" if whole else ", and copied to each GPU batch by batch"
     return where

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from pyarrow.fs import FileSystem, LocalFileSystem
-
+from workbench.bridge import open_storage
 from workbench.experiments.experiment import Experiment
 from workbench.home import checkpoints_folder
 
@@ -21,25 +20,20 @@ def checkpoint_folder(experiment: Experiment) -> str:
     return experiment.cluster.storage or str(checkpoints_folder())
 
 
-def _files(storage: str) -> tuple[FileSystem, str]:
-    """The file system of the checkpoints, and their folder in it."""
-    return FileSystem.from_uri(storage) if "://" in storage else (LocalFileSystem(), storage)
-
-
 def best_weights(storage: str, checkpoint: str) -> bytes:
     """The weights of the best epoch in a checkpoint, which is a path in storage's file system."""
-    with _files(storage)[0].open_input_file(f"{checkpoint}/best.safetensors") as file:
+    with open_storage(storage)[0].open_input_file(f"{checkpoint}/best.safetensors") as file:
         return bytes(file.read())
 
 
 def discard_checkpoint(storage: str, checkpoint: str) -> None:
     """Remove one checkpoint, a path in storage's file system. Errors are ignored."""
     with contextlib.suppress(OSError):
-        _files(storage)[0].delete_dir(checkpoint)
+        open_storage(storage)[0].delete_dir(checkpoint)
 
 
 def discard_checkpoints(storage: str, run_id: str) -> None:
     """Remove the checkpoints of a run that has ended. Errors are ignored."""
     with contextlib.suppress(OSError):
-        files, folder = _files(storage)
+        files, folder = open_storage(storage)
         files.delete_dir(f"{folder}/{run_id}")

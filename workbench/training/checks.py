@@ -5,7 +5,7 @@ from __future__ import annotations
 from nets import ConfigError, Task
 from nets.augment import Augment
 from nets.config import unknown
-from workbench.bridge import Prepared
+from workbench.bridge import NO_RESAMPLING, Prepared
 from workbench.data import sources
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
@@ -73,6 +73,9 @@ def check_prepared(
     if not recorded:
         check_idle_for_rows(experiment, prepared.spec.kind)
     Augment(experiment.training.augment, prepared.spec)
+    searched = "training.resample" in experiment.sweep.space
+    if (searched or experiment.training.resample != "none") and prepared.storage is not None:
+        raise ConfigError(NO_RESAMPLING)
     if not prepared.has("validation"):
         _check_without_validation(experiment, *metrics)
         notes.append(_describe_no_validation(experiment, prepared))

@@ -69,7 +69,8 @@ def train(
     progress = progress or Silent()
     recorder = recorder or default_recorder()
     # One worker keeps its state in Ray's object store.
-    folder = checkpoint_folder(experiment) if experiment.cluster.num_workers > 1 else None
+    shares = experiment.cluster.num_workers > 1 or experiment.cluster.storage
+    folder = checkpoint_folder(experiment) if shares else None
     own = open_session(experiment.cluster, progress=progress, checkpoints=folder)
     with nullcontext(session) if session else own as session:
         session.check(experiment.cluster, checkpoints=folder)

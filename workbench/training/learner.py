@@ -168,10 +168,19 @@ class Learner:
         waited /= self.world_size
         seconds = self.fit.seconds - before.seconds
         self._before = _Reading(0.0, 0, self.fit.seconds)
-        return {
+        metrics = {
             "data/seconds_waited": waited,
             "data/share_waited": waited / seconds,
             "data/bytes": read * reader.split.num_bytes / reader.split.num_rows,
+        }
+        if reader.split.shards is None:
+            return metrics
+        counts = reader.shards.take_counts() if reader.shards else (0, 0, 0)  # 0: on the device
+        sums = torch.tensor(counts, dtype=torch.float64, device=self.device)
+        opened, fetched, num_bytes = add_up(sums).tolist()
+        return metrics | {
+            "data/bytes_fetched": num_bytes,
+            "data/cache_hits": 1 - fetched / max(opened, 1),
         }
 
     def _is_best(self, metrics: dict[str, float]) -> bool:

@@ -20,7 +20,13 @@ def prepare_experiment(experiment: Experiment, session: Session, progress: Progr
         ClusterError: Ray ended meanwhile.
     """
     with name_lost_ray(session.ray_address), name_spark_failure():
-        return prepare(experiment.data, experiment.preparation, session, progress=progress)
+        return prepare(
+            experiment.data,
+            experiment.preparation,
+            session,
+            progress=progress,
+            storage=experiment.cluster.storage,
+        )
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from tracking import Run
 from workbench import bridge
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
-from workbench.bridge.store import read_keys
 from workbench.errors import DataError
 
 NEIGHBOURS = 10
@@ -93,7 +92,7 @@ def look(net: Net, prepared: Prepared, split: str = "train", limit: int = LIMIT)
         rows = np.linspace(0, num_rows - 1, limit).round().astype(int)
     with prepared.splits[split].open() as stored:
         arrays = stored.take(rows)
-        arrays["key"] = read_keys(stored.folder)[rows]
+        arrays["key"] = stored.keys(rows)
     length = torch.from_numpy(arrays["length"]) if "length" in arrays else None
     seen = inside.embed(net, torch.from_numpy(arrays["features"]), length)
     embedding = inside.reduce_width(seen.embedding, _WIDTH)

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
 from nets.spec import TensorSpec
-from workbench.bridge import Prepared, fetch, kept, preparation, spark_writer
-from workbench.bridge.preparation import write_store
+from workbench.bridge import Prepared, fetch, kept, preparation, shards, spark_writer
+from workbench.bridge.preparation import write_shared, write_store
 from workbench.cluster import Session
 from workbench.errors import DataError
 from workbench.home import prepared_folder
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.cluster
 SPEC = TensorSpec(kind="vector", shape=(8,), dtype="float32")
 
 COUNTS = {"train": 750, "test": 250}
+IDS = {"train": [i for i in range(1000) if i % 4], "test": list(range(0, 1000, 4))}
 
 
 def frame(session: Session, rows: int) -> Any:
@@ -41,7 +43,12 @@ def frame(session: Session, rows: int) -> Any:
 
 
 def write(session: Session, table: Any, spec: TensorSpec, counts: dict[str, int]) -> Prepared:
-    facts = Prepared(
+    return write_store(table, spec, counts, empty(spec))
+
+
+def empty(spec: TensorSpec) -> Prepared:
+    """Everything but the splits, under a new fingerprint."""
+    return Prepared(
         splits={},
         spec=spec,
         labels=None,
@@ -50,7 +57,6 @@ def write(session: Session, table: Any, spec: TensorSpec, counts: dict[str, int]
         class_counts=None,
         fingerprint=uuid.uuid4().hex[:16],
     )
-    return write_store(table, spec, counts, facts)
 
 
 @pytest.mark.parametrize("sorted_bytes", [2**30, 0])
@@ -65,6 +71,34 @@ def test_every_row_arrives_once_in_its_split(
     assert np.array_equal(arrays["features"], np.repeat(arrays["label"], 8).reshape(-1, 8))
     with splits["train"].open() as rows:
         assert (rows.index is None) == bool(sorted_bytes)
+
+
+def test_sparks_tasks_write_the_shards_that_follow_from_the_keys(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 100 * SPEC.num_bytes)
+    keys = {name: np.array([f"{i:08d}" for i in ids]) for name, ids in IDS.items()}
+    facts = empty(SPEC)
+    prepared = write_shared(str(tmp_path), frame(session, 1000), SPEC, COUNTS, facts)
+    for name, split in prepared.splits.items():
+        assert isinstance(split.stored, shards.StoredShards)
+        arrays = split.read()
+        table = pa.table({"key": keys[name]})
+        expected = [
+            part["key"].to_pylist() for _, part in shards.spread(table, COUNTS[name] // 100 + 1)
+        ]
+        assert [shard.rows for shard in split.stored.shards] == [len(part) for part in expected]
+        assert arrays["key"].tolist() == [key for part in expected for key in part]
+        assert arrays["label"].tolist() == [int(key) for key in arrays["key"]]
+        assert np.array_equal(arrays["features"], np.repeat(arrays["label"], 8).reshape(-1, 8))
+    assert prepared.dataset("train").count() == 750
+    with pytest.raises(
+        DataError, match=r"Spark counted 751 rows of the train split and then gave 750"
+    ):
+        write_shared(
+            str(tmp_path), frame(session, 1000), SPEC, COUNTS | {"train": 751}, empty(SPEC)
+        )
+    assert len(list(tmp_path.glob("prepared/*/*/train"))) == 1, "what failed is removed"
 
 
 def test_a_dataset_of_ray_has_every_row(session: Session) -> None:

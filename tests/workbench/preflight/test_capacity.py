@@ -53,6 +53,16 @@ def test_the_net_and_its_optimizer_are_counted_as_they_are() -> None:
     assert not found.problems
 
 
+def test_the_plan_says_how_much_of_shared_data_a_machine_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared = override(digits(), {"cluster.storage": "/shared"})
+    monkeypatch.setenv("WORKBENCH_CACHE_GB", "1")
+    assert "cache of each machine takes all of it (WORKBENCH_CACHE_GB)" in plan(shared, ROOMY).data
+    monkeypatch.setenv("WORKBENCH_CACHE_GB", "0.00001")
+    assert "takes up to 9.77 KiB (WORKBENCH_CACHE_GB)" in plan(shared, ROOMY).data
+
+
 def test_data_lies_whole_on_a_gpu_that_has_room_for_it() -> None:
     assert plan(digits(), ROOMY).data.endswith("mapped by all workers of a machine")
     on_gpu = changed(cluster__gpus_per_worker=1)

@@ -3,66 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow.fs import FileSystem
 
 import nets
+from tests.workbench.s3 import S3
 from tests.workbench.small import digits_sweep
 from tracking import MlflowRecorder, Reader
 from workbench.cluster import Session
 from workbench.export import export
 from workbench.sweeps.driver import sweep
 from workbench.training.checkpoints import discard_checkpoints
-
-
-@dataclass(frozen=True)
-class S3:
-    """A server with one bucket."""
-
-    endpoint: str
-    client: Any
-
-    @property
-    def storage(self) -> str:
-        """Of checkpoints, as `cluster.storage` has it."""
-        address = self.endpoint.removeprefix("http://").replace(":", "%3A")
-        return f"s3://me:s3cret@runs/checkpoints?scheme=http&endpoint_override={address}"
-
-    def held(self) -> list[str]:
-        return [o["Key"] for o in self.client.list_objects_v2(Bucket="runs").get("Contents", [])]
-
-    def written(self) -> list[str]:
-        """Also what was deleted since."""
-        told = self.client.list_object_versions(Bucket="runs")
-        return [o["Key"] for o in told.get("Versions", [])]
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "me",
-        "AWS_SECRET_ACCESS_KEY": "s3cret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "MLFLOW_S3_ENDPOINT_URL": endpoint,
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": "s3://runs/artifacts",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3", endpoint_url=endpoint)
-    client.create_bucket(Bucket="runs")
-    client.put_bucket_versioning(Bucket="runs", VersioningConfiguration={"Status": "Enabled"})
-    yield S3(endpoint, client)
-    server.stop()
 
 
 def test_files_of_runs_go_to_s3_and_come_back(s3: S3, tmp_path: Path) -> None:
