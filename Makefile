@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep train ui mlflow test test-long check format bench release clean chromium postgresql
+.PHONY: help setup sweep train ui mlflow test test-long check format bench docs release clean chromium postgresql
 
 help: ## this list
 	@echo "Deep-learning experiments on data that lives in Spark"
@@ -72,6 +72,15 @@ format: $(READY) ## format and fix what ruff can fix
 bench: $(READY) ## the benchmarks: one table each
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# Sphinx has an environment of its own, which sees the packages of .venv behind its own.
+DOCS := .venv-docs
+docs: $(READY) ## build the manual into build/docs/html
+	@test -x $(DOCS)/bin/sphinx-build || $(BIN)/python -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip -qq --disable-pip-version-check --no-input install -r docs/manual/requirements.txt
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+	  > "$$($(DOCS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/project.pth"
+	@$(DOCS)/bin/python docs/manual/build.py $(ARGS)
+
 # Built with this environment's hatchling; checked and installed in environments of their own.
 RELEASE := .venv-release
 INSTALLED := .venv-installed
@@ -90,7 +99,7 @@ release: $(READY) ## build and check the wheel and the sdist, and run a training
 	  echo "then $(RELEASE)/bin/python -m twine upload dist/*"
 
 clean: ## remove .venv and caches (the runs in .workbench stay)
-	rm -rf $(VENV) .venv-release .venv-installed .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .venv-docs .venv-release .venv-installed .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Browser tests need a Chromium and skip without one, so that it cannot be had is no error.

@@ -137,3 +137,12 @@ def test_commands_and_options_of_a_page_exist(page: Path) -> None:
         if options is None or {w.split("=")[0] for w in words if w.startswith("-")} - options:
             unknown.append(line)
     assert unknown == []
+
+
+def test_messages_that_the_page_of_errors_lists_are_in_the_code() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs/errors.md").read_text(), re.MULTILINE)
+    files = [path for package in PACKAGES[:3] for path in (ROOT / package).rglob("*.py")]
+    # A message goes over several lines of code: its strings are joined as Python joins them.
+    code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(path.read_text() for path in files))
+    assert len(rows) > 15
+    assert [row for row in rows if row not in code] == []
