@@ -6,10 +6,12 @@ from .cnn import CNN as CNN
 from .cnn import BlockConfig as BlockConfig
 from .cnn import CNNConfig as CNNConfig
 from .cnn import lenet as lenet
+from .custom import Custom as Custom
 from .errors import ConfigError as ConfigError
 from .errors import DivergedError as DivergedError
 from .errors import MemoryFullError as MemoryFullError
 from .errors import ModelFileError as ModelFileError
+from .errors import UntrustedCodeError as UntrustedCodeError
 from .files import load as load
 from .files import save as save
 from .files import to_onnx as to_onnx

@@ -23,3 +23,7 @@ class DivergedError(RuntimeError):
 
 class ModelFileError(ValueError):
     """A saved model cannot be read: it is missing, cut short, or was not written by `nets.save`."""
+
+
+class UntrustedCodeError(ModelFileError):
+    """A model or a run brings Python code that nobody has allowed to run here."""

@@ -1,4 +1,7 @@
-"""Nets on disk: weights as safetensors, everything else as JSON. Loading runs no code from a file."""
+"""Nets on disk: weights as safetensors, everything else as JSON.
+
+Loading runs no code from a file, except that of a person's own net where it is allowed.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,15 @@ import torch
 from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
+from nets.code import FOLDER
 from nets.config import from_dict, to_dict
+from nets.custom import Custom, trust
 from nets.errors import ConfigError, ModelFileError
 from nets.net import Net, NetConfig, build
 from nets.prepare import Prepare
 from nets.restore import Restore
-from nets.rnn import RNNConfig
 from nets.spec import TensorSpec
 from nets.spectrogram import SpectrogramConfig
 from nets.text import TextEncoding
@@ -44,7 +49,8 @@ def save(
         labels: class names by index.
         extra: more for the JSON, such as the experiment.
 
-    The encoding of raw text, `net.text`, is written too.
+    The encoding of raw text, `net.text`, is written too, and the files of a net of a person's own,
+    below `code/`, with their SHA-256 in `model.json`.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -57,14 +63,28 @@ def save(
         "num_outputs": net.num_outputs,
         "labels": list(labels) if labels is not None else None,
         "text": None if net.text is None else to_dict(net.text),
+        **({"code": net.config.sha256} if isinstance(net.config, Custom) else {}),
         **(extra or {}),
     }
     state = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
     with tempfile.TemporaryDirectory(dir=directory, prefix=".saving-") as folder:
         save_file(state, Path(folder) / WEIGHTS)
         (Path(folder) / DESCRIPTION).write_text(json.dumps(description, indent=1))
-        for name in (WEIGHTS, DESCRIPTION):
+        for name in (*_write_code(net, Path(folder)), WEIGHTS, DESCRIPTION):
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(folder) / name, directory / name)
+
+
+def _write_code(net: Net, folder: Path) -> list[str]:
+    """Write the files of a person's own net; their names below the folder."""
+    code = net.config.own_code if isinstance(net.config, Custom) else None
+    names = []
+    for path, content in ({} if code is None else code.files).items():
+        file = folder / FOLDER / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        names.append(f"{FOLDER}/{path}")
+    return names
 
 
 def _describe_spectrogram(net: Net) -> dict[str, Any]:
@@ -72,10 +92,17 @@ def _describe_spectrogram(net: Net) -> dict[str, Any]:
     return {} if log_mel is None else {"spectrogram": to_dict(log_mel.config)}
 
 
-def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
+def load(
+    directory: Path | str, device: torch.device | str = "cpu", *, trust_code: bool = False
+) -> Net:
     """The net that `save` wrote, in eval mode.
 
+    Args:
+        trust_code: run the code that lies beside a net of a person's own. Without it, such a net is
+            loaded only where this process has the same code already.
+
     Raises:
+        UntrustedCodeError: the net is a person's own and its code is not allowed here.
         ModelFileError: a file is missing, cut short, or was not written by `save`.
     """
     directory = Path(directory)
@@ -94,6 +121,9 @@ def load(directory: Path | str, device: torch.device | str = "cpu") -> Net:
             )
         spec = from_dict(TensorSpec, described["spec"])
         config: NetConfig = TypeAdapter(NetConfig).validate_python(described["net"])
+        if isinstance(config, Custom):
+            code = directory / FOLDER
+            config = trust(config, code, allowed=trust_code, where=str(code))
         prepare = Prepare(
             described["preparation"],
             spec,
@@ -139,6 +169,7 @@ def to_onnx(net: Net, path: Path | str) -> None:
     """
     was_training = net.training
     net.eval()
+    recurrent = any(isinstance(module, nn.RNNBase) for module in net.modules())
     batch = torch.export.Dim("batch", min=1)
     dynamic = {"features": {0: batch}, "length": None}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -152,11 +183,11 @@ def to_onnx(net: Net, path: Path | str) -> None:
             input_names=["features"],
             output_names=["scores"],
             # The older exporter knows the recurrent operators, the newer one everything else.
-            dynamo=not isinstance(net.config, RNNConfig),
+            dynamo=not recurrent,
             external_data=False,
             **(
                 {"dynamic_axes": {"features": {0: "batch"}, "scores": {0: "batch"}}}
-                if isinstance(net.config, RNNConfig)
+                if recurrent
                 else {"dynamic_shapes": dynamic}
             ),
             verbose=False,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, ValidatorFunctionWrapHandler
+from pydantic.functional_serializers import WrapSerializer
+from pydantic.functional_validators import WrapValidator
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nets.autoencoder import Autoencoder, AutoencoderConfig
 from nets.cnn import CNN, CNNConfig
+from nets.config import to_dict
+from nets.custom import Custom, from_record
+from nets.custom_net import make_custom
 from nets.errors import ConfigError
 from nets.prepare import PreparationConfig, Prepare, make
 from nets.resnet import ResNet, ResNetConfig
@@ -22,10 +28,28 @@ from nets.spec import TensorSpec
 from nets.text import TextEncoding
 from nets.wide import read_own_history
 
-NetConfig = Annotated[
-    CNNConfig | ResNetConfig | RNNConfig | SequenceCNNConfig | AutoencoderConfig,
-    Field(discriminator="kind"),
-]
+
+def _validate(value: Any, others: ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(value, Custom):
+        return value
+    if isinstance(value, Mapping) and value.get("kind") == "custom":
+        return from_record(value)
+    return others(value)
+
+
+def _dump(value: Any, others: SerializerFunctionWrapHandler) -> Any:
+    return to_dict(value) if isinstance(value, Custom) else others(value)
+
+
+_Shipped = CNNConfig | ResNetConfig | RNNConfig | SequenceCNNConfig | AutoencoderConfig
+if TYPE_CHECKING:
+    NetConfig = _Shipped | Custom
+else:  # what `Custom` is checked by depends on the part, which pydantic cannot know here
+    NetConfig = Annotated[
+        Annotated[_Shipped, Field(discriminator="kind")],
+        WrapValidator(_validate),
+        WrapSerializer(_dump),
+    ]
 
 _BODIES: dict[type, type[nn.Module]] = {
     CNNConfig: CNN,
@@ -151,7 +175,11 @@ def build(
     prepare.sound_as = "series" if isinstance(net, RNNConfig | SequenceCNNConfig) else "image"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body = _BODIES[type(net)](net, prepare.output, num_outputs)
+        body = (
+            make_custom(net, prepare, num_outputs)
+            if isinstance(net, Custom)
+            else _BODIES[type(net)](net, prepare.output, num_outputs)
+        )
         if restore is not None and restore.channel is not None:
             read_own_history(body, prepare.output, restore.channel)
     return Net(net, spec, num_outputs, prepare, body, restore)

@@ -110,6 +110,11 @@ class Predictor:
 
 
 def _load_pyfunc(path: str) -> Predictor:
-    """MLflow's entry point: the folder that `nets.save` wrote, or the one around it."""
+    """MLflow's entry point: the folder that `nets.save` wrote, or the one around it.
+
+    MLflow runs the code of a model that it is asked to load: its own flavours do so too, and so does
+    this one with the code of a person's own net.
+    """
     folder = Path(path)
-    return Predictor(load(folder if (folder / "model.json").exists() else folder / "data"))
+    folder = folder if (folder / "model.json").exists() else folder / "data"
+    return Predictor(load(folder, trust_code=True))

@@ -256,22 +256,25 @@ def run_on_bench(
         return None
     if bench is None:
         return None
-    tree = None
+    tree: dict[str, Any] | None = None
+    code: tuple[dict[str, Any], ...] = ()
     if resumed is not None:
         from nets.config import to_dict
 
-        tree = to_dict(resumed)
+        tree, code = to_dict(resumed), _own_code(resumed)
     elif ".py" in experiment:  # a person's code runs in the person's own process
         progress.stage("Loading the libraries")
         from nets.config import to_dict
 
-        tree = to_dict(build_experiment(experiment))
+        chosen = build_experiment(experiment)
+        tree, code = to_dict(chosen), _own_code(chosen)
         progress.stage_done()
     request = Request(
         kind=kind,
         experiment=experiment,
         changes=changes,
         tree=tree,
+        code=code,
         resume=resume,
         command=("workbench", *sys.argv[1:]),
         cwd=str(Path.cwd()),
@@ -282,6 +285,13 @@ def run_on_bench(
         output.err().print("Interrupted.", style="yellow")
         raise typer.Exit(INTERRUPTED)
     return end
+
+
+def _own_code(experiment: Experiment) -> tuple[dict[str, Any], ...]:
+    """The person's own parts, for the process that trains."""
+    from nets.custom import send_parts
+
+    return tuple(send_parts(experiment))
 
 
 def _find() -> Client | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli import output
-from workbench.cli.options import Debug, Json
+from workbench.cli.options import Debug, Json, TrustCode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,7 @@ def list_labels(
     csv: Annotated[
         Path | None, typer.Option(help="Write all samples, the most doubtful first", dir_okay=False)
     ] = None,
+    trust_code: TrustCode = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -53,8 +54,8 @@ def list_labels(
         chosen = reader.run(best)
     prepared = samples.find_data(chosen)
     with tempfile.TemporaryDirectory() as folder:
-        export(reader, chosen, Path(folder) / "model")
-        net = nets.load(Path(folder) / "model")
+        export(reader, chosen, Path(folder) / "model", trust_code=trust_code)
+        net = nets.load(Path(folder) / "model", trust_code=trust_code)
     seen = samples.look(net, prepared, split)
     if "doubt" not in seen.frame:
         raise DataError(

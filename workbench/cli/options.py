@@ -66,6 +66,14 @@ Json = Annotated[
     bool,
     typer.Option("--json", help="Print the result as JSON, and nothing else, to standard output"),
 ]
+TrustCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-code",
+        help="Run the Python code that the run's own net, loss or metric brings. It can do anything "
+        "that you can, so read it first. Runs without own parts bring none.",
+    ),
+]
 Debug = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error", callback=_debug, is_eager=True),

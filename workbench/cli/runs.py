@@ -12,7 +12,7 @@ import typer
 
 from workbench.cli import output
 from workbench.cli.baselines import describe_best, describe_worse, list_baselines, read_measured
-from workbench.cli.options import Debug, Json
+from workbench.cli.options import Debug, Json, TrustCode
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -203,13 +203,15 @@ def export_run(
         Path, typer.Argument(metavar="DIR", help="A new or empty folder", show_default=False)
     ],
     onnx: Annotated[bool, typer.Option("--onnx", help="Also write model.onnx")] = False,
+    trust_code: TrustCode = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write a run's model as files that load with no Ray, Spark or MLflow.
 
     `model.safetensors` has the weights, `model.json` the net's settings, `experiment.json` all
-    settings of the training. For a sweep, it writes the model of the best trial.
+    settings of the training. For a sweep, it writes the model of the best trial. A net of a person's own
+    brings its files, in `code/`.
 
     **Examples**
 
@@ -222,12 +224,14 @@ def export_run(
 
     reader = Reader()
     chosen = reader.run(run)
-    written = write(reader, chosen, directory, onnx=onnx)
+    written = write(reader, chosen, directory, onnx=onnx, trust_code=trust_code)
     if json:
         output.print_json({"run": written.run_id, "directory": directory, "files": written.files})
         return
     output.out().print(f"Run {written.run_id[:8]} in {directory}: {', '.join(written.files)}")
-    output.out().print(f"Read it back: python -c \"import nets; net = nets.load('{directory}')\"")
+    trusted = ", trust_code=True" if any(n.startswith("code/") for n in written.files) else ""
+    load = f"nets.load('{directory}'{trusted})"
+    output.out().print(f'Read it back: python -c "import nets; net = {load}"')
 
 
 def _as_json(run: Run) -> dict[str, Any]:

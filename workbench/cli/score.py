@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli import output as terminal
-from workbench.cli.options import Cluster, Debug, Json
+from workbench.cli.options import Cluster, Debug, Json, TrustCode
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -88,6 +88,7 @@ def predict(
         str | None, typer.Option(help="Spark's master", show_default="local[*]")
     ] = None,
     cluster: Cluster = None,
+    trust_code: TrustCode = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -122,7 +123,7 @@ def predict(
     from workbench.scoring.inputs import count_skipped, find_format, local_path
 
     format = format or find_format(input)
-    model = find_model(run)
+    model = find_model(run, trust_code=trust_code)
     paths = Paths(
         input=input,
         output=output,
@@ -190,8 +191,11 @@ def _follow(query: Any) -> None:
         query.stop()
 
 
-def find_model(name: str) -> Model:
+def find_model(name: str, *, trust_code: bool = False) -> Model:
     """The net of a folder or a run; for a sweep, its best trial's.
+
+    Args:
+        trust_code: the code of a person's own net may run.
 
     Raises:
         ModelFileError, ArtifactError, TrackingError: no net is there.
@@ -199,15 +203,15 @@ def find_model(name: str) -> Model:
     from workbench.scoring import read_model
 
     if Path(name).is_dir():
-        return read_model(name)
+        return read_model(name, trust_code=trust_code)
     from tracking import Reader
     from workbench.export import export
 
     reader = Reader()
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model"
-        export(reader, reader.run(name), target)
-        return read_model(target)
+        export(reader, reader.run(name), target, trust_code=trust_code)
+        return read_model(target, trust_code=trust_code)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli import output
-from workbench.cli.options import Debug
+from workbench.cli.options import Debug, TrustCode
 
 
 def serve_mlflow(
@@ -32,6 +32,7 @@ def serve_mlflow(
 
 def serve_ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 8501,
+    trust_code: TrustCode = False,
     debug: Debug = False,
 ) -> None:
     """Open the browser UI: launch and compare runs, look inside the nets (Ctrl-C ends it)."""
@@ -40,6 +41,8 @@ def serve_ui(
             "The browser UI needs Streamlit: pip install 'ray-on-spark-workbench[ui]'"
         )
     _check_port(port)
+    if trust_code:
+        os.environ["WORKBENCH_TRUST_CODE"] = "1"
     output.err().print(f"Workbench: http://127.0.0.1:{port}  (Ctrl-C ends it)")
     page = str(Path(__file__).parents[1] / "ui" / "server.py")
     options = ["--server.address", "127.0.0.1", "--server.port", str(port)]

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from workbench.cli import output
 from workbench.cli.launch import refuse_missing_data
-from workbench.cli.options import Cluster, Debug, Json, Set, collect_changes
+from workbench.cli.options import Cluster, Debug, Json, Set, TrustCode, collect_changes
 from workbench.progress.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def verify_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, its first letters, or latest")],
     set_: Set = None,
     cluster: Cluster = None,
+    trust_code: TrustCode = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -53,7 +54,7 @@ def verify_run(
         from workbench.training.verify import read_recorded, verify
 
         reader = Reader()
-        recorded = read_recorded(reader, reader.run(run))
+        recorded = read_recorded(reader, reader.run(run), trust_code=trust_code)
         changes = collect_changes(set_, cluster=cluster)
         experiment = override(recorded.experiment, changes)
         refuse_missing_data(experiment)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One training or sweep. Data only: no code travels."""
+    """One training or sweep. Data only, except the files of a person's own parts."""
 
     kind: Literal["train", "sweep"]
     experiment: str
@@ -23,6 +23,9 @@ class Request:
     """Settings by path, as `--set` has them."""
     tree: dict[str, Any] | None = None
     """The whole experiment, evaluated by the client; None: the shipped one."""
+    code: tuple[dict[str, Any], ...] = ()
+    """Own parts of the tree with their files, as `nets.custom.send_parts` gives them. The bench listens to
+    its own person alone, who could run any code there."""
     resume: str | None = None
     """Run id of the sweep to resume."""
     command: tuple[str, ...] = ()
@@ -50,7 +53,8 @@ class Request:
     def from_dict(cls, values: Mapping[str, Any]) -> Request:
         """The inverse of `as_dict`; unknown keys are ignored."""
         fields = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
-        return cls(**fields | {"command": tuple(fields.get("command", ()))})
+        lists = {name: tuple(fields.get(name, ())) for name in ("command", "code")}
+        return cls(**fields | lists)
 
     def load(self) -> Experiment:
         """Load the experiment with its changes.
@@ -71,6 +75,10 @@ class Request:
         from workbench.experiments import load_experiment
         from workbench.experiments.experiment import Experiment
 
+        if self.code:
+            from nets.custom import receive_parts
+
+            receive_parts(self.code)
         if self.tree is not None:
             return override(from_dict(Experiment, self.tree), self.changes)
         if ".py" in self.experiment:

@@ -21,6 +21,7 @@ from nets.errors import ConfigError, ModelFileError
 from workbench import spark_private
 from workbench.ml.params import ClassParams, CodeParams, ScoringParams
 from workbench.scoring import Model, Outputs, read_model, score
+from workbench.scoring.model import write_files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -72,8 +73,7 @@ class NetModel(SparkModel, ScoringParams, MLWritable, MLReadable):
         import nets
 
         with tempfile.TemporaryDirectory() as folder:
-            for name, content in self.model.files.items():
-                (Path(folder) / name).write_bytes(content)
+            write_files(self.model.files, Path(folder))
             return nets.load(folder)
 
     def _transform(self, dataset: DataFrame) -> DataFrame:

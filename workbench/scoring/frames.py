@@ -40,7 +40,8 @@ def score(
     the unknown token.
 
     Args:
-        model: the folder that `workbench export` or `nets.save` wrote, its files by name, or `Model`.
+        model: the folder that `workbench export` or `nets.save` wrote, its files by name, or `Model`. A
+            net of a person's own needs a `Model`: `read_model(folder, trust_code=True)`.
         features: the column, as `data.from_dataframe` takes it: encoded pictures, raw samples, image
             structs, vectors, arrays; several numeric columns; strings or arrays of tokens for a net of
             text. None: as the net's experiment named them, else "features".

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nets import Task
+from nets.code import FOLDER
 from nets.config import from_dict
-from nets.errors import ConfigError, ModelFileError
+from nets.custom import check_trust, from_record
+from nets.errors import ConfigError, ModelFileError, UntrustedCodeError
 from nets.spec import TensorSpec
 from nets.text import TextEncoding
 
@@ -55,18 +58,25 @@ class Model:
         return (named,) if isinstance(named, str) else tuple(named)
 
 
-def read_model(model: Path | str | Mapping[str, bytes]) -> Model:
+def read_model(model: Path | str | Mapping[str, bytes], *, trust_code: bool = False) -> Model:
     """The net in a folder that `workbench export` or `nets.save` wrote, or in files by name.
 
+    Args:
+        trust_code: the code of a person's own net may run, here and on the executors.
+
     Raises:
+        UntrustedCodeError: the net is a person's own, and nobody allowed its code.
         ModelFileError: a file is missing or not ours.
     """
     if isinstance(model, (Path, str)):
         folder = Path(model)
         paths = {n: folder / n for n in (DESCRIPTION, WEIGHTS) if (folder / n).is_file()}
-        files: Mapping[str, bytes] = {name: path.read_bytes() for name, path in paths.items()}
+        files: dict[str, bytes] = {name: path.read_bytes() for name, path in paths.items()}
+        for path in sorted((folder / FOLDER).rglob("*.py")):
+            files[path.relative_to(folder).as_posix()] = path.read_bytes()
     else:
         files = {name: bytes(model[name]) for name in (DESCRIPTION, WEIGHTS) if name in model}
+        files |= {n: bytes(content) for n, content in model.items() if n.startswith(f"{FOLDER}/")}
     missing = [name for name in (DESCRIPTION, WEIGHTS) if name not in files]
     if missing:
         where = str(model) if isinstance(model, (Path, str)) else "The model"
@@ -76,6 +86,7 @@ def read_model(model: Path | str | Mapping[str, bytes]) -> Model:
         )
     try:
         described = json.loads(files[DESCRIPTION])
+        _check_code(described["net"], files, model, trust_code=trust_code)
         text = described.get("text")
         return Model(
             files=files,
@@ -85,8 +96,34 @@ def read_model(model: Path | str | Mapping[str, bytes]) -> Model:
             text=from_dict(TextEncoding, text) if text else None,
             key=hashlib.sha256(files[DESCRIPTION] + files[WEIGHTS]).hexdigest(),
         )
+    except UntrustedCodeError:
+        raise
     except (ConfigError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(
             f"{DESCRIPTION} does not describe a net ({type(error).__name__}: {error}). It is damaged "
             "or not ours: export the run again."
         ) from error
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write a model's files into a folder, for `nets.load`."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def _check_code(
+    net: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    model: Path | str | Mapping[str, bytes],
+    *,
+    trust_code: bool,
+) -> None:
+    """Refuse a net of a person's own, unless its code may run."""
+    if net.get("kind") != "custom":
+        return
+    where = f"{model}/{FOLDER}" if isinstance(model, (Path, str)) else "the model"
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(files, Path(folder))
+        code = Path(folder) / FOLDER
+        check_trust(from_record(net), code, allowed=trust_code, where=where)

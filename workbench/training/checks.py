@@ -11,6 +11,7 @@ from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
 from workbench.training.epochs import plan_of
 from workbench.training.idle import check_idle, check_idle_for_rows, note_idle
+from workbench.training.own_parts import check_own_parts
 
 _ALWAYS = ("train/loss", "validation/loss", "learning_rate", "gradient_norm", "samples_per_s")
 
@@ -45,6 +46,7 @@ def check_values(experiment: Experiment, *metrics: str, reads_source: bool = Tru
         ConfigError: a metric that no training has; an augmentation that does not fit the source's
             rows; patience or a metric of validation rows where there are none.
     """
+    check_own_parts(experiment, reads_source=reads_source)
     _check_metrics(experiment, *metrics)
     if reads_source:
         if _holds_nothing_out(experiment):

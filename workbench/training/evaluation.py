@@ -107,7 +107,8 @@ def _save_model(
     with tempfile.TemporaryDirectory() as folder:
         extra = {"experiment": nets.config.to_dict(experiment)}
         nets.save(net, Path(folder), labels=labels, extra=extra)
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+        files = [path for path in Path(folder).rglob("*") if path.is_file()]
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nets import AutoencoderConfig, CNNConfig, RNNConfig, SequenceCNNConfig
+from nets import AutoencoderConfig, CNNConfig, Custom, RNNConfig, SequenceCNNConfig
 from workbench.experiments.experiment import Experiment
 from workbench.training.idle_rule import Idle
 
@@ -16,6 +16,8 @@ def idle_in_net(experiment: Experiment, kind: str | None) -> Iterator[Idle]:
         kind: of the rows (`TensorSpec.kind`); None: not known yet.
     """
     net = experiment.net
+    if isinstance(net, Custom):
+        return  # what its settings do is known to its author
     if isinstance(net, CNNConfig):
         yield from _idle_in_blocks(net)
         if not net.blocks and not net.dense:

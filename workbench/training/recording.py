@@ -2,6 +2,7 @@
 
 experiment.json                     the whole experiment
 code.json                           file of nets and workbench to digest
+code/                               the files of a person's own parts, with their SHA-256
 data.json                           spec, labels, rows, bad rows, seconds by stage
 checkpoints/epoch_0000.safetensors  weights before training, then after each epoch (small nets)
 model/                              an MLflow model: nets.pyfunc over what `nets.save` wrote
@@ -25,6 +26,7 @@ from tracking import Recorder
 from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
 from workbench.training.evaluation import TrainedModel
+from workbench.training.own_parts import files_of_run
 from workbench.training.provenance import digest_files, without_passwords
 
 RecordEpoch = Callable[[dict[str, float], bytes | None, dict[str, str]], None]
@@ -84,6 +86,8 @@ def record_data(
     """What was asked for, which code it was asked of, and which data."""
     recorder.artifact_dict(run_id, "experiment.json", without_passwords(to_dict(experiment)))
     recorder.artifact_dict(run_id, "code.json", digest_files())
+    if own := files_of_run(experiment):
+        record_files(recorder, run_id, own)
     labels = None if prepared.labels is None else list(prepared.labels)
     described = {"spec": to_dict(prepared.spec), "labels": labels, "rows": rows_of(prepared)}
     if prepared.text is not None:
@@ -101,6 +105,7 @@ def record_model(
         net = Path(folder) / "net"  # its name in the model's data folder
         net.mkdir()
         for name, content in model.model.items():
+            (net / name).parent.mkdir(parents=True, exist_ok=True)
             (net / name).write_bytes(content)
         recorder.model(run_id, net, example=example(prepared), labels=model.labels)
 

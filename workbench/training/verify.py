@@ -11,6 +11,7 @@ from typing import Any
 
 from nets import ConfigError
 from nets.config import from_dict, override
+from nets.custom import custom_parts
 from tracking import ArtifactError, MemoryRecorder, Reader, Run
 from workbench.cluster import Session
 from workbench.experiments.experiment import Experiment
@@ -19,6 +20,7 @@ from workbench.training.differences import Comparison, compare
 from workbench.training.driver import train
 from workbench.training.facts import Facts, read_facts
 from workbench.training.idle import check_idle_changes
+from workbench.training.own_parts import load_own_parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +34,14 @@ class Recorded:
     facts: Facts
 
 
-def read_recorded(reader: Reader, run: Run) -> Recorded:
+def read_recorded(reader: Reader, run: Run, *, trust_code: bool = False) -> Recorded:
     """What a run trained, and what came of it.
 
+    Args:
+        trust_code: the code of a person's own parts, which the run keeps, may run here.
+
     Raises:
+        UntrustedCodeError: the run has such parts, and nobody allowed their code.
         ConfigError: the run still runs, has no losses, trained on a DataFrame of a program, or its
             record cannot be read.
     """
@@ -51,6 +57,10 @@ def read_recorded(reader: Reader, run: Run) -> Recorded:
             "lists them."
         )
     experiment = _read_experiment(reader, run)
+    if custom_parts(experiment):
+        owner = run.parent or run.run_id
+        load_own_parts(reader, owner, experiment, trust_code=trust_code)
+        experiment = _read_experiment(reader, run)  # its arguments checked by their types
     if experiment.data.source.kind == "dataframe":
         raise ConfigError(
             f"Run {short} trained on a DataFrame of a program, which its record does not hold. It "

@@ -7,6 +7,7 @@ Only files named here are read. A file that is absent, cut short or of another s
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from torch import Tensor
 
 import nets
 from nets import inside
-from nets.errors import ConfigError, ModelFileError
+from nets.code import FOLDER as CODE
+from nets.errors import ConfigError, ModelFileError, UntrustedCodeError
 from workbench.ui import store
 from workbench.ui.errors import Missing
 
@@ -178,6 +180,11 @@ def net(run_id: str, epoch: int | None = None) -> nets.Net:
     return model if epoch is None else _at_epoch(run_id, epoch)
 
 
+def trusts_code() -> bool:
+    """Whether the person who started the UI allowed it to run the code of runs."""
+    return os.environ.get("WORKBENCH_TRUST_CODE") == "1"
+
+
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _model(run_id: str) -> nets.Net:
     names = store.artifact_names(run_id, "model")
@@ -186,12 +193,20 @@ def _model(run_id: str) -> nets.Net:
         raise Missing(f"The net: this run has no model. {_when(run_id)}")
     folder = weights.rsplit("/", 1)[0]
     files = [store.artifact(run_id, f"{folder}/{name}") for name in _MODEL_FILES]
+    for name in names:
+        if name.startswith(f"{folder}/{CODE}/"):  # of a person's own net
+            store.artifact(run_id, name)
     if files[0] is None or files[1] is None:
         raise Missing(
             f"The net: one of {' and '.join(_MODEL_FILES)} below {folder} cannot be read."
         )
     try:
-        return nets.load(files[0].parent).eval()
+        return nets.load(files[0].parent, trust_code=trusts_code()).eval()
+    except UntrustedCodeError as error:
+        text = str(error).replace(
+            "say --trust-code", "start the UI with `workbench ui --trust-code`"
+        )
+        raise Missing(f"The net is not loaded: {text}") from error
     except (ModelFileError, ConfigError, OSError) as error:
         raise Missing(f"The net cannot be loaded: {error}") from error
 

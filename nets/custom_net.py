@@ -1,0 +1,139 @@
+"""A net of a person's own: made, and tried on two rows before anything is trained with it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nets.custom import Custom, given_to
+from nets.errors import ConfigError
+from nets.prepare import Prepare
+from nets.spec import TensorSpec
+
+_ROWS = 2
+
+
+class WithoutLength(nn.Module):
+    """A net that takes pictures or rows and no lengths, called as others are."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Any:
+        return self.net(x)
+
+
+def make_custom(config: Custom, prepare: Prepare, num_outputs: int) -> nn.Module:
+    """The net of `config`, with weights of the current random state.
+
+    Raises:
+        UntrustedCodeError: its code is not loaded here.
+        ConfigError: its signature does not fit, it fails on two rows, or what comes out has another
+            shape than (B, num_outputs) or no gradient.
+    """
+    name, part = config.source.partition(":")[2], config.part
+    if len(given_to(part)) != 2:
+        raise ConfigError(
+            f"a net takes `spec` and `num_outputs` first, then its settings by name: "
+            f"__init__(self, spec, num_outputs, *, width=64). {name} takes "
+            f"{_signature(part)}."
+        )
+    try:
+        net = part(prepare.output, num_outputs, **config.arguments)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{name} cannot be made for samples of {_describe(prepare.output)} and {num_outputs} "
+            f"outputs: {type(error).__name__}: {error}{_line(config, error)}."
+        ) from error
+    if not isinstance(net, nn.Module):
+        raise ConfigError(
+            f"{name} must be, or return, a torch.nn.Module, got {type(net).__name__}."
+        )
+    net = _taking_length(net, name, prepare.output)
+    _try(config, net, prepare, num_outputs)
+    return net
+
+
+def _taking_length(net: nn.Module, name: str, spec: TensorSpec) -> nn.Module:
+    try:
+        inspect.signature(net.forward).bind(None, None)
+    except TypeError:
+        pass
+    else:
+        return net
+    try:
+        inspect.signature(net.forward).bind(None)
+    except TypeError as error:
+        raise ConfigError(
+            f"the forward of {name} must be forward(self, x, length=None), got "
+            f"forward{inspect.signature(net.forward)}: {error}."
+        ) from None
+    if spec.kind in ("tokens", "series"):
+        raise ConfigError(
+            f"rows of {_describe(spec)} may be shorter than that, so the forward of {name} must be "
+            f"forward(self, x, length=None), got forward{inspect.signature(net.forward)}. `length` is "
+            "(B,) or None; steps from it on are padding."
+        )
+    return WithoutLength(net)
+
+
+def _try(config: Custom, net: nn.Module, prepare: Prepare, num_outputs: int) -> None:
+    """Two rows of zeros through the net; also what a lazy layer needs to know its size."""
+    name = config.source.partition(":")[2]
+    spec = prepare.spec
+    was_training = net.training
+    net.eval()
+    rows = torch.zeros(_ROWS, *spec.shape, dtype=getattr(torch, spec.dtype))
+    try:
+        with torch.enable_grad():
+            out = net(prepare(rows, None), None)
+    except Exception as error:
+        raise ConfigError(
+            f"the forward of {name} fails on {_ROWS} rows of {_describe(prepare.output)}: "
+            f"{type(error).__name__}: {error}{_line(config, error)}."
+        ) from error
+    finally:
+        net.train(was_training)
+    if not isinstance(out, Tensor):
+        raise ConfigError(
+            f"the forward of {name} must return a tensor ({_ROWS}, {num_outputs}) for {_ROWS} rows, "
+            f"got {type(out).__name__}."
+        )
+    if out.shape != (_ROWS, num_outputs):
+        raise ConfigError(
+            f"the forward of {name} must return (rows, num_outputs), ({_ROWS}, {num_outputs}) for "
+            f"{_ROWS} rows of {_describe(prepare.output)}, got {tuple(out.shape)}."
+        )
+    if not out.is_floating_point() or not out.requires_grad:
+        raise ConfigError(
+            f"the output of {name} has no gradient ({out.dtype}), so nothing can be learned. Return "
+            "floating-point scores that depend on parameters, without detach, no_grad or argmax."
+        )
+
+
+def _describe(spec: TensorSpec) -> str:
+    return f"{spec.kind} {tuple(spec.shape)}"
+
+
+def _signature(part: Any) -> str:
+    try:
+        return str(inspect.signature(part))
+    except (TypeError, ValueError):
+        return "no signature that Python can read"
+
+
+def _line(config: Custom, error: BaseException) -> str:
+    """Where in the person's file it failed."""
+    entry = config.source.partition(":")[0].rpartition("/")[2]
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith(entry):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return "" if line is None else f" ({entry}, line {line})"

@@ -1,0 +1,94 @@
+"""A person's own parts: refused before anything starts, and their code as files of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import nets
+from nets import ConfigError, Custom
+from nets.code import FOLDER
+from nets.custom import custom_parts, trust
+from tracking import Reader
+from workbench.data import sources
+from workbench.errors import DataError
+from workbench.experiments.experiment import Experiment
+
+SUMS = f"{FOLDER}/sha256.json"
+"""Path of each file of own code to its SHA-256."""
+
+
+def check_own_parts(experiment: Experiment, *, reads_source: bool) -> None:
+    """Refuse own parts that are not loaded, and a net that does not fit the rows, where these are known.
+
+    Raises:
+        UntrustedCodeError: the code of a part is not loaded in this process.
+        ConfigError: a signature, the shape of the output, or a missing gradient.
+    """
+    for each in custom_parts(experiment):
+        assert each.part is not None
+    collect_files(custom_parts(experiment))
+    if not isinstance(experiment.net, Custom) or not reads_source:
+        return
+    try:
+        size = sources.size(experiment.data.source)
+    except DataError:
+        return  # the reader says so, on the machine that has the files
+    if size.spec is not None:
+        nets.build(experiment.net, size.spec, size.num_outputs)
+
+
+def collect_files(parts: Iterable[Custom]) -> dict[str, bytes]:
+    """The files of all parts, by path.
+
+    Raises:
+        ConfigError: two different files have the same path.
+    """
+    files: dict[str, bytes] = {}
+    for each in parts:
+        code = each.own_code
+        for path, content in ({} if code is None else code.files).items():
+            if files.setdefault(path, content) != content:
+                raise ConfigError(
+                    f"Two different files of own parts are called {path}. Rename one, or put both "
+                    "into one folder."
+                )
+    return files
+
+
+def load_own_parts(
+    reader: Reader, run_id: str, experiment: Experiment, *, trust_code: bool
+) -> None:
+    """Load the own parts of a run's experiment from the code that the run keeps.
+
+    Raises:
+        UntrustedCodeError: nobody has allowed this code; the files are named.
+        ModelFileError: files are missing, or are not those of the record.
+        ConfigError: the code cannot be imported here.
+    """
+    parts = custom_parts(experiment)
+    if not parts:
+        return
+    where = f"the artifacts of run {run_id[:8]} ({FOLDER}/, which `workbench mlflow` shows)"
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name in enumerate(reader.artifacts(run_id, FOLDER)):
+            file = reader.download(run_id, name, Path(folder) / str(number))
+            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, Path(folder) / name)
+        for each in parts:
+            trust(each, Path(folder) / FOLDER, allowed=trust_code, where=where)
+
+
+def files_of_run(experiment: Experiment) -> dict[str, bytes]:
+    """What a run keeps of own code: path to content; {} where there is none."""
+    files = collect_files(custom_parts(experiment))
+    if not files:
+        return {}
+    sums = {
+        path: digest for each in custom_parts(experiment) for path, digest in each.sha256.items()
+    }
+    kept = {f"{FOLDER}/{path}": content for path, content in files.items()}
+    return kept | {SUMS: json.dumps(sums, indent=1).encode()}
