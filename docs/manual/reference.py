@@ -22,6 +22,8 @@ FACES = {
     "nets.inside": "Inside a trained net",
     "tracking": "Runs in MLflow",
 }
+_WIDE = 88
+"""Characters of a call on one line, at most."""
 
 
 def pages() -> dict[str, str]:
@@ -139,19 +141,54 @@ def _describe(module: str, name: str, thing: Any) -> list[str]:
         inner = getattr(function, "func", getattr(function, "fget", function))
         if method.startswith("_") or not inspect.isfunction(inner) or not inner.__doc__:
             continue
-        shown = method if inner is not function else _signature(method, inner)
-        lines += [f"**`{shown}`**", "", _docstring(inner), ""]
+        call = method if inner is not function else _signature(method, inner)
+        lines += [f"#### {name}.{method}", "", "```python", call, "```", ""]
+        lines += [_docstring(inner), ""]
     return lines
 
 
 def _signature(name: str, thing: Any) -> str:
+    """A call, with a line for each argument where it is long."""
     try:
-        text = str(inspect.signature(thing))
+        signature = inspect.signature(thing)
     except (TypeError, ValueError):
         return name
-    text = re.sub(r"'([^']*)'", r"\1", text)  # annotations are texts
-    text = re.sub(r"<(?:class )?([\w.]+)(?: object)?(?: at 0x\w+)?>", r"\1", text)
-    return f"{name}{text}"
+    shown = [each for each in signature.parameters.values() if each.name != "self"]
+    signature = signature.replace(parameters=[_shorten(each) for each in shown])
+    text = _tidy(str(signature))
+    if len(text) < _WIDE:
+        return f"{name}{text}"
+    plain = signature.replace(return_annotation=inspect.Signature.empty)
+    arguments = [_tidy(str(each)) for each in plain.parameters.values()]
+    kinds = [each.kind for each in plain.parameters.values()]
+    if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
+        arguments.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
+    lines = "".join(f"    {argument},\n" for argument in arguments)
+    return f"{name}(\n{lines}){_tidy(text[text.rindex(')') + 1 :])}"
+
+
+class _Made:
+    """Stands for a configuration with its defaults."""
+
+    def __init__(self, value: Any) -> None:
+        self.name = type(value).__name__
+
+    def __repr__(self) -> str:
+        return f"{self.name}(...)"
+
+
+def _shorten(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A default that is a configuration, by its name: the page of settings has what is in it."""
+    if not dataclasses.is_dataclass(parameter.default):
+        return parameter
+    return parameter.replace(default=_Made(parameter.default))
+
+
+def _tidy(text: str) -> str:
+    """A signature without the quotes of its annotations and the addresses of its defaults."""
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)
+    text = re.sub(r'(: |-> )"([^"]*)"', r"\1\2", text)
+    return re.sub(r"<(?:class |function )?'?([\w.]+)'?(?: object)?(?: at 0x\w+)?>", r"\1", text)
 
 
 def _docstring(thing: Any) -> str:
