@@ -84,7 +84,7 @@ def test_an_installed_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path
 
     def run(*command: str) -> str:
         done = subprocess.run(
-            command, cwd=empty, env=environment, capture_output=True, text=True, timeout=200
+            command, cwd=empty, env=environment, capture_output=True, text=True, timeout=280
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout

@@ -22,13 +22,14 @@ def test_a_tutorial_is_kept_without_outputs(path: Path) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.long
+@pytest.mark.timeout(900)  # a slow machine is no fault of the code
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_tutorial_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
-        timeout=250,
+        timeout=600,
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},
     )
