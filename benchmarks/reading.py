@@ -47,13 +47,14 @@ def bare_gather(path: Path, rows: int) -> Iterator[torch.Tensor]:
         yield mapped.index_select(0, torch.from_numpy(order[start : start + BATCH]))
 
 
-def stored(features: np.ndarray, label: np.ndarray) -> Any:
-    """The prepared store's reader."""
+def stored(features: np.ndarray, label: np.ndarray, storage: str | None = None) -> Any:
+    """The prepared store and its reader; in `storage`, in shards that are read through a cache."""
     from workbench.bridge import SplitReader, store_arrays
 
     prepared = store_arrays(
         {"train": {"features": features, "label": label}},
         TensorSpec(kind="image", shape=SHAPE, dtype="uint8"),
+        storage=storage,
         labels=None,
         num_outputs=1,
         statistics=None,
@@ -108,11 +109,13 @@ def main() -> None:
         os.environ["WORKBENCH_HOME"] = name
         features.tofile(folder / "rows.bin")
         prepared, reader = stored(features, label)
+        _, shards = stored(features, label, str(folder / "shared"))
         tensor = Batch(torch.from_numpy(features), torch.from_numpy(label))
         ways: dict[str, Callable[[], Iterable[Any]]] = {
             "bare gather from a mapped file": lambda: bare_gather(folder / "rows.bin", rows),
             "tensors in memory": lambda: batches(tensor, BATCH, seed=0, epoch=0),
             "prepared store": lambda: reader.shuffled(BATCH, seed=0, epoch=0),
+            "shards of cluster.storage": lambda: shards.shuffled(BATCH, seed=0, epoch=0),
         }
         if importlib.util.find_spec("litdata"):
             ways["LitData"] = litdata(features, folder)
