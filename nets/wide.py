@@ -14,14 +14,13 @@ from torch import Tensor, nn
 
 from nets.dropout import Dropout
 from nets.errors import ConfigError
+from nets.ngrams import LONGEST, hash_ngrams
 from nets.spec import TensorSpec
 
 _ROWS = 2**17
 """Rows of the table of hashed n-grams: few collide in some ten thousand texts."""
 _VALUES = 2**22
 """Most weights of the table: with many classes it has fewer rows."""
-_FACTORS = (1, 1_000_003, 998_244_353, 754_974_721, 167_772_161)
-"""Odd multipliers, one for each place in an n-gram."""
 _SPEED = 20.0
 """Factor on the n-grams' sum. An n-gram is seen in few steps, and each moves its weight by about the
 learning rate: at the net's rate it would need hundreds of epochs for weights of a linear model's size."""
@@ -40,10 +39,8 @@ def make(wide: int, spec: TensorSpec, num_outputs: int, dropout: float) -> nn.Mo
     if wide == 0:
         return None
     if spec.kind == "tokens":
-        if wide > len(_FACTORS):
-            raise ConfigError(
-                f"net.wide is the length of n-grams, at most {len(_FACTORS)}, got {wide}."
-            )
+        if wide > LONGEST:
+            raise ConfigError(f"net.wide is the length of n-grams, at most {LONGEST}, got {wide}.")
         return NGrams(wide, spec.vocabulary_size or 2, num_outputs, dropout)
     if wide > 1:
         raise ConfigError(
@@ -72,14 +69,9 @@ class NGrams(nn.Module):
     def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
         rows = [x]
         there = [x > 0]
-        code = x * _FACTORS[0]
-        for more in range(1, self.longest):
-            if more >= x.shape[1]:
-                break
-            # The tokens so far and the next one; padding is 0, and ends every n-gram.
-            code = code[:, :-1] * 31 + x[:, more:] * _FACTORS[more]
-            rows.append(self.vocabulary + code.remainder(self.hashed))
-            there.append(x[:, more:] > 0)
+        for codes, here in hash_ngrams(x, self.longest, self.hashed):
+            rows.append(self.vocabulary + codes)
+            there.append(here)
         seen = torch.cat(there, dim=1)
         share = seen.float() / seen.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
         weights = nn.functional.embedding(torch.cat(rows, dim=1), self.weight)

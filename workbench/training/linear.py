@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nets import Task
 from nets.mel import SpectrogramConfig, log_mel
+from nets.ngrams import hash_ngrams
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
 
@@ -164,9 +165,9 @@ def _dense(prepared: Prepared, arrays: Arrays) -> Tensor:
 def _ngrams(arrays: Arrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row, hashed n-gram and count, for each different n-gram of each row."""
     ids = np.asarray(arrays["features"]).astype(np.int64)
-    pairs = (ids[:, :-1] * 1_000_003 + ids[:, 1:] * 998_244_353) % _HASHED
-    codes = np.concatenate([ids % _HASHED, pairs], axis=1)
-    there = np.concatenate([ids > 0, (ids[:, :-1] > 0) & (ids[:, 1:] > 0)], axis=1)
+    every = [(ids % _HASHED, ids > 0), *hash_ngrams(ids, 2, _HASHED)]
+    codes = np.concatenate([code for code, _ in every], axis=1)
+    there = np.concatenate([here for _, here in every], axis=1)
     row = np.broadcast_to(np.arange(len(ids))[:, None], codes.shape)[there]
     both, count = np.unique(row * _HASHED + codes[there], return_counts=True)
     return both // _HASHED, both % _HASHED, count
