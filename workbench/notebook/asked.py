@@ -23,6 +23,7 @@ from workbench.errors import DataError
 from workbench.experiments import load_experiment, names
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.recipes import Facts, facts_of, recipe_for
+from workbench.notebook.columns import Columns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -86,29 +87,23 @@ def experiment_for(described: Experiment, description: Description) -> Experimen
     return recipe_for(source, facts, name=described.name, split=described.data.split)
 
 
-def read_frame(
-    df: DataFrame,
-    label: str | None,
-    features: str | Sequence[str] | None,
-    shape: Sequence[int] | None = None,
-) -> tuple[CanonicalFrame, DataFrameSource]:
+def read_frame(df: DataFrame, columns: Columns) -> tuple[CanonicalFrame, DataFrameSource]:
     """The columns of a DataFrame as samples, and how the run records them.
-
-    Args:
-        features: None: all columns but the label.
-        shape: of a sample: features; steps, channels; channels, height, width. None: found.
 
     Raises:
         DataError: a column is missing or cannot be a sample or a label.
     """
+    label = columns.label
     if label is None:
         raise DataError(
             f"A training on a DataFrame needs the column to predict: label=. It has "
             f"{', '.join(df.columns)}."
         )
-    chosen = features or [name for name in df.columns if name != label]
+    chosen = columns.features or [name for name in df.columns if name != label]
     several = [chosen] if isinstance(chosen, str) else list(chosen)
-    canonical = from_dataframe(df, features=several, label=label, spec=_spec_of(df, several, shape))
+    canonical = from_dataframe(
+        df, features=several, label=label, spec=_spec_of(df, several, columns.shape)
+    )
     source = DataFrameSource(features=tuple(several), label=label, plan=canonical.plan)
     return canonical, source
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from workbench.errors import ClusterError, WorkbenchError
 from workbench.notebook.cell import Cell, in_notebook
+from workbench.notebook.columns import Columns
 from workbench.notebook.relay import Relay
 from workbench.progress import Progress, Silent, Terminal
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tracking import Reader
     from workbench.bridge import Prepared
     from workbench.cluster import ClusterConfig, Session
-    from workbench.data import CanonicalFrame
-    from workbench.data.sources import DataFrameSource
     from workbench.experiments.experiment import Experiment
     from workbench.jobs import End
     from workbench.notebook.recorded import Run, Runs
@@ -105,14 +103,14 @@ class Workbench:
                     "given. Give it as data=, or leave them out."
                 )
             if frame is not None:
-                from workbench.notebook.asked import read_frame
+                from workbench.notebook.on_frame import train_on_frame
 
-                read = read_frame(frame, label, features, shape)
-                result = self._train_frame(frame, base, settings, read, progress)
+                columns = Columns(label=label, features=features, shape=shape)
+                result = train_on_frame(frame, columns, base, settings, self._open, progress)
                 return Training.of(result, self.reader)
             chosen = self._choose(base, settings, progress)
             progress.rank_by(chosen.training.monitor, chosen.training.mode)
-            if end := self._on_bench("train", chosen, progress):
+            if end := self._run_on_bench("train", chosen, progress):
                 from workbench.results import TrainResult
 
                 return Training.of(TrainResult(**end.result or {}), self.reader)
@@ -153,7 +151,7 @@ class Workbench:
                 changes["sweep.num_trials"] = trials
             chosen = self._choose(experiment, changes, progress)
             progress.rank_by(chosen.sweep.metric, chosen.sweep.mode)
-            if end := self._on_bench("sweep", chosen, progress):
+            if end := self._run_on_bench("sweep", chosen, progress):
                 result = SweepResult.from_dict(end.result or {})
             else:
                 from workbench.sweeps import sweep
@@ -332,63 +330,15 @@ class Workbench:
         progress.stage_done()
         return description
 
-    def _train_frame(
-        self,
-        df: DataFrame,
-        base: Any,
-        settings: Mapping[str, Any] | None,
-        read: tuple[CanonicalFrame, DataFrameSource],
-        progress: Relay,
-    ) -> Any:
-        """Train on a DataFrame, in the session that it belongs to."""
-        from workbench.bridge import prepare_table
-        from workbench.notebook import asked
-        from workbench.training import train
-
-        canonical, source = read
-        named = None if base is None else asked.find_experiment(base)
-
-        def settle(counts: tuple[int, Sequence[int]] | None) -> Experiment:
-            made = asked.experiment_on(canonical, source, named, "dataframe", counts)
-            return asked.change(made, settings)
-
-        first = settle(None)
-        session = self._open(first, progress, df.sparkSession)
-        prepared = prepare_table(
-            canonical, first.data, first.preparation, session, progress=progress
-        )
-        rows = prepared.splits["train"].num_rows
-        chosen = settle((rows, prepared.class_counts or ()))
-        progress.rank_by(chosen.training.monitor, chosen.training.mode)
-        return train(chosen, session=session, prepared=prepared, progress=progress)
-
-    def _on_bench(
+    def _run_on_bench(
         self, kind: Literal["train", "sweep"], experiment: Experiment, progress: Relay
     ) -> End | None:
-        """Run it on the bench that is up; None without one, and where another Spark was given."""
+        """Run it on the bench that is up; None without one, and where a session is to be used."""
         if self._own or self._spark is not None or self._session is not None:
             return None
-        from nets.config import to_dict
-        from workbench.jobs import Request, find_bench
+        from workbench.notebook.on_bench import run_on_bench
 
-        try:
-            bench = find_bench()
-        except ClusterError as error:
-            progress.note(str(error))
-            return None
-        if bench is None:
-            return None
-        request = Request(
-            kind=kind,
-            experiment=experiment.name,
-            tree=to_dict(experiment),
-            cwd=str(Path.cwd()),
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
-        )
-        end = bench.run(request, progress)
-        if end.result is None:
-            raise KeyboardInterrupt
-        return end
+        return run_on_bench(kind, experiment, progress)
 
     def _open(
         self, experiment: Experiment | None, progress: Progress, spark: SparkSession | None = None

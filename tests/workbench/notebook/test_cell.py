@@ -33,7 +33,7 @@ def run_notebook(
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     client: Any = NotebookClient(
         notebook,
-        timeout=240,
+        timeout=600,
         kernel_name="python3",
         allow_errors=interrupt is not None,
         resources={"metadata": {"path": str(folder)}},
@@ -91,6 +91,7 @@ SESSION = [
 
 @pytest.mark.cluster
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_session_stays_open_between_cells_and_survives_an_interrupt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,12 +35,13 @@ def run_program(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=250,
+        timeout=600,
     )
 
 
 @pytest.mark.cluster
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("master", ["local[2]", "local-cluster[2,1,600]", "standalone"])
 def test_five_lines_leave_the_session_as_it_was(master: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
@@ -54,6 +55,7 @@ def test_five_lines_leave_the_session_as_it_was(master: str, tmp_path: Path) -> 
 
 @pytest.mark.cluster
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_workers_without_the_packages_are_refused(tmp_path: Path) -> None:
     bare = str(Path(sys.base_prefix) / "bin" / Path(sys.executable).resolve().name)
     done = run_program("local[1]", tmp_path, python=bare)

@@ -1,0 +1,43 @@
+"""Trains and sweeps on the bench that is up."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from nets.config import to_dict
+from workbench.errors import ClusterError
+from workbench.jobs import End, Request, find_bench
+
+if TYPE_CHECKING:
+    from workbench.experiments.experiment import Experiment
+    from workbench.progress import Progress
+
+
+def run_on_bench(
+    kind: Literal["train", "sweep"], experiment: Experiment, progress: Progress
+) -> End | None:
+    """Put a job into the bench's queue and follow it; None without a bench.
+
+    Raises:
+        JobError: the job failed. KeyboardInterrupt: it was stopped before it had a result.
+    """
+    try:
+        bench = find_bench()
+    except ClusterError as error:
+        progress.note(str(error))
+        return None
+    if bench is None:
+        return None
+    request = Request(
+        kind=kind,
+        experiment=experiment.name,
+        tree=to_dict(experiment),
+        cwd=str(Path.cwd()),
+        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
+    )
+    end = bench.run(request, progress)
+    if end.result is None:
+        raise KeyboardInterrupt
+    return end
