@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nets.errors import ConfigError
+from workbench.experiments import load_experiment
+from workbench.experiments.experiment import Experiment
 from workbench.home import home_folder
 
 _FILE = '''"""The experiment of run {run_id}, complete: `workbench train {name}:again`."""
@@ -34,6 +37,23 @@ def write_source(run_id: str, name: str, experiment: Mapping[str, Any]) -> str:
     # beside another: none of our own making, but a raw string must not end early.
     text = json.dumps(experiment, indent=2).replace('"""', '""' + "\\u0022")
     return _FILE.format(run_id=run_id, name=name, experiment=text)
+
+
+def load(name: str, shipped: Sequence[str]) -> Experiment:
+    """A shipped experiment, or one of a file below the working directory: the file is run.
+
+    Raises:
+        ConfigError: nothing has that name, the file is elsewhere, or it has no experiment.
+    """
+    path = name.rpartition(":")[0] if ".py:" in name else name
+    if name not in shipped and path.endswith(".py"):
+        here = Path.cwd().resolve()
+        if not Path(path).resolve().is_relative_to(here):
+            raise ConfigError(
+                f"An experiment that is started from the browser lies in {here} or below, got "
+                f"{path!r}. Copy it there, or start it from a terminal: workbench train {name}"
+            )
+    return load_experiment(name)
 
 
 def save(run_id: str, experiment: Mapping[str, Any]) -> str:

@@ -67,6 +67,9 @@ def _apply(name: str, view: saved_views.View, defaults: Defaults) -> None:
         elif choices is not None and value not in choices:
             value = usual
         st.session_state[key] = value
+        if f"seen_{key}" in st.session_state:  # of `widgets.choose`: the view is the address now
+            st.query_params.pop(key, None)
+            st.session_state[f"seen_{key}"] = None
     st.query_params[_PARAMETER] = name
     st.query_params.pop("page", None)
     st.session_state["view_opened"] = name

@@ -24,6 +24,16 @@ _STYLE = """
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .block-container { padding: 2.6rem 2.5rem 3rem; max-width: 1600px; }
 [data-testid="stImageCaption"] { font-size: 0.8rem; }
+@media (max-width: 1000px) {
+  .block-container { padding-left: 1.2rem; padding-right: 1.2rem; }
+  [data-testid="stSidebar"] { min-width: 11rem !important; width: 11rem !important; }
+  [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  [data-testid="stColumn"]:has(input, [role="combobox"]) { min-width: min(100%, 11rem); }
+  [data-testid="stColumn"]:has([data-testid="stEChartsChart"], [data-testid="stDataFrame"]) { min-width: 100%; }
+  .st-key-numbers [data-testid="stColumn"] { min-width: min(100%, 12rem) !important; }
+  [data-testid="stColumn"]:has(> div > [data-testid="stElementContainer"] > [data-testid="stMetric"]) { min-width: 6rem; }
+  [data-testid="stMetricValue"] { font-size: 1.1rem; }
+}
 </style>
 """
 
@@ -108,9 +118,9 @@ def download(label: str, content: Callable[[], bytes | str], name: str, mime: st
     )
 
 
-def csv(frame: pd.DataFrame, name: str, *, index: bool = False) -> None:
+def csv(frame: pd.DataFrame, name: str, *, index: bool = False, label: str = "CSV") -> None:
     """A table as CSV."""
-    download("CSV", lambda: frame.to_csv(index=index), f"{name}.csv", "text/csv")
+    download(label, lambda: frame.to_csv(index=index), f"{name}.csv", "text/csv")
 
 
 def table_height(rows: int, most: int) -> int | Literal["content"]:
@@ -129,18 +139,58 @@ def read_clicked_cell(event: Any, columns: int) -> tuple[int, int] | None:
 
 
 def choose(
-    label: str, options: Sequence[T], key: str, place: DeltaGenerator | None = None, **more: Any
+    label: str,
+    options: Sequence[T],
+    key: str,
+    place: DeltaGenerator | None = None,
+    *,
+    default: T | None = None,
+    address: bool = True,
+    **more: Any,
 ) -> T:
     """One of a few options as buttons, the first one first; the page's address keeps the choice.
 
+    Each choice is an entry of the browser's history, so that Back undoes it.
+
     Args:
         place: where on the page; None: here.
+        default: the choice until another is made; None: the first one.
+        address: whether the address keeps it.
         more: as `st.segmented_control` takes it.
     """
-    more = {"default": options[0], "bind": "query-params"} | more
+    usual = options[0] if default is None else default
+    if address:
+        _follow_address(key, options, usual)
+        more |= {"on_change": _write_address, "args": (key, usual)}
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = usual
     control: Any = st.segmented_control if place is None else place.segmented_control
     chosen: T | None = control(label, options, required=True, key=key, **more)
-    return options[0] if chosen is None else chosen
+    return usual if chosen is None else chosen
+
+
+def _follow_address(key: str, options: Sequence[T], usual: T) -> None:
+    """Take the choice of the address where that is another than the last one: a link, or Back.
+
+    Not by `bind`: such a widget replaces the entry in the history, and ignores Back
+    (streamlit/streamlit#13853).
+    """
+    asked = st.query_params.get(key)
+    seen = f"seen_{key}"
+    if key in st.session_state and st.session_state.get(seen) == asked:
+        return
+    st.session_state[seen] = asked
+    by_text = {str(option): option for option in options}
+    st.session_state[key] = by_text.get(asked or "", usual)
+
+
+def _write_address(key: str, usual: Any) -> None:
+    chosen = st.session_state[key]
+    if chosen == usual:
+        st.query_params.pop(key, None)
+    else:
+        st.query_params[key] = str(chosen)
+    st.session_state[f"seen_{key}"] = st.query_params.get(key)
 
 
 def show_table(frame: pd.DataFrame, key: str, alt: str, **more: Any) -> None:

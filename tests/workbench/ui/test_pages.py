@@ -381,3 +381,27 @@ class TestLaunch:
         assert "sweep.space" in checked(at).code[0].value
         assert "workbench sweep digits_cnn" in at.code[0].value
         assert not at.button(key="start").disabled
+
+    def test_an_experiment_file_below_the_working_directory(
+        self, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = "from workbench.experiments import load_experiment\n"
+        source += "def mine():\n    return load_experiment('digits_cnn')\n"
+        here, elsewhere = tmp_path / "here", tmp_path / "elsewhere.py"
+        here.mkdir()
+        monkeypatch.chdir(here)
+        (here / "own.py").write_text(source)
+        elsewhere.write_text(source)
+        at = open_page("launch", base="own.py:mine")
+        assert at.code[0].value == "workbench train own.py:mine"
+        at = open_page("launch", base=f"{elsewhere}:mine")
+        assert "lies in" in at.error[0].value and "workbench train" in at.error[0].value
+
+
+def test_a_tab_follows_the_address(runs: Runs) -> None:
+    at = open_page("run", run=runs["cnn"])
+    assert "Training loss by step" in text(at)
+    at.query_params["part"] = "Evaluation"  # as Forward sends it
+    assert "Click a cell to see" in text(checked(at.run()))
+    del at.query_params["part"]  # and Back
+    assert "Training loss by step" in text(checked(at.run()))

@@ -30,7 +30,7 @@ _METHODS = {
 
 # Runs that kept a net for this page
 _SUITS = (
-    "finished and params.`net.kind` IN ('cnn', 'resnet') "
+    "finished and params.`net.kind` IN ('cnn', 'resnet', 'custom') "
     "and (tags.`workbench.kind` = 'train' or metrics.`test/loss` IS NOT NULL)"
 )
 
@@ -66,7 +66,7 @@ def _pick_input(run: store.Run, model: Net) -> NetInput:
     with st.container(border=True):
         a, b, c = st.columns([3, 1, 2], vertical_alignment="top")
         with a:
-            source = widgets.choose("Picture", ["from the data", "my own"], "source", bind=None)
+            source = widgets.choose("Picture", ["from the data", "my own"], "source", address=False)
             net_input = (
                 _sample(run, names)
                 if source == "from the data"
@@ -269,7 +269,8 @@ def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
     window, weights = shown.window[source], shown.weights[source]
     product = window * weights
     rest = shown.value - shown.bias - float(product.sum())
-    columns = st.columns([4, 3, 3, 3, 4])
+    with st.container(key="numbers"):
+        columns = st.columns([4, 3, 3, 3, 4])
     with columns[0]:
         st.markdown("**What it reads**")
         convolution.draw_input(shown, source)

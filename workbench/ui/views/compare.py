@@ -177,7 +177,7 @@ def _pick_input(runs: list[store.Run]) -> tuple[list[store.Run], NetInput, list[
         a, b = st.columns([3, 1])
         with a:
             own = model.spec.kind == "image" and (
-                widgets.choose("Picture", ["from the data", "my own"], "source", bind=None)
+                widgets.choose("Picture", ["from the data", "my own"], "source", address=False)
                 == "my own"
             )
             if own:

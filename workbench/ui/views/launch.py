@@ -15,7 +15,7 @@ import streamlit as st
 from nets.config import from_dict, to_dict
 from nets.errors import ConfigError
 from tracking import hide_passwords
-from workbench.experiments import load_experiment, names
+from workbench.experiments import names
 from workbench.experiments.experiment import Experiment
 from workbench.home import jobs_folder
 from workbench.jobs.request import Request
@@ -109,8 +109,19 @@ def _base() -> tuple[str, Experiment] | None:
             st.page_link("views/launch.py", label="Start from an experiment instead")
             return experiment_file.save(run.id, experiment), from_dict(Experiment, experiment)
         usual = experiments.index(_USUAL) if _USUAL in experiments else 0
-        name = st.selectbox("Experiment", experiments, index=usual, key="base", bind="query-params")
-        return name or experiments[0], load_experiment(name or experiments[0])
+        name = st.selectbox(
+            "Experiment",
+            experiments,
+            index=usual,
+            key="base",
+            bind="query-params",
+            accept_new_options=True,
+            filter_mode="contains",
+            help="One of your own: type its file and function, such as my_experiment.py:wide. "
+            "The file lies in the folder where the UI was started, or below it.",
+        )
+        name = name or experiments[usual]
+        return name, experiment_file.load(name, experiments)
     except (ConfigError, Missing) as error:
         st.error(str(error))
         return None
@@ -219,7 +230,7 @@ def _parameter(field: Field, search: dict[str, Any] | None, name: str) -> dict[s
     kinds = ["range", "list"] if field.kind in ("number", "integer") else ["list"]
     default = "range" if search["kind"] == "uniform" and "range" in kinds else "list"
     a, b, c, d = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
-    more: dict[str, Any] = {"bind": None, "label_visibility": "collapsed", "default": default}
+    more: dict[str, Any] = {"address": False, "label_visibility": "collapsed", "default": default}
     kind = widgets.choose("As", kinds, f"{key}_as", a, **more)
     if kind == "range":
         low = b.text_input("From", f"{search.get('low', field.value)}", key=f"{key}_low")
@@ -244,6 +255,13 @@ def _usual_search(field: Field) -> dict[str, Any]:
     if field.kind == "number" and field.value:
         return {"kind": "uniform", "low": field.value / 10, "high": field.value * 10, "log": True}
     return {"kind": "choice", "values": [field.value]}
+
+
+def _during(job: Job) -> str:
+    """The runs that began while the job ran: jobs run one at a time."""
+    assert job.started is not None
+    begun = f"created >= {job.started * 1000:.0f}"
+    return begun if job.ended is None else f"{begun} and created <= {job.ended * 1000:.0f}"
 
 
 @st.cache_resource
@@ -308,7 +326,13 @@ def _job(job: Job) -> None:
         if bar.button("Remove", key="job_remove", type="tertiary"):
             queue().remove(job.id)
             st.rerun()
-    st.page_link("views/runs.py", label="See its runs", icon=":material/table_rows:")
+    if job.started:
+        st.page_link(
+            "views/runs.py",
+            label="See its runs",
+            icon=":material/table_rows:",
+            query_params={"q": _during(job)},
+        )
     own = not job.resident and len(job.command) > 3  # python -m workbench ...
     command = ["workbench", *job.command[3:]] if own else job.command
     st.code(hide_passwords(shlex.join(command)), language="bash", wrap_lines=True)

@@ -15,7 +15,7 @@ from workbench.ui.inside.cache import NetInput
 
 # Runs that kept a net for this page
 _SUITS = (
-    "finished and params.`net.kind` = 'rnn' "
+    "finished and params.`net.kind` IN ('rnn', 'custom') "
     "and (tags.`workbench.kind` = 'train' or metrics.`test/loss` IS NOT NULL)"
 )
 
@@ -224,7 +224,7 @@ def _states(
     if state.cell is not None:
         _heat("Cell state", state.cell, steps, "cell")
     if state.gates:
-        gate = widgets.choose("Gate", list(state.gates), f"gate_{state.cell_type}", bind=None)
+        gate = widgets.choose("Gate", list(state.gates), f"gate_{state.cell_type}", address=False)
         _gate(state, gate, steps)
     everything = {"hidden": state.hidden, **state.gates}
     if state.cell is not None:
