@@ -114,7 +114,8 @@ def bound_bytes() -> int:
 
 def used_bytes() -> int:
     """Bytes of all shards in the cache, those that are being fetched included."""
-    return sum(size for _, size, _ in _list_files())
+    with _lock_sizes():
+        return sum(size for _, size, _ in _list_files())
 
 
 def _is_whole(path: Path, shard: StoredShard) -> bool:
@@ -140,7 +141,8 @@ def _fetch(origin: SharedOrigin, shard: StoredShard, path: Path) -> None:
         for _ in range(2):
             if _copy(origin, shard, part) == (shard.num_bytes, shard.crc):
                 os.utime(part, (time.time(), _CHECKED))
-                os.rename(part, path)
+                with _lock_sizes():  # who counts meanwhile would see both names
+                    os.rename(part, path)
                 return
     folder = origin.path.rpartition("/")[0]
     raise DataError(
@@ -193,12 +195,20 @@ def _lock(path: Path, flags: int = fcntl.LOCK_EX) -> Iterator[Path]:
 
 
 @contextmanager
+def _lock_sizes() -> Iterator[None]:
+    """One process at a time counts, reserves and names shards."""
+    cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (cache_folder() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _reserve(path: Path, num_bytes: int) -> Iterator[Path]:
     """An unfinished file of that size, which counts at once, so that several processes together keep
     within the bound."""
     part = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
-    with (cache_folder() / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _lock_sizes():
         _make_room(num_bytes)
         file = part.open("wb")
         fcntl.flock(file, fcntl.LOCK_EX)

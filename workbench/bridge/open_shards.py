@@ -84,7 +84,7 @@ class OpenShards:
             for name, values in shard.arrays.items():
                 if name not in out:
                     out[name] = np.empty((len(rows), *values.shape[1:]), values.dtype)
-                out[name][at] = values[rows[at] - self.starts[number]]
+                out[name][at] = values.take(rows[at] - self.starts[number], axis=0)
             if close:
                 self.keep_only([number])
         return out

@@ -108,6 +108,7 @@ def test_a_shard_is_a_random_sample_of_the_rows(tmp_path: Path) -> None:
     assert ((counts - expected) ** 2 / expected).sum() / freedom == pytest.approx(1, abs=0.35)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["folder", "s3"])
 def test_losses_do_not_depend_on_the_place_and_the_cache(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
