@@ -107,8 +107,13 @@ def _comparison(node: Compare) -> str:
         return f"{name} {node.comparator}"
     if isinstance(node.value, tuple):
         return f"{name} {node.comparator} ({', '.join(map(_quoted, node.value))})"
-    value = f"{node.value:.12g}" if isinstance(node.value, float) else _quoted(node.value)
+    value = _number(node.value) if isinstance(node.value, float) else _quoted(node.value)
     return f"{name} {node.comparator} {value}"
+
+
+def _number(value: float) -> str:
+    """A number; a time in milliseconds keeps all of its digits."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 2**53 else f"{value:.12g}"
 
 
 def _quoted(text: str) -> str:

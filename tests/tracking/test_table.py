@@ -216,6 +216,7 @@ def test_a_refusal_names_what_is_near(table: Table) -> None:
 def test_a_filter_is_explained_with_whole_names(table: Table) -> None:
     said = table.explain("act = relu acc > 0.5 or lr < 1e-3")
     assert said == "(params.`net.act` = 'relu' and metrics.`acc` > 0.5) or params.`lr` < 0.001"
+    assert table.explain("created >= 1764201234567") == "attributes.start_time >= 1764201234567"
 
 
 def test_names_to_choose_from(table: Table) -> None:
