@@ -26,6 +26,7 @@ from nets.code import FOLDER as CODE
 from nets.errors import ConfigError, ModelFileError, UntrustedCodeError
 from workbench.ui import store
 from workbench.ui.errors import Missing
+from workbench.ui.inside.sounds import from_spectrograms, spectrograms
 
 _CHECKPOINT = re.compile(r"epoch_(\d{4,6})\.safetensors")
 _MODEL_FILES = ("model.safetensors", "model.json")
@@ -156,7 +157,7 @@ def epochs(run_id: str) -> list[int]:
 
 @st.cache_resource(max_entries=4, show_spinner=False, ttl=600)
 def samples(run_id: str) -> Samples:
-    """The rows of the test split that were kept in the run."""
+    """The rows of the test split that were kept in the run; of sounds, their spectrograms."""
     split = _split(run_id, "samples/{}.safetensors", "Samples to look at")
     file = _file(run_id, f"samples/{split}.safetensors", "Samples to look at")
     try:
@@ -164,6 +165,8 @@ def samples(run_id: str) -> Samples:
         features = tensors["features"]
     except (OSError, KeyError, SafetensorError) as error:
         raise Missing(f"The samples cannot be read: the file is damaged ({error}).") from error
+    if features.dtype == torch.int16:
+        features = spectrograms(_model(run_id), features)
     rows = tensors.get("row")
     return Samples(
         split=split,
@@ -175,9 +178,9 @@ def samples(run_id: str) -> Samples:
 
 
 def net(run_id: str, epoch: int | None = None) -> nets.Net:
-    """The run's net: the model it kept, or with the weights after `epoch`."""
-    model = _model(run_id)
-    return model if epoch is None else _at_epoch(run_id, epoch)
+    """The run's net: the model it kept, or with the weights after `epoch`; of sounds, from their
+    spectrograms on."""
+    return from_spectrograms(_model(run_id) if epoch is None else _at_epoch(run_id, epoch))
 
 
 def trusts_code() -> bool:
