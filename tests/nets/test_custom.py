@@ -238,6 +238,21 @@ def test_nets_of_all_forms_are_built_the_same_for_the_same_seed(own: Any) -> Non
         assert one.layers()
 
 
+def test_what_is_inside_of_an_own_net_is_seen_as_of_others(own: Any) -> None:
+    from nets import inside
+
+    net = nets.build(Custom(own.Mine, width=4), PICTURES, 3)
+    pixels = torch.randint(0, 16, (2, 1, 8, 8), dtype=torch.uint8)
+    assert inside.convolutions(net) == ["body.blocks.0"]
+    assert inside.filters(net, "body.blocks.0").shape == (4, 1, 3, 3)
+    maps = inside.feature_maps(net, pixels)
+    assert [*maps][-3:] == ["body.blocks.0", "body.blocks.1", "body.output"]
+    assert maps["body.blocks.1"].shape == (2, 4, 8, 8)
+    recurrent = nets.build(Custom(own.Last), SERIES, 3)
+    (states,) = inside.states(recurrent, torch.rand(1, 6, 3))
+    assert (states.cell_type, states.hidden.shape) == ("gru", (6, 4))
+
+
 def test_another_process_gets_the_code_with_the_configuration(own: Any, tmp_path: Path) -> None:
     whole = Whole(net=Custom(own.Mine, width=4))
     net = nets.build(whole.net, PICTURES, 3, seed=1)

@@ -118,6 +118,7 @@ def test_a_run_keeps_the_code_and_its_settings(recorded: SimpleNamespace) -> Non
     assert run.metrics["validation/accuracy"] > 0.15  # 0.1 by chance
 
 
+@pytest.mark.slow
 def test_another_process_refuses_the_code_until_it_is_allowed(
     recorded: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def _check_onnx(folder: Path) -> None:
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_mlflow_predicts_with_an_own_net_in_a_new_process(
     recorded: SimpleNamespace, tmp_path: Path
 ) -> None:
