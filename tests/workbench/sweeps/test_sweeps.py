@@ -160,6 +160,8 @@ def test_the_leaderboard_is_in_order_and_its_top_has_models(swept: Any) -> None:
     kept = [t for t in result.trials if "evaluation/test.json" in recorder.runs[t.run_id].artifacts]
     assert kept == result.trials[:3]
     assert result.best.metrics["test/accuracy"] > 0.8
+    data = json.loads(recorder.runs[result.run_id].artifacts["data.json"])
+    assert result.rows == data["rows"]["validation"]
     tags = recorder.runs[result.run_id].run.tags
     assert tags["workbench.best_run"] == result.best.run_id
     assert tags["workbench.tied_trials"] == str(values.count(values[0]))
