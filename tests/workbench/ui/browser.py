@@ -157,13 +157,12 @@ class Window:
     def text(self) -> str:
         return self.page.locator('[data-testid="stMain"]').inner_text()
 
-    def shot(self, name: str) -> None:
+    def shot(self, name: str, width: int = 1400) -> None:
         """The whole page as tests/screenshots/<name>.png."""
         SHOTS.mkdir(exist_ok=True)
         height = self.page.evaluate(
             "document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight + 60"
         )
-        width = 1400
         self.page.set_viewport_size({"width": width, "height": max(900, min(int(height), 3600))})
         self.page.wait_for_timeout(700)
         self.page.screenshot(path=SHOTS / f"{name}.png")

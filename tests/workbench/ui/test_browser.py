@@ -177,6 +177,32 @@ def test_the_parts_of_a_page_fit_a_small_window(window: Window, filled: Filled) 
     window.check()
 
 
+def test_back_undoes_a_tab_and_the_charts_fit_800_pixels(window: Window, filled: Filled) -> None:
+    page, ids = window.page, filled[1]
+    page.set_viewport_size({"width": 800, "height": 900})
+    window.open("run", run=ids["cnn"])
+    for what in ("epoch", "step"):
+        page.get_by_role("button", name=f"CSV by {what}").wait_for()
+    page.get_by_role("radio", name="Evaluation").click()
+    page.wait_for_url("**part=Evaluation*")
+    window.shows("Confusion matrix")
+    page.get_by_role("radio", name="Settings").click()
+    page.wait_for_url("**part=Settings*")
+    window.settled()
+    page.go_back()
+    window.shows("Confusion matrix")
+    assert page.get_by_role("radio", name="Evaluation").get_attribute("aria-checked") == "true"
+    page.go_back()
+    window.shows("Training loss by step")
+    page.go_forward()
+    window.shows("Confusion matrix")
+    window.open("sweep", run=ids["sweep"])
+    box = page.locator(".st-key-parallel svg[baseProfile]").first.bounding_box()
+    assert box is not None and box["width"] >= 400
+    window.shot("sweep_narrow", width=800)
+    window.check()
+
+
 def test_the_first_request_may_be_any_page(browser: object, filled: Filled, tmp_path: Path) -> None:
     folder, ids = filled
     with server(f"sqlite:///{folder}/mlflow.db", tmp_path) as fresh:
