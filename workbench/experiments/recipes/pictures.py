@@ -20,8 +20,9 @@ from workbench.experiments.recipes.facts import (
 
 _RESIDUAL_SIDE, _RESIDUAL_ROWS = 16, 2_000
 _WIDTH = 16
-"""Channels of the stem. A net of 32 costs 3.5 times as much a row: two cores have time for few passes then,
-and more passes of a narrow net reach more than few of a wide one."""
+"""Channels of the stem, chosen by what it costs: a net of 32 takes 3.5 times as long a row, and two cores
+have ten minutes for few passes of it. Which of a narrow net with more passes and a wide one with few
+reaches more was not measured."""
 _SEEN_GREY, _SEEN_COLOUR = 500_000, 720_000
 """Rows that are seen in all passes. Pictures in colours vary more, and are seen more often."""
 _NUMBERS = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
