@@ -50,6 +50,7 @@ class _MadeFromPart(type):
         for name in arguments:
             if name not in names:
                 raise ConfigError(_describe_unknown(args[0], name, names))
+        _check_given(args[0], arguments)
         return made(**arguments)
 
 
@@ -304,6 +305,21 @@ def _globals_of(part: Part) -> Mapping[str, Any]:
     if part.__module__ in sys.modules:
         return vars(sys.modules[part.__module__])
     return typing.cast("Mapping[str, Any]", _functions(part)[0].__globals__)
+
+
+def _check_given(part: Part, arguments: Mapping[str, Any]) -> None:
+    """Refuse a function that does not take what the workbench gives, before it seems to lack a setting."""
+    if inspect.isclass(part) or given_to(part):
+        return
+    missing = [
+        p.name for p in settings_of(part) if p.default is p.empty and p.name not in arguments
+    ]
+    if missing:
+        raise ConfigError(
+            f"a function of your own takes what the workbench gives in its first two arguments (a net "
+            f"`spec, num_outputs`, a loss `outputs, targets`), and its settings by name. "
+            f"{part.__qualname__} takes {inspect.signature(part)}."
+        )
 
 
 def _describe_unknown(part: Part, name: str, names: list[str]) -> str:

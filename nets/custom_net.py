@@ -40,7 +40,7 @@ def make_custom(config: Custom, prepare: Prepare, num_outputs: int) -> nn.Module
         raise ConfigError(
             f"a net takes `spec` and `num_outputs` first, then its settings by name: "
             f"__init__(self, spec, num_outputs, *, width=64). {name} takes "
-            f"{_signature(part)}."
+            f"{signature_of(part)}."
         )
     try:
         net = part(prepare.output, num_outputs, **config.arguments)
@@ -49,7 +49,7 @@ def make_custom(config: Custom, prepare: Prepare, num_outputs: int) -> nn.Module
     except Exception as error:
         raise ConfigError(
             f"{name} cannot be made for samples of {_describe(prepare.output)} and {num_outputs} "
-            f"outputs: {type(error).__name__}: {error}{_line(config, error)}."
+            f"outputs: {type(error).__name__}: {error}{line_of(config, error)}."
         ) from error
     if not isinstance(net, nn.Module):
         raise ConfigError(
@@ -96,7 +96,7 @@ def _try(config: Custom, net: nn.Module, prepare: Prepare, num_outputs: int) -> 
     except Exception as error:
         raise ConfigError(
             f"the forward of {name} fails on {_ROWS} rows of {_describe(prepare.output)}: "
-            f"{type(error).__name__}: {error}{_line(config, error)}."
+            f"{type(error).__name__}: {error}{line_of(config, error)}."
         ) from error
     finally:
         net.train(was_training)
@@ -121,14 +121,14 @@ def _describe(spec: TensorSpec) -> str:
     return f"{spec.kind} {tuple(spec.shape)}"
 
 
-def _signature(part: Any) -> str:
+def signature_of(part: Any) -> str:
     try:
         return str(inspect.signature(part))
     except (TypeError, ValueError):
         return "no signature that Python can read"
 
 
-def _line(config: Custom, error: BaseException) -> str:
+def line_of(config: Custom, error: BaseException) -> str:
     """Where in the person's file it failed."""
     entry = config.source.partition(":")[0].rpartition("/")[2]
     line, trace = None, error.__traceback__

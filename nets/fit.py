@@ -78,6 +78,7 @@ class Fit:
         class_counts: rows of each class in the training split, for `class_weights="balanced"`.
         device: where to train; None: where the net is.
         model: what is called in training, such as a distributed wrapper of `net`; None: `net`.
+        task: what is learned; None: as the loss says. A loss of a person's own does not say it.
 
     Raises:
         ConfigError: settings that don't fit the net or its input.
@@ -93,6 +94,7 @@ class Fit:
         class_counts: Sequence[int] | None = None,
         device: torch.device | str | None = None,
         model: nn.Module | None = None,
+        task: Task | None = None,
     ) -> None:
         if steps_per_epoch < 1:
             raise ConfigError(f"an epoch needs at least 1 batch, got {steps_per_epoch}.")
@@ -101,7 +103,7 @@ class Fit:
         self.steps_per_epoch = steps_per_epoch
         self._num_steps = num_steps or config.epochs * steps_per_epoch
         self.device = next(net.parameters()).device
-        self.task = _task(net, config)
+        self.task = _task(net, config, task)
         self.loss = Loss(config, class_counts, self.device)
         self.augment = Augment(config.augment, net.spec)
         self.optimizer = make_optimizer(net.parameters(), config)
@@ -377,11 +379,16 @@ _ADVICE = (
 )
 
 
-def _task(net: Net, config: TrainingConfig) -> Task:
-    task = Task.of(net.config.kind, has_classes=config.loss in Task.CLASSES.losses)
-    if config.loss not in task.losses:
+def _task(net: Net, config: TrainingConfig, task: Task | None) -> Task:
+    task = task or Task.by_loss(net.config.kind, config.loss)
+    if task is None:
         raise ConfigError(
-            f"an autoencoder learns its own input by loss 'mse', got {config.loss!r}. Set loss to "
+            f"loss {config.loss_name} does not say what is learned. Pass task: nets.Task.CLASSES or "
+            "nets.Task.VALUES."
+        )
+    if task.reconstructs and not task.takes(config.loss):
+        raise ConfigError(
+            f"an autoencoder learns its own input by loss 'mse', got {config.loss_name!r}. Set loss to "
             f"mse, monitor to {task.monitor} and mode to {task.mode}."
         )
     return task

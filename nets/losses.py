@@ -1,4 +1,4 @@
-"""Loss functions: cross-entropy, focal loss, squared error, with weights."""
+"""Loss functions: cross-entropy, focal loss, squared error or a person's own, with weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nets.custom import Custom
+from nets.custom_loss import CustomLoss
 from nets.errors import ConfigError
 from nets.training import TrainingConfig
 
@@ -29,7 +31,7 @@ class Loss:
         class_counts: rows of each class in the training split, for `class_weights`.
 
     Raises:
-        ConfigError: class weights without class counts.
+        ConfigError: class weights without class counts; an own loss that does not fit.
     """
 
     def __init__(
@@ -38,7 +40,8 @@ class Loss:
         class_counts: Sequence[int] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.name = config.loss
+        self.name = config.loss_name
+        self.own = CustomLoss(config.loss, device) if isinstance(config.loss, Custom) else None
         self.smoothing = config.label_smoothing
         self.gamma = config.focal_gamma
         self.class_weights: Tensor | None = None
@@ -72,12 +75,15 @@ class Loss:
         """The loss of each row, (B,), before any weight.
 
         Focal loss is (1 - p)^gamma * -log(p), p the probability of the right class (Lin et al.
-        2017, equation 4); squared error is the mean over the row's outputs.
+        2017, equation 4); squared error is the mean over the row's outputs. Of an own loss see
+        `nets.custom_loss`.
 
         Args:
             scores: (B, classes) logits, or values of any shape (B, ...).
             target: (B,) int64, or values that are as many as the scores.
         """
+        if self.own is not None:
+            return self.own(scores, target)
         self._check(scores, target)
         if self.name == "mse":
             values = target.to(scores.dtype).reshape(len(target), -1)

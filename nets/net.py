@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import torch
-from pydantic import Field, SerializerFunctionWrapHandler, ValidatorFunctionWrapHandler
-from pydantic.functional_serializers import WrapSerializer
-from pydantic.functional_validators import WrapValidator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from nets.autoencoder import Autoencoder, AutoencoderConfig
 from nets.cnn import CNN, CNNConfig
-from nets.config import to_dict
-from nets.custom import Custom, from_record
+from nets.custom import Custom
+from nets.custom_field import CHECKED, DUMPED
 from nets.custom_net import make_custom
 from nets.errors import ConfigError
 from nets.prepare import PreparationConfig, Prepare, make
@@ -28,28 +25,11 @@ from nets.spec import TensorSpec
 from nets.text import TextEncoding
 from nets.wide import read_own_history
 
-
-def _validate(value: Any, others: ValidatorFunctionWrapHandler) -> Any:
-    if isinstance(value, Custom):
-        return value
-    if isinstance(value, Mapping) and value.get("kind") == "custom":
-        return from_record(value)
-    return others(value)
-
-
-def _dump(value: Any, others: SerializerFunctionWrapHandler) -> Any:
-    return to_dict(value) if isinstance(value, Custom) else others(value)
-
-
 _Shipped = CNNConfig | ResNetConfig | RNNConfig | SequenceCNNConfig | AutoencoderConfig
 if TYPE_CHECKING:
     NetConfig = _Shipped | Custom
-else:  # what `Custom` is checked by depends on the part, which pydantic cannot know here
-    NetConfig = Annotated[
-        Annotated[_Shipped, Field(discriminator="kind")],
-        WrapValidator(_validate),
-        WrapSerializer(_dump),
-    ]
+else:
+    NetConfig = Annotated[Annotated[_Shipped, Field(discriminator="kind")], CHECKED, DUMPED]
 
 _BODIES: dict[type, type[nn.Module]] = {
     CNNConfig: CNN,

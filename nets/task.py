@@ -26,6 +26,18 @@ class Task(StrEnum):
             return cls.RECONSTRUCTION
         return cls.CLASSES if has_classes else cls.VALUES
 
+    @classmethod
+    def by_loss(cls, net_kind: str, loss: object) -> Task | None:
+        """The task, as far as the settings say it; None where the data decides: the loss is a person's own.
+
+        Args:
+            net_kind: as in `of`.
+            loss: its `training.loss`.
+        """
+        if not isinstance(loss, str) and net_kind != "autoencoder":
+            return None
+        return cls.of(net_kind, has_classes=loss in cls.CLASSES.losses)
+
     @property
     def has_classes(self) -> bool:
         """Whether outputs are logits and labels class indices."""
@@ -40,6 +52,10 @@ class Task(StrEnum):
     def losses(self) -> tuple[str, ...]:
         """The values of `training.loss` that it can be learned by, the usual one first."""
         return ("cross_entropy", "focal") if self.has_classes else ("mse",)
+
+    def takes(self, loss: object) -> bool:
+        """Whether it can be learned by this `training.loss`; one of a person's own is tried elsewhere."""
+        return not isinstance(loss, str) or loss in self.losses
 
     @property
     def metrics(self) -> tuple[str, ...]:

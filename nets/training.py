@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -10,12 +10,18 @@ from nets.augment import AugmentConfig
 from nets.batches import Resample
 from nets.best import Mode
 from nets.config import config
+from nets.custom import Custom
+from nets.custom_field import CHECKED, DUMPED
 from nets.errors import ConfigError
 from nets.task import Task
 
 Optimizer = Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
-Loss = Literal["cross_entropy", "focal", "mse"]
+_Shipped = Literal["cross_entropy", "focal", "mse"]
+if TYPE_CHECKING:
+    Loss = _Shipped | Custom
+else:
+    Loss = Annotated[_Shipped, CHECKED, DUMPED]
 
 
 @config
@@ -47,7 +53,7 @@ class TrainingConfig:
     warmup: float | None = Field(default=None, ge=0, lt=1)
     """Share of the run's steps on which the learning rate rises first; None: 0.3 for one_cycle, else 0."""
     loss: Loss = "cross_entropy"
-    """cross_entropy or focal for classes; mse for measured values and for autoencoders."""
+    """cross_entropy or focal for classes; mse for measured values and for autoencoders; or a function of your own, `Custom(my_loss)`, that gives the loss of each row."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """cross_entropy: share of the target spread evenly over all classes."""
     focal_gamma: float = Field(default=2.0, ge=0)
@@ -79,22 +85,27 @@ class TrainingConfig:
     augment: AugmentConfig = AugmentConfig()
     """Random variations of the training rows."""
 
+    @property
+    def loss_name(self) -> str:
+        """The loss as a text; of a person's own where it is, as `own.py:focal`."""
+        return self.loss.source if isinstance(self.loss, Custom) else self.loss
+
     def __post_init__(self) -> None:
         if self.label_smoothing and self.loss != "cross_entropy":
             raise ConfigError(
                 f"label_smoothing belongs to loss cross_entropy, got {self.label_smoothing} with "
-                f"loss {self.loss!r}. Set label_smoothing to 0 or loss to cross_entropy."
+                f"loss {self.loss_name!r}. Set label_smoothing to 0 or loss to cross_entropy."
             )
-        has_classes = self.loss in Task.CLASSES.losses
+        has_classes = Task.CLASSES.takes(self.loss)  # of an own loss the data decides
         if self.class_weights != "none" and not has_classes:
             raise ConfigError(
-                f"class_weights need classes, got {self.class_weights!r} with loss {self.loss!r}. "
+                f"class_weights need classes, got {self.class_weights!r} with loss {self.loss_name!r}. "
                 "Set class_weights to none."
             )
         if self.resample != "none" and (not has_classes or self.class_weights != "none"):
             raise ConfigError(
                 "resample makes classes alike, as class_weights do: it needs classes, and no weights "
-                f"beside it, got resample {self.resample!r} with loss {self.loss!r} and class_weights "
+                f"beside it, got resample {self.resample!r} with loss {self.loss_name!r} and class_weights "
                 f"{self.class_weights!r}. Set one of them to none."
             )
         if self.max_minutes is not None and self.schedule != "constant":

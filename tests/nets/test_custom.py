@@ -153,6 +153,7 @@ def run_file(folder: Path, name: str) -> ModuleType:
         return module
     finally:
         sys.path.remove(str(folder))
+        sys.modules.pop("layers", None)  # files of other tests import another one by this name
 
 
 def test_arguments_are_settings_with_the_types_defaults_and_help_of_the_signature(own: Any) -> None:

@@ -112,16 +112,17 @@ def describe_large_batch(batch_size: int, num_rows: int) -> str | None:
 
 def _check_metrics(experiment: Experiment, *metrics: str) -> None:
     training = experiment.training
-    task = Task.of(experiment.net.kind, has_classes=training.loss in Task.CLASSES.losses)
-    if training.loss not in task.losses:
+    task = Task.by_loss(experiment.net.kind, training.loss)
+    if task is not None and not task.takes(training.loss):
         return  # refused by `check_task`, which knows the data
-    names = [*_ALWAYS, *(f"validation/{name}" for name in task.metrics)]
-    if task.has_classes:
+    tasks = (Task.CLASSES, Task.VALUES) if task is None else (task,)
+    names = [*_ALWAYS, *(f"validation/{name}" for each in tasks for name in each.metrics)]
+    if Task.CLASSES in tasks:
         names.append("train/accuracy")
     for name in (training.monitor, *metrics):
         if name in names or (training.health and name.startswith("health/")):
             continue
-        if not task.has_classes and name.rpartition("/")[2] in Task.CLASSES.metrics:
+        if Task.CLASSES not in tasks and name.rpartition("/")[2] in Task.CLASSES.metrics:
             raise ConfigError(describe_class_metric(name))
         raise ConfigError(unknown("metric (training.monitor, sweep.metric)", name, sorted(names)))
 

@@ -38,13 +38,14 @@ def idle_in_preparation(experiment: Experiment, kind: str | None) -> Iterator[Id
         rule = f"it belongs to method pca, got method {config.method!r}"
         for name in ("num_components", "whiten"):
             yield Idle(f"preparation.{name}", rule, "Set preparation.method to pca")
-    task = Task.of(experiment.net.kind, has_classes=training.loss in Task.CLASSES.losses)
-    if task is not Task.VALUES:
+    task = Task.by_loss(experiment.net.kind, training.loss)
+    may_be_values = task in (None, Task.VALUES)  # of an own loss the data decides, see `learner`
+    if not may_be_values:
         rule = f"it is for measured labels, and this net learns {task}"
         way_out = "Use a source of measured values with training.loss mse"
         yield Idle("preparation.targets", rule, way_out)
     divides = method in ("scale", "standardize", "zca") or (method == "pca" and config.whiten)
-    if not divides and (task is not Task.VALUES or config.targets == "none"):
+    if not divides and (not may_be_values or config.targets == "none"):
         rule = f"nothing is divided by a variance, got method {config.method!r}"
         yield Idle("preparation.epsilon", rule, "Set preparation.method to standardize")
 

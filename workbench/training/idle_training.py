@@ -17,7 +17,7 @@ def idle_in_training(experiment: Experiment, kind: str | None) -> Iterator[Idle]
     training = experiment.training
     optimizer = training.optimizer
     if training.loss != "focal":
-        rule = f"it belongs to loss focal, got loss {training.loss!r}"
+        rule = f"it belongs to loss focal, got loss {training.loss_name!r}"
         yield Idle("training.focal_gamma", rule, "Set training.loss to focal")
     if optimizer != "sgd":
         rule = f"it belongs to optimizer sgd, got optimizer {optimizer!r}"

@@ -21,10 +21,12 @@ from torch import nn
 
 import nets
 from nets import Task
+from nets.custom_loss import try_loss
 from nets.errors import ConfigError
 from nets.evaluation import HELD_BYTES
 from nets.fit import Batch, Evaluation, Fit, Monitor, place
 from nets.inside import watch_health
+from nets.prepare import PreparationConfig
 from nets.workers import add_up, agree
 from workbench.bridge import Prepared, SplitReader
 from workbench.errors import TrainingError
@@ -89,6 +91,7 @@ class Learner:
             class_counts=prepared.class_counts,
             device=self.device,
             model=wrap(self.net) if wrap else None,
+            task=task_of(experiment, prepared),
         )
         self.monitor = Monitor(self.training)
         self._before = _Reading(0.0, 0, 0.0)
@@ -291,7 +294,7 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
     """The experiment's net for the prepared data, with what was fitted on it as the first layer.
 
     Raises:
-        ConfigError: the net does not fit the data's shape.
+        ConfigError: the net does not fit the data's shape, or the loss does not fit what is learned.
     """
     check_task(experiment, prepared)
     prepare = nets.prepare.make(experiment.preparation, prepared.spec, prepared.statistics)
@@ -306,6 +309,10 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
         seed=experiment.training.seed,
     )
     net.text = prepared.text
+    if isinstance(experiment.training.loss, nets.Custom):
+        task = task_of(experiment, prepared)
+        output = prepare.output.shape if task.reconstructs else (prepared.num_outputs,)
+        try_loss(experiment.training.loss, task, output)
     return net
 
 
@@ -326,7 +333,7 @@ def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> Non
     """
     training = experiment.training
     task = task_of(experiment, prepared)
-    fits = training.loss in task.losses
+    fits = task.takes(training.loss)
     if not fits and not task.has_classes:
         what = "autoencoder's own input is" if task.reconstructs else "data's labels are"
         raise ConfigError(
@@ -342,6 +349,29 @@ def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> Non
     for name in (training.monitor, *metrics):
         if not task.has_classes and name.rpartition("/")[2] in Task.CLASSES.metrics:
             raise ConfigError(describe_class_metric(name))
+    if isinstance(training.loss, nets.Custom):
+        _check_beside_own_loss(experiment, task, *metrics)
+
+
+def _check_beside_own_loss(experiment: Experiment, task: Task, *metrics: str) -> None:
+    """Refuse what other losses refuse or name before the data is known."""
+    training, targets = experiment.training, experiment.preparation.targets
+    for name in (training.monitor, *metrics):
+        if task.has_classes and name.removeprefix("validation/") in Task.VALUES.metrics:
+            raise ConfigError(
+                f"{name!r} is a metric of measured values, but this net learns classes. Use "
+                f"{task.monitor} (training.monitor, sweep.metric) with mode {task.mode}."
+            )
+    if not task.has_classes and (training.class_weights, training.resample) != ("none", "none"):
+        raise ConfigError(
+            f"class_weights and resample need classes, got {training.class_weights!r} and "
+            f"{training.resample!r}, and this net learns {task}. Set both to none."
+        )
+    if task is not Task.VALUES and targets != PreparationConfig().targets:
+        raise ConfigError(
+            f"preparation.targets {targets!r} would change nothing: it is for measured labels, and "
+            f"this net learns {task}. Set preparation.targets to {PreparationConfig().targets}."
+        )
 
 
 def cpu_state(net: nn.Module) -> dict[str, torch.Tensor]:

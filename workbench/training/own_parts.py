@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import nets
-from nets import ConfigError, Custom
+from nets import ConfigError, Custom, Task
 from nets.code import FOLDER
 from nets.custom import custom_parts, trust
+from nets.custom_loss import CustomLoss, try_loss
 from tracking import Reader
 from workbench.data import sources
+from workbench.data.size import Size
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
 
@@ -22,23 +24,44 @@ SUMS = f"{FOLDER}/sha256.json"
 
 
 def check_own_parts(experiment: Experiment, *, reads_source: bool) -> None:
-    """Refuse own parts that are not loaded, and a net that does not fit the rows, where these are known.
+    """Refuse own parts that are not loaded, a loss that fits no task, and a net that does not fit the
+    rows, where these are known.
 
     Raises:
         UntrustedCodeError: the code of a part is not loaded in this process.
-        ConfigError: a signature, the shape of the output, or a missing gradient.
+        ConfigError: a signature, the shape of the output or of the losses, or a missing gradient.
     """
     for each in custom_parts(experiment):
         assert each.part is not None
     collect_files(custom_parts(experiment))
-    if not isinstance(experiment.net, Custom) or not reads_source:
-        return
-    try:
-        size = sources.size(experiment.data.source)
-    except DataError:
-        return  # the reader says so, on the machine that has the files
-    if size.spec is not None:
+    size = _size(experiment) if reads_source and custom_parts(experiment) else None
+    if isinstance(experiment.training.loss, Custom):
+        _check_loss(experiment.training.loss, experiment, size)
+    if isinstance(experiment.net, Custom) and size is not None and size.spec is not None:
         nets.build(experiment.net, size.spec, size.num_outputs)
+
+
+def _size(experiment: Experiment) -> Size | None:
+    try:
+        return sources.size(experiment.data.source)
+    except DataError:
+        return None  # the reader says so, on the machine that has the files
+
+
+def _check_loss(loss: Custom, experiment: Experiment, size: Size | None) -> None:
+    """Refuse an own loss that fits neither classes nor values; which of them, only the data shows."""
+    if experiment.net.kind == "autoencoder":
+        CustomLoss(loss)  # tried when the sample's shape is known
+        return
+    problems: list[str] = []
+    for task in (Task.CLASSES, Task.VALUES):
+        try:
+            try_loss(loss, task, (2 if size is None else size.num_outputs,), guessed=True)
+        except ConfigError as error:
+            problems += [str(error)] if str(error) not in problems else []
+        else:
+            return
+    raise ConfigError("\n".join(problems))
 
 
 def collect_files(parts: Iterable[Custom]) -> dict[str, bytes]:

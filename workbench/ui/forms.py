@@ -108,7 +108,9 @@ def _field(path: str, part: dict[str, Any], value: Any, text: str) -> Field:
     }
     if path.rsplit(".", 1)[-1] == "activation":
         return Field(kind="choice", choices=tuple(activations.names()), **values)
-    if "enum" in part and not optional:
+    if (
+        "enum" in part and not optional and not isinstance(value, dict)
+    ):  # a dict: a part of one's own
         return Field(kind="choice", choices=tuple(part["enum"]), **values)
     kinds: dict[str, Kind] = {
         "boolean": "switch",
@@ -117,7 +119,7 @@ def _field(path: str, part: dict[str, Any], value: Any, text: str) -> Field:
         "string": "text",
     }
     kind: Kind = kinds.get(str(part.get("type")), "json")
-    return Field(kind="json" if optional else kind, **values)
+    return Field(kind="json" if optional or isinstance(value, dict) else kind, **values)
 
 
 def _help(text: str, part: dict[str, Any]) -> str:

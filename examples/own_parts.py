@@ -1,0 +1,76 @@
+"""A net and a loss of your own, in one file. Nothing is registered, and nothing is installed.
+
+    workbench train examples/own_parts.py
+    workbench train examples/own_parts.py --set net.width=24 --set training.loss.gamma=0.5
+    workbench sweep examples/own_parts.py --space net.depth=1,2,3 --space training.loss.gamma=0,1,2
+    workbench experiments examples/own_parts.py
+
+The arguments of a part are settings. Their types and defaults come from the signature, their help from the
+section `Args:` of the docstring. docs/own-parts.md says what each part must be.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nets import Custom, TensorSpec, TrainingConfig
+from workbench import Experiment
+
+
+class Mine(nn.Module):
+    """Blocks of convolutions, then 2 x 2 values of each map.
+
+    Args:
+        width: Channels of a block.
+        depth: Number of blocks.
+        pool: What a quarter of a map becomes: its mean or its largest value.
+    """
+
+    def __init__(
+        self,
+        spec: TensorSpec,  # what `forward` gets: `spec.kind` and `spec.shape` without the batch
+        num_outputs: int,  # classes, or values of a row
+        *,
+        width: int = 16,
+        depth: int = 2,
+        pool: Literal["mean", "max"] = "mean",
+    ) -> None:
+        super().__init__()
+        channels = [spec.shape[0], *[width] * depth]
+        self.blocks = nn.Sequential()
+        for before, after in itertools.pairwise(channels):
+            self.blocks.append(nn.Conv2d(before, after, 3, padding=1))
+            self.blocks.append(nn.BatchNorm2d(after))
+            self.blocks.append(nn.ReLU())
+        self.pool = nn.AdaptiveAvgPool2d(2) if pool == "mean" else nn.AdaptiveMaxPool2d(2)
+        self.output = nn.Linear(4 * channels[-1], num_outputs)
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        maps = self.pool(self.blocks(x))  # (B, width, 2, 2)
+        out: Tensor = self.output(maps.flatten(1))  # (B, num_outputs): logits, without a softmax
+        return out
+
+
+def focal(outputs: Tensor, targets: Tensor, *, gamma: float = 2.0) -> Tensor:
+    """The focal loss of Lin et al. (2017), one for each row: the mean is taken by the workbench, with the
+    weights of rows and classes.
+
+    Args:
+        gamma: How strongly rows that are already right are discounted.
+    """
+    losses = F.cross_entropy(outputs, targets, reduction="none")  # (B,)
+    return (1 - torch.exp(-losses)).clamp(min=1e-6) ** gamma * losses
+
+
+def own() -> Experiment:
+    """Handwritten digits by a net and a loss of this file."""
+    return Experiment(
+        name="own",
+        net=Custom(Mine, width=16),
+        training=TrainingConfig(epochs=10, learning_rate=0.01, loss=Custom(focal, gamma=1.5)),
+    )

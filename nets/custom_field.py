@@ -1,0 +1,34 @@
+"""A field of a configuration that takes what ships, or a part of a person's own.
+
+What a `Custom` is checked by depends on the part, which pydantic cannot know where the field is declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SerializerFunctionWrapHandler, ValidatorFunctionWrapHandler
+from pydantic.functional_serializers import WrapSerializer
+from pydantic.functional_validators import WrapValidator
+
+from nets.config import to_dict
+from nets.custom import Custom, from_record
+
+
+def _validate(value: Any, others: ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(value, Custom):
+        return value
+    if isinstance(value, Mapping) and value.get("kind") == "custom":
+        return from_record(value)
+    return others(value)
+
+
+def _dump(value: Any, others: SerializerFunctionWrapHandler) -> Any:
+    return to_dict(value) if isinstance(value, Custom) else others(value)
+
+
+CHECKED = WrapValidator(_validate)
+"""Beside the type of what ships in an `Annotated`: a `Custom`, or its record, is taken too."""
+DUMPED = WrapSerializer(_dump)
+"""Beside `CHECKED`: a `Custom` is written as its record."""

@@ -1,0 +1,162 @@
+"""The example file of own parts: trained in this process, its record, and the same in a session."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import nets
+from nets import ConfigError, Custom, UntrustedCodeError
+from nets.config import override, to_dict
+from tests.workbench.ui import fill
+from tracking import MemoryRecorder, Reader
+from workbench.bridge import Prepared
+from workbench.cluster import Session
+from workbench.experiments import Experiment, load_experiment, settings
+from workbench.experiments.space import Choice
+from workbench.export import export
+from workbench.scoring import read_model
+from workbench.sweeps.driver import sweep
+from workbench.training import train
+from workbench.training.checks import check_before_start, check_values
+from workbench.training.learner import Learner
+from workbench.training.verify import read_recorded
+from workbench.ui import forms
+
+FILE = Path(__file__).parents[2] / "examples/own_parts.py"
+SHORT = {"training.epochs": 3, "training.batch_size": 50, "net.width": 8}
+
+
+@pytest.fixture(scope="module")
+def example() -> Experiment:
+    return override(load_experiment(f"{FILE}:own"), SHORT)
+
+
+@pytest.fixture(scope="module")
+def recorded(example: Experiment, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A run with the loss of the example and a net that ships."""
+    folder = tmp_path_factory.mktemp("store")
+    recorder = fill.open_recorder(folder)
+    experiment = replace(example, net=nets.CNNConfig())
+    run_id = fill.train(recorder, experiment, "own", fill.digits("cnn"))
+    recorder.close()
+    reader = Reader(f"sqlite:///{folder}/mlflow.db")
+    return SimpleNamespace(reader=reader, run=reader.run(run_id), experiment=experiment)
+
+
+def test_the_example_learns_by_its_own_net_and_loss(example: Experiment) -> None:
+    listed = {each.path: each for each in settings(example)}
+    assert listed["training.loss.gamma"].value == 1.5
+    assert listed["training.loss.gamma"].meaning.startswith("How strongly rows")
+    check_before_start(example)
+    learner = Learner(example, fill.digits("cnn"))
+    epochs = [learner.train_epoch() for _ in range(3)]
+    assert epochs[-1]["validation/accuracy"] > 0.6  # 0.1 by chance
+    plain = override(example, {"training.loss.gamma": 0})
+    first = Learner(plain, fill.digits("cnn")).train_epoch()
+    assert first["train/loss"] > 1.2 * epochs[0]["train/loss"]  # nothing is discounted
+    cross = replace(plain, training=replace(plain.training, loss="cross_entropy"))
+    shipped = Learner(cross, fill.digits("cnn")).train_epoch()
+    assert first["train/loss"] == pytest.approx(shipped["train/loss"], rel=1e-4)
+
+
+def test_a_run_keeps_the_code_of_its_loss_and_only_training_needs_it(
+    recorded: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from nets import code, custom
+
+    run, reader = recorded.run, recorded.reader
+    assert run.params["training.loss.source"] == "own_parts.py:focal"
+    assert run.params["training.loss.gamma"] == "1.5"
+    assert "code/own_parts.py" in reader.artifacts(run.run_id, "code")
+    monkeypatch.setattr(custom, "_classes", {})
+    monkeypatch.setattr(code, "_own", {})  # as in a process that has not seen the file
+    export(reader, run, tmp_path / "net")
+    assert read_model(tmp_path / "net").num_outputs == 10
+    assert not (tmp_path / "net/code").exists()
+    with pytest.raises(UntrustedCodeError, match=r"own_parts.py:focal is code of a person's own"):
+        read_recorded(reader, run)
+    again = read_recorded(reader, run, trust_code=True).experiment
+    assert to_dict(again) == to_dict(recorded.experiment)
+    Learner(again, fill.digits("cnn")).train_epoch()
+
+
+@pytest.fixture(scope="module")
+def measured() -> Prepared:
+    """The digits as values to learn."""
+    splits = {}
+    for name, split in fill.digits("cnn").splits.items():
+        rows = split.read(stop=split.num_rows)
+        splits[name] = {"features": rows["features"], "label": rows["label"].astype(np.float32)}
+    return fill.prepare_here(
+        fill.digits("cnn").spec, splits, labels=None, num_outputs=1, class_counts=None
+    )
+
+
+def test_an_own_loss_of_values_and_what_does_not_go_with_it(
+    example: Experiment, measured: Prepared
+) -> None:
+    huber = Custom(torch.nn.HuberLoss, reduction="none", delta=2.0)
+    values = override(example, {"training.monitor": "validation/mae", "training.mode": "min"})
+    values = replace(values, training=replace(values.training, loss=huber))
+    check_before_start(values)
+    metrics = Learner(values, measured).train_epoch()
+    assert metrics["validation/mae"] < 2.6 and "train/accuracy" not in metrics  # 2.5 by the mean
+    by_loss = {"training.monitor": "validation/loss", "training.mode": "min"}
+    refused: list[tuple[Experiment, dict[str, Any], Prepared, str]] = [
+        (example, by_loss, measured, r"gradient of loss focal is 0 for 5 rows of outputs \(5, 1\) and values.*learns values"),
+        (values, {}, fill.digits("cnn"), "'validation/mae' is a metric of measured values"),
+        (values, {"training.class_weights": "balanced"}, measured, "class_weights .* need classes"),
+        (values, {"training.monitor": "validation/accuracy", "training.mode": "max"}, measured, "metric of classes"),
+        (example, {"preparation.targets": "none"}, fill.digits("cnn"), "targets 'none' would change nothing"),
+    ]  # fmt: skip
+    for experiment, changes, prepared, message in refused:
+        with pytest.raises(ConfigError, match=message):
+            Learner(override(experiment, changes), prepared)
+
+
+def test_a_loss_that_fits_no_task_is_refused_before_anything_starts(example: Experiment) -> None:
+    mean = replace(example.training, loss=Custom(torch.nn.CrossEntropyLoss))
+    with pytest.raises(
+        ConfigError, match="loss CrossEntropyLoss must return one loss for each row"
+    ):
+        check_before_start(replace(example, training=mean))
+    with pytest.raises(
+        ConfigError, match=r"Unknown metric .*'validation/acuracy'.*'validation/acc"
+    ):
+        check_values(override(example, {"training.monitor": "validation/acuracy"}))
+    for change in ({"training.focal_gamma": 3.0}, {"training.label_smoothing": 0.1}):
+        with pytest.raises(ConfigError, match=r"own_parts\.py:focal"):
+            check_before_start(override(example, change))
+
+
+def test_the_form_shows_an_own_loss_as_its_record(example: Experiment) -> None:
+    (field,) = [each for each in forms.fields(example) if each.path == "training.loss"]
+    assert field.kind == "json" and field.value["gamma"] == 1.5
+    changed = json.dumps(field.value | {"gamma": 3.0})
+    experiment, problems = forms.check(example, {"training.loss": changed})
+    assert not problems and experiment is not None
+    assert experiment.training.loss == Custom(example.training.loss.part, gamma=3.0)  # type: ignore[union-attr]
+
+
+@pytest.mark.cluster
+@pytest.mark.long
+def test_the_example_trains_and_sweeps_in_a_session(session: Session, example: Experiment) -> None:
+    recorder = MemoryRecorder()
+    result = train(example, session=session, recorder=recorder)
+    assert result.metrics["test/accuracy"] > 0.5
+    space = {
+        "net.depth": Choice(values=(1, 2)),
+        "training.loss.gamma": Choice(values=(0.0, 2.0)),
+    }
+    config = replace(example.sweep, space=space, search="grid", scheduler="none")
+    found = sweep(replace(example, sweep=config), session=session, recorder=recorder)
+    assert len({json.dumps(trial.settings) for trial in found.trials}) == 4
+    assert all(trial.value is not None and trial.value > 0.3 for trial in found.trials)
