@@ -24,6 +24,9 @@ from .net import NetConfig as NetConfig
 from .net import build as build
 from .prepare import PreparationConfig as PreparationConfig
 from .prepare import Prepare as Prepare
+from .rate_range import RateCurve as RateCurve
+from .rate_range import measure_rates as measure_rates
+from .rate_range import spaced_rates as spaced_rates
 from .resnet import ResNet as ResNet
 from .resnet import ResNetConfig as ResNetConfig
 from .resnet import fast_resnet as fast_resnet

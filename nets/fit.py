@@ -9,9 +9,10 @@ while fit.epoch < config.epochs:
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -79,6 +80,7 @@ class Fit:
         device: where to train; None: where the net is.
         model: what is called in training, such as a distributed wrapper of `net`; None: `net`.
         task: what is learned; None: as the loss says. A loss of a person's own does not say it.
+        rate: the learning rate of a step, counted from 0; None: as `config.schedule` says.
 
     Raises:
         ConfigError: settings that don't fit the net or its input.
@@ -95,13 +97,13 @@ class Fit:
         device: torch.device | str | None = None,
         model: nn.Module | None = None,
         task: Task | None = None,
+        rate: Callable[[int], float] | None = None,
     ) -> None:
         if steps_per_epoch < 1:
             raise ConfigError(f"an epoch needs at least 1 batch, got {steps_per_epoch}.")
         self.net = place(net, config, device)
         self.config = config
         self.steps_per_epoch = steps_per_epoch
-        self._num_steps = num_steps or config.epochs * steps_per_epoch
         self.device = next(net.parameters()).device
         self.task = _task(net, config, task)
         self.loss = Loss(config, class_counts, self.device)
@@ -116,6 +118,8 @@ class Fit:
         self._step_losses = StepLosses(steps_a_point(config, steps_per_epoch))
         self._began = 0.0
         self._updates: LayerUpdates | None = None
+        num_steps = num_steps or config.epochs * steps_per_epoch
+        self._rate = rate or functools.partial(learning_rate, config, num_steps=num_steps)
         self.model = net if model is None else model
         self._forward = torch.compile(self.model) if config.compile else self.model
         self._trained = [p for p in net.parameters() if p.requires_grad]
@@ -167,7 +171,7 @@ class Fit:
                         f"an epoch has {self.steps_per_epoch} batches (steps_per_epoch), got more."
                     )
                 torch.manual_seed(seeds[self.step])
-                rate = learning_rate(self.config, first_step + self.step, self._num_steps)
+                rate = self._rate(first_step + self.step)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
                 with use_share(batch.share):

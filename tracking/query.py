@@ -12,7 +12,7 @@ START = "start"
 """The order by start time."""
 ATTRIBUTES = {"start": "start_time", "end": "end_time", "name": "run_name", "status": "status"}
 """Attributes that every run has: our name to MLflow's."""
-KINDS = ("train", "sweep", "trial")
+KINDS = ("train", "sweep", "trial", "lr_find")
 """Values of the tag `workbench.kind`."""
 
 Curves = dict[str, list[tuple[int, float]]]

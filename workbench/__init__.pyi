@@ -6,5 +6,6 @@ from .notebook.opened import Workbench as Workbench
 from .notebook.opened import open as open
 from .sweeps.driver import sweep as sweep
 from .training.driver import train as train
+from .training.find_rate import find_learning_rate as find_learning_rate
 
 __version__: str

@@ -12,6 +12,8 @@ from workbench.progress import TrialNews
 Settings = dict[str, Any]
 """Dotted path to value."""
 
+RateEnd = Literal["risen", "not finite", "highest rate"]
+
 _ROWS = 20
 """Trials that a sweep shows of itself."""
 
@@ -51,6 +53,26 @@ class TrainResult:
         """The metrics of the splits and of the baselines; `metrics` has all."""
         kept = ("train/", "validation/", "test/", "baseline/")
         return {name: value for name, value in self.metrics.items() if name.startswith(kept)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateResult:
+    """The training loss at rising learning rates, and the rate that it suggests."""
+
+    run_id: str
+    """Its run in MLflow."""
+    rates: Sequence[float]
+    """Learning rate of each step that was taken."""
+    losses: Sequence[float]
+    """Loss of each step's batch, before its update."""
+    suggestion: float | None
+    """The rate at which the loss falls fastest; None: it does not clearly fall."""
+    end: RateEnd
+    """Why there is no further step: the loss had risen, was not finite, or all rates were tried."""
+
+    def __str__(self) -> str:
+        found = "no rate lowers the loss" if self.suggestion is None else f"{self.suggestion:.2g}"
+        return f"Run {self.run_id[:8]}, learning rate: {found}, {len(self.rates)} tried"
 
 
 @dataclass(kw_only=True)

@@ -15,6 +15,7 @@ from workbench.cli import (
     jobs,
     labels,
     launch,
+    learning_rate,
     preflight,
     prepared,
     runs,
@@ -57,7 +58,7 @@ def _workbench(
     `workbench plan digits_cnn` shows what one needs.
 
     `workbench train digits_cnn` trains once. `workbench sweep digits_cnn` searches for the best
-    settings.
+    settings. `workbench lr-find digits_cnn` suggests a learning rate.
 
     `workbench up` keeps Ray and Spark running, so that both start within seconds. `workbench down`
     stops them.
@@ -72,6 +73,7 @@ def _workbench(
 
 app.command("train")(launch.train)
 app.command("sweep")(launch.sweep)
+app.command("lr-find")(learning_rate.find)
 app.command("plan")(preflight.show_plan)
 app.command("up")(jobs.start)
 app.command("down")(jobs.stop)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,16 +18,20 @@ import torch
 from ray.exceptions import ObjectLostError, RayActorError
 from safetensors.torch import save
 
+from nets.rate_range import RateCurve
 from workbench import heap
 from workbench.bridge import Prepared
 from workbench.cluster import ClusterConfig, Session
-from workbench.errors import too_many_deaths
+from workbench.errors import TrainingError, too_many_deaths
 from workbench.experiments.experiment import Experiment
 from workbench.training.checkpoints import HISTORY_BYTES, PART_S
 from workbench.training.evaluation import TrainedModel, evaluate_best
 from workbench.training.learner import Learner
 from workbench.training.process import prepare_process
+from workbench.training.rates import measure_rates
 from workbench.training.recording import Part, RecordEpoch, RecordPart
+
+_OUT_OF_MEMORY = "Out of memory, perhaps: lower training.batch_size or the net's size. "
 
 State = dict[str, bytes]
 """What `Learner.save` wrote: file name to content."""
@@ -86,6 +90,15 @@ class TrainingWorker:
         assert self.learner is not None, "begin comes first"
         return evaluate_best(self.experiment, self.prepared, save(self.learner.best_weights))
 
+    def measure_rates(
+        self, experiment: Experiment, prepared: Prepared, rates: Sequence[float]
+    ) -> tuple[RateCurve, dict[str, str]]:
+        """The loss of a net that is thrown away at these rates, and the tags of what was used."""
+        self.learner = None
+        self.experiment, self.prepared = experiment, prepared
+        prepare_process(experiment)
+        return measure_rates(experiment, prepared, rates)
+
     def release(self) -> None:
         """Free the net and the data."""
         self.learner = None
@@ -134,9 +147,8 @@ def train_on_one(
             session.end_idle_workers()
             deaths += 1
             if deaths > allowed:
-                advice = "Out of memory, perhaps: lower training.batch_size or the net's size. "
                 raise too_many_deaths(
-                    "The training's process", deaths, allowed, error, advice
+                    "The training's process", deaths, allowed, error, _OUT_OF_MEMORY
                 ) from error
             where = "after its last saved step" if state else "from its beginning"
             note(f"The training's process died; another one goes on {where}.")
@@ -148,6 +160,33 @@ def train_on_one(
         except BaseException:
             session.end_idle_workers()  # it may be in the middle of an epoch
             raise
+
+
+def measure_on_one(
+    experiment: Experiment, prepared: Prepared, session: Session, rates: Sequence[float]
+) -> tuple[RateCurve, dict[str, str]]:
+    """The loss at rising learning rates, and the tags that say what was really used.
+
+    Raises:
+        TrainingError: the process died.
+        RayTaskError: it failed; the cause is the worker's own error.
+    """
+    worker = _get_worker(session, experiment.cluster)
+    try:
+        measured: tuple[RateCurve, dict[str, str]] = ray.get(
+            worker.measure_rates.remote(experiment, prepared, list(rates))
+        )
+    except RayActorError as error:
+        session.end_idle_workers()
+        reason = str(error).strip().splitlines()[0]
+        raise TrainingError(
+            f"The process that tries learning rates died. {_OUT_OF_MEMORY}Ray says: {reason}"
+        ) from error
+    except BaseException:
+        session.end_idle_workers()  # it may be in the middle of a step
+        raise
+    worker.release.remote()
+    return measured
 
 
 def _train_from(

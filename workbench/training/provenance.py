@@ -62,7 +62,7 @@ def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
     """The tags of a run: its kind, code, process and data.
 
     Args:
-        kind: train, sweep or trial.
+        kind: train, sweep, trial or lr_find.
         fingerprint: of the prepared data.
     """
     return {

@@ -37,6 +37,8 @@ REFUSED = (
     (["jobs", "--now"], "Say which job"),
     (["train", "digits_cnn", "--save", "x.py"], "--save belongs to a path of data"),
     (["sweep", "digits_cnn", "--save", "x.py"], "--save belongs to a path of data"),
+    (["lr-find", "digits_cnn", "--set", "training.epochs=3"], "would change nothing"),
+    (["lr-find", "digits_cnn", "--set", "sweep.num_trials=3"], "would change nothing"),
     (["train", "digits_cnn", "--epochs", "2", "--set", "training.epochs=3"], "overrules --epochs"),
     (["train", "digits_cnn", "--seed", "2", "--set", "training.seed=3"], "overrules --seed"),
     (["sweep", "digits_cnn", "--trials", "2", "--set", "sweep.num_trials=3"], "overrules --trials"),
