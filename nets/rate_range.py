@@ -6,8 +6,9 @@ high a one raises it. As in fastai's `lr_find`, the rates end where the smoothed
 lowest value.
 
 The rate that is suggested is the one at which the loss falls fastest. fastai's `steep` takes the largest
-difference of two neighbours and its `valley` a place in the longest fall; both follow the noise of single
-batches. Here the slope at each rate is a least-squares line through its neighbours.
+difference of two neighbours of a running mean, and its `valley` a place within the longest fall.
+A running mean lags behind the rates; here the slope at each rate is that of a least-squares line through
+its neighbours on both sides. docs/recipes.md compares the three.
 
     rates = spaced_rates(1e-7, 10.0, 100)
     curve = measure_rates(net, config, batches, rates)
