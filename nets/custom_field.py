@@ -24,11 +24,26 @@ def _validate(value: Any, others: ValidatorFunctionWrapHandler) -> Any:
     return others(value)
 
 
+def _validate_custom(value: Any, _: ValidatorFunctionWrapHandler) -> Custom:
+    def refuse(other: Any, _location: str | int | None = None, /) -> Any:
+        raise ValueError(f"must be Custom(a function), got {other!r}.")
+
+    made: Custom = _validate(value, refuse)
+    return made
+
+
+def name_of(custom: Custom) -> str:
+    """The part's own name, without the file or module it is in."""
+    return custom.source.partition(":")[2]
+
+
 def _dump(value: Any, others: SerializerFunctionWrapHandler) -> Any:
     return to_dict(value) if isinstance(value, Custom) else others(value)
 
 
 CHECKED = WrapValidator(_validate)
 """Beside the type of what ships in an `Annotated`: a `Custom`, or its record, is taken too."""
+ONLY_CUSTOM = WrapValidator(_validate_custom)
+"""Beside `Any` in an `Annotated`: only a `Custom`, or its record, is taken."""
 DUMPED = WrapSerializer(_dump)
 """Beside `CHECKED`: a `Custom` is written as its record."""

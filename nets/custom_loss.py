@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.custom import Custom, given_to
+from nets.custom_field import name_of
 from nets.custom_net import line_of, signature_of
 from nets.errors import ConfigError
 from nets.task import Task
@@ -31,7 +32,7 @@ class CustomLoss:
 
     def __init__(self, config: Custom, device: torch.device | str = "cpu") -> None:
         self.config = config
-        self.name = config.source.partition(":")[2]
+        self.name = name_of(config)
         self._is_module = inspect.isclass(config.part)
         self._call = self._make(device)
 
@@ -118,13 +119,7 @@ def try_loss(config: Custom, task: Task, output: tuple[int, ...], *, guessed: bo
         ConfigError: as `CustomLoss`; or it fails, its losses are not finite, or they have no gradient.
     """
     loss = CustomLoss(config)
-    rows = _ROWS if _ROWS not in output else _ROWS + max(output)
-    generator = torch.Generator().manual_seed(0)
-    # Values above 0: a loss may be for these alone, as one of their logarithm.
-    outputs = torch.rand(rows, *output, generator=generator) + 0.1
-    targets = torch.rand(rows, *output, generator=generator) + 0.1
-    if task.has_classes:
-        outputs, targets = outputs.log(), torch.arange(rows) % output[0]
+    outputs, targets = make_rows(task, output)
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         try:
             losses, slope = _differentiate(loss, outputs, targets)
@@ -133,7 +128,7 @@ def try_loss(config: Custom, task: Task, output: tuple[int, ...], *, guessed: bo
                 slope.any() or (not task.has_classes and _has_slope(loss, 100 * outputs, targets))
             ):
                 raise ConfigError(
-                    f"the gradient of loss {loss.name} is 0 for {_describe(outputs, targets)}, so nothing "
+                    f"the gradient of loss {loss.name} is 0 for {describe_rows(outputs, targets)}, so nothing "
                     f"can be learned. This net learns {task}: is the loss for that?"
                 )
         except ConfigError:
@@ -142,14 +137,25 @@ def try_loss(config: Custom, task: Task, output: tuple[int, ...], *, guessed: bo
             if guessed:
                 return
             raise ConfigError(
-                f"loss {loss.name} fails on {_describe(outputs, targets)}: {type(error).__name__}: "
+                f"loss {loss.name} fails on {describe_rows(outputs, targets)}: {type(error).__name__}: "
                 f"{error}{line_of(config, error)}."
             ) from error
     if not losses.isfinite().all() or not slope.isfinite().all():
         raise ConfigError(
             f"loss {loss.name} must be finite, as its gradient, got losses {losses.tolist()} for "
-            f"{_describe(outputs, targets)}."
+            f"{describe_rows(outputs, targets)}."
         )
+
+
+def make_rows(task: Task, output: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Outputs and targets of a few rows, as many as no side of an output."""
+    rows = _ROWS if _ROWS not in output else _ROWS + max(output)
+    generator = torch.Generator().manual_seed(0)
+    # Values above 0: a loss may be for these alone, as one of their logarithm.
+    outputs = torch.rand(rows, *output, generator=generator) + 0.1
+    if task.has_classes:
+        return outputs.log(), torch.arange(rows) % output[0]
+    return outputs, torch.rand(rows, *output, generator=generator) + 0.1
 
 
 def _has_slope(loss: CustomLoss, outputs: Tensor, targets: Tensor) -> bool:
@@ -169,7 +175,8 @@ def _differentiate(loss: CustomLoss, outputs: Tensor, targets: Tensor) -> tuple[
     return losses.detach(), torch.zeros_like(outputs) if slope is None else slope
 
 
-def _describe(outputs: Tensor, targets: Tensor) -> str:
+def describe_rows(outputs: Tensor, targets: Tensor) -> str:
+    """Their number and shapes, for a message."""
     what = "values" if targets.is_floating_point() else "classes"
     rows = len(outputs)
     return f"{rows} rows of outputs {tuple(outputs.shape)} and {what} {tuple(targets.shape)}"

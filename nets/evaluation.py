@@ -7,8 +7,8 @@ rows: memory does not grow with the split.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -50,11 +50,13 @@ class Evaluation:
     scores: Tensor
     """(N, num_outputs) float32; (N, 0) for a reconstruction, which is as large as the data."""
     labels: Tensor
-    """(N,) int64, or float for measured values."""
+    """(N,) int64, or float for measured values; and those of a person's own."""
     losses: Tensor
     """(N,) float32, each row's own loss, before any weight."""
     sums: EvaluationSums | None = None
     """Of all rows, where not all of them are kept."""
+    own: Mapping[str, float] = field(default_factory=dict)
+    """Results of a person's own metrics, by name; of a whole split, so `merge` has none."""
 
     def per_class(self, num_classes: int) -> PerClass:
         """Precision, recall, F1 and support of every class."""
@@ -71,7 +73,7 @@ class Evaluation:
 
     def metrics(self, prefix: str) -> dict[str, float]:
         """By name, as `validation/loss`: loss; accuracy and macro_f1 for classes; mse, mae and r2
-        for measured values."""
+        for measured values; and those of a person's own."""
         values = {"loss": self.loss}
         if self.sums is not None:
             values |= self.sums.metrics()
@@ -81,6 +83,7 @@ class Evaluation:
             values["macro_f1"] = macro_f1(self.scores, self.labels, self.scores.shape[1])
         elif self.task is Task.VALUES:
             values |= regression(self.scores, self.labels)
+        values |= self.own
         return {f"{prefix}/{name}": value for name, value in values.items()}
 
     @staticmethod

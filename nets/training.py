@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from nets.batches import Resample
 from nets.best import Mode
 from nets.config import config
 from nets.custom import Custom
-from nets.custom_field import CHECKED, DUMPED
+from nets.custom_field import CHECKED, DUMPED, ONLY_CUSTOM, name_of
 from nets.errors import ConfigError
 from nets.task import Task
 
@@ -20,8 +20,10 @@ Schedule = Literal["constant", "cosine", "one_cycle"]
 _Shipped = Literal["cross_entropy", "focal", "mse"]
 if TYPE_CHECKING:
     Loss = _Shipped | Custom
+    Metrics = tuple[Custom, ...]
 else:
     Loss = Annotated[_Shipped, CHECKED, DUMPED]
+    Metrics = tuple[Annotated[Any, ONLY_CUSTOM, DUMPED], ...]
 
 
 @config
@@ -72,6 +74,8 @@ class TrainingConfig:
     """Compile the net with torch.compile: a slow first step, faster ones after it."""
     seed: int = Field(default=0, ge=0)
     """Seed of the weights, the order of the rows, the augmentation and dropout."""
+    metrics: Metrics = ()
+    """Metrics of your own, `(Custom(top_k, k=3),)`: functions of the outputs and targets of all rows, recorded as `validation/top_k` and `test/top_k`."""
     monitor: str = "validation/accuracy"
     """The metric that decides which epoch is the best."""
     mode: Mode = "max"
@@ -108,6 +112,7 @@ class TrainingConfig:
                 f"beside it, got resample {self.resample!r} with loss {self.loss_name!r} and class_weights "
                 f"{self.class_weights!r}. Set one of them to none."
             )
+        self._check_names_of_metrics()
         if self.max_minutes is not None and self.schedule != "constant":
             raise ConfigError(
                 f"schedule {self.schedule!r} needs the number of steps, which max_minutes "
@@ -118,3 +123,16 @@ class TrainingConfig:
                 f"a loss is better when it is lower, got monitor {self.monitor!r} "
                 "with mode 'max'. Set mode to min."
             )
+
+    def _check_names_of_metrics(self) -> None:
+        shipped = {"loss", *(name for task in Task for name in task.metrics)}
+        names = [name_of(each) for each in self.metrics]
+        for name in names:
+            if name in shipped or names.count(name) > 1:
+                other = (
+                    "another one of training.metrics" if name not in shipped else "one that ships"
+                )
+                raise ConfigError(
+                    f"metric {name!r} has the name of {other}, under which it is recorded. Give the "
+                    "function a name of its own."
+                )

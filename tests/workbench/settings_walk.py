@@ -8,10 +8,14 @@ import typing
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import torch
+
+from nets import Custom
 from nets.activations import ActivationName
 from workbench.experiments.space import Choice
 
 OTHERS: dict[str, tuple[Any, ...]] = {
+    "training.metrics": ((Custom(torch.nn.functional.l1_loss),),),
     # Values that a number of the same size could not show the effect of, and names.
     "training.monitor": ("train/accuracy", "validation/macro_f1", "train/loss"),
     "sweep.metric": ("train/accuracy", "train/loss"),

@@ -24,8 +24,8 @@ from workbench.experiments.space import Choice
 from workbench.export import export
 from workbench.scoring import read_model
 from workbench.sweeps.driver import sweep
-from workbench.training import train
-from workbench.training.checks import check_before_start, check_values
+from workbench.training import checks, train
+from workbench.training.checks import check_before_start, check_prepared, check_values
 from workbench.training.learner import Learner
 from workbench.training.verify import read_recorded
 from workbench.ui import forms
@@ -59,6 +59,9 @@ def test_the_example_learns_by_its_own_net_and_loss(example: Experiment) -> None
     learner = Learner(example, fill.digits("cnn"))
     epochs = [learner.train_epoch() for _ in range(3)]
     assert epochs[-1]["validation/accuracy"] > 0.6  # 0.1 by chance
+    # The second answer counts too.
+    assert all(1 > each["validation/top_k"] > each["validation/accuracy"] for each in epochs)
+    assert learner.monitor.best == max(each["validation/top_k"] for each in epochs)
     plain = override(example, {"training.loss.gamma": 0})
     first = Learner(plain, fill.digits("cnn")).train_epoch()
     assert first["train/loss"] > 1.2 * epochs[0]["train/loss"]  # nothing is discounted
@@ -75,6 +78,7 @@ def test_a_run_keeps_the_code_of_its_loss_and_only_training_needs_it(
     run, reader = recorded.run, recorded.reader
     assert run.params["training.loss.source"] == "own_parts.py:focal"
     assert run.params["training.loss.gamma"] == "1.5"
+    assert 1 >= run.metrics["test/top_k"] > run.metrics["test/accuracy"]
     assert "code/own_parts.py" in reader.artifacts(run.run_id, "code")
     monkeypatch.setattr(custom, "_classes", {})
     monkeypatch.setattr(code, "_own", {})  # as in a process that has not seen the file
@@ -105,16 +109,24 @@ def test_an_own_loss_of_values_and_what_does_not_go_with_it(
 ) -> None:
     huber = Custom(torch.nn.HuberLoss, reduction="none", delta=2.0)
     values = override(example, {"training.monitor": "validation/mae", "training.mode": "min"})
-    values = replace(values, training=replace(values.training, loss=huber))
+    errors = (Custom(torch.nn.functional.l1_loss),)
+    values = replace(values, training=replace(values.training, loss=huber, metrics=errors))
     check_before_start(values)
     metrics = Learner(values, measured).train_epoch()
     assert metrics["validation/mae"] < 2.6 and "train/accuracy" not in metrics  # 2.5 by the mean
-    by_loss = {"training.monitor": "validation/loss", "training.mode": "min"}
+    assert metrics["validation/l1_loss"] == pytest.approx(metrics["validation/mae"], rel=1e-5)
+    by_loss = {
+        "training.metrics": (),
+        "training.monitor": "validation/loss",
+        "training.mode": "min",
+    }
+    by_l1 = {"training.monitor": "validation/l1_loss", "training.mode": "min"}
     refused: list[tuple[Experiment, dict[str, Any], Prepared, str]] = [
         (example, by_loss, measured, r"gradient of loss focal is 0 for 5 rows of outputs \(5, 1\) and values.*learns values"),
-        (values, {}, fill.digits("cnn"), "'validation/mae' is a metric of measured values"),
+        (values, {"training.metrics": ()}, fill.digits("cnn"), "'validation/mae' is a metric of measured values"),
         (values, {"training.class_weights": "balanced"}, measured, "class_weights .* need classes"),
         (values, {"training.monitor": "validation/accuracy", "training.mode": "max"}, measured, "metric of classes"),
+        (example, {"training.metrics": errors, **by_l1}, fill.digits("cnn"), "metric l1_loss fails on 5 rows"),
         (example, {"preparation.targets": "none"}, fill.digits("cnn"), "targets 'none' would change nothing"),
     ]  # fmt: skip
     for experiment, changes, prepared, message in refused:
@@ -135,6 +147,22 @@ def test_a_loss_that_fits_no_task_is_refused_before_anything_starts(example: Exp
     for change in ({"training.focal_gamma": 3.0}, {"training.label_smoothing": 0.1}):
         with pytest.raises(ConfigError, match=r"own_parts\.py:focal"):
             check_before_start(override(example, change))
+
+
+def test_metrics_of_too_many_rows_are_refused_before_training(
+    example: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = fill.digits("cnn")
+    check_prepared(example, prepared)
+    monkeypatch.setattr(checks, "HELD_BYTES", 10_000)
+    with pytest.raises(
+        ConfigError, match="functions of all rows at once, and the outputs of 300 rows"
+    ):
+        check_prepared(example, prepared)
+    check_prepared(
+        override(example, {"training.metrics": (), "training.monitor": "validation/loss", "training.mode": "min"}),
+        prepared,
+    )  # fmt: skip
 
 
 def test_the_form_shows_an_own_loss_as_its_record(example: Experiment) -> None:

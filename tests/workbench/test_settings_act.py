@@ -34,6 +34,7 @@ READ_BY = {
     "cluster.placement": "workbench/cluster/spark_start.py: placement_group_strategy=config.placement",
     "cluster.spark.min_nodes": "workbench/cluster/launcher.py: min_worker_nodes=config.min_nodes",
     "cluster.spark.gpus_per_node": "workbench/cluster/launcher.py: gpus = config.gpus_per_node",
+    "training.metrics": "workbench/training/learner.py: CustomMetrics(self.training.metrics)",
     "training.max_minutes": "workbench/training/learner.py: limit = self.training, self.training.max_minutes",
     "training.compile": "nets/fit.py: torch.compile(self.model) if config.compile",
     "data.max_bad_share": "workbench/data/counts.py: config.max_bad_share",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from nets import ConfigError, Task
 from nets.augment import Augment
 from nets.config import unknown
+from nets.custom_field import name_of
+from nets.custom_metric import describe_too_many
+from nets.evaluation import HELD_BYTES
 from workbench.bridge import NO_RESAMPLING, Prepared
 from workbench.data import sources
 from workbench.errors import DataError
@@ -69,7 +72,7 @@ def check_prepared(
     Raises:
         ConfigError: an augmentation that does not fit the rows, or a changed setting that changes
             nothing for rows of this kind; patience or a metric of validation rows where there are
-            none; fewer training rows than workers.
+            none; fewer training rows than workers; own metrics of too many rows.
     """
     notes = note_idle(experiment, prepared.spec.kind) if recorded else []
     if not recorded:
@@ -78,6 +81,7 @@ def check_prepared(
     searched = "training.resample" in experiment.sweep.space
     if (searched or experiment.training.resample != "none") and prepared.storage is not None:
         raise ConfigError(NO_RESAMPLING)
+    _check_rows_of_metrics(experiment, prepared)
     if not prepared.has("validation"):
         _check_without_validation(experiment, *metrics)
         notes.append(_describe_no_validation(experiment, prepared))
@@ -86,6 +90,17 @@ def check_prepared(
             raise ConfigError(idle)
         notes.append(idle)
     return notes
+
+
+def _check_rows_of_metrics(experiment: Experiment, prepared: Prepared) -> None:
+    """Refuse own metrics where an evaluation does not keep the outputs of all rows."""
+    if not experiment.training.metrics:
+        return
+    row_bytes = 8 * prepared.num_outputs + 16  # output, label, loss and weight
+    for name in ("validation", "test"):
+        rows = prepared.splits[name].num_rows if prepared.has(name) else 0
+        if rows * row_bytes > HELD_BYTES:
+            raise ConfigError(describe_too_many(rows))
 
 
 def _describe_idle_max_rows(experiment: Experiment, prepared: Prepared) -> str | None:
@@ -119,6 +134,7 @@ def _check_metrics(experiment: Experiment, *metrics: str) -> None:
     names = [*_ALWAYS, *(f"validation/{name}" for each in tasks for name in each.metrics)]
     if Task.CLASSES in tasks:
         names.append("train/accuracy")
+    names += [f"validation/{name_of(each)}" for each in training.metrics]
     for name in (training.monitor, *metrics):
         if name in names or (training.health and name.startswith("health/")):
             continue

@@ -6,6 +6,7 @@ The same object trains in a Ray Train worker and in a Ray Tune trial.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import math
 import pickle
@@ -22,6 +23,7 @@ from torch import nn
 import nets
 from nets import Task
 from nets.custom_loss import try_loss
+from nets.custom_metric import CustomMetrics, try_metric
 from nets.errors import ConfigError
 from nets.evaluation import HELD_BYTES
 from nets.fit import Batch, Evaluation, Fit, Monitor, place
@@ -94,6 +96,7 @@ class Learner:
             task=task_of(experiment, prepared),
         )
         self.monitor = Monitor(self.training)
+        self._own_metrics = CustomMetrics(self.training.metrics)
         self._before = _Reading(0.0, 0, 0.0)
         self._time_is_over = False
         self.last_metrics: dict[str, float] = {}
@@ -206,7 +209,8 @@ class Learner:
         size = max(_EVALUATED, self.training.batch_size)
         rows = self._reader(split).in_order(size, rank=self.rank, world_size=self.world_size)
         held_bytes = HELD_BYTES // self.world_size  # each worker gets what all of them keep
-        return Evaluation.merge(self.gather(self.fit.evaluate(rows, held_bytes=held_bytes)))
+        whole = Evaluation.merge(self.gather(self.fit.evaluate(rows, held_bytes=held_bytes)))
+        return dataclasses.replace(whole, own=self._own_metrics.measure(whole))
 
     def save(self, folder: Path) -> None:
         """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""
@@ -309,10 +313,12 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
         seed=experiment.training.seed,
     )
     net.text = prepared.text
+    task = task_of(experiment, prepared)
     if isinstance(experiment.training.loss, nets.Custom):
-        task = task_of(experiment, prepared)
         output = prepare.output.shape if task.reconstructs else (prepared.num_outputs,)
         try_loss(experiment.training.loss, task, output)
+    for metric in experiment.training.metrics:
+        try_metric(metric, task, prepared.num_outputs)
     return net
 
 

@@ -13,6 +13,7 @@ from nets import ConfigError, Custom, Task
 from nets.code import FOLDER
 from nets.custom import custom_parts, trust
 from nets.custom_loss import CustomLoss, try_loss
+from nets.custom_metric import try_metric
 from tracking import Reader
 from workbench.data import sources
 from workbench.data.size import Size
@@ -37,6 +38,8 @@ def check_own_parts(experiment: Experiment, *, reads_source: bool) -> None:
     size = _size(experiment) if reads_source and custom_parts(experiment) else None
     if isinstance(experiment.training.loss, Custom):
         _check_loss(experiment.training.loss, experiment, size)
+    for metric in experiment.training.metrics:
+        _check_metric(metric, experiment, size)
     if isinstance(experiment.net, Custom) and size is not None and size.spec is not None:
         nets.build(experiment.net, size.spec, size.num_outputs)
 
@@ -62,6 +65,12 @@ def _check_loss(loss: Custom, experiment: Experiment, size: Size | None) -> None
         else:
             return
     raise ConfigError("\n".join(problems))
+
+
+def _check_metric(metric: Custom, experiment: Experiment, size: Size | None) -> None:
+    """Refuse an own metric that gives no number, as far as it is known what is learned."""
+    task = Task.by_loss(experiment.net.kind, experiment.training.loss)
+    try_metric(metric, task or Task.CLASSES, 2 if size is None else size.num_outputs, guessed=True)
 
 
 def collect_files(parts: Iterable[Custom]) -> dict[str, bytes]:
