@@ -36,7 +36,7 @@ SHORT = {"training.epochs": 3, "training.batch_size": 50, "net.width": 8}
 
 @pytest.fixture(scope="module")
 def example() -> Experiment:
-    return override(load_experiment(f"{FILE}:own"), SHORT)
+    return override(load_experiment(str(FILE)), SHORT)  # its other functions take arguments
 
 
 @pytest.fixture(scope="module")

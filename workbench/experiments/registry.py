@@ -112,10 +112,23 @@ def _choose(variables: Mapping[str, Any], function: str, path: str) -> Any:
         if not candidates:
             raise ConfigError(f"{path} defines no function {function!r}, nor any other.")
         raise ConfigError(f"{path}: {unknown('function', function, sorted(candidates))}")
-    if len(candidates) == 1:
-        return next(iter(candidates.values()))
-    ways = ", ".join(f"{path}:{name}" for name in sorted(candidates)) or "nothing to choose from"
+    # A function that needs arguments is another part of the file, such as a loss.
+    runnable = {n: v for n, v in candidates.items() if not _required(v)} or candidates
+    if len(runnable) == 1:
+        return next(iter(runnable.values()))
+    ways = ", ".join(f"{path}:{name}" for name in sorted(runnable)) or "nothing to choose from"
     raise ConfigError(f"Say which experiment of {path} is meant: {ways}.")
+
+
+def _required(source: Any) -> list[str]:
+    """Names of the arguments that a function needs; none of an experiment."""
+    if not inspect.isfunction(source):
+        return []
+    return [
+        parameter.name
+        for parameter in inspect.signature(source).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind not in (2, 4)
+    ]
 
 
 def _build(source: Experiment | Callable[[], Any], name: str) -> Experiment:
@@ -123,12 +136,7 @@ def _build(source: Experiment | Callable[[], Any], name: str) -> Experiment:
 
     if isinstance(source, Experiment):
         return source
-    required = [
-        parameter.name
-        for parameter in inspect.signature(source).parameters.values()
-        if parameter.default is parameter.empty and parameter.kind not in (2, 4)
-    ]
-    if required:
+    if required := _required(source):
         raise ConfigError(
             f"An experiment function takes no arguments, {name} needs {', '.join(required)}. "
             "Give them defaults."
