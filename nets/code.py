@@ -125,6 +125,25 @@ def import_root(file: Path) -> Path:
     return folder
 
 
+def forget_others(folder: Path) -> None:
+    """Forget imported modules that files in `folder` would import by name, but that lie elsewhere.
+
+    Two experiments may each have a layers.py beside them: the second one must not get the first one's.
+    Modules of installed packages and of Python stay.
+    """
+    folder = folder.resolve()
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        file = getattr(module, "__file__", None)
+        if file is None or top in _OURS:
+            continue
+        if not (folder / f"{top}.py").is_file() and not (folder / top).is_dir():
+            continue
+        where = Path(file).resolve()
+        if not where.is_relative_to(folder) and not is_installed(where):
+            del sys.modules[name]
+
+
 _lock = threading.RLock()
 _loaded: dict[str, tuple[Code, ModuleType]] = {}
 """Digest to code that this process has loaded from its files."""

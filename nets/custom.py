@@ -95,7 +95,8 @@ class Custom(metaclass=_MadeFromPart):
         Raises:
             UntrustedCodeError: its code is not loaded here.
         """
-        part = type(self)._part
+        cls = type(self)  # by the class: a function found by the object would be bound to it
+        part = cls._part
         if part is None:
             files = self.source.partition(":")[0]
             raise UntrustedCodeError(
@@ -108,7 +109,8 @@ class Custom(metaclass=_MadeFromPart):
     @property
     def own_code(self) -> Code | None:
         """Its files; None where an installed package has it, or it is not loaded."""
-        return type(self)._code
+        cls = type(self)
+        return cls._code
 
     @property
     def sha256(self) -> dict[str, str]:

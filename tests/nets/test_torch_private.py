@@ -14,7 +14,7 @@ from torch import nn
 import nets
 from nets.torch_private import differences, make_step, norms
 
-SOURCES = sorted(Path(nets.__file__).parent.rglob("*.py*"))
+SOURCES = sorted(Path(nets.__file__).parent.rglob("*.py"))
 
 
 def test_differences_and_norms_of_many_tensors() -> None:

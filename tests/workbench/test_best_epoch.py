@@ -20,7 +20,7 @@ from workbench.training.evaluation import TrainedModel
 from workbench.ui import store
 
 PREPARED = SimpleNamespace(
-    fingerprint="f", splits={"train": SimpleNamespace(num_rows=100)}, record={}
+    fingerprint="f", splits={"train": SimpleNamespace(num_rows=100, shards=None)}, record={}
 )
 
 NAN = math.nan

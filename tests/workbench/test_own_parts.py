@@ -101,6 +101,20 @@ def test_the_settings_of_an_own_net_are_listed_with_their_help(file: Path) -> No
     assert listed["net.depth"].value == 2
 
 
+def test_two_files_may_each_have_a_file_of_the_same_name_beside_them(
+    file: Path, tmp_path: Path
+) -> None:
+    plain = LAYERS.replace("nn.BatchNorm2d(b), ", "")
+    (tmp_path / "layers.py").write_text(plain)
+    (tmp_path / "mine.py").write_text(OWN)
+    for path, layers in ((file, 3), (tmp_path / "mine.py", 2), (file, 3)):
+        experiment = load_experiment(f"{path}:mine")
+        net = nets.build(
+            experiment.net, nets.TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8"), 10
+        )
+        assert len(net.body.blocks[0]) == layers
+
+
 def test_a_net_that_does_not_fit_is_refused_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "layers.py").write_text(LAYERS)
     (tmp_path / "wrong.py").write_text(OWN.replace("num_outputs)\n\n", "num_outputs + 1)\n\n"))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nets import code as codes
 from nets.config import unknown
 from nets.errors import ConfigError
 
@@ -68,6 +69,7 @@ def _run(path: Path) -> dict[str, Any]:
         hint = f" Python files there: {', '.join(near)}." if near else ""
         raise ConfigError(f"No experiment file {str(path)!r} in {Path.cwd()}.{hint}")
     folder = str(path.resolve().parent)
+    codes.forget_others(Path(folder))
     sys.path.insert(0, folder)
     try:
         with _report_errors(str(path), path):

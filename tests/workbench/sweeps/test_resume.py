@@ -35,7 +35,7 @@ from workbench.training import provenance
 from workbench.training.provenance import without_passwords
 
 PREPARED = SimpleNamespace(
-    fingerprint="f", splits={"train": SimpleNamespace(num_rows=100)}, record={}
+    fingerprint="f", splits={"train": SimpleNamespace(num_rows=100, shards=None)}, record={}
 )
 
 runner = CliRunner()
