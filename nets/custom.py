@@ -10,12 +10,9 @@ import copy
 import functools
 import importlib
 import inspect
-import json
-import re
 import sys
 import typing
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -23,15 +20,17 @@ import pydantic
 
 from nets import code as codes
 from nets.code import Code
-from nets.config import config, unknown
+from nets.config import config
+from nets.custom_signature import (
+    Argument,
+    Part,
+    check_takes_given,
+    describe_unknown,
+    read_arguments,
+)
 from nets.errors import ConfigError, ModelFileError, UntrustedCodeError
 
 _RESERVED = ("kind", "source", "code")
-_GIVEN = 2
-"""Arguments that the workbench gives: a net's spec and num_outputs, a function's outputs and targets."""
-
-Part = Callable[..., Any]
-"""A class or a function."""
 
 
 class _MadeFromPart(type):
@@ -49,8 +48,8 @@ class _MadeFromPart(type):
         names = [name for name in made.__annotations__ if name not in _RESERVED]
         for name in arguments:
             if name not in names:
-                raise ConfigError(_describe_unknown(args[0], name, names))
-        _check_given(args[0], arguments)
+                raise ConfigError(describe_unknown(args[0], name, names))
+        check_takes_given(args[0], arguments)
         return made(**arguments)
 
 
@@ -309,49 +308,15 @@ def _globals_of(part: Part) -> Mapping[str, Any]:
     return typing.cast("Mapping[str, Any]", _functions(part)[0].__globals__)
 
 
-def _check_given(part: Part, arguments: Mapping[str, Any]) -> None:
-    """Refuse a function that does not take what the workbench gives, before it seems to lack a setting."""
-    if inspect.isclass(part) or given_to(part):
-        return
-    missing = [
-        p.name for p in settings_of(part) if p.default is p.empty and p.name not in arguments
-    ]
-    if missing:
-        raise ConfigError(
-            f"a function of your own takes what the workbench gives in its first two arguments (a net "
-            f"`spec, num_outputs`, a loss `outputs, targets`), and its settings by name. "
-            f"{part.__qualname__} takes {inspect.signature(part)}."
-        )
-
-
-def _describe_unknown(part: Part, name: str, names: list[str]) -> str:
-    for parameter in settings_of(part):
-        if parameter.name == name:
-            hint = _hints(_function_of(part)).get(name, Any)
-            return str(_find_problem(part, parameter, hint))
-    return unknown(f"argument of {part.__qualname__}", name, names)
-
-
-def _function_of(part: Part) -> Any:
-    return part.__init__ if inspect.isclass(part) else part
-
-
 def _look_up(names: Mapping[str, Any], qualname: str) -> Any:
     first, *rest = qualname.split(".")
     return functools.reduce(lambda at, name: getattr(at, name, None), rest, names.get(first))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Argument:
-    annotation: Any
-    default: Any
-    meaning: str
-
-
 def _make_class(source: str, code: Code | None, part: Part) -> type[Custom]:
     namespace: dict[str, Any] = {"_part": staticmethod(part), "_code": code}
     annotations: dict[str, Any] = {}
-    for name, argument in _arguments(part).items():
+    for name, argument in read_arguments(part).items():
         if name in _RESERVED or name.startswith("_") or hasattr(Custom, name):
             raise ConfigError(
                 f"an argument of {part.__qualname__} is called {name!r}, a name that settings of "
@@ -395,7 +360,7 @@ def _finish(
     return config(typing.cast("type[Custom]", made))
 
 
-def _field(argument: _Argument) -> Any:
+def _field(argument: Argument) -> Any:
     default = argument.default
     if default is inspect.Parameter.empty:
         return pydantic.Field(description=argument.meaning)
@@ -404,106 +369,3 @@ def _field(argument: _Argument) -> Any:
             default_factory=lambda: copy.copy(default), description=argument.meaning
         )
     return pydantic.Field(default=default, description=argument.meaning)
-
-
-def _arguments(part: Part) -> dict[str, _Argument]:
-    """The arguments that are settings: all but those the workbench gives."""
-    hints = _hints(_function_of(part))
-    meanings = _meanings(part)
-    arguments: dict[str, _Argument] = {}
-    for parameter in settings_of(part):
-        default = parameter.default
-        annotation = hints.get(parameter.name, Any)
-        if annotation is Any and isinstance(default, bool | int | float | str):
-            annotation = type(default)
-        elif annotation is Any and isinstance(default, tuple):
-            annotation = tuple[Any, ...]
-        if problem := _find_problem(part, parameter, annotation):
-            if default is parameter.empty:
-                raise ConfigError(problem)
-            continue  # it keeps its default
-        meaning = meanings.get(parameter.name, "")
-        arguments[parameter.name] = _Argument(
-            annotation=annotation, default=default, meaning=meaning
-        )
-    return arguments
-
-
-def given_to(part: Part) -> list[str]:
-    """Names of the arguments that the workbench gives: up to two, first and without a default."""
-    settings = {parameter.name for parameter in settings_of(part)}
-    return [p.name for p in _parameters(part) if p.name not in settings and p.kind in (0, 1)]
-
-
-def settings_of(part: Part) -> list[inspect.Parameter]:
-    """The parameters of a part that are settings."""
-    listed = _parameters(part)
-    positional = [p for p in listed if p.kind in (0, 1)]
-    first = positional[:_GIVEN]
-    takes = all(p.default is p.empty for p in first) and len(first) == _GIVEN
-    if inspect.isclass(part):  # of classes only a net takes something of the workbench
-        takes = takes and "num_outputs" in [p.name for p in first]
-    rest = listed[_GIVEN:] if takes else listed
-    return [p for p in rest if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-
-
-def _parameters(part: Part) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(part).parameters.values())
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{part!r} has no signature that Python can read: {error}.") from error
-
-
-def _hints(function: Any) -> dict[str, Any]:
-    """The types of the arguments, without those that cannot be looked up here."""
-    try:
-        return typing.get_type_hints(function, include_extras=True)
-    except (NameError, AttributeError, TypeError):
-        pass
-    names = getattr(function, "__globals__", {})
-    hints: dict[str, Any] = {}
-    for name, text in getattr(function, "__annotations__", {}).items():
-        single = type("_", (), {"__annotations__": {name: text}})
-        try:
-            hints |= typing.get_type_hints(single, names, include_extras=True)
-        except (NameError, AttributeError, TypeError):
-            continue  # of an import for type checkers: checked as any value
-    return hints
-
-
-def _find_problem(part: Part, parameter: inspect.Parameter, annotation: Any) -> str | None:
-    """Why an argument cannot be a setting; None where it can."""
-    try:
-        adapter = pydantic.TypeAdapter(annotation)
-        if parameter.default is not parameter.empty:
-            json.dumps(adapter.dump_python(parameter.default, mode="json", warnings=False))
-    except (pydantic.errors.PydanticUserError, ValueError, TypeError):
-        return (
-            f"argument {parameter.name} of {part.__qualname__} cannot be a setting, its type is "
-            f"{inspect.formatannotation(annotation)}. Settings are numbers, texts, truth values, None "
-            "and lists of these: take a name, and choose by it."
-        )
-    return None
-
-
-_ARGUMENT = re.compile(r"(\w+)(?:\s*\([^)]*\))?:\s*(.*)")
-
-
-def _meanings(part: Part) -> dict[str, str]:
-    """The texts of a section `Args:` in the docstring of the part or of its `__init__`."""
-    meanings: dict[str, str] = {}
-    documented = [part, part.__init__] if inspect.isclass(part) else [part]
-    for each in documented:
-        lines = inspect.cleandoc(each.__doc__ or "").splitlines()
-        name = None
-        inside = False
-        for line in lines:
-            if not line.startswith((" ", "\t")):
-                if line.strip():
-                    inside, name = line.strip() in ("Args:", "Arguments:", "Parameters:"), None
-            elif inside and (match := _ARGUMENT.fullmatch(line.strip())):
-                name = match[1]
-                meanings[name] = match[2]
-            elif inside and name:
-                meanings[name] += f" {line.strip()}"
-    return meanings

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nets.custom import Custom, given_to
+from nets.custom import Custom
 from nets.custom_field import name_of
 from nets.custom_loss import describe_rows, make_rows
 from nets.custom_net import line_of, signature_of
+from nets.custom_signature import given_to
 from nets.errors import ConfigError
 from nets.evaluation import Evaluation
 from nets.task import Task

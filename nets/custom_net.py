@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nets.custom import Custom, given_to
+from nets.custom import Custom
+from nets.custom_signature import given_to
 from nets.errors import ConfigError
 from nets.prepare import Prepare
 from nets.spec import TensorSpec
