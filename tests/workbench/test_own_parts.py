@@ -222,13 +222,8 @@ def test_a_request_to_the_bench_brings_the_code(
 ) -> None:
     from nets import code, custom
 
-    request = Request(
-        kind="train",
-        experiment="mine.py",
-        tree=to_dict(recorded.experiment),
-        code=tuple(custom.send_parts(recorded.experiment)),
-        changes={"net.width": "7"},
-    )
+    request = Request.of("train", recorded.experiment, changes={"net.width": "7"})
+    assert request.tree == to_dict(recorded.experiment) and request.experiment == "mine"
     sent = json.loads(json.dumps(request.as_dict()))
     monkeypatch.setattr(custom, "_classes", {})
     monkeypatch.setattr(code, "_own", {})

@@ -256,42 +256,25 @@ def run_on_bench(
         return None
     if bench is None:
         return None
-    tree: dict[str, Any] | None = None
-    code: tuple[dict[str, Any], ...] = ()
-    if resumed is not None:
-        from nets.config import to_dict
-
-        tree, code = to_dict(resumed), _own_code(resumed)
-    elif ".py" in experiment:  # a person's code runs in the person's own process
+    chosen = resumed
+    if chosen is None and ".py" in experiment:  # a person's code runs in the person's own process
         progress.stage("Loading the libraries")
-        from nets.config import to_dict
-
         chosen = build_experiment(experiment)
-        tree, code = to_dict(chosen), _own_code(chosen)
         progress.stage_done()
-    request = Request(
-        kind=kind,
-        experiment=experiment,
-        changes=changes,
-        tree=tree,
-        code=code,
-        resume=resume,
-        command=("workbench", *sys.argv[1:]),
-        cwd=str(Path.cwd()),
-        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
-    )
+    fields: dict[str, Any] = {
+        "experiment": experiment,
+        "changes": changes,
+        "resume": resume,
+        "command": ("workbench", *sys.argv[1:]),
+        "cwd": str(Path.cwd()),
+        "tracking_uri": os.environ.get("MLFLOW_TRACKING_URI"),
+    }
+    request = Request(kind=kind, **fields) if chosen is None else Request.of(kind, chosen, **fields)
     end = bench.run(request, progress)
     if end.state == "stopped" and end.result is None:
         output.err().print("Interrupted.", style="yellow")
         raise typer.Exit(INTERRUPTED)
     return end
-
-
-def _own_code(experiment: Experiment) -> tuple[dict[str, Any], ...]:
-    """The person's own parts, for the process that trains."""
-    from nets.custom import send_parts
-
-    return tuple(send_parts(experiment))
 
 
 def _find() -> Client | None:

@@ -39,6 +39,21 @@ class Request:
         if self.kind not in ("train", "sweep"):
             raise WorkbenchError(f"kind must be train or sweep, got {self.kind!r}.")
 
+    @classmethod
+    def of(cls, kind: Literal["train", "sweep"], experiment: Experiment, **more: Any) -> Request:
+        """The request for a whole experiment, with the code of the person's own parts in it.
+
+        Args:
+            more: other fields.
+        """
+        from nets.config import to_dict
+        from nets.custom import send_parts
+
+        fields = {"experiment": experiment.name} | more
+        return cls(
+            kind=kind, tree=to_dict(experiment), code=tuple(send_parts(experiment)), **fields
+        )
+
     @property
     def title(self) -> str:
         """The job's name in lists."""

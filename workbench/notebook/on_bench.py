@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nets.config import to_dict
 from workbench.errors import ClusterError
 from workbench.jobs import End, Request, find_bench
 
@@ -30,13 +29,8 @@ def run_on_bench(
         return None
     if bench is None:
         return None
-    request = Request(
-        kind=kind,
-        experiment=experiment.name,
-        tree=to_dict(experiment),
-        cwd=str(Path.cwd()),
-        tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
-    )
+    place = {"cwd": str(Path.cwd()), "tracking_uri": os.environ.get("MLFLOW_TRACKING_URI")}
+    request = Request.of(kind, experiment, **place)
     end = bench.run(request, progress)
     if end.result is None:
         raise KeyboardInterrupt
