@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import threading
 import time
 import zlib
@@ -20,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.bridge.kept import read_bound
 from workbench.bridge.shards import StoredShard
 from workbench.bridge.storage import open_or_explain
 from workbench.errors import DataError
@@ -97,19 +97,7 @@ def bound_bytes() -> int:
     Raises:
         DataError: WORKBENCH_CACHE_GB is not a number >= 0.
     """
-    named = os.environ.get(BOUND)
-    if not named:
-        folder = cache_folder()
-        while not folder.exists():
-            folder = folder.parent
-        return int(shutil.disk_usage(folder).total * _DISK_SHARE)
-    try:
-        gigabytes = float(named)
-    except ValueError:
-        gigabytes = -1.0
-    if not 0 <= gigabytes < float("inf"):
-        raise DataError(f"{BOUND} must be a number of gigabytes >= 0, such as 50, got {named!r}.")
-    return int(gigabytes * 1e9)
+    return read_bound(BOUND, cache_folder(), _DISK_SHARE)
 
 
 def used_bytes() -> int:

@@ -152,18 +152,29 @@ def bound_bytes() -> int:
     Raises:
         DataError: WORKBENCH_PREPARED_GB is not a number >= 0.
     """
-    named = os.environ.get(BOUND)
+    return read_bound(BOUND, prepared_folder(), _DISK_SHARE)
+
+
+def read_bound(variable: str, folder: Path, disk_share: float) -> int:
+    """Bytes that a folder may take: the gigabytes that an environment variable names, else a share of
+    its disk.
+
+    Raises:
+        DataError: the variable is not a number >= 0.
+    """
+    named = os.environ.get(variable)
     if not named:
-        folder = prepared_folder()
         while not folder.exists():
             folder = folder.parent
-        return int(shutil.disk_usage(folder).total * _DISK_SHARE)
+        return int(shutil.disk_usage(folder).total * disk_share)
     try:
         gigabytes = float(named)
     except ValueError:
         gigabytes = -1.0
-    if not gigabytes >= 0:
-        raise DataError(f"{BOUND} must be a number of gigabytes >= 0, such as 50, got {named!r}.")
+    if not 0 <= gigabytes < float("inf"):
+        raise DataError(
+            f"{variable} must be a number of gigabytes >= 0, such as 50, got {named!r}."
+        )
     return int(gigabytes * 1e9)
 
 
