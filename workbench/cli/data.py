@@ -119,26 +119,14 @@ def _save(chosen: Experiment, description: Description, file: Path) -> None:
     Raises:
         DataError: the data cannot be trained on.
     """
-    from workbench.data import SplitConfig
     from workbench.errors import DataError
-    from workbench.experiments.recipes import facts_of, recipe_for
     from workbench.experiments.write import save_experiment
+    from workbench.preflight import experiment_for
 
     if description.problem:
         raise DataError(f"{file} is not written, as a training would fail. {description.problem}")
     if chosen.name == "described":
-        source = chosen.data.source
-        facts = facts_of(
-            description.spec,
-            description.labels,
-            description.rows.get("train", 0),
-            class_counts=description.class_counts.get("train", ()),
-            forecast=bool(getattr(source, "targets", ())),
-            figures=description.figures,
-        )
-        made = recipe_for(source, facts, name=file.stem, split=chosen.data.split or SplitConfig())
-        data = replace(made.data, max_bad_share=chosen.data.max_bad_share)
-        chosen = replace(made, data=data)
+        chosen = experiment_for(chosen.data, description, name=file.stem)
     save_experiment(chosen, file)
 
 

@@ -22,13 +22,11 @@ from workbench.data.sources import DataFrameSource
 from workbench.errors import DataError
 from workbench.experiments import load_experiment, names
 from workbench.experiments.experiment import Experiment
-from workbench.experiments.recipes import Facts, facts_of, recipe_for
+from workbench.experiments.recipes import Facts, recipe_for
 from workbench.notebook.columns import Columns
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-    from workbench.preflight import Description
 
 _ROWS = 5_000
 """Rows that a recipe is made for until they are counted."""
@@ -65,26 +63,6 @@ def find_experiment(what: Experiment | str | Path) -> Experiment:
         tree["split"] = {"by": "time"}  # rows, the default, cannot be
     stem = Path(what).expanduser().resolve().stem or "data"
     return Experiment(name=stem, data=from_dict(DataConfig, tree))
-
-
-def experiment_for(described: Experiment, description: Description) -> Experiment:
-    """The experiment by the recipe for some data.
-
-    Raises:
-        DataError: the data cannot be trained on.
-    """
-    if description.problem:
-        raise DataError(description.problem)
-    source = described.data.source
-    facts = facts_of(
-        description.spec,
-        description.labels,
-        description.rows.get("train", 0),
-        class_counts=description.class_counts.get("train", ()),
-        forecast=bool(getattr(source, "targets", ())),
-        figures=description.figures,
-    )
-    return recipe_for(source, facts, name=described.name, split=described.data.split)
 
 
 def read_frame(df: DataFrame, columns: Columns) -> tuple[CanonicalFrame, DataFrameSource]:

@@ -314,7 +314,10 @@ class Workbench:
         chosen = asked.find_experiment(what)
         progress.stage_done()
         if asked.is_data_path(what):
-            chosen = asked.experiment_for(chosen, self._describe(chosen, progress))
+            from workbench.preflight import experiment_for
+
+            described = self._describe(chosen, progress)
+            chosen = experiment_for(chosen.data, described, name=chosen.name)
         return asked.change(chosen, settings)
 
     def _describe(self, experiment: Experiment, progress: Relay) -> Description:
