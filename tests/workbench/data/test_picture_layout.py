@@ -16,9 +16,10 @@ from workbench.data.config import DataConfig
 from workbench.data.counts import refuse
 from workbench.data.listing import list_folder
 from workbench.data.sources import ImageFolderSource
-from workbench.data.sources.image_folder import find_pictures, size
+from workbench.data.sources.image_folder import size
+from workbench.data.sources.labelled_folder import find_files
 from workbench.data.sources.picture_files import PictureFile, cut_evenly
-from workbench.data.sources.picture_layout import Layout
+from workbench.data.sources.picture_layout import PICTURES, Layout
 from workbench.errors import DataError
 
 
@@ -37,7 +38,7 @@ def write(root: Path, *paths: str) -> Path:
 
 
 def lay_out(root: Path, **settings: Any) -> Layout:
-    return find_pictures(ImageFolderSource(path=str(root), **settings))[1]
+    return find_files(ImageFolderSource(path=str(root), **settings), PICTURES)[1]
 
 
 def count(layout: Layout) -> dict[tuple[str, str | None], int]:

@@ -11,7 +11,13 @@ from workbench.data.columns import quote
 from workbench.data.csv_config import CsvConfig
 from workbench.data.frames import from_dataframe
 from workbench.data.rows import BROKEN
-from workbench.data.sources.open_table import SPLIT, OpenTable, mark_splits, open_table
+from workbench.data.sources.open_table import (
+    SPLIT,
+    OpenTable,
+    add_test_table,
+    mark_splits,
+    open_table,
+)
 from workbench.data.sources.picture_columns import name_classes
 from workbench.errors import DataError
 
@@ -106,16 +112,7 @@ def _open(
     )
     if source.test_path is None:
         return opened, split
-    from pyspark.sql import functions as F
-
-    test = open_one(source.test_path, False)
-    if differing := set(opened.columns) ^ set(test.columns):
-        raise DataError(
-            "The tables data.source.path and test_path must have the same columns; only one of them "
-            f"has {', '.join(sorted(differing))}."
-        )
-    marked = test.frame.withColumn(SPLIT, F.lit("test"))
-    return replace(opened, frame=opened.frame.unionByName(marked)), split
+    return add_test_table(opened, open_one(source.test_path, False)), split
 
 
 def _select(frame: DataFrame, name: str, setting: str, decided: list[str]) -> Column:

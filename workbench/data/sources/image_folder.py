@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from nets.config import config
 from workbench.data.canonical import CanonicalFrame
-from workbench.data.listing import Folder, describe_ignored, list_folder
 from workbench.data.pictures import picture_spec
 from workbench.data.size import Size
-from workbench.data.sources.paths import find_path
-from workbench.data.sources.picture_files import PictureFile, read_pictures
-from workbench.data.sources.picture_layout import Layout, find_layout
-from workbench.data.sources.picture_table import find_table_layout
-from workbench.errors import DataError
+from workbench.data.sources.labelled_folder import count_files, read_files
+from workbench.data.sources.picture_layout import PICTURES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-_WHAT = "a folder with one folder of pictures per class"
 
 
 @config
@@ -59,66 +51,7 @@ def read(source: ImageFolderSource, spark: SparkSession) -> CanonicalFrame:
     Raises:
         DataError: there are no class folders or no files in them.
     """
-    root, layout = find_pictures(source)
-    index = {name: i for i, name in enumerate(layout.labels)}
-    files = [
-        PictureFile(
-            path=f"{root}/{found.path}",
-            key=found.path,
-            label=index.get(found.label, 0),
-            split=None if found.split == "train" else found.split,
-            size=found.size,
-            problem=found.problem,
-        )
-        for found in layout.pictures
-    ]
-    canonical = read_pictures(spark, files, picture_spec(source.shape), layout.labels)
-    return replace(canonical, decided=tuple(f"{text}." for text in layout.decided))
-
-
-def find_pictures(source: ImageFolderSource) -> tuple[Path, Layout]:
-    """The folder, and its pictures with their classes and splits.
-
-    Raises:
-        DataError: as `read` does.
-    """
-    root = find_path(source.path, _WHAT)
-    if not root.is_dir():
-        raise DataError(f"data.source.path must be {_WHAT}, and {root} is a file.")
-    folder, ignored = list_folder(root)
-    layout = _find_layout(source, root, folder)
-    if layout is None or not layout.pictures:
-        raise DataError(
-            f"{root} must hold one folder of pictures per class (maybe below train/ and test/), or a "
-            f"table of file names and classes beside pictures, got {len(folder.folders)} folders and "
-            f"{sum(1 for _ in folder.walk())} files in all."
-        )
-    if ignored:
-        layout.decided.append(f"Ignored: {describe_ignored(ignored)}")
-    return root, layout
-
-
-def _find_layout(source: ImageFolderSource, root: Path, folder: Folder) -> Layout | None:
-    if source.table is not None:
-        return find_table_layout(folder, root, source)
-    reason = None
-    try:
-        layout = find_layout(folder, splits=source.splits, class_level=source.class_level)
-    except DataError as error:
-        layout, reason = None, error
-    chosen = source.class_level is not None or source.splits is not None
-    if not chosen and (layout is None or len(layout.labels) < 2):
-        # Folders name no classes: a table may.
-        layout = find_table_layout(folder, root, source) or layout
-    if layout is None and reason is not None:
-        raise reason
-    for name in ("file", "label"):
-        if getattr(source, name) and (layout is None or not layout.from_table):
-            raise DataError(
-                f"data.source.{name} {getattr(source, name)!r} is a column of a table, and the classes "
-                "of these pictures are their folders. Name the table with data.source.table."
-            )
-    return layout
+    return read_files(source, PICTURES, picture_spec(source.shape), spark)
 
 
 def size(source: ImageFolderSource) -> Size:
@@ -127,9 +60,4 @@ def size(source: ImageFolderSource) -> Size:
     Raises:
         DataError: there is no such folder.
     """
-    _, layout = find_pictures(source)
-    return Size(
-        rows=len(layout.pictures),
-        spec=picture_spec(source.shape),
-        num_outputs=max(2, len(layout.labels)),
-    )
+    return count_files(source, PICTURES, picture_spec(source.shape))

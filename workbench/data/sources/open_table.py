@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -240,6 +240,23 @@ def _check_columns(columns: list[str], required: Mapping[str, str], path: str) -
                 f"{path} has no column {name!r}. It has {', '.join(columns)}.{hint} Say which it is with "
                 f"--set data.source.{setting}=COLUMN."
             )
+
+
+def add_test_table(opened: OpenTable, test: OpenTable) -> OpenTable:
+    """The rows of `data.source.path`, and those of `test_path` as its test set.
+
+    Raises:
+        DataError: they have not the same columns.
+    """
+    from pyspark.sql import functions as F
+
+    if differing := set(opened.columns) ^ set(test.columns):
+        raise DataError(
+            "The tables data.source.path and test_path must have the same columns; only one of them "
+            f"has {', '.join(sorted(differing))}."
+        )
+    marked = test.frame.withColumn(SPLIT, F.lit("test"))
+    return replace(opened, frame=opened.frame.unionByName(marked))
 
 
 def mark_splits(

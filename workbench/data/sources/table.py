@@ -16,7 +16,13 @@ from workbench.data.csv_config import CsvConfig
 from workbench.data.frames import from_dataframe
 from workbench.data.profile import Column, profile_columns
 from workbench.data.rows import BROKEN
-from workbench.data.sources.open_table import SPLIT, OpenTable, mark_splits, open_table
+from workbench.data.sources.open_table import (
+    SPLIT,
+    OpenTable,
+    add_test_table,
+    mark_splits,
+    open_table,
+)
 from workbench.data.sources.picture_columns import name_classes
 from workbench.data.sources.table_columns import Features, find_features, number_of
 from workbench.data.times import find_time_form, seconds_of
@@ -144,18 +150,10 @@ def _open(
     )
     if source.test_path is None:
         return opened, split
-    from pyspark.sql import functions as F
-
     test = open_table(
         spark, source.test_path, source.format, source.csv, required, named_splits=False
     )
-    if differing := set(opened.columns) ^ set(test.columns):
-        raise DataError(
-            "The tables data.source.path and test_path must have the same columns; only one of them "
-            f"has {', '.join(sorted(differing))}."
-        )
-    marked = test.frame.withColumn(SPLIT, F.lit("test"))
-    return replace(opened, frame=opened.frame.unionByName(marked)), split
+    return add_test_table(opened, test), split
 
 
 def _with_categories(canonical: CanonicalFrame, features: Features) -> CanonicalFrame:
