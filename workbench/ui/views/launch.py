@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -82,15 +82,16 @@ def _form() -> None:
     if st.button(
         "Start", key="start", type="primary", icon=":material/play_arrow:", disabled=bool(problems)
     ):
-        request = Request(
-            kind="sweep" if what == "sweep" else "train",
-            experiment=base_name,
-            changes=changes,
-            tree=to_dict(base) if ".py" in base_name else None,
-            command=("workbench", *arguments),
-            cwd=str(Path.cwd()),
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI"),
-        )
+        fields: dict[str, Any] = {
+            "experiment": base_name,
+            "changes": changes,
+            "command": ("workbench", *arguments),
+            "cwd": str(Path.cwd()),
+            "tracking_uri": os.environ.get("MLFLOW_TRACKING_URI"),
+        }
+        kind: Literal["train", "sweep"] = "sweep" if what == "sweep" else "train"
+        own = ".py" in base_name
+        request = Request.of(kind, base, **fields) if own else Request(kind=kind, **fields)
         command = [sys.executable, "-m", "workbench", *arguments]
         job = queue().submit(command, request.title, request=request)
         st.session_state["job"] = job.id
