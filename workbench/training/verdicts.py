@@ -7,8 +7,10 @@ verdict. `noise_band` says how far an accuracy may lie off by chance.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,8 @@ from numpy.typing import ArrayLike
 History = Sequence[Mapping[str, float]]
 """Metrics of each epoch, in order."""
 
-_DRAWS = 1_000
-"""Bootstrap samples (Efron 1979)."""
+_DRAWS = 200
+"""Bootstrap samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,10 @@ def find_never_predicted(evaluation: Mapping[str, Any]) -> list[str]:
 
 
 def noise_band(right: ArrayLike, *, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Between which figures the mean of `right` lies by chance: a bootstrap over the rows.
+    """Between which figures the mean of `right` lies by chance.
+
+    Of answers that are right or wrong Wilson's interval (1927), as a bootstrap of rows that are all
+    right has no width; of other figures a bootstrap over the rows (Efron 1979).
 
     Args:
         right: (n,) 1 where a row is answered rightly, else 0; or any figure of each row.
@@ -93,13 +98,20 @@ def noise_band(right: ArrayLike, *, seed: int = 0, level: float = 0.95) -> tuple
     values = np.asarray(right, np.float64)
     if not len(values):
         return float("nan"), float("nan")
+    if np.isin(values, (0.0, 1.0)).all():
+        return _wilson_interval(float(values.mean()), len(values), level)
     draw = np.random.default_rng(seed)
-    if np.isin(values, (0.0, 1.0)).all():  # the sum of draws with replacement is binomial
-        means = draw.binomial(len(values), values.mean(), _DRAWS) / len(values)
-    else:
-        means = np.array([draw.choice(values, len(values)).mean() for _ in range(min(_DRAWS, 200))])
+    means = [draw.choice(values, len(values)).mean() for _ in range(_DRAWS)]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _wilson_interval(share: float, rows: int, level: float) -> tuple[float, float]:
+    squared = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    center = (share + squared / (2 * rows)) / (1 + squared / rows)
+    spread = squared * (share * (1 - share) / rows + squared / (4 * rows**2))
+    half = math.sqrt(spread) / (1 + squared / rows)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def like_best(values: Sequence[float], *, metric: str, rows: int) -> list[bool]:

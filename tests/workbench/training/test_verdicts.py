@@ -129,6 +129,14 @@ def test_trials_within_the_best_ones_noise_are_marked() -> None:
     assert like_best([], metric="validation/accuracy", rows=1000) == []
 
 
+def test_a_best_trial_without_a_mistake_has_a_noise_band_too() -> None:
+    # Wilson's lower bound of n of n is n / (n + 1.96^2).
+    assert accuracy_band(1.0, 179) == pytest.approx((179 / (179 + 1.96**2), 1), abs=1e-4)
+    assert accuracy_band(0.0, 179) == pytest.approx((0, 1 - 179 / (179 + 1.96**2)), abs=1e-4)
+    values = [1.0, 178 / 179, 170 / 179]
+    assert like_best(values, metric="validation/accuracy", rows=179) == [False, True, False]
+
+
 def test_small_differences_on_few_rows_are_chance() -> None:
     assert are_alike(0.80, 0.82, 1000)
     assert not are_alike(0.80, 0.90, 1000)
