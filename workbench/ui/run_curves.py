@@ -32,6 +32,8 @@ History = Mapping[str, store.Points]
 def draw(run: store.Run) -> None:
     """Every metric that has a curve; where none has one, why."""
     history = store.history(run.id)
+    if run.kind == "lr_find":
+        return _draw_rates(run, history)
     has_epochs = any(name.startswith(tuple(f"{split}/" for split in _SPLITS)) for name in history)
     has_steps = bool(history.get(_STEP_LOSS))
     if run.status == "RUNNING":
@@ -42,6 +44,32 @@ def draw(run: store.Run) -> None:
         _draw(run, history, has_epochs, has_steps)
     if not has_epochs and run.status != "RUNNING":
         _settings_to_change(run)
+
+
+def _draw_rates(run: store.Run, history: History) -> None:
+    """The loss at each learning rate that was tried, with a line at the suggestion."""
+    rates = dict(history.get("lr_find/learning_rate", []))
+    points = [(rates[n], loss) for n, loss in history.get("lr_find/loss", []) if n in rates]
+    if not points:
+        st.info("No learning rate was tried.", icon=":material/info:")
+        return
+    suggestion = run.metrics.get("lr_find/suggestion")
+    said = "A net that is thrown away took a step at each learning rate. "
+    if suggestion is None:
+        said += "The loss does not clearly fall: no rate is suggested."
+    else:
+        said += f"The loss falls fastest at {suggestion:.3g}: start with `training.learning_rate={suggestion:.3g}`."
+    st.markdown(said)
+    spec = charts.curves(
+        {"loss": points},
+        x_name="learning rate",
+        log_x=True,
+        marker=suggestion,
+        marker_name="suggestion",
+    )
+    charts.draw(spec, key="curve_rates", height=300, alt="loss by learning rate")
+    frame = pd.DataFrame(points, columns=["learning rate", "loss"])
+    widgets.csv(frame, f"{run.name}_rates")
 
 
 def _draw(run: store.Run, history: History, has_epochs: bool, has_steps: bool) -> None:

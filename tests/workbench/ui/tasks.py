@@ -11,6 +11,7 @@ import pytest
 from nets import AutoencoderConfig, RNNConfig, TensorSpec, TrainingConfig
 from nets.config import override
 from nets.prepare import PreparationConfig
+from nets.rate_range import RateCurve
 from nets.statistics import Sums
 from nets.text import PADDING, UNKNOWN, TextEncoding
 from tests.workbench.ui.fill import base, digits, open_recorder, prepare_here, train
@@ -20,6 +21,8 @@ from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.sources import SeriesSource, TextSource
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
+from workbench.training import provenance
+from workbench.training.find_rate import record_curve
 
 SPLITS = ("train", "validation", "test")
 VOCABULARY = (PADDING, UNKNOWN, "good", "bad", "film")
@@ -125,4 +128,12 @@ def fill_tasks(folder: Path) -> dict[str, str]:
         "slow",
     )
     runs["diverged"] = diverge(folder)
+    rates = RateCurve(
+        rates=(1e-3, 1e-2, 1e-1), losses=(2.3, 1.5, 4.0), suggestion=0.0123, end="risen"
+    )
+    tags = provenance.tags(base(), "lr_find", "f00d")
+    runs["rates"] = recorder.start("digits_cnn", "rates", params={}, tags=tags)
+    record_curve(recorder, runs["rates"], rates)
+    recorder.finish(runs["rates"], "FINISHED")
+    recorder.flush()
     return runs

@@ -26,7 +26,7 @@ def runs(
 
 
 @pytest.mark.parametrize("page", ["runs", "compare", "rnn", "cnn", "health", "launch"])
-@pytest.mark.parametrize("which", ["forecast", "words", "autoencoder", "diverged"])
+@pytest.mark.parametrize("which", ["forecast", "words", "autoencoder", "diverged", "rates"])
 def test_every_page_stands_it(page: str, which: str, runs: dict[str, str]) -> None:
     open_page(page, run=runs[which], runs=",".join(runs.values()))
 
@@ -61,6 +61,11 @@ def test_a_forecast_and_an_autoencoder_have_a_result_and_a_curve(runs: dict[str,
     for name in ("forecast", "autoencoder"):
         assert table.loc[name, "result"].startswith("loss ")
         assert len(table.loc[name, "curve"]) == 3 and max(table.loc[name, "curve"]) == 1
+
+
+def test_rates_that_were_tried_are_a_curve_with_the_suggestion(runs: dict[str, str]) -> None:
+    said = text(open_page("run", run=runs["rates"]))
+    assert "The loss falls fastest at 0.0123" in said and "before its first epoch" not in said
 
 
 def test_hours_ahead_are_no_classes(runs: dict[str, str]) -> None:
