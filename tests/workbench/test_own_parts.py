@@ -224,6 +224,7 @@ def test_a_request_to_the_bench_brings_the_code(
 
     request = Request.of("train", recorded.experiment, changes={"net.width": "7"})
     assert request.tree == to_dict(recorded.experiment) and request.experiment == "mine"
+    assert Request.of("sweep", recorded.experiment, experiment="mine.py").experiment == "mine.py"
     sent = json.loads(json.dumps(request.as_dict()))
     monkeypatch.setattr(custom, "_classes", {})
     monkeypatch.setattr(code, "_own", {})

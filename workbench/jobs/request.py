@@ -40,11 +40,11 @@ class Request:
             raise WorkbenchError(f"kind must be train or sweep, got {self.kind!r}.")
 
     @classmethod
-    def of(cls, kind: Literal["train", "sweep"], experiment: Experiment, **more: Any) -> Request:
+    def of(cls, kind: Literal["train", "sweep"], experiment: Experiment, /, **more: Any) -> Request:
         """The request for a whole experiment, with the code of the person's own parts in it.
 
         Args:
-            more: other fields.
+            more: other fields; `experiment` is its name in lists, if that is not the experiment's own.
         """
         from nets.config import to_dict
         from nets.custom import send_parts
