@@ -61,12 +61,13 @@ def test_from_an_empty_store_to_the_filters_of_a_net(tmp_path: Path) -> None:
         assert "blocks.0.conv" in window.text()
         page.get_by_text("Filters", exact=True).click()
         window.settled()
-        trained = window.picture()
+        shown = window.picture()
         handle = page.get_by_role("slider").first
         handle.focus()
         for _ in range(3):
             handle.press("ArrowLeft")
-        window.other_picture(trained)
+            # A picture that is replaced before it is loaded is gone, and its load fails.
+            shown = window.other_picture(shown)
         window.shot("journey_4_filters")
 
         window.open("run", part="Evaluation")
