@@ -1,9 +1,9 @@
 """Batches of a split on a device.
 
 Rows are gathered straight from the mapped files, which costs what a gather from a tensor in memory
-costs as long as the system has the pages. Where a split is larger than the memory, a thread asks for
-the rows of the next batches ahead. Shards of `cluster.storage` are fetched ahead, and a thread gathers
-their rows. On a GPU the split lies whole if it fits; otherwise the thread gathers into pinned memory,
+costs as long as the system has the pages. Where a split is larger than the memory, the system is asked
+for the rows of the next batches ahead. Shards of `cluster.storage` are fetched ahead, and a thread gathers
+their rows. On a GPU the split lies whole if it fits; otherwise a thread gathers into pinned memory,
 and the copy runs while the GPU computes.
 """
 
@@ -18,7 +18,6 @@ from contextlib import closing, suppress
 from typing import TypeVar
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 
@@ -36,11 +35,12 @@ from nets.errors import ConfigError
 from nets.order import WindowedOrder
 from workbench.bridge.open_shards import OpenShards
 from workbench.bridge.prepared import Split, to_batch
+from workbench.memory import available_memory
 
 T = TypeVar("T")
 
 _MEMORY_SHARE = 0.5
-"""Of the free memory: a split that is larger is not expected to stay in the page cache."""
+"""Of the free memory of the machine or container: a split that is larger is not expected to stay in the page cache."""
 
 _DEVICE_SHARE = 0.5
 """Of a GPU's free memory: a smaller split lies there whole."""
@@ -75,8 +75,7 @@ class SplitReader:
         if device.type == "cuda" and _fits(split.num_bytes, device):
             self._data = map_tensors(to_batch(self._rows.read()), lambda x: x.to(device))
         elif not isinstance(self._rows, OpenShards):
-            free = psutil.virtual_memory().available
-            self._reads_ahead = split.num_bytes > _MEMORY_SHARE * free
+            self._reads_ahead = split.num_bytes > _MEMORY_SHARE * available_memory()
             if self._reads_ahead:
                 self._rows.samples.expect_random_reads()
             self._reads_ahead |= device.type == "cuda"
@@ -157,7 +156,12 @@ class SplitReader:
                 self.rows_read += len(rows)
                 yield batch._replace(share=share)
             return
-        yield from self._wait_for(self._gather_ahead(in_files))
+        batches = self._gather_ahead(in_files)
+        if self.device.type == "cuda":
+            batches = run_ahead(batches, _AHEAD)
+        # On a CPU a thread would take its share of the net's cores: a quarter of the rows/s (measured,
+        # 4 GB of rows with 1 GB of memory). The system reads ahead all the same.
+        yield from self._wait_for(batches)
 
     def _read_shards(
         self,
@@ -181,11 +185,11 @@ class SplitReader:
             for arrays in shards.gather_ahead(numbers(), groups):
                 yield self._pin(to_batch(arrays)._replace(share=shares.popleft()))
 
-        return self._wait_for(gather())
+        return self._wait_for(run_ahead(gather(), _AHEAD))
 
-    def _wait_for(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Batches that a thread makes ahead."""
-        with closing(run_ahead(batches, _AHEAD)) as gathered:
+    def _wait_for(self, batches: Generator[Batch]) -> Iterator[Batch]:
+        """The batches; how long each was waited for is counted."""
+        with closing(batches) as gathered:
             while True:
                 began = time.perf_counter()
                 ready = next(gathered, None)
@@ -195,7 +199,7 @@ class SplitReader:
                 self.rows_read += len(ready.label)
                 yield ready
 
-    def _gather_ahead(self, order: Iterable[tuple[Tensor, Share | None]]) -> Iterator[Batch]:
+    def _gather_ahead(self, order: Iterable[tuple[Tensor, Share | None]]) -> Generator[Batch]:
         """Ask the system for the rows of some batches, and gather the first of them."""
         assert not isinstance(self._rows, OpenShards)
         waiting: deque[tuple[Tensor, Share | None]] = deque()

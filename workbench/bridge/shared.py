@@ -18,7 +18,7 @@ from workbench.bridge.storage import open_or_explain, resolve_storage
 from workbench.bridge.store import DESCRIPTION
 from workbench.errors import DataError
 
-_FOLDER = "prepared"
+FOLDER = "prepared"
 
 _LEFT_S = 24 * 3600.0
 """What a preparation that did not finish left is removed by the next one after this time: it may still
@@ -43,7 +43,7 @@ class SharedPart:
         """
         for path in figures.iterdir():
             self._write(f"{self.path}/{path.name}", path.read_bytes())
-        if _read_description(self.files, self.parent) is None:
+        if read_shared_description(self.files, self.parent) is None:
             self._write(f"{self.parent}/{DESCRIPTION}", description.dump())
             self.is_finished = True
         _remove_leftovers(self.files, self.parent)
@@ -92,7 +92,7 @@ def find(address: str, fingerprint: str) -> tuple[SharedOrigin, SharedDescriptio
     """
     files, root = open_or_explain(address)
     parent = _store_path(root, fingerprint)
-    description = _read_description(files, parent)
+    description = read_shared_description(files, parent)
     if description is None:
         return None
     origin = SharedOrigin(
@@ -131,10 +131,15 @@ def download_figures(origin: SharedOrigin) -> Iterator[Path]:
 
 
 def _store_path(root: str, fingerprint: str) -> str:
-    return f"{root.rstrip('/')}/{_FOLDER}/{fingerprint}-{kept.code_digest()[:8]}"
+    return f"{root.rstrip('/')}/{FOLDER}/{fingerprint}-{kept.code_digest()[:8]}"
 
 
-def _read_description(files: FileSystem, parent: str) -> SharedDescription | None:
+def read_shared_description(files: FileSystem, parent: str) -> SharedDescription | None:
+    """What the store in `parent` says of itself; None where none is whole.
+
+    Raises:
+        DataError: `cluster.storage` cannot be read.
+    """
     try:
         with files.open_input_stream(f"{parent}/{DESCRIPTION}") as file:
             return SharedDescription.parse(file.read())
@@ -157,7 +162,7 @@ def _has_all(files: FileSystem, origin: SharedOrigin, description: SharedDescrip
 
 def _remove_leftovers(files: FileSystem, parent: str) -> None:
     """Remove what preparations of the same data left that did not finish."""
-    description = _read_description(files, parent)
+    description = read_shared_description(files, parent)
     with suppress(OSError):
         for facts in files.get_file_info(FileSelector(parent)):
             used = description is not None and facts.base_name == description.id

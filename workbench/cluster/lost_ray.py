@@ -1,7 +1,8 @@
 """Notices that this process's Ray is gone, and leaves it in time.
 
 Ray ends the whole program 60 s after its control service has ended, even a program that does not use
-Ray at that time. A program that has left Ray by then lives on, and can start another one.
+Ray at that time. A program that has left Ray by then lives on, and can start another one. Where only
+the raylet of this machine has ended, every task fails from then on, and a new Ray is needed as well.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ elsewhere; one that was started here never is."""
 _lock = threading.RLock()
 _lost: set[str] = set()
 _patience: dict[str, float] = {}
+_raylets: dict[str, str] = {}
+"""Address of this machine's raylet, by the address of its Ray."""
 _news: list[str] = []
 """Addresses of which the user has not heard yet."""
 
@@ -39,6 +42,7 @@ def watch_ray(address: str, *, joined: bool) -> Iterator[None]:
     """
     over = threading.Event()
     _patience[address] = JOINED_S if joined else LOCAL_S
+    _raylets[address] = _find_raylet()
     thread = threading.Thread(target=_watch, args=(address, over), name="ray watch", daemon=True)
     thread.start()
     try:
@@ -103,6 +107,19 @@ def get_address() -> str | None:
         return str(ray.get_runtime_context().gcs_address) if ray.is_initialized() else None
 
 
+def _find_raylet() -> str:
+    import ray
+
+    own = ray.get_runtime_context().get_node_id()
+    node = next(node for node in ray.nodes() if node["NodeID"] == own)
+    return f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}"
+
+
+def _is_there(address: str) -> bool:
+    """Whether the control service answers, and this machine's raylet where it is known."""
+    return answers(address) and (address not in _raylets or answers(_raylets[address]))
+
+
 def answers(address: str, timeout_s: float = 5.0) -> bool:
     """Whether something listens at `host:port`.
 
@@ -119,7 +136,7 @@ def answers(address: str, timeout_s: float = 5.0) -> bool:
 
 def _watch(address: str, over: threading.Event) -> None:
     while not over.wait(LOOK_S):
-        if not answers(address) and _leave_if_gone(address, over):
+        if not _is_there(address) and _leave_if_gone(address, over):
             return
 
 
@@ -129,7 +146,7 @@ def _leave_if_gone(address: str, over: threading.Event | None = None) -> bool:
     # Of a Ray that somebody else started, only one on loopback is surely on this machine alone.
     usual = LOCAL_S if address.startswith("127.") else JOINED_S
     deadline = time.monotonic() + _patience.get(address, usual)
-    while not answers(address):
+    while not _is_there(address):
         if time.monotonic() > deadline:
             _leave(address)
             return True

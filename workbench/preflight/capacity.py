@@ -13,7 +13,6 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
 import torch
 
 import nets
@@ -22,6 +21,7 @@ from workbench.cluster import ClusterConfig, check_resources, parse_size
 from workbench.data import Size, sources
 from workbench.errors import ClusterError
 from workbench.experiments.experiment import Experiment
+from workbench.memory import available_memory
 
 _FLOAT = 4
 _STATES = {"sgd": 1, "adam": 2, "adamw": 2, "adagrad": 1, "rmsprop": 2}
@@ -138,7 +138,7 @@ def this_machine(cluster: ClusterConfig) -> Machine:
     return Machine(
         cpus=float((os.cpu_count() or 1) + math.ceil(cluster.spark_cpus)),
         gpus=float(gpus),
-        memory=int(psutil.virtual_memory().available),
+        memory=available_memory(),
         gpu_memory=min(sizes, default=0),
     )
 
@@ -173,7 +173,7 @@ def _net(experiment: Experiment, size: Size, batch: int) -> dict[str, int | None
     net = nets.build(experiment.net, size.spec, size.num_outputs)
     parameters = sum(p.numel() for p in net.parameters())
     outputs = sum(math.prod(layer.output_shape) for layer in net.layers())
-    states = _STATES[experiment.training.optimizer]
+    states = _STATES.get(experiment.training.optimizer_name, 2)  # of others: as most of them
     return {
         "parameters": parameters,
         "weights": parameters * _FLOAT,

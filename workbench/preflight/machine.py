@@ -9,13 +9,11 @@ import socket
 import tempfile
 from pathlib import Path
 
-import psutil
-
 from workbench.home import home_folder
+from workbench.memory import available_memory
 from workbench.preflight.check import GIB, Check, Verdict, show_size
 
 _PORTS = {"MLflow": 5000, "browser UI": 8501}
-_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def check_processors() -> Check:
@@ -33,9 +31,9 @@ def check_processors() -> Check:
 def check_memory(available: int | None = None) -> Check:
     """
     Args:
-        available: free bytes; None: as the system reports.
+        available: free bytes; None: as the system reports, or the container that this process runs in.
     """
-    free = available if available is not None else _available_memory()
+    free = available if available is not None else available_memory()
     verdict: Verdict = "ok" if free >= 4 * GIB else "warn" if free >= 2 * GIB else "fail"
     return Check(
         name="memory",
@@ -46,27 +44,6 @@ def check_memory(available: int | None = None) -> Check:
         else "Ray, one Spark executor and one worker take about 3 GiB: end other programs, or lower "
         "cluster.executor_memory",
     )
-
-
-def _available_memory() -> int:
-    """Free memory of the machine, or of the container that this process runs in."""
-    free = int(psutil.virtual_memory().available)
-    for path in _CGROUP_LIMITS:
-        limit = _read_number(Path(path))
-        used = _read_number(
-            Path(path).with_name("memory.current" if "max" in path else "memory.usage_in_bytes")
-        )
-        if limit is not None and used is not None:
-            free = min(free, max(0, limit - used))
-    return free
-
-
-def _read_number(path: Path) -> int | None:
-    try:
-        text = path.read_text().strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None  # "max" where there is no limit
 
 
 def check_shared_memory(path: str = "/dev/shm") -> Check:

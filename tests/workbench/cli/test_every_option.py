@@ -28,6 +28,7 @@ ACTS = {
     ("jobs", "json", "job"): "the list is printed as JSON too",
     ("experiments", "json", "name"): "the list is printed as JSON too",
     ("data download", "json", "name"): "the list is printed as JSON too",
+    ("data list", "json", "storage"): "the list is printed as JSON too",
     ("data labels", "top", "json"): "the JSON and the table have this many",
 }
 """(command, option, what it depends on): how it acts in the other case."""

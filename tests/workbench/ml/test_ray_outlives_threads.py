@@ -31,8 +31,8 @@ df = spark.createDataFrame(rows, "a double, b double, c double, d double, label 
 cnn = CNNClassifier(layers=[2], denseLayers=[], shape=[1, 2, 2], maxIter=1)
 pipeline = Pipeline(stages=[VectorAssembler(inputCols=list("abcd"), outputCol="features"), cnn])
 
-def find_gcs():
-    return next(p for p in psutil.Process().children(recursive=True) if p.name() == "gcs_server")
+def find(name):
+    return next(p for p in psutil.Process().children(recursive=True) if p.name() == name)
 """
 
 _CROSS_VALIDATION = (
@@ -42,11 +42,11 @@ CrossValidator(
     estimator=pipeline, estimatorParamMaps=ParamGridBuilder().build(),
     evaluator=MulticlassClassificationEvaluator(), numFolds=2,
 ).fit(df)
-gcs = find_gcs()
+gcs = find("gcs_server")
 time.sleep(1)  # its thread has ended: Linux would have ended it by now
 assert gcs.is_running() and gcs.status() != psutil.STATUS_ZOMBIE, gcs.status()
 pipeline.fit(df)
-assert find_gcs() == gcs
+assert find("gcs_server") == gcs
 print("fitted again")
 """
 )
@@ -56,13 +56,30 @@ _KILLED = (
     + """
 import warnings
 pipeline.fit(df)
-gcs = find_gcs()
-gcs.kill()
-with warnings.catch_warnings(record=True) as notes:
-    warnings.simplefilter("always")
-    pipeline.fit(df)
-print(*[note.message for note in notes if "Ray" in str(note.message)])
-assert find_gcs() != gcs
+for name in ("gcs_server", "raylet"):
+    process = find(name)
+    process.kill()
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        pipeline.fit(df)
+    print(name, *[note.message for note in notes if "Ray" in str(note.message)])
+    assert find(name) != process
+
+from pyspark.sql.functions import udf
+from workbench.errors import ClusterError
+victim = find("gcs_server").pid
+
+@udf("double")
+def kill_ray(value):
+    if psutil.pid_exists(victim):
+        os.kill(victim, 9)
+    return value
+
+try:
+    pipeline.fit(df.withColumn("a", kill_ray("a")))  # Ray ends while Spark reads the rows
+except ClusterError as error:
+    print("while preparing:", error)
+pipeline.fit(df)
 print("fitted again")
 """
 )
@@ -91,7 +108,14 @@ def test_ray_outlives_the_threads_of_a_cross_validation(tmp_path: Path) -> None:
 @pytest.mark.cluster
 @pytest.mark.slow
 @pytest.mark.long
-def test_a_ray_that_is_killed_between_two_fits_is_started_again(tmp_path: Path) -> None:
+def test_a_ray_that_is_killed_between_fits_or_in_one_is_started_again(tmp_path: Path) -> None:
     out = run(_KILLED, tmp_path)
-    assert "has ended unexpectedly (killed, or out of memory). Ray is started again." in out
+    *killed, preparing, _ = out.splitlines()[-4:]
+    assert [line.partition(" ")[0] for line in killed] == ["gcs_server", "raylet"]
+    for line in killed:
+        assert "has ended unexpectedly (killed, or out of memory). Ray is started again." in line
+    assert preparing.startswith("while preparing: Ray at ")
+    assert preparing.endswith(
+        "has ended unexpectedly (killed, or out of memory). Start the training again."
+    )
     assert out.endswith("fitted again\n")
