@@ -17,7 +17,16 @@ from tracking import mlflow_private
 from tracking.filter_match import compare_number
 from tracking.filter_names import as_text, resolve
 from tracking.filters import NUMBER, All, Compare, Node, Not, Some, Word, parse
-from tracking.query import ATTRIBUTES, Curves, Names, Page, Query, sort_points
+from tracking.query import (
+    ATTRIBUTES,
+    EXPERIMENT,
+    Curves,
+    Names,
+    Page,
+    Query,
+    Values,
+    sort_points,
+)
 from tracking.run import ARCHIVED, NOTE, PARENT, Run
 from tracking.store import connect
 
@@ -84,6 +93,28 @@ class DatabaseTable:
                 params=_keys(connection, SqlParam),
                 tags=[n for n in _keys(connection, SqlTag) if not n.startswith("mlflow.")],
             )
+
+    def values(self, query: Query, names: Sequence[str]) -> Values:
+        runs = sa.select(SqlRun.run_uuid, SqlExperiment.name).join(
+            SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id
+        )
+        with self.engine.connect() as connection:
+            found = connection.execute(runs.where(*self._where(query)))
+            values: Values = {run_id: {EXPERIMENT: name} for run_id, name in found}
+            for name in names:
+                if name == EXPERIMENT:
+                    continue
+                table, _ = self._key(name)
+                of_name = sa.select(table.run_uuid, table.value).where(table.key == name)
+                if table is SqlLatestMetric:
+                    of_name = of_name.where(~table.is_nan)
+                for run_id, value in connection.execute(of_name):
+                    if run_id in values:
+                        values[run_id][name] = value
+        if EXPERIMENT not in names:
+            for own in values.values():
+                del own[EXPERIMENT]
+        return values
 
     def explain(self, text: str) -> str:
         return as_text(resolve(parse(text), self.names))

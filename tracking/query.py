@@ -15,6 +15,12 @@ ATTRIBUTES = {"start": "start_time", "end": "end_time", "name": "run_name", "sta
 KINDS = ("train", "sweep", "trial", "lr_find")
 """Values of the tag `workbench.kind`."""
 
+EXPERIMENT = "experiment"
+"""The name of a run's experiment among the names of `Table.values`."""
+
+Values = dict[str, dict[str, str | float]]
+"""Run id to the values of some metrics (numbers), parameters and tags (texts)."""
+
 Curves = dict[str, list[tuple[int, float]]]
 """Metric name or run id to (step, value) points, sorted by step."""
 
@@ -73,6 +79,18 @@ class Table(Protocol):
 
     def names(self) -> Names:
         """All names to choose from, sorted."""
+        ...
+
+    def values(self, query: Query, names: Sequence[str]) -> Values:
+        """Some values of every run that a query finds: run id to name to value. Names that a run does
+        not have are left out.
+
+        Args:
+            names: of metrics, parameters and tags, and `experiment` for the name of the experiment.
+
+        Raises:
+            QueryError: the store does not understand the filter.
+        """
         ...
 
     def explain(self, text: str) -> str:

@@ -13,7 +13,7 @@ from tracking.errors import QueryError
 from tracking.filter_match import matches
 from tracking.filter_names import as_text, is_mlflow, resolve
 from tracking.filters import parse
-from tracking.query import ATTRIBUTES, KINDS, Curves, Names, Page, Query
+from tracking.query import ATTRIBUTES, EXPERIMENT, KINDS, Curves, Names, Page, Query, Values
 from tracking.run import ARCHIVED, PARENT, from_mlflow
 from tracking.store import connect
 
@@ -43,6 +43,24 @@ class ServedTable:
             )
         rows = [run for run in every.rows if matches(node, run)]
         return Page(rows=rows[offset : offset + limit], total=len(rows))
+
+    def values(self, query: Query, names: Sequence[str]) -> Values:
+        page = self.page(query, 0, _MOST)
+        if page.total > len(page.rows):
+            raise QueryError(
+                f"There are more than {_MOST:,} runs, and a tracking server sends each of them whole. "
+                "Choose experiments, or a filter."
+            )
+        values: Values = {}
+        for run in page.rows:
+            of_run: dict[str, str | float] = {
+                **run.tags,
+                **run.params,
+                **run.metrics,
+                EXPERIMENT: run.experiment,
+            }
+            values[run.run_id] = {name: of_run[name] for name in names if name in of_run}
+        return values
 
     def explain(self, text: str) -> str:
         return as_text(resolve(parse(text), self.names))

@@ -110,6 +110,16 @@ def test_a_row_is_the_whole_run(table: Table, store: tuple[str, dict[str, str]])
     assert run.params == {"net.act": "relu", "lr": "0.01"} and not run.deleted
 
 
+def test_values_of_every_run_that_a_query_finds(
+    table: Table, store: tuple[str, dict[str, str]]
+) -> None:
+    ids = store[1]
+    values = table.values(Query(experiments=("one",)), ["experiment", "acc", "net.act", "absent"])
+    assert values.keys() == {ids["a"], ids["b"]}
+    assert values[ids["a"]] == {"experiment": "one", "acc": 0.9, "net.act": "relu"}
+    assert table.values(Query(text="run_name = 'a'"), ["lr"]) == {ids["a"]: {"lr": "0.01"}}
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -100,7 +100,7 @@ def _by_page(
     training: TrainingConfig, history: list[dict[str, float]], metric: str
 ) -> float | None:
     params = {"training.monitor": training.monitor, "training.mode": training.mode}
-    run = store._from_tracking(
+    run = store.from_tracking(
         Run(run_id="r", name="r", experiment="x", status="FINISHED", params=params)
     )
     return run.best_epoch({metric: [(m["epoch"], m[metric]) for m in history]})

@@ -9,15 +9,36 @@ import streamlit as st
 from PIL import Image
 
 from nets import inside
-from workbench.ui import login, widgets
+from workbench.ui import login, search, widgets
 
 # Not called "pages": Streamlit would serve the files of such a folder by itself, past the login.
 _PAGES = Path(__file__).parent / "views"
 
 
-def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
+_MENU: dict[str, dict[str, tuple[str, str]]] = {
+    "Runs": {
+        "runs": ("Runs", "table_rows"),
+        "run": ("Run", "article"),
+        "compare": ("Compare", "compare_arrows"),
+        "sweep": ("Sweep", "tune"),
+    },
+    "Inside": {
+        "cnn": ("Inside a CNN", "grid_view"),
+        "rnn": ("Inside an RNN", "timeline"),
+        "health": ("Health", "monitor_heart"),
+    },
+    "Work": {
+        "data": ("Data", "dataset"),
+        "launch": ("Launch", "play_circle"),
+        "bench": ("Bench", "dns"),
+    },
+}
+"""Heading of the menu to the file, title and icon of each page; the first page is the first view."""
+
+
+def _page(name: str, title: str, icon: str) -> st.Page:
     path = _PAGES / f"{name}.py"
-    return st.Page(path, title=title, icon=f":material/{icon}:", default=default)
+    return st.Page(path, title=title, icon=f":material/{icon}:", default=name == "runs")
 
 
 def _icon() -> Image.Image:
@@ -35,24 +56,11 @@ def main() -> None:
     login.require()
     chosen = st.navigation(
         {
-            "Runs": [
-                _page("runs", "Runs", "table_rows", default=True),
-                _page("run", "Run", "article"),
-                _page("compare", "Compare", "compare_arrows"),
-                _page("sweep", "Sweep", "tune"),
-            ],
-            "Inside": [
-                _page("cnn", "Inside a CNN", "grid_view"),
-                _page("rnn", "Inside an RNN", "timeline"),
-                _page("health", "Health", "monitor_heart"),
-            ],
-            "Work": [
-                _page("data", "Data", "dataset"),
-                _page("launch", "Launch", "play_circle"),
-                _page("bench", "Bench", "dns"),
-            ],
+            heading: [_page(name, title, icon) for name, (title, icon) in pages.items()]
+            for heading, pages in _MENU.items()
         }
     )
+    search.draw({name: title for pages in _MENU.values() for name, (title, _) in pages.items()})
     chosen.run()
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pydantic
@@ -16,7 +16,7 @@ from nets.config import override, to_dict
 from nets.errors import ConfigError
 from workbench.experiments.experiment import Experiment
 
-Kind = Literal["switch", "choice", "integer", "number", "text", "json"]
+Kind = Literal["switch", "choice", "integer", "number", "text", "rows", "json"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Field:
     maximum: float | None = None
     optional: bool = False
     """Whether None is allowed."""
+    columns: tuple[Field, ...] = ()
+    """Of rows, such as the blocks of a net: the fields of one, with their defaults."""
 
     @property
     def group(self) -> str:
@@ -74,7 +76,8 @@ def _collect(
         if isinstance(value, dict) and "properties" in part:
             _collect(root, part, value, path + ".", leaves)
         else:
-            leaves.append(_field(path, part, value, declared.get("description", "")))
+            leaf = _field(path, part, value, declared.get("description", ""))
+            leaves.append(_with_columns(root, part, leaf))
 
 
 def _resolve(root: dict[str, Any], node: dict[str, Any], value: Any) -> dict[str, Any]:
@@ -120,6 +123,35 @@ def _field(path: str, part: dict[str, Any], value: Any, text: str) -> Field:
     }
     kind: Kind = kinds.get(str(part.get("type")), "json")
     return Field(kind="json" if optional or isinstance(value, dict) else kind, **values)
+
+
+def _with_columns(root: dict[str, Any], part: dict[str, Any], leaf: Field) -> Field:
+    """The field of a list of small records as one of rows; any other field as it is."""
+    record = _resolve(root, part.get("items", {}), None) if part.get("type") == "array" else {}
+    properties = record.get("properties", {})
+    if not properties or leaf.optional:
+        return leaf
+    columns = [
+        _field(name, _resolve(root, declared, None), declared.get("default"), "")
+        for name, declared in properties.items()
+    ]
+    return replace(leaf, kind="rows", columns=tuple(columns))
+
+
+def read_rows(
+    records: Sequence[Mapping[str, Any]], columns: Sequence[Field]
+) -> list[dict[str, Any]]:
+    """Rows as an editor returns them, as the setting takes them: an empty cell is the default."""
+    return [
+        {column.path: _cell(record.get(column.path), column) for column in columns}
+        for record in records
+    ]
+
+
+def _cell(value: Any, column: Field) -> Any:
+    if value is None or value != value:  # an empty cell of numbers is NaN
+        return column.value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _help(text: str, part: dict[str, Any]) -> str:

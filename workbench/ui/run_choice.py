@@ -11,6 +11,8 @@ from workbench.ui import store, widgets
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _LISTED = 100
+_UNFOLDED = 10
+"""More chosen runs than this would fill the window."""
 _HELP = (
     "Type a name, words or a condition such as accuracy > 0.9, and press Enter: all runs are "
     "searched. The list itself has the latest only."
@@ -89,7 +91,10 @@ def pick_runs(most: int, kinds: Sequence[str] = ("train", "trial")) -> list[stor
     st.session_state["compare_runs"] = list(dict.fromkeys(chosen))[:most]
     for run_id in st.session_state.get("compare_found", ()):
         _add(run_id, options)
-    picked = st.multiselect(
+    count = len(st.session_state["compare_runs"])
+    folded = count > _UNFOLDED
+    place = st.expander(f"{count} runs", icon=":material/checklist:") if folded else st
+    picked = place.multiselect(
         _describe("Runs", total),
         list(options),
         format_func=lambda i: widgets.run_label(options[i]),

@@ -12,6 +12,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from workbench.ui import manual
+
 _SCRIPT = (
     b"<head><script>window.__streamlit = Object.assign({BACKEND_BASE_URL: "
     b'window.location.origin + "/"}, window.__streamlit)</script>'
@@ -56,8 +58,14 @@ class AddressInPage:
 
 
 def _wants_page(scope: Scope) -> bool:
+    if scope["path"].startswith(f"{manual.ADDRESS}/"):
+        return False
     accepted = dict(scope["headers"]).get(b"accept", b"")
     return scope["method"] == "GET" and b"text/html" in accepted
 
 
-app = st.App(str(Path(__file__).with_name("app.py")), middleware=[Middleware(AddressInPage)])
+app = st.App(
+    str(Path(__file__).with_name("app.py")),
+    middleware=[Middleware(AddressInPage)],
+    routes=manual.routes(manual.find_folder()),
+)

@@ -13,17 +13,21 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from workbench.errors import WorkbenchError
-from workbench.ui import store, watch
+from workbench.ui import manual, store, watch
 from workbench.ui.errors import Missing
 
 T = TypeVar("T")
 
 _STYLE = """
 <style>
-[data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; }
+[data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; outline: 1px solid rgb(128 128 128 / 0.35); }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .block-container { padding: 2.6rem 2.5rem 3rem; max-width: 1600px; }
 [data-testid="stImageCaption"] { font-size: 0.8rem; }
+.workbench-scale { display: flex; gap: 0.8rem; max-width: 24rem; font-size: 0.8rem; font-variant-numeric: tabular-nums; }
+.workbench-scale > div { flex: 1; }
+.workbench-scale > div > div:first-child { height: 10px; border-radius: 3px; }
+.workbench-scale .numbers { display: flex; justify-content: space-between; }
 @media (max-width: 1000px) {
   .block-container { padding-left: 1.2rem; padding-right: 1.2rem; }
   [data-testid="stSidebar"] { min-width: 11rem !important; width: 11rem !important; }
@@ -43,10 +47,10 @@ def style() -> None:
     st.html(_STYLE)
 
 
-def title(text: str, what: str) -> None:
-    """A page's heading and what it is for."""
+def title(text: str, what: str, page: str = "") -> None:
+    """A page's heading, what it is for in two sentences, and the page of the manual on it."""
     st.header(text, anchor=False)
-    st.caption(what)
+    st.caption(f"{what} {manual.write_link(page, manual.find_folder())}." if page else what)
 
 
 @contextmanager

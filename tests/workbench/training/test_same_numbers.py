@@ -51,8 +51,9 @@ from workbench.cli.launch import _show_training
 from workbench.experiments.experiment import Experiment
 from workbench.export import export
 from workbench.results import TrainResult
-from workbench.ui import runs_table, store
+from workbench.ui import store
 from workbench.ui.inside import artifacts
+from workbench.ui.runs import table as runs_table
 
 pytestmark = [
     pytest.mark.long,

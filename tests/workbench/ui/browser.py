@@ -22,6 +22,7 @@ from playwright.sync_api import (
     Page,
     Response,
     TimeoutError,
+    WebSocket,
 )
 
 import workbench.ui
@@ -42,6 +43,10 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 _IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+
+_AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+_NOT_OURS: dict[str, tuple[str, ...]] = {}
+"""Faults of Streamlit's own widgets: axe's rule to a part of the element."""
 
 
 @contextmanager
@@ -88,6 +93,9 @@ class Window:
         self.page: Page = context.new_page()
         self.address = address
         self.errors: list[str] = []
+        self.sent: list[int] = []
+        """Sizes of the messages that the page has sent to the script."""
+        self.page.on("websocket", self._watch_messages)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
         self.page.on("response", self._response)
@@ -96,6 +104,9 @@ class Window:
         # Failed loads are judged by their address, in `_response`.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.errors.append(message.text)
+
+    def _watch_messages(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda content: self.sent.append(len(content)))
 
     def _response(self, response: Response) -> None:
         if response.status >= 400:
@@ -154,6 +165,19 @@ class Window:
             says = f"The script is {state}. Errors: {self.errors}. The page shows:\n{self.text()}"
             raise AssertionError(f"{error}\n{says}") from error
 
+    def check_accessible(self) -> None:
+        """No fault of WCAG 2.1 A and AA that axe finds: contrast, labels, roles."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page, options=_AXE).response["violations"]
+        faults = [
+            f"{fault['id']}: {fault['help']}\n    {node['target']} {node['html'][:300]}"
+            for fault in found
+            for node in fault["nodes"]
+            if not any(known in node["html"] for known in _NOT_OURS.get(fault["id"], ()))
+        ]
+        assert not faults, f"{self.page.url}\n" + "\n".join(faults)
+
     def text(self) -> str:
         return self.page.locator('[data-testid="stMain"]').inner_text()
 
@@ -167,3 +191,13 @@ class Window:
         self.page.wait_for_timeout(700)
         self.page.screenshot(path=SHOTS / f"{name}.png")
         self.page.set_viewport_size({"width": width, "height": 900})
+
+
+def open_window(browser: object, address: str, scheme: str = "light") -> Iterator[Window]:
+    """A window that closes after the test."""
+    context = browser.new_context(  # type: ignore[attr-defined]
+        viewport={"width": 1400, "height": 900}, color_scheme=scheme
+    )
+    opened = Window(context, address)
+    yield opened
+    context.close()

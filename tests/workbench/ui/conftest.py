@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
+from tests.workbench.ui.browser import ARGUMENTS, CHROMIUM, Window, open_window, server
 from tests.workbench.ui.fill import fill
 from tests.workbench.ui.tasks import fill_tasks
 
@@ -44,3 +45,32 @@ def empty_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     st.cache_data.clear()
     yield tmp_path
     st.cache_data.clear()
+
+
+@pytest.fixture(scope="module")
+def address(
+    filled: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    folder, _ = filled
+    with server(f"sqlite:///{folder}/mlflow.db", tmp_path_factory.mktemp("home")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def window(browser: object, address: str) -> Iterator[Window]:
+    yield from open_window(browser, address, "light")
+
+
+@pytest.fixture
+def dark(browser: object, address: str) -> Iterator[Window]:
+    yield from open_window(browser, address, "dark")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.workbench.ui.browser import ARGUMENTS, CHROMIUM, Window, server
+from tests.workbench.ui.browser import CHROMIUM, SHOTS, Window, open_window, server
+from tracking import Reader
 
 pytestmark = [
     pytest.mark.browser,
@@ -22,47 +22,15 @@ pytestmark = [
 Filled = tuple[Path, dict[str, str]]
 
 
-@pytest.fixture(scope="module")
-def address(filled: Filled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, _ = filled
-    with server(f"sqlite:///{folder}/mlflow.db", tmp_path_factory.mktemp("home")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def window(browser: object, address: str) -> Iterator[Window]:
-    yield from _window(browser, address, "light")
-
-
-@pytest.fixture
-def dark(browser: object, address: str) -> Iterator[Window]:
-    yield from _window(browser, address, "dark")
-
-
-def _window(browser: object, address: str, scheme: str) -> Iterator[Window]:
-    context = browser.new_context(  # type: ignore[attr-defined]
-        viewport={"width": 1400, "height": 900}, color_scheme=scheme
-    )
-    opened = Window(context, address)
-    yield opened
-    context.close()
-
-
-def pages(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
+def pages(filled: Filled) -> dict[str, tuple[str, dict[str, str]]]:
     """Name of a screenshot to page and query."""
+    folder, ids = filled
+    trials = Reader(f"sqlite:///{folder}/mlflow.db").children(ids["sweep"])
+    many = ",".join([ids["cnn"], ids["cnn_tanh"], *(trial.run_id for trial in trials)])
     cnn, both = {"run": ids["cnn"]}, {"runs": f"{ids['cnn']},{ids['cnn_tanh']}"}
     return {
         "runs": ("", {}),
+        "runs_grouped": ("", {"group": "net.activation"}),
         "run_curves": ("run", cnn),
         "run_evaluation": ("run", cnn | {"part": "Evaluation"}),
         "run_mistakes": ("run", cnn | {"part": "Mistakes"}),
@@ -75,10 +43,17 @@ def pages(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
         "compare_same_picture": ("compare", both | {"compare_part": "Same picture"}),
         "compare_by_class": ("compare", both | {"compare_part": "By class"}),
         "compare_disagreements": ("compare", both | {"compare_part": "Disagreements"}),
+        "compare_many": ("compare", {"runs": many}),
+        "compare_many_settings": (
+            "compare",
+            {"runs": many, "compare_part": "Settings"},
+        ),
         "sweep": ("sweep", {"run": ids["sweep"]}),
         "cnn_feature_maps": ("cnn", cnn | {"sample": "3"}),
         "cnn_enlarged": ("cnn", cnn | {"enlarge": "blocks.0.activation", "channel": "2"}),
         "cnn_filters": ("cnn", cnn | {"show": "Filters"}),
+        "cnn_forming": ("cnn", cnn | {"show": "See it form"}),
+        "cnn_forming_maps": ("cnn", cnn | {"show": "See it form", "forming": "feature maps"}),
         "cnn_filters_deep": ("cnn", cnn | {"show": "Filters", "layer": "blocks.1.conv"}),
         "cnn_excites": ("cnn", cnn | {"show": "What excites it"}),
         "cnn_attribution": ("cnn", cnn | {"show": "Attribution"}),
@@ -93,27 +68,13 @@ def pages(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str]]]:
     }
 
 
-def test_every_page_draws_without_an_error_and_is_labelled(window: Window, filled: Filled) -> None:
-    for name, (page, query) in pages(filled[1]).items():
+def test_every_page_draws_without_an_error_and_is_accessible(
+    window: Window, filled: Filled
+) -> None:
+    for name, (page, query) in pages(filled).items():
         window.open(page, **query).shot(name)
         window.check()
-        _labelled(window)
-
-
-def _labelled(window: Window) -> None:
-    """Inputs have labels, and pictures have alternatives."""
-    unnamed = window.page.evaluate(
-        """() => [...document.querySelectorAll(
-             '[data-testid="stMain"] input:not([type=file]), [data-testid="stMain"] textarea')]
-           .filter(e => e.offsetParent && !e.labels?.length && !e.getAttribute('aria-label')
-                     && !e.getAttribute('aria-labelledby'))
-           .map(e => e.outerHTML)"""
-    )
-    assert not unnamed, (window.page.url, unnamed)
-    blind = window.page.evaluate(
-        "[...document.querySelectorAll('[data-testid=\"stImage\"] img')].filter(e => !e.alt).length"
-    )
-    assert blind == 0, window.page.url
+        window.check_accessible()
 
 
 def test_curves_over_rows_smoothed(window: Window, filled: Filled) -> None:
@@ -136,25 +97,12 @@ def test_a_running_epoch_shows_how_far_it_is(window: Window, filled: Filled) -> 
     window.check()
 
 
-def test_a_run_that_diverged_shows_its_loss_blow_up(
-    browser: object, tasks: Filled, tmp_path: Path
-) -> None:
-    folder, ids = tasks
-    with server(f"sqlite:///{folder}/mlflow.db", tmp_path) as found:
-        for window in _window(browser, found, "light"):
-            window.open("run", run=ids["diverged"]).shot("run_diverged")
-            said = window.text()
-            assert "Training loss by step" in said and "failed before its first epoch" in said
-            chart = window.page.locator('[class*="st-key-curve_step"] svg[baseProfile]').first
-            assert chart.locator("path").count() > 3
-            window.check()
-
-
 @pytest.mark.parametrize("name", ["runs", "run_curves", "cnn_feature_maps", "sweep", "health"])
 def test_dark(name: str, dark: Window, filled: Filled) -> None:
-    page, query = pages(filled[1])[name]
+    page, query = pages(filled)[name]
     dark.open(page, **query).shot(f"{name}_dark")
     dark.check()
+    dark.check_accessible()
     colour = dark.page.evaluate(
         "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
     )
@@ -165,16 +113,6 @@ def test_a_confusion_matrix_is_dark_in_the_dark(dark: Window, filled: Filled) ->
     dark.open("run", run=filled[1]["cnn"], part="Evaluation")
     assert _pixels(dark, ".st-key-confusion svg[baseProfile]").mean() < 70
     dark.check()
-
-
-def test_the_parts_of_a_page_fit_a_small_window(window: Window, filled: Filled) -> None:
-    window.page.set_viewport_size({"width": 1280, "height": 800})
-    window.open("cnn", run=filled[1]["cnn"])
-    last = window.page.get_by_role("radio", name="Made to excite")
-    box, parent = last.bounding_box(), last.locator("xpath=../..").bounding_box()
-    assert box is not None and parent is not None
-    assert box["x"] + box["width"] <= parent["x"] + parent["width"] + 1
-    window.check()
 
 
 def test_back_undoes_a_tab_and_the_charts_fit_800_pixels(window: Window, filled: Filled) -> None:
@@ -206,7 +144,7 @@ def test_back_undoes_a_tab_and_the_charts_fit_800_pixels(window: Window, filled:
 def test_the_first_request_may_be_any_page(browser: object, filled: Filled, tmp_path: Path) -> None:
     folder, ids = filled
     with server(f"sqlite:///{folder}/mlflow.db", tmp_path) as fresh:
-        for opened in _window(browser, fresh, "light"):
+        for opened in open_window(browser, fresh, "light"):
             opened.open("health", run=ids["cnn"])
             menu = opened.page.locator('[data-testid="stSidebarNav"]').inner_text()
             assert "Inside a CNN" in menu, "the menu is the app's, not one made from file names"
@@ -229,34 +167,6 @@ def test_charts_and_pictures_are_not_blank(window: Window, filled: Filled) -> No
     window.check()
 
 
-def test_moving_the_epoch_slider_changes_the_maps_and_the_url(
-    window: Window, filled: Filled
-) -> None:
-    window.open("cnn", run=filled[1]["cnn"], show="Filters")
-    before = window.picture()
-    handle = window.page.get_by_role("slider").first
-    handle.focus()
-    handle.press("Home")  # at once: a page that draws again between two presses would take one back
-    window.other_picture(before)
-    window.page.wait_for_url("**epoch=0**")
-    assert "epoch=0" in window.page.url
-    window.check()
-
-
-def test_a_shared_address_shows_the_same_in_a_new_window(
-    window: Window, browser: object, address: str, filled: Filled
-) -> None:
-    window.open("cnn", run=filled[1]["cnn"], show="Filters", epoch="1", layer="blocks.1.conv")
-    alt = window.page.locator('[data-testid="stImage"] img').first.get_attribute("alt")
-    for other in _window(browser, address, "light"):
-        other.page.goto(window.page.url)
-        other.settled()
-        assert "32 filters of 16 × 3 × 3" in other.text()
-        assert other.page.locator('[data-testid="stImage"] img').first.get_attribute("alt") == alt
-        assert other.page.get_by_role("slider").first.get_attribute("aria-valuetext") == "1"
-        other.check()
-
-
 def test_a_click_in_the_confusion_matrix_shows_its_samples(window: Window, filled: Filled) -> None:
     window.open("run", run=filled[1]["cnn"], part="Evaluation")
     assert "Click a cell" in window.text()
@@ -274,17 +184,43 @@ def test_a_click_in_the_confusion_matrix_shows_its_samples(window: Window, fille
     window.check()
 
 
-def test_a_click_on_a_feature_map_enlarges_it(window: Window, filled: Filled) -> None:
-    window.open("cnn", run=filled[1]["cnn"])
-    board = window.page.get_by_role("button", name="Feature maps of body.blocks.0.activation")
-    board.scroll_into_view_if_needed()
-    box = board.bounding_box()
-    assert box is not None
-    # Eight across: the third of the first row.
-    window.page.mouse.click(box["x"] + 2.5 / 8 * box["width"], box["y"] + 10)
-    window.page.get_by_text("map 2 of blocks.0.activation").wait_for()
+def test_search_by_keyboard(window: Window, filled: Filled) -> None:
+    page = window.open().page
+    page.keyboard.press("Control+k")
+    box = page.get_by_role("dialog").get_by_role("combobox")
+    box.wait_for()
+    box.fill("step by step")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cnn?*show=Step*")
     window.settled()
-    assert "enlarge=blocks.0.activation" in window.page.url and "channel=2" in window.page.url
+    page.keyboard.press("Control+k")
+    box.wait_for()
+    box.fill("training.learning_rate")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_text("Step size of the optimizer").wait_for()
+    page.get_by_role("link", name="Runs by its values").click()
+    page.wait_for_url("**group=training.learning_rate*")
+    window.shows("groups of")
+    window.check()
+
+
+def test_a_report_opens_without_the_server(
+    window: Window, browser: object, filled: Filled, tmp_path: Path
+) -> None:
+    window.open("run", run=filled[1]["cnn"], part="Reproduce")
+    with window.page.expect_download() as saved:
+        window.page.get_by_role("button", name="Report").click()
+    saved.value.save_as(tmp_path / "report.html")
+    context = browser.new_context(offline=True)  # type: ignore[attr-defined]
+    page = context.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    assert "test/accuracy" in page.inner_text("body")
+    broken = page.evaluate("[...document.images].filter(i => !i.naturalWidth).length")
+    assert page.locator("img").count() == 3 and broken == 0
+    page.screenshot(path=SHOTS / "report.png", full_page=True)
+    context.close()
     window.check()
 
 
@@ -361,36 +297,12 @@ def test_runs_like_one_that_is_picked(window: Window, filled: Filled) -> None:
     window.check()
 
 
-def test_a_picture_of_ones_own(window: Window, filled: Filled, tmp_path: Path) -> None:
-    drawn = Image.new("L", (64, 64), 255)
-    drawn.paste(0, (26, 6, 38, 58))
-    path = tmp_path / "one.png"
-    drawn.save(path)
-    window.open("cnn", run=filled[1]["cnn"])
-    window.page.get_by_text("my own", exact=True).click()
-    window.settled()
-    window.page.locator('input[type="file"]').set_input_files(path)
-    window.page.get_by_text("Light on dark: invert").click()
-    window.settled()
-    window.page.get_by_text("your picture").first.wait_for()
-    assert "blocks.1.conv" in window.text()
-    window.shot("cnn_upload")
-
-    path = tmp_path / "two.png"
-    path.write_bytes(b"not a picture at all")
-    window.page.locator('input[type="file"]').set_input_files(path)
-    window.settled()
-    window.page.get_by_text("cannot be read as a picture: it is none of PNG").wait_for()
-    assert "0x" not in window.text()
-    window.check()
-
-
 def test_from_the_table_to_a_comparison(window: Window, filled: Filled) -> None:
     window.open("", kind="trainings", q="metrics.`test/accuracy` > 0")
     for row in (0, 1):
         window.click_at('[class*="st-key-runs_table"] canvas', 17, 36 + 18 + row * 35)
         window.settled()
-    window.page.get_by_role("button", name="Compare").click()
+    window.page.get_by_role("button", name="Compare", exact=True).click()
     window.page.wait_for_url("**/compare*")
     window.shows("validation/accuracy")
     assert "runs=" in window.page.url

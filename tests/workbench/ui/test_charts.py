@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pytest
 
 from workbench.ui import charts
 
@@ -101,3 +102,27 @@ def test_a_logarithmic_axis_below_leaves_out_what_is_at_zero() -> None:
     spec = charts.curves({"loss": [(0.0, 3.0), (1.0, 2.0), (10.0, 1.0)]}, log_x=True)
     assert spec["xAxis"]["type"] == "log"
     assert [x for x, _ in spec["series"][0]["data"]] == [1.0, 10.0]
+
+
+_LINES = {f"r{i}": [(0.0, 0.1), (1.0, i / 10), (2.0, i / 20)] for i in range(1, 31)}
+
+
+class TestManyCurves:
+    def test_from_worst_to_best_with_the_best_and_the_mean_over_them(self) -> None:
+        spec = charts.many_curves(_LINES, mode="max")
+        names = [series["name"] for series in spec["series"]]
+        assert names[0] == "r1" and names[29:] == ["r30", "best: r30", "mean of 30"]
+        assert [series["color"] for series in spec["series"]][:30:29] == ["#440154", "#fde725"]
+        assert spec["series"][31]["data"][1] == [1.0, pytest.approx(1.55)]
+        assert spec["legend"]["data"] == names[30:]
+
+    def test_less_is_better(self) -> None:
+        spec = charts.many_curves(_LINES, mode="min")
+        assert "best: " in spec["series"][30]["name"]
+        losses = {"high": [(0.0, 2.0)], "low": [(0.0, 1.0)]}
+        assert charts.many_curves(losses, mode="min")["legend"]["data"][0] == "best: low"
+
+    def test_the_mean_ends_where_most_lines_end(self) -> None:
+        lines = {"a": [(0.0, 1.0)], "b": [(0.0, 3.0)], "c": [(0.0, 2.0), (1.0, 9.0)]}
+        (mean,) = (s for s in charts.many_curves(lines, mode=None)["series"] if "mean" in s["name"])
+        assert mean["data"] == [[0.0, 2.0]]

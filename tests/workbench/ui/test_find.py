@@ -126,6 +126,33 @@ def test_a_tag_and_a_note_are_columns(opened: tuple[Window, Path]) -> None:
     window.check()
 
 
+def test_names_are_offered_while_typing(opened: tuple[Window, Path]) -> None:
+    window, folder = opened
+    add_first_and_second(folder)
+    page = window.open().page
+    box = page.get_by_role("textbox", name="Filter")
+    box.click()
+    box.press_sequentially("first or learn")
+    page.get_by_role("option", name="training.learning_rate parameter").wait_for()
+    box.press("ArrowDown")
+    box.press("Enter")
+    assert box.input_value() == "first or training.learning_rate "
+    assert page.get_by_role("option").count() == 0
+    box.press_sequentially("> 0")
+    box.press("Enter")
+    window.shows("1 to 2 of 2")
+    box.fill("")
+    box.press_sequentially("fin")
+    page.get_by_role("option", name="finished status").click()
+    assert box.input_value() == "finished "
+    box.press_sequentially("fir")
+    page.get_by_role("listbox").wait_for()
+    window.shot("runs_suggestions")
+    box.press("Escape")
+    assert page.get_by_role("option").count() == 0
+    window.check()
+
+
 def test_a_view_is_saved_and_opened_by_name_and_by_address(opened: tuple[Window, Path]) -> None:
     window, folder = opened
     add_first_and_second(folder)
@@ -175,6 +202,16 @@ def test_many_runs(opened: tuple[Window, Path]) -> None:
         window.shows(says)
     assert "{" not in window.text()
     window.shot("runs_refused")
+
+    window.open("", group="status_of_none").shows("1 to 50 of 105")
+    window.open("", group="training.seed", q="run").shows("1 group of 102 runs")
+    window.click_at(".st-key-groups canvas", 17, 36 + 18)
+    window.page.get_by_role("button", name="Its runs").click()
+    window.shows("1 to 50 of 102")
+    assert filters.input_value() == "(run) and params.`training.seed` = 0"
+    window.page.get_by_role("button", name="Compare the first 100").click()
+    window.page.wait_for_url("**/compare*")
+    window.shows("None of these runs has recorded an epoch yet")
 
     window.open("run")
     assert "the latest 100 of 105" in window.text()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nets import CNNConfig
+from nets import BlockConfig, CNNConfig
 from nets.config import flatten, override
 from workbench.experiments.experiment import Experiment
 from workbench.ui import forms
@@ -59,3 +59,12 @@ def test_arguments_give_back_the_experiment() -> None:
     assert words[:2] == ["--set", "training.learning_rate=0.02"]
     made, _ = forms.check(build_experiment("digits_cnn"), changes)
     assert made == build_experiment("digits_cnn", words[1::2])
+
+
+def test_the_blocks_of_a_net_are_rows() -> None:
+    field = FIELDS["net.blocks"]
+    assert field.kind == "rows" and [c.path for c in field.columns][:2] == ["channels", "kernel"]
+    typed = [{"channels": 8.0, "pool": "average", "padding": float("nan")}, {"channels": None}]
+    made, problems = forms.check(BASE, {"net.blocks": forms.read_rows(typed, field.columns)})
+    assert made is not None and not problems
+    assert made.net.blocks == (BlockConfig(channels=8, pool="average"), BlockConfig())

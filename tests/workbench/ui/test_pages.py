@@ -247,6 +247,7 @@ class TestInsideCNN:
         [
             "Feature maps",
             "Filters",
+            "See it form",
             "What excites it",
             "Attribution",
             "Step by step",
@@ -258,6 +259,25 @@ class TestInsideCNN:
         at = open_page("cnn", run=runs["cnn"], show=show, epoch=epoch)
         assert at.get("imgs") or at.get("image"), "there are pictures on the page"
         assert not at.info and not at.warning, text(at)
+
+    @pytest.mark.parametrize("what", ["filters", "feature maps"])
+    def test_every_epoch_is_a_frame_and_two_are_compared(self, what: str, runs: Runs) -> None:
+        pair = ["1", "3"]
+        at = open_page("cnn", run=runs["cnn"], show="See it form", forming=what, forming_pair=pair)
+        captions = [str(e.proto.imgs[0].caption) for e in at.get("image")][-3:]
+        assert captions == ["epoch 1", "epoch 3", "epoch 3 minus epoch 1"]
+        assert "They differ by" in text(at)
+
+    def test_a_run_without_epochs_says_how_to_get_them(self, runs: Runs) -> None:
+        from workbench.ui import store, sweeps
+
+        run = store.run(runs["sweep"])
+        assert run is not None
+        best = sweeps.read(run).rank().iloc[0]["run_id"]
+        at = open_page("cnn", run=best, show="See it form")
+        assert "kept one set of weights" in text(at)
+        (link,) = at.get("page_link")
+        assert link.proto.label.startswith("Train it alone") and best in link.proto.query_string
 
     def test_the_epoch_changes_what_is_said(self, runs: Runs) -> None:
         tables = [
@@ -319,6 +339,31 @@ class TestCompare:
         assert "This net takes samples of" in said
 
 
+class TestCompareMany:
+    """More runs than have a colour or a column each."""
+
+    @pytest.mark.parametrize(
+        "part", ["Curves", "Settings", "Same picture", "By class", "Disagreements"]
+    )
+    def test_every_part(self, part: str, runs: Runs) -> None:
+        from workbench.ui import store
+
+        trials = [run.id for run in store.children(runs["sweep"])]
+        every = [runs["cnn"], runs["cnn_tanh"], runs["rnn"], *trials]
+        at = open_page("compare", runs=",".join(every), compare_part=part)
+        if part == "Curves":
+            table = at.dataframe[0].value
+            assert len(table) == len(every) == 13 and "relu" in table.index
+            assert "training.learning_rate" in table.columns, "what differs stands beside it"
+            marked, _, style = at.dataframe[0].proto.arrow_data.styler.styles.partition("{")
+            assert "rgba(44, 155, 116" in style and marked.count("_col") >= 3
+        if part == "Settings":
+            table = at.dataframe[0].value
+            assert list(table.index)[:2] == ["relu", "tanh"] and "net.activation" in table.columns
+        if part == "Disagreements":
+            assert "They disagree on" in text(at)
+
+
 class TestSweep:
     def test_trials_best_first_and_what_was_stopped(self, runs: Runs) -> None:
         at = open_page("sweep", run=runs["sweep"])
@@ -374,6 +419,15 @@ class TestLaunch:
         assert at.number_input(key=key).value == 1
         at.number_input(key=key).set_value(5).run()
         assert checked(at).code[0].value.endswith("--set training.seed=5")
+
+    def test_the_layers_follow_what_is_typed(self, runs: Runs) -> None:
+        at = open_page("launch", base="digits_cnn")
+        assert "parameters**" in text(at) and "input 1 × 8 × 8" in text(at)
+        layers = next(d.value for d in at.dataframe if "parameters" in d.value)
+        assert layers["output"].iloc[-1] == "10"
+        at.text_input(key="set_digits_cnn_net.dense").set_value("[7]").run()
+        layers = next(d.value for d in checked(at).dataframe if "parameters" in d.value)
+        assert "7" in set(layers["output"])
 
     def test_a_sweep_over_chosen_settings(self, runs: Runs) -> None:
         at = open_page("launch", base="digits_cnn", what="sweep")

@@ -22,7 +22,7 @@ from workbench.ui.charts.base import (
     thin,
 )
 from workbench.ui.charts.figure import draw
-from workbench.ui.charts.lines import bars, curves, histogram
+from workbench.ui.charts.lines import bars, curves, histogram, many_curves
 from workbench.ui.charts.trials import axis, parallel, scatter, timeline
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "from_ground",
     "heatmap",
     "histogram",
+    "many_curves",
     "parallel",
     "scatter",
     "thin",

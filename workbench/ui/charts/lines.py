@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from workbench.ui.charts.base import (
     COLOURS,
     GREY,
+    MAX_POINTS,
+    SEQUENTIAL,
     Points,
     Spec,
     number,
@@ -96,6 +99,90 @@ def curves(
         },
         "series": series,
     }
+
+
+def many_curves(
+    lines: Mapping[str, Points], *, mode: Literal["max", "min"] | None, x_name: str = "epoch"
+) -> Spec:
+    """Thin lines of many runs, coloured from worst to best, with the best one and the mean over them.
+
+    Args:
+        mode: which values are the better ones; None: unknown, all lines are grey.
+    """
+    best_of = max if mode == "max" else min
+    values = {
+        name: best_of(finite)
+        for name, points in lines.items()
+        if (finite := [y for _, y in points if math.isfinite(y)])
+    }
+    order = sorted(values, key=lambda name: values[name], reverse=mode == "min")
+    most = max(60, MAX_POINTS * 10 // max(1, len(order)))
+    series: list[Spec] = []
+    for place, name in enumerate(order):
+        colour = GREY if mode is None else _between(SEQUENTIAL, place / max(1, len(order) - 1))
+        kept = thin(lines[name], most)
+        series.append(
+            {
+                "type": "line",
+                "name": name,
+                "data": _data(kept, False),
+                "symbolSize": 4,
+                "showSymbol": len(kept) <= 60,
+                "color": colour,
+                "lineStyle": {"width": 1, "opacity": 0.55},
+                "itemStyle": {"opacity": 0.55},
+                "emphasis": {"focus": "series", "lineStyle": {"width": 3, "opacity": 1}},
+            }
+        )
+    legend = []
+    if mode is not None and order:
+        legend.append(f"best: {order[-1]}")
+        series.append(_over(legend[-1], lines[order[-1]], COLOURS[1], "solid"))
+    if mean := _mean(lines):
+        legend.append(f"mean of {len(order)}")
+        series.append(_over(legend[-1], mean, COLOURS[3], "dashed"))
+    return curves({}, x_name=x_name) | {
+        "series": series,
+        "tooltip": {"trigger": "item", "confine": True},
+        "legend": {"top": 0, "left": 0, "data": legend},
+        "grid": {"left": 8, "right": 16, "top": 36, "bottom": 28, "containLabel": True},
+    }
+
+
+def _over(name: str, points: Points, colour: str, kind: str) -> Spec:
+    return {
+        "type": "line",
+        "name": name,
+        "data": _data(thin(points), False),
+        "showSymbol": False,
+        "color": colour,
+        "lineStyle": {"width": 3, "type": kind},
+        "z": 10,
+    }
+
+
+def _mean(lines: Mapping[str, Points]) -> list[tuple[float, float]]:
+    """The mean over the lines at each x that at least half of them have."""
+    at: dict[float, list[float]] = {}
+    for points in lines.values():
+        for x, y in points:
+            if math.isfinite(y):
+                at.setdefault(x, []).append(y)
+    return [(x, sum(ys) / len(ys)) for x, ys in sorted(at.items()) if 2 * len(ys) >= len(lines)]
+
+
+def _between(colours: Sequence[str], share: float) -> str:
+    """The colour at a share of the way along several."""
+    at = share * (len(colours) - 1)
+    left = min(int(at), len(colours) - 2)
+    parts = [
+        round(
+            (1 - (at - left)) * int(colours[left][i : i + 2], 16)
+            + (at - left) * int(colours[left + 1][i : i + 2], 16)
+        )
+        for i in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{part:02x}" for part in parts)
 
 
 def smoothed(points: Points, weight: float) -> list[tuple[float, float]]:

@@ -51,6 +51,25 @@ def maps(run_id: str, epoch: int | None, net_input: NetInput) -> dict[str, Array
     return {name: array[0] for name, array in arrays.items()}
 
 
+@st.cache_data(max_entries=8, show_spinner=False)
+def _layer_maps(
+    run_id: str, epochs: tuple[int, ...], layer: str, digest: str, _net_input: NetInput
+) -> dict[int, Array]:
+    return {
+        epoch: inside.feature_maps(
+            artifacts.net(run_id, epoch), _net_input.features, length=_net_input.length
+        )[layer][0]
+        for epoch in epochs
+    }
+
+
+def layer_maps(
+    run_id: str, epochs: tuple[int, ...], layer: str, net_input: NetInput
+) -> dict[int, Array]:
+    """One layer's maps after each of several epochs."""
+    return _layer_maps(run_id, epochs, layer, net_input.digest, net_input)
+
+
 @st.cache_data(max_entries=256, show_spinner=False)
 def filters(run_id: str, epoch: int | None, layer: str) -> Array:
     """A convolution's weights."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -59,12 +61,27 @@ def draw_input(shown: inside.Response, source: int) -> None:
     pictures.show(draw_frame(pixels, box), "The layer's input with the window marked")
 
 
-def draw_map(shown: inside.Response, row: int, column: int) -> None:
-    """The feature map with the value marked."""
+def draw_map(
+    shown: inside.Response, row: int, column: int, on_click: Callable[[int, int], None]
+) -> None:
+    """The feature map with the value marked; a click on another one chooses it."""
+    height, width = shown.feature_map.shape
     signed = shown.feature_map.min() < 0
     pixels = inside.montage(
         shown.feature_map[None], palette="diverging" if signed else "sequential", tile=220
     )
-    factor = max(1, pixels.shape[0] // shown.feature_map.shape[0])
+    factor = max(1, pixels.shape[0] // height)
     box = (row * factor, column * factor, (row + 1) * factor, (column + 1) * factor)
-    pictures.show(draw_frame(pixels, box), "The filter's feature map with the value marked")
+    pictures.show_tiles(
+        draw_frame(pixels, box),
+        height * width,
+        width,
+        key="step_map",
+        alt="The filter's feature map with the value marked; click another value to follow it",
+        on_click=lambda tile: on_click(*divmod(tile, width)),
+    )
+    pictures.show_scale(
+        float(shown.feature_map.min()),
+        float(shown.feature_map.max()),
+        "diverging" if signed else "sequential",
+    )

@@ -49,6 +49,9 @@ def draw_filters(run: store.Run, epoch: int | None, model: Net) -> None:
     else:
         board = inside.montage(tiles, scale=scale, tile=64, gap=4, opaque=False)
     pictures.show(board, f"Filters of {layer}", name=f"{run.name}_{layer}_filters_{epoch}")
+    if scale == "common" and view != "rgb":
+        palette: inside.Palette = "diverging" if view == "channels" else "sequential"
+        pictures.show_scale(float(tiles.min()), float(tiles.max()), palette)
     _evolution(run, epoch, layer, weights)
 
 

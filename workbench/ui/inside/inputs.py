@@ -16,6 +16,7 @@ def pick_epoch(run_id: str) -> int | None:
     kept_epochs = artifacts.epochs(run_id)
     if len(kept_epochs) < 2:
         st.caption("One set of weights: this run kept no checkpoint per epoch.")
+        link_to_train_alone(run_id)
         return kept_epochs[0] if kept_epochs else None
     value = st.select_slider(
         "Epoch (0 = before training)",
@@ -25,6 +26,16 @@ def pick_epoch(run_id: str) -> int | None:
         bind="query-params",
     )
     return int(value)
+
+
+def link_to_train_alone(run_id: str) -> None:
+    """The way from a trial to a training with its settings, which keeps the weights of each epoch."""
+    st.page_link(
+        "views/launch.py",
+        label="Train it alone, with the weights of each epoch",
+        query_params={"run": run_id},
+        icon=":material/replay:",
+    )
 
 
 def pick_sample(samples: Samples, names: list[str] | None, key: str = "sample") -> int:

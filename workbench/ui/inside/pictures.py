@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -29,7 +30,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 }
 """
-_TILES_CSS = "img { max-width: 100%; cursor: zoom-in; image-rendering: pixelated; display: block; }"
+_TILES_CSS = """
+img { max-width: 100%; cursor: pointer; image-rendering: pixelated; display: block;
+  outline: 1px solid rgb(128 128 128 / 0.35); }
+img:focus-visible { outline: 2px solid var(--st-primary-color); }
+"""
 
 
 def show(
@@ -97,6 +102,28 @@ def enlarge(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 def choose_palette(*maps: NDArray[Any]) -> inside.Palette:
     """Colours that suit the values: two-sided where there are negative ones."""
     return "diverging" if min(float(m.min()) for m in maps) < 0 else "sequential"
+
+
+def dim(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture in dark greys: colours of a heat map over it can be read, whatever it shows."""
+    grey = pixels[..., :3].astype(np.float32).mean(axis=-1, keepdims=True)
+    return np.broadcast_to(20 + grey * 0.4, (*pixels.shape[:2], 3)).astype(np.uint8)
+
+
+def show_scale(low: float, high: float, palette: inside.Palette, *, label: str = "") -> None:
+    """The colours of a picture with the numbers at their ends; a two-sided scale has 0 between."""
+    if palette == "diverging":
+        high = max(abs(low), abs(high))
+        low = -high
+    stops = inside.colour(np.linspace(0, 1, 9, dtype=np.float32), palette)
+    gradient = ", ".join(f"rgb({r},{g},{b})" for r, g, b in stops.tolist())
+    ends = [low, 0.0, high] if palette == "diverging" else [low, high]
+    numbers = "".join(f"<span>{widgets.number(value)}</span>" for value in ends)
+    name = f"<span>{html.escape(label)}</span>" if label else ""
+    st.html(
+        f"<div class='workbench-scale'>{name}<div><div style='background:linear-gradient(to right, "
+        f"{gradient})'></div><div class='numbers'>{numbers}</div></div></div>"
+    )
 
 
 def show_tiles(

@@ -13,7 +13,12 @@ _LIVE_S = 5
 
 
 def main() -> None:
-    widgets.title("Bench", "This machine, and the Ray and Spark on it.")
+    widgets.title(
+        "Bench",
+        "The Ray and Spark that stay up between trainings, and what runs on them. Below: what this "
+        "machine has, and what is missing.",
+        "docs/browser#bench",
+    )
     _links()
     bench_panel.draw()
     _ray()

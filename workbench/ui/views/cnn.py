@@ -11,12 +11,22 @@ import streamlit as st
 from nets import Net, inside
 from workbench.ui import run_choice, store, widgets
 from workbench.ui.errors import Missing
-from workbench.ui.inside import artifacts, cache, convolution, filters, inputs, pictures, uploads
+from workbench.ui.inside import (
+    artifacts,
+    cache,
+    convolution,
+    filters,
+    forming,
+    inputs,
+    pictures,
+    uploads,
+)
 from workbench.ui.inside.cache import NetInput
 
 _PARTS = (
     "Feature maps",
     "Filters",
+    "See it form",
     "What excites it",
     "Attribution",
     "Step by step",
@@ -38,7 +48,9 @@ _SUITS = (
 def main() -> None:
     widgets.title(
         "Inside a CNN",
-        "What its filters look for, what each layer makes of a picture, and which pixels decide.",
+        "What its filters look for, what each layer makes of a picture, and which pixels decide. The "
+        "slider moves through the epochs of the training.",
+        "docs/cnn-in-the-ui",
     )
     run = run_choice.pick_run(suits=_SUITS, what="net with convolutions")
     with widgets.part():
@@ -48,6 +60,9 @@ def main() -> None:
             raise Missing("This net has no convolutions.")
         # A row of its own: six parts need the whole width of a small window
         chosen = widgets.choose("Show", _PARTS, "show")
+        if chosen == "See it form":
+            _see_it_form(run, model)
+            return
         epoch = inputs.pick_epoch(run.id)
         pages = {
             "Feature maps": _feature_maps,
@@ -121,6 +136,11 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
             )
             if maps.ndim == 1:
                 pictures.show(board, f"Values of {name}")
+            if scale == "common":
+                pictures.show_scale(
+                    float(maps.min()), float(maps.max()), pictures.choose_palette(maps)
+                )
+            if maps.ndim == 1:
                 continue
             pictures.show_tiles(
                 board,
@@ -130,6 +150,14 @@ def _feature_maps(run: store.Run, epoch: int | None, model: Net) -> None:
                 alt=f"Feature maps of {name}; click one to enlarge it",
                 on_click=functools.partial(_enlarge, name),
             )
+
+
+def _see_it_form(run: store.Run, model: Net) -> None:
+    """All epochs at once: the page has no slider for one of them here."""
+    if forming.pick_what() == "filters":
+        forming.draw_filters_forming(run, model)
+    else:
+        forming.draw_maps_forming(run, _pick_input(run, model))
 
 
 def _enlarge(layer: str, channel: int) -> None:
@@ -183,8 +211,12 @@ def _draw_enlarged(run: store.Run, net_input: NetInput, layer: str, maps: np.nda
                 f"Map {channel} of {layer}",
                 caption=f"map {channel} of {inputs.shorten(layer)}",
             )
+            one_map = maps[channel]
+            pictures.show_scale(
+                float(one_map.min()), float(one_map.max()), pictures.choose_palette(maps)
+            )
         with c:
-            heat = inside.overlay(base, np.maximum(maps[channel], 0))
+            heat = inside.overlay(pictures.dim(base), np.maximum(maps[channel], 0), opacity=0.85)
             pictures.show(
                 heat,
                 f"Map {channel} over the input",
@@ -224,12 +256,14 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
             heat = cache.attribution(
                 run.id, epoch, net_input, int(target or 0), method, layer or ""
             )
-            signed = method != "grad_cam"
-            if signed:
-                board = inside.montage(heat[None], palette="diverging", tile=256)
+            if method == "grad_cam":
+                board = inside.overlay(pictures.dim(base), heat, opacity=0.85)
+                palette: inside.Palette = "warm"
             else:
-                board = inside.overlay(base, heat)
+                board = inside.montage(heat[None], palette="diverging", tile=256)
+                palette = "diverging"
             pictures.show(board, f"{label} of {net_input.name}", caption=label, width="stretch")
+            pictures.show_scale(float(heat.min()), float(heat.max()), palette)
             widgets.download(
                 "CSV",
                 functools.partial(pd.DataFrame(heat).to_csv, index=False),
@@ -284,12 +318,16 @@ def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:
             convolution.draw_numbers(values, heading)
     with columns[4]:
         st.markdown("**its feature map**")
-        convolution.draw_map(shown, row, column)
+        convolution.draw_map(shown, row, column, _follow)
     others = f" + {rest:.3f} (the other {several - 1} input channels)" if several > 1 else ""
     st.markdown(
         f"Sum of the products **{float(product.sum()):.3f}**{others} + bias **{shown.bias:.3f}** "
         f"= **{shown.value:.3f}** at row {row}, column {column} of map {channel}."
     )
+
+
+def _follow(row: int, column: int) -> None:
+    st.session_state["row"], st.session_state["column"] = row, column
 
 
 main()

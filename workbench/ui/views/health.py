@@ -38,7 +38,12 @@ _LEVELS = {
 
 
 def main() -> None:
-    widgets.title("Health", "Is every unit at work? Per layer and epoch, with the evidence.")
+    widgets.title(
+        "Health",
+        "Whether every unit is at work and gradients have a good size, by layer and epoch. A verdict "
+        "in words says what to try next.",
+        "docs/browser#health",
+    )
     run = run_choice.pick_run(kinds=("train", "trial"))
     history = store.history(run.id)
     epoch: int | None = None

@@ -19,7 +19,7 @@ from workbench.experiments import names
 from workbench.experiments.experiment import Experiment
 from workbench.home import jobs_folder
 from workbench.jobs.request import Request
-from workbench.ui import experiment_file, forms, store, widgets
+from workbench.ui import as_python, experiment_file, forms, net_form, store, widgets
 from workbench.ui.errors import Missing
 from workbench.ui.forms import Field
 from workbench.ui.inside import artifacts
@@ -49,7 +49,12 @@ _LINES = 20
 
 
 def main() -> None:
-    widgets.title("Launch", "Start a training or a sweep. It continues when this page is closed.")
+    widgets.title(
+        "Launch",
+        "Start a training or a sweep; it goes on when this page is closed. The same is written below "
+        "as a command and as Python.",
+        "docs/browser#launch",
+    )
     left, right = st.columns([3, 2], gap="large")
     with left:
         _form()
@@ -70,15 +75,21 @@ def _form() -> None:
     changes, slots = _fields(base, base_name)
     if what == "sweep":
         changes |= _sweep(base, base_name)
-    _, problems = forms.check(base, changes)
+    made, problems = forms.check(base, changes)
     for path, problem in problems.items():
         if path in slots:
             slots[path].error(problem, icon=":material/error:")
         else:
             st.error(problem, icon=":material/error:")
+    if made is not None:
+        with slots["net"]:
+            net_form.draw_layers(made)
     arguments = [what, base_name, *forms.arguments(changes)]
     st.markdown("**The same from a terminal**")
     st.code(hide_passwords(shlex.join(["workbench", *arguments])), language="bash", wrap_lines=True)
+    with st.expander("The same in Python", icon=":material/code:"):
+        call: Literal["train", "sweep"] = "sweep" if what == "sweep" else "train"
+        st.code(as_python.write_call(call, base_name, changes), language="python")
     if st.button(
         "Start", key="start", type="primary", icon=":material/play_arrow:", disabled=bool(problems)
     ):
@@ -144,10 +155,14 @@ def _fields(base: Experiment, name: str) -> tuple[dict[str, Any], dict[str, Any]
             continue
         kind = getattr(getattr(base, group, None), "kind", "")
         with st.expander(heading + (f": {kind}" if kind else "")):
+            for field in (f for f in rest if f.kind == "rows"):  # needs the whole width
+                _one(field, name, changes, slots)
             columns = st.columns(2)
-            for i, field in enumerate(rest):
+            for i, field in enumerate(f for f in rest if f.kind != "rows"):
                 with columns[i % 2]:
                     _one(field, name, changes, slots)
+            if group == "net":
+                slots[group] = st.container()
     return changes, slots
 
 
@@ -160,6 +175,8 @@ def _one(field: Field, name: str, changes: dict[str, Any], slots: dict[str, Any]
 
 def _widget(field: Field, key: str) -> Any:
     label, text = field.label.replace("_", " "), field.help
+    if field.kind == "rows":
+        return net_form.edit_rows(field, key)
     if field.kind == "switch":
         return st.toggle(label, value=bool(field.value), key=key, help=text)
     if field.kind == "choice":

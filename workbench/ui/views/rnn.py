@@ -23,7 +23,9 @@ _SUITS = (
 def main() -> None:
     widgets.title(
         "Inside an RNN",
-        "What it remembers at every step, what its gates do, and how its answer forms as it reads.",
+        "What the net remembers at every step of a text or series, and what its gates let through. "
+        "You see how its answer forms as it reads, and which steps decided.",
+        "docs/browser#inside-an-rnn",
     )
     run = run_choice.pick_run(suits=_SUITS, what="recurrent net")
     with widgets.part():

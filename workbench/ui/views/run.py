@@ -8,9 +8,11 @@ import streamlit as st
 
 from nets import inside
 from workbench.ui import (
+    as_python,
     charts,
     evaluation_parts,
     experiment_file,
+    reports,
     run_choice,
     run_curves,
     run_logs,
@@ -26,7 +28,12 @@ _PARTS = ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce", "L
 
 
 def main() -> None:
-    widgets.title("Run", "What one run did, and how to repeat it.")
+    widgets.title(
+        "Run",
+        "What one run did: its curves, its results and mistakes, its net and settings. *Reproduce* "
+        "has the command that repeats it.",
+        "docs/browser#run",
+    )
     run = run_choice.pick_run(kinds=("train", "trial"))
     chosen = widgets.choose("Show", _PARTS, "part", label_visibility="collapsed")
     if chosen == "Curves":
@@ -303,8 +310,17 @@ def _reproduce(run: store.Run) -> None:
             query_params={"run": run.id},
             icon=":material/replay:",
         )
+        with st.expander("In Python", icon=":material/code:"):
+            st.code(as_python.write_call("train", f"{name}:again", {}), language="python")
+            st.caption("What it did, in a notebook:")
+            st.code(as_python.write_read(run.id), language="python")
         with st.expander("The experiment as JSON"):
             st.json(experiment)
+    st.subheader("A report to send", anchor=False)
+    st.write("Results, curves, filters and settings as one HTML file, which needs no server:")
+    widgets.download(
+        "Report", lambda: reports.write_run(run), f"report_{run.id[:8]}.html", "text/html"
+    )
     tags = {k: v for k, v in run.tags.items() if k.startswith("workbench.")}
     st.subheader("Made by", anchor=False)
     st.dataframe(

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from workbench.ui import charts, run_choice, store, sweeps, widgets
+from workbench.ui.comparing.names import MOST_RUNS
 from workbench.ui.sweeps import Sweep
 
 _LIVE_S = 3
@@ -18,7 +19,12 @@ _ENOUGH = 30
 
 
 def main() -> None:
-    widgets.title("Sweep", "Which settings matter, and which values are good.")
+    widgets.title(
+        "Sweep",
+        "Which of the searched settings matter, and which of their values are good. Drag along an "
+        "axis to see the trials that cross there.",
+        "docs/browser#sweep",
+    )
     run = run_choice.pick_run(kinds=("sweep",), label="Sweep")
     live = run.status == "RUNNING"
 
@@ -301,7 +307,7 @@ def _actions(ids: list[str]) -> None:
     if bar.button("Open", key="trial_open", type="primary", disabled=len(ids) != 1):
         st.switch_page("views/run.py", query_params={"run": ids[0]})
     if bar.button("Compare", key="trial_compare", disabled=len(ids) < 2):
-        st.switch_page("views/compare.py", query_params={"runs": ",".join(ids[:10])})
+        st.switch_page("views/compare.py", query_params={"runs": ",".join(ids[:MOST_RUNS])})
 
 
 main()

@@ -67,8 +67,8 @@ def _curves(runs: Sequence[store.Run]) -> dict[str, list[float]]:
     return shown
 
 
-def configure_columns(frame: pd.DataFrame) -> dict[str, Any]:
-    """How each column is drawn."""
+def configure_columns(frame: pd.DataFrame, pinned: Sequence[str] = ()) -> dict[str, Any]:
+    """How each column is drawn; those of `pinned` stay beside the name."""
     column = st.column_config
     config: dict[str, Any] = {
         "status": column.TextColumn(
@@ -91,4 +91,7 @@ def configure_columns(frame: pd.DataFrame) -> dict[str, Any]:
     for name in frame.columns:
         if pd.api.types.is_float_dtype(frame[name]):
             config[name] = column.NumberColumn(format="%.4g")
+    for name in pinned:
+        if name in frame.columns:
+            config.setdefault(name, column.Column())["pinned"] = True
     return config

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from workbench.errors import WorkbenchError
-from workbench.ui import saved_views
+from workbench.ui.runs import saved_views
 
 _PARAMETER = "view"
 Defaults = Mapping[str, tuple[Any, Sequence[Any] | None]]

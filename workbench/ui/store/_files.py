@@ -1,0 +1,50 @@
+"""The files of runs, copied to this disk when they are read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import streamlit as st
+
+from tracking.errors import ArtifactError, TrackingError
+from workbench.ui.store._cache import uri
+from workbench.ui.store._reading import is_id, open_reader
+
+# Copying a file of a kilobyte is no reason for a progress bar in the UI's log
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+@st.cache_data(ttl=3, max_entries=500, show_spinner=False)
+def _artifact_names(address: str, run_id: str, folder: str) -> list[str]:
+    try:
+        return open_reader(address).artifacts(run_id, folder)
+    except Exception:  # the store behind the artifacts may raise anything of its own
+        return []
+
+
+def artifact_names(run_id: str, folder: str = "") -> list[str]:
+    """Paths of the run's files below a folder."""
+    return _artifact_names(uri(), run_id, folder) if is_id(run_id) else []
+
+
+@st.cache_resource(show_spinner=False)
+def _downloads() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="workbench-ui-")
+
+
+def artifact(run_id: str, path: str) -> Path | None:
+    """A file of a run on this disk; None where the run lists none of that name."""
+    folder = path.rpartition("/")[0]
+    return _artifact(uri(), run_id, path) if path in artifact_names(run_id, folder) else None
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def _artifact(address: str, run_id: str, path: str) -> Path | None:
+    target = Path(_downloads().name) / run_id
+    target.mkdir(exist_ok=True)
+    try:
+        return open_reader(address).download(run_id, path, target)
+    except (ArtifactError, TrackingError, OSError):
+        return None
