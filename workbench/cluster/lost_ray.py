@@ -71,8 +71,8 @@ def check_not_lost(address: str) -> None:
     """
     if is_lost(address):
         raise ClusterError(
-            f"{_describe(address)} The session's Spark ran on it and is gone too. Leave the session "
-            "(the end of its `with` block) and open another one."
+            f"{_describe(address)} Start the training again. A session of `open_session` cannot go on, "
+            "as its Spark ran on that Ray: leave it (the end of its `with` block) and open another one."
         )
 
 
