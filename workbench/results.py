@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -108,16 +109,30 @@ class TrialResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Settings tried on every fold of a cross-validation."""
+    """Settings tried on every fold of a cross-validation, or with several seeds."""
 
     settings: Settings
-    """What the sweep chose, without the fold."""
+    """What the sweep chose, without the fold and the seed."""
     trials: list[TrialResult]
-    """One for each fold."""
+    """One for each fold and seed."""
     mean: float | None
-    """Mean of the sweep's metric over the folds; None: a fold has no result."""
+    """Mean of the sweep's metric over them; None: one has no result."""
     deviation: float | None
-    """Standard deviation over the folds (divided by folds - 1)."""
+    """Standard deviation over them (divided by their number - 1); None: there is one, or no mean."""
+
+    def mean_of(self, metric: str) -> float | None:
+        """Mean of another metric over them; None: one has no such value."""
+        values = [trial.metrics.get(metric) for trial in self.trials]
+        present = [value for value in values if value is not None]
+        return statistics.fmean(present) if len(present) == len(values) else None
+
+    @property
+    def spread(self) -> str:
+        """`0.9712 ± 0.0031`."""
+        if self.mean is None:
+            return ""
+        rest = "" if self.deviation is None else f" ± {self.deviation:.2g}"
+        return f"{self.mean:.4g}{rest}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,11 +142,16 @@ class SweepResult:
     run_id: str
     """The sweep's run in MLflow; the trials' runs are its children."""
     trials: list[TrialResult]
-    """The best first; with cross-validation those of the best configuration."""
+    """The best first; with cross-validation and repeats those of the best configuration."""
     interrupted: bool = False
     """Stopped before all trials were done; `resume=run_id` goes on."""
     configurations: list[Configuration] = field(default_factory=list)
-    """With cross-validation (`data.split.folds`): the best mean first."""
+    """With cross-validation (`data.split.folds`) or repeats (`sweep.repeats`): the best mean first."""
+    objectives: dict[str, str] = field(default_factory=dict)
+    """With several objectives: name to `max` or `min`; the values are in `TrialResult.metrics`."""
+    front: list[int] = field(default_factory=list)
+    """With several objectives: numbers of the trials on the Pareto front. Of no other trial (with
+    repeats: mean) is every objective as good and one better."""
     rows: int | None = None
     """Rows that the sweep's metric is measured on; None: not the same for all trials."""
 
@@ -141,7 +161,7 @@ class SweepResult:
         return self.trials[0]
 
     def __str__(self) -> str:
-        heads, rows = self._leaderboard()
+        heads, rows = self.leaderboard()
         lines = [heads, *([html.number_text(cell) for cell in row] for row in rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         text = ["  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in lines]
@@ -151,7 +171,7 @@ class SweepResult:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        return html.title(self.heading) + html.table(*self._leaderboard())
+        return html.title(self.heading) + html.table(*self.leaderboard())
 
     @property
     def heading(self) -> str:
@@ -160,20 +180,53 @@ class SweepResult:
         more = f", the first {_ROWS} shown" if len(self.trials) > _ROWS else ""
         return f"Sweep {self.run_id[:8]}, {len(self.trials)} trials{state}{more}"
 
-    def _leaderboard(self) -> tuple[list[str], list[list[Any]]]:
-        """Heads and rows of the first trials."""
+    def leaderboard(self) -> tuple[list[str], list[list[Any]]]:
+        """Heads and rows of the first settings, where each has several trials; else of the first trials."""
+        heads, rows = self._of_configurations() if self.configurations else self._of_trials()
+        if not self.objectives:
+            return heads, rows
+        marks = [*heads[:2], "front", *heads[2:]]
+        return marks, rows
+
+    def _of_configurations(self) -> tuple[list[str], list[list[Any]]]:
+        shown = self.configurations[:_ROWS]
+        paths = sorted({path for one in shown for path in one.settings})
+        others = list(self.objectives)[1:]
+        heads = ["#", "trials", "mean", *others, *(path.rpartition(".")[2] for path in paths)]
+        rows = [
+            [
+                *(place, ", ".join(str(trial.number) for trial in one.trials), one.spread),
+                *(one.mean_of(name) for name in others),
+                *(one.settings.get(path) for path in paths),
+            ]
+            for place, one in enumerate(shown, 1)
+        ]
+        return heads, self._mark(rows, [one.trials[0].number for one in shown])
+
+    def _mark(self, rows: list[list[Any]], numbers: list[int]) -> list[list[Any]]:
+        """With several objectives: a star for those on the front, after the second column."""
+        if not self.objectives:
+            return rows
+        return [
+            [*row[:2], "*" if number in self.front else "", *row[2:]]
+            for row, number in zip(rows, numbers, strict=True)
+        ]
+
+    def _of_trials(self) -> tuple[list[str], list[list[Any]]]:
         shown = self.trials[:_ROWS]
+        others = list(self.objectives)[1:]
         paths = sorted({path for trial in shown for path in trial.settings})
-        heads = ["#", "trial", "value", *(path.rpartition(".")[2] for path in paths)]
+        heads = ["#", "trial", "value", *others, *(path.rpartition(".")[2] for path in paths)]
         rows = [
             [
                 *(place, trial.number, trial.value),
+                *(trial.metrics.get(name) for name in others),
                 *(trial.settings.get(path) for path in paths),
                 *(trial.epochs, trial.status.lower()),
             ]
             for place, trial in enumerate(shown, 1)
         ]
-        return [*heads, "epochs", "status"], rows
+        return [*heads, "epochs", "status"], self._mark(rows, [trial.number for trial in shown])
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> SweepResult:
@@ -187,6 +240,8 @@ class SweepResult:
             trials=_trials(data["trials"]),
             interrupted=data["interrupted"],
             configurations=configurations,
+            objectives=dict(data.get("objectives", {})),
+            front=list(data.get("front", ())),
             rows=data.get("rows"),
         )
 

@@ -150,9 +150,12 @@ def contexts() -> Iterator[tuple[str, Experiment]]:
         yield f"preparation {method}", override(vectors, {"preparation.method": method})
     axes = {"preparation.method": "pca", "preparation.whiten": False}
     yield "pca without whitening", override(vectors, axes)
-    for search in ("grid", "random", "bayes"):
-        for scheduler in ("none", "asha", "median"):
+    for search in ("grid", "random", "qmc", "bayes", "tpe", "gp"):
+        for scheduler in ("none", "asha", "hyperband", "median"):
             chosen: dict[str, Any] = {"sweep.search": search, "sweep.scheduler": scheduler}
             if search == "grid":
                 chosen["sweep.num_trials"] = 16
             yield f"{search}, {scheduler}", override(cnn, chosen)
+    ranges = {"training.weight_decay": {"kind": "uniform", "low": 0.0, "high": 0.1}}
+    ranges |= {"training.learning_rate": {"kind": "uniform", "low": 0.01, "high": 0.1}}
+    yield "cmaes", override(cnn, {"sweep.search": "cmaes", "sweep.space": ranges})

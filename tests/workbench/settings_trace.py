@@ -32,8 +32,10 @@ from workbench.cluster.spark_start import _spark_settings
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import SweepConfig
 from workbench.preflight.capacity import Machine, plan
+from workbench.sweeps.folds import add_folds
 from workbench.sweeps.schedulers import make_scheduler
 from workbench.sweeps.search import plan_trials
+from workbench.sweeps.searcher import StudySearcher
 from workbench.training.checkpoints import checkpoint_folder
 from workbench.training.idle_rule import sample_kind
 from workbench.training.process import worker_resources
@@ -64,7 +66,7 @@ def trace(experiment: Experiment) -> dict[str, Callable[[], Any]]:
         "epochs": lambda: _once(_choose_epoch, training),
         "augment": lambda: _once(_vary, training.augment, kind),
         "net": lambda: _digest(_once(_build, net, preparation, training.seed, kind, values)),
-        "sweep": lambda: _once(_plan_sweep, experiment.sweep, training.epochs),
+        "sweep": lambda: _once(_plan_sweep, add_folds(experiment).sweep, training.epochs),
         "cluster": lambda: _once(_plan_cluster, experiment.cluster),
         "capacity": lambda: _once(_plan_capacity, experiment.sweep, experiment.cluster),
         "training": lambda: _once(_train, net, preparation, training, kind, values),
@@ -215,7 +217,9 @@ def _plan_sweep(sweep: SweepConfig, epochs: int) -> Any:
     scheduler = make_scheduler(sweep, epochs, slots=2)
     numbers = {k: v for k, v in vars(scheduler).items() if isinstance(v, int | float)}
     stops = [epoch for epoch in range(1, 40) if sweep.decides_at(epoch, 40)]
-    better = None if search is None else (search.metric, search.mode)
+    better: Any = None
+    if isinstance(search, StudySearcher):
+        better = (search.metric, search.mode, type(search._study._study.sampler).__name__)
     return str(space), num_samples, total, asked, type(scheduler).__name__, numbers, stops, better
 
 

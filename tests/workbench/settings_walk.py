@@ -27,6 +27,7 @@ OTHERS: dict[str, tuple[Any, ...]] = {
     "preparation.num_components": (3,),
     "sweep.space": ({"training.seed": Choice(values=(1, 2, 3))},),
     "sweep.max_concurrent": (2,),
+    "sweep.objectives": ({"parameters": "min"}, {"samples_per_s": "max"}),
     "cluster.executor_memory": ("4g",),
     "cluster.spark.memory_per_node": ("4g",),
     "cluster.spark.master": ("yarn",),

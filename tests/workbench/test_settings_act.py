@@ -41,11 +41,14 @@ READ_BY = {
     "sweep.keep": "workbench/sweeps/driver.py: experiment.sweep.keep",
     "sweep.metric": "workbench/sweeps/driver.py: config.metric",
     "sweep.mode": "workbench/sweeps/recorder.py: self.experiment.sweep.mode",
+    "sweep.max_minutes": "workbench/sweeps/driver.py: Bound(config.max_minutes)",
+    "sweep.objectives": "workbench/sweeps/driver.py: if config.objectives else",
 }
 
 SAYS_WHAT_HAPPENS = {
     # Values that change nothing where they say what happens anyway.
     "training.precision": "float32",  # auto, on a CPU
+    "sweep.search": "tpe",  # another name of bayes
     "preparation.method": "none",  # of token ids
     "data.split.validation": 0,  # with folds
     "data.split.test": 0,  # of a source with its own test set

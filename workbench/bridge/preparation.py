@@ -92,10 +92,11 @@ def prepare(
             progress.note(f"Data that was prepared before is used: {fingerprint}.")
             return prepared
         data.download_if_missing(config.source, progress)
+        spark = session.spark  # its start is a stage before this one
         began = time.perf_counter()
         progress.stage("Reading and splitting the data in Spark")
         return prepare_table(
-            data.read(config.source, session.spark),
+            data.read(config.source, spark),
             config,
             preparation,
             session,

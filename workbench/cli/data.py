@@ -191,10 +191,11 @@ def _list(data_sets: Mapping[str, DataSet], json: bool) -> None:
 
 def resolve_experiment(source: str, set_: list[str] | None, cluster: str | None) -> Experiment:
     """The named experiment, or an experiment on the named source."""
-    from nets.config import from_dict, override
+    from nets.config import from_dict
     from nets.errors import ConfigError
     from workbench.data import DataConfig, guess_source
     from workbench.experiments import names
+    from workbench.experiments.changes import override
     from workbench.experiments.experiment import Experiment
 
     if source.startswith("{"):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
-from json import dumps as json_text
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +10,7 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.baselines import (
-    WORSE,
-    describe_tie,
-    describe_worse,
-    find_like_best,
-    list_baselines,
-)
+from workbench.cli.baselines import WORSE, list_baselines
 from workbench.cli.jobs import run_on_bench
 from workbench.cli.options import (
     Cluster,
@@ -33,17 +25,15 @@ from workbench.cli.options import (
     collect_changes,
     parse_space,
 )
+from workbench.cli.shown import show_next, show_sweep, show_worse, sweep_json
+from workbench.cli.sweep_options import parse_bound, parse_metric
 from workbench.errors import INTERRUPTED
-from workbench.progress.terminal import Board, Terminal, number_text, trials_table
+from workbench.progress.terminal import Terminal, number_text
 from workbench.results import SweepResult, TrainResult
 
 if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
     from workbench.progress import Progress
-
-_ROWS = 20
-"""Trials on the final leaderboard."""
-
 
 Save = Annotated[
     Path | None,
@@ -136,19 +126,12 @@ def _show_training(name: str, monitor: str, result: TrainResult) -> None:
     shown = {name: result.metrics[name] for name in names if name in result.metrics}
     texts = {name: number_text(value) for name, value in shown.items()}
     out.print(output.pairs(texts | list_baselines(result.metrics)))
-    _show_next(result.run_id)
+    show_next(result.run_id)
     for text in result.verdicts:
         if not text.startswith(WORSE):  # said below, as after a sweep
             out.print()
             out.print(Text(text, "yellow"), soft_wrap=True)
-    _show_worse(result.metrics)
-
-
-def _show_worse(metrics: Mapping[str, float]) -> None:
-    """The last line, where an answer without a net is better than the net."""
-    if sentence := describe_worse(metrics):
-        output.out().print()
-        output.out().print(Text(sentence, "yellow"), soft_wrap=True)
+    show_worse(result.metrics)
 
 
 def sweep(
@@ -159,7 +142,9 @@ def sweep(
         typer.Option(
             metavar="KEY=VALUES",
             help="Search this setting: KEY=log:1e-4..1e-1, KEY=0.1..0.9 or KEY=a,b,c. Repeatable. "
-            "Replaces the experiment's own search space.",
+            "Replaces the experiment's own search space. KEY may lead into a list (net.blocks[0].channels, "
+            '[*] for all entries), or be a whole net: net=cnn,rnn. "KEY=VALUES if OTHER=VALUE" searches '
+            "it only in trials where OTHER has that value.",
             show_default=False,
         ),
     ] = None,
@@ -167,11 +152,44 @@ def sweep(
         int | None, typer.Option(help="How many trials to run", show_default=False)
     ] = None,
     search: Annotated[
-        str | None, typer.Option(help="grid, random or bayes", show_default=False)
+        str | None,
+        typer.Option(
+            help="grid, random, qmc (draws that cover the space evenly), tpe (also called bayes), gp "
+            "(Gaussian process) or cmaes (CMA-ES, of ranges)",
+            show_default=False,
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(help="What stops poor trials early: asha, median or none", show_default=False),
+        typer.Option(
+            help="What stops poor trials early: asha, hyperband, median or none",
+            show_default=False,
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            help="Train each setting with so many seeds and rank by the mean. Needs --scheduler none.",
+            show_default=False,
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:max|min],...",
+            help="What trials are ranked by: accuracy, validation/loss:min. With several, such as "
+            "accuracy:max,parameters:min, the Pareto front is shown. Needs --scheduler none then.",
+            show_default=False,
+        ),
+    ] = None,
+    bound: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Stop the trials after this time (90s, 30m, 2h), evaluate the best and end. --resume "
+            "goes on for as long again.",
+            show_default=False,
+        ),
     ] = None,
     epochs: Epochs = None,
     seed: Seed = None,
@@ -180,7 +198,7 @@ def sweep(
         typer.Option(
             metavar="RUN",
             help="Resume a sweep that was stopped, with its recorded settings. Takes a run id or its "
-            "first letters. Only --trials (more of them) and cluster settings may change.",
+            "first letters. Only --trials (more of them), --bound and cluster settings may change.",
             show_default=False,
         ),
     ] = None,
@@ -201,6 +219,12 @@ def sweep(
     `workbench sweep digits_cnn --space training.learning_rate=log:1e-4..1e-1
     --space net.activation=relu,elu,tanh`
 
+    `workbench sweep digits_cnn --scheduler none --space training.optimizer=sgd,adamw
+    --space "training.nesterov=true,false if training.optimizer=sgd"`
+
+    `workbench sweep digits_cnn --scheduler none --repeats 3 --metric accuracy:max,parameters:min
+    --space "net.blocks[*].channels=8,16,32" --bound 30m`
+
     `workbench sweep digits_cnn --resume 0123abcd` resumes a sweep that was stopped
 
     `workbench sweep digits_cnn --cluster lab` runs on the cluster called lab in clusters.toml
@@ -211,7 +235,10 @@ def sweep(
             "sweep.num_trials": trials,
             "sweep.search": search,
             "sweep.scheduler": scheduler,
+            "sweep.repeats": repeats,
+            "sweep.max_minutes": parse_bound(bound) if bound else None,
             "sweep.space": parse_space(space) if space else None,
+            **(parse_metric(metric) if metric else {}),
         }.items()
         if value is not None
     }
@@ -244,9 +271,9 @@ def sweep(
             progress.stage_done()
             result = run(chosen, progress=progress, resume=resume)
     if json:
-        output.print_json(_as_json(result))
+        output.print_json(sweep_json(result))
     elif result.trials:
-        _show_sweep(experiment, result, **shown)
+        show_sweep(experiment, result, **shown)
     if result.interrupted:
         output.err().print(
             f"Interrupted; finished trials are kept. Resume: {output.program()} sweep {experiment} "
@@ -274,66 +301,3 @@ def _read_resumed(
         progress.note(note)
     progress.stage_done()
     return run_id, resumed
-
-
-def _as_json(result: SweepResult) -> dict[str, Any]:
-    hidden = {"checkpoint"}  # gone when the sweep ends
-    trials = [
-        {key: value for key, value in vars(trial).items() if key not in hidden}
-        for trial in result.trials
-    ]
-    best = trials[0] if trials else None
-    interrupted = result.interrupted
-    return {"run_id": result.run_id, "interrupted": interrupted, "best": best, "trials": trials}
-
-
-def _show_sweep(experiment: str, result: SweepResult, *, name: str, metric: str, mode: str) -> None:
-    out = output.out()
-    board = Board(metric, mode)
-    for trial in result.trials:
-        board.put(trial.news(len(result.trials), metric))
-    ranked = board.rank()
-    out.print()
-    title, alike, said = f"{name}: {len(ranked)} trials", list[int](), None
-    if not result.configurations:
-        alike, said = find_like_best(board, ranked, result.rows)
-    out.print(trials_table(board, ranked[:_ROWS], title=title, like_best=alike))
-    if said:
-        out.print(f"  {said}", soft_wrap=True)
-    best = result.best
-    out.print()
-    out.print(Text("Best configuration", "bold"), f" run {best.run_id}")
-    out.print(output.pairs({key: number_text(value) for key, value in best.settings.items()}))
-    tested = {key: value for key, value in best.metrics.items() if key.startswith("test/")}
-    texts = {key: number_text(value) for key, value in tested.items()}
-    out.print(output.pairs(texts | list_baselines(best.metrics)))
-    tie = None if result.configurations else describe_tie(result.trials)
-    if tie:
-        out.print(f"  {tie}", soft_wrap=True)
-    _show_next(best.run_id, again=_train_command(experiment, best.settings))
-    _show_worse(best.metrics)
-
-
-def _train_command(name: str, settings: Mapping[str, Any]) -> str:
-    """The command that trains with these settings, to the last digit."""
-    texts = {k: v if isinstance(v, str) else json_text(v) for k, v in settings.items()}
-    changes = " ".join(f"--set {shlex.quote(f'{key}={text}')}" for key, text in texts.items())
-    return f"{output.program()} train {shlex.quote(name)} {changes}"
-
-
-def _show_next(run_id: str, *, again: str | None = None) -> None:
-    """Print commands that show more."""
-    short, program = run_id[:8], output.program()
-    ways = {
-        **output.viewers(),
-        f"{program} export {short} DIR": "the model as files that need no Ray, Spark or MLflow",
-        f"{program} runs": "this run among the others",
-    }
-    if again:
-        ways[again] = "train the best configuration alone"
-    out = output.out()
-    out.print()
-    out.print(Text("Look further", "bold"))
-    width = max(len(command) for command in ways if command != again)
-    for command, meaning in ways.items():
-        out.print(Text(f"  {command:<{width}}"), Text(f"  {meaning}", "dim"), soft_wrap=True)

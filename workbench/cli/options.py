@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from workbench.experiments.space_text import parse_space as parse_space
+from workbench.experiments.space_text import split_pair
 
 if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
@@ -94,8 +96,8 @@ def build_experiment(
     Raises:
         ConfigError: no such experiment or setting, or a value breaks a rule.
     """
-    from nets.config import override
     from workbench.experiments import load_experiment
+    from workbench.experiments.changes import override
 
     changes = collect_changes(settings, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
     return override(load_experiment(name), changes)
@@ -117,7 +119,7 @@ def collect_changes(
     Raises:
         ConfigError: an option is not KEY=VALUE, or overrules another one; no cluster has that name.
     """
-    pairs = [_split_pair(text, "--set") for text in settings or ()]
+    pairs = [split_pair(text, "--set") for text in settings or ()]
     options = {} if epochs is None else {"--epochs": ["training.epochs"]}
     if seed is not None:
         options["--seed"] = ["training.seed", "sweep.seed"]
@@ -142,6 +144,11 @@ _OPTIONS = {
     "sweep.search": "--search",
     "sweep.scheduler": "--scheduler",
     "sweep.space": "--space",
+    "sweep.repeats": "--repeats",
+    "sweep.max_minutes": "--bound",
+    "sweep.metric": "--metric",
+    "sweep.mode": "--metric",
+    "sweep.objectives": "--metric",
 }
 
 
@@ -158,7 +165,7 @@ def _refuse_overruled(
     set_by += [(path, f"--set {path}") for path in set_paths]
     for number, (path, option) in enumerate(set_by):
         for later, other in set_by[number + 1 :]:
-            if path == later or path.startswith(f"{later}."):
+            if path == later or path.startswith((f"{later}.", f"{later}[")):
                 raise _config_error(
                     f"{other} overrules {option}: both set {path}. Use one of them"
                     + (", or put the whole first." if path != later else ".")
@@ -167,63 +174,6 @@ def _refuse_overruled(
             raise _config_error(
                 f"{option} has no effect: --space {path} gives each trial its value. Use one of them."
             )
-
-
-def parse_space(texts: Sequence[str]) -> dict[str, Any]:
-    """`--space` options as the value of `sweep.space`.
-
-    KEY=LOW..HIGH is a range; KEY=log:LOW..HIGH is a range that is uniform in the logarithm;
-    KEY=a,b,c is a list of values; KEY=[...] is a JSON list, for values that contain commas.
-
-    Raises:
-        ConfigError: a text is none of these, or a setting comes twice.
-    """
-    pairs = [_split_pair(text, "--space") for text in texts]
-    for number, (key, _) in enumerate(pairs):
-        if key in [other for other, _ in pairs[:number]]:
-            raise _config_error(
-                f"--space {key} is given twice, and a trial has one value. Put all values into one."
-            )
-    return {key: _parse_parameter(key, value) for key, value in pairs}
-
-
-def _parse_parameter(key: str, text: str) -> dict[str, Any]:
-    log = text.startswith("log:")
-    low, dots, high = text.removeprefix("log:").partition("..")
-    if dots:
-        try:
-            return {"kind": "uniform", "low": float(low), "high": float(high), "log": log}
-        except ValueError:
-            raise _config_error(
-                f"--space {key}: a range is LOW..HIGH or log:LOW..HIGH with numbers, got {text!r}."
-            ) from None
-    if log:
-        raise _config_error(
-            f"--space {key}: log: goes before a range, log:LOW..HIGH, got {text!r}."
-        )
-    if text.startswith("["):
-        try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise _config_error(f"--space {key}: {text!r} is not a JSON list ({error}).") from None
-        return {"kind": "choice", "values": values}
-    return {"kind": "choice", "values": [_parse_value(part) for part in text.split(",") if part]}
-
-
-def _parse_value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text.strip()
-
-
-def _split_pair(text: str, option: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise _config_error(f"{option} takes KEY=VALUE, got {text!r}.")
-    value = value.strip()
-    # The shell leaves a ~ in the middle of a word as it is.
-    return key.strip(), os.path.expanduser(value) if value.startswith("~/") else value
 
 
 def _config_error(message: str) -> Exception:

@@ -49,8 +49,8 @@ def verify_run(
     """
     with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Reading the run's record")
-        from nets.config import override
         from tracking import Reader
+        from workbench.experiments.changes import override
         from workbench.training.verify import read_recorded, verify
 
         reader = Reader()

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nets.config import config
 from nets.errors import ConfigError
+
+
+def _as_tuple(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+Conditions = dict[str, Annotated[tuple[Any, ...], BeforeValidator(_as_tuple)]]
 
 
 @config
@@ -17,6 +24,8 @@ class Choice:
     kind: Literal["choice"] = "choice"
     values: tuple[Any, ...] = Field(min_length=1)
     """The candidates."""
+    only_if: Conditions = Field(default_factory=dict)
+    """Searched only in trials where each of these searched settings has the value, or one of the values."""
 
 
 @config
@@ -30,6 +39,8 @@ class Uniform:
     """Upper bound."""
     log: bool = False
     """Draw the logarithm uniformly: for settings whose scale matters, such as a learning rate."""
+    only_if: Conditions = Field(default_factory=dict)
+    """Searched only in trials where each of these searched settings has the value, or one of the values."""
 
     def __post_init__(self) -> None:
         if not self.low < self.high or (self.log and self.low <= 0):
@@ -45,23 +56,29 @@ class SweepConfig:
     """A search over an experiment's settings."""
 
     space: dict[str, Parameter] = Field(default_factory=dict)
-    """Dotted path (`training.learning_rate`) to a list of values or a range."""
-    search: Literal["grid", "random", "bayes"] = "bayes"
-    """grid: every combination; random: independent draws, none twice; bayes: Optuna's tree-structured Parzen estimator."""
-    scheduler: Literal["none", "asha", "median"] = "asha"
-    """asha: asynchronous successive halving (Li et al. 2020); median: stop below the running median (Golovin et al. 2017)."""
+    """Dotted path (`training.learning_rate`, `net.blocks[0].channels`) to a list of values or a range."""
+    search: Literal["grid", "random", "qmc", "bayes", "tpe", "gp", "cmaes"] = "bayes"
+    """grid: every combination; random: independent draws; qmc: draws that cover the space evenly (Sobol); bayes, tpe: Optuna's tree-structured Parzen estimator; gp: its Gaussian process; cmaes: its evolution strategy, of ranges. None tries a setting twice."""
+    scheduler: Literal["none", "asha", "hyperband", "median"] = "asha"
+    """asha: asynchronous successive halving (Li et al. 2020); hyperband: the same with several first rungs; median: stop below the running median (Golovin et al. 2017)."""
     num_trials: int = Field(default=16, ge=1)
     """How many settings to try; a grid tries all of its combinations."""
+    repeats: int = Field(default=1, ge=1, le=1000)
+    """Train each setting so often, with the seeds training.seed, training.seed + 1, ...; settings are ranked by the mean."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Start no trial and stop those that run after so many minutes of trials; None: no bound. `--resume` goes on."""
     max_concurrent: int | None = Field(default=None, ge=1)
     """At most this many trials at once; None: as many as the resources hold."""
     metric: str = "validation/accuracy"
     """The metric that trials are compared by, each at its best epoch."""
     mode: Literal["max", "min"] = "max"
     """Whether a higher or a lower value of the metric is better."""
+    objectives: dict[str, Literal["max", "min"]] = Field(default_factory=dict)
+    """Further objectives: `parameters`, or metrics of the metric's best epoch. What is best in no one alone is shown as the Pareto front."""
     grace_epochs: int = Field(default=3, ge=1)
     """Epochs every trial gets before a scheduler may stop it."""
     reduction_factor: int = Field(default=3, ge=2)
-    """asha: the best 1/reduction_factor of the trials at a rung go on."""
+    """asha, hyperband: the best 1/reduction_factor of the trials at a rung go on."""
     seed: int = 0
     """Seed of the search."""
     keep: int = Field(default=3, ge=1)
@@ -69,7 +86,7 @@ class SweepConfig:
 
     def decides_at(self, epoch: int, epochs: int) -> bool:
         """Whether the scheduler may stop a trial of `epochs` epochs after this epoch."""
-        if self.scheduler != "asha":
+        if self.scheduler not in ("asha", "hyperband"):
             return self.scheduler == "median"
         rung = min(self.grace_epochs, epochs)
         while rung < epoch:

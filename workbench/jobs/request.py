@@ -86,8 +86,9 @@ class Request:
         return experiment
 
     def _load(self) -> Experiment:
-        from nets.config import from_dict, override
+        from nets.config import from_dict
         from workbench.experiments import load_experiment
+        from workbench.experiments.changes import override
         from workbench.experiments.experiment import Experiment
 
         if self.code:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nets.config import from_dict, override
+from nets.config import from_dict
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from workbench.data import (
@@ -21,6 +21,7 @@ from workbench.data import (
 from workbench.data.sources import DataFrameSource
 from workbench.errors import DataError
 from workbench.experiments import load_experiment, names
+from workbench.experiments.changes import override
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.recipes import Facts, recipe_for
 from workbench.notebook.columns import Columns

@@ -15,18 +15,21 @@ from typing import Any
 import ray
 from ray import tune
 
-from nets.config import override
 from tracking import Recorder
 from workbench.cluster import Session, name_lost_ray, open_session
 from workbench.errors import TrainingError
+from workbench.experiments.changes import override, param_name
 from workbench.experiments.experiment import Experiment
-from workbench.experiments.space import Choice, SweepConfig
+from workbench.experiments.space import SweepConfig
 from workbench.progress import Progress, Silent
-from workbench.results import Configuration, SweepResult, TrialResult
+from workbench.results import SweepResult, TrialResult
+from workbench.sweeps.bound import Bound
 from workbench.sweeps.checks import check_space
-from workbench.sweeps.folds import FOLD, add_folds, group_folds
+from workbench.sweeps.folds import add_folds, group_folds, replicated, setting_of
+from workbench.sweeps.objectives import objectives
+from workbench.sweeps.ranking import find_front, record_front, record_groups
 from workbench.sweeps.recorder import TrialRecorder
-from workbench.sweeps.resume import check_resumed, read_finished_trials
+from workbench.sweeps.resume import check_resumed, describe_parameter, read_finished_trials
 from workbench.sweeps.schedulers import make_scheduler
 from workbench.sweeps.search import limit_trials, plan_trials
 from workbench.sweeps.trial import Trial, train_on_several
@@ -56,8 +59,8 @@ def sweep(
         session: Ray and Spark to use; None: started for this sweep and stopped after it.
         recorder: where runs are written; None: the MLflow store of MLFLOW_TRACKING_URI.
         resume: run id of an interrupted sweep, or its first letters; its finished trials are kept
-            and not run again. The experiment must be the recorded one, except for more trials and
-            settings of cluster.
+            and not run again. The experiment must be the recorded one, except for more trials, a bound
+            of time and settings of cluster.
 
     Raises:
         ConfigError: a path of the space does not exist, or one of its values breaks a rule; the
@@ -131,6 +134,7 @@ def _sweep(
     recorder.tags(run_id, {NUM_TRIALS_RUN: str(total)})
     storage = checkpoint_folder(experiment)
     progress.stage(f"Running {num_samples or total - len(earlier)} trials")
+    bound = Bound(config.max_minutes)
     with board.written:
         if total > len(earlier):
             at_once = _limit_trials(experiment)
@@ -150,36 +154,50 @@ def _sweep(
                     max_concurrent_trials=at_once,
                     reuse_actors=experiment.cluster.num_workers == 1,
                 ),
-                run_config=_run_config(experiment, run_id, storage, board),
+                run_config=_run_config(experiment, run_id, storage, board, bound),
             ).fit()
         unfinished = bool(board.kill_unfinished()) or len(board.trials) < total
     progress.stage_done()
     ended = sum(trial.status != "KILLED" for trial in board.trials.values())
     recorder.tags(run_id, {NUM_TRIALS_RUN: str(ended)})
+    if unfinished and bound.reached:
+        unfinished = False
+        progress.note(bound.describe(ended, total, run_id))
+        recorder.tags(run_id, {"workbench.bound": f"{ended} of {total} trials"})
     interrupted = unfinished or board.lost
     trials = board.leaderboard()
     if not trials or trials[0].value is None:
         discard_checkpoints(storage, run_id)  # nobody evaluates them
         if interrupted:
             return SweepResult(run_id=run_id, trials=trials, interrupted=True)
+        if bound.reached:
+            raise TrainingError(
+                f"No trial has a result after sweep.max_minutes {config.max_minutes:g}. Give more time: "
+                f"--resume {run_id[:8]} --bound MINUTES."
+            )
         raise TrainingError(
             f"None of {len(trials)} trials has a result. The first one's error is in its run "
             f"{trials[0].run_id if trials else ''}. Lower the learning rates of the space?"
         )
     configurations = []
-    if experiment.data.split.folds:
-        configurations = group_folds(trials, config.mode)
+    if len(replicated(config)) > 1:
+        configurations = group_folds(trials, config)
         trials = [trial for configuration in configurations for trial in configuration.trials]
-        _record_folds(recorder, run_id, configurations, config, progress)
+        record_groups(recorder, run_id, configurations, config, progress)
+    front = find_front(trials, configurations, config) if config.objectives else []
+    if front:
+        record_front(recorder, run_id, trials, front)
     if unfinished:
         progress.note("Stopping: the best trials so far are evaluated. Ctrl-C again skips that.")
-    _evaluate_best(experiment, variants, recorder, run_id, trials, progress)
+    _evaluate_best(experiment, variants, recorder, run_id, trials, front, progress)
     discard_checkpoints(storage, run_id)
     return SweepResult(
         run_id=run_id,
         trials=trials,
         interrupted=interrupted,
         configurations=configurations,
+        objectives=objectives(config) if config.objectives else {},
+        front=front,
         rows=_rows_of_metric(variants, config.metric),
     )
 
@@ -195,7 +213,7 @@ def _rows_of_metric(variants: Variants, metric: str) -> int | None:
 
 
 def _run_config(
-    experiment: Experiment, run_id: str, storage: str, board: TrialRecorder
+    experiment: Experiment, run_id: str, storage: str, board: TrialRecorder, bound: Bound
 ) -> tune.RunConfig:
     # Without num_to_keep: with it, Ray Tune writes the state of all trials, which is never read
     # here, at every checkpoint, and all trials wait for it. `board` removes the older checkpoints.
@@ -203,45 +221,13 @@ def _run_config(
     return tune.RunConfig(
         name=run_id,
         storage_path=storage,
-        callbacks=[board],
+        callbacks=[board, bound],
+        stop=bound,
         checkpoint_config=at_end if experiment.cluster.num_workers == 1 else None,
         failure_config=tune.FailureConfig(max_failures=experiment.cluster.max_failures),
         verbose=0,
         # In a notebook, the default one clears the cell when it is made.
         progress_reporter=tune.CLIReporter(),
-    )
-
-
-def _record_folds(
-    recorder: Recorder,
-    run_id: str,
-    configurations: list[Configuration],
-    config: SweepConfig,
-    progress: Progress,
-) -> None:
-    """Mean and deviation of every configuration, as a file, and of the best one as metrics."""
-    rows = [
-        {
-            "settings": configuration.settings,
-            "mean": configuration.mean,
-            "deviation": configuration.deviation,
-            "values": {t.settings[FOLD]: t.value for t in configuration.trials},
-            "runs": {t.settings[FOLD]: t.run_id for t in configuration.trials},
-        }
-        for configuration in configurations
-    ]
-    summary = {"metric": config.metric, "mode": config.mode, "configurations": rows}
-    recorder.artifact_dict(run_id, "cross_validation.json", summary)
-    best = configurations[0]
-    if best.mean is None:
-        return
-    deviation = best.deviation or 0.0
-    metrics = {f"folds/{config.metric}/mean": best.mean}
-    recorder.metrics(run_id, metrics | {f"folds/{config.metric}/deviation": deviation}, 0)
-    settings = ", ".join(f"{path} {value}" for path, value in best.settings.items())
-    progress.note(
-        f"Best over {len(best.trials)} folds: {config.metric} {best.mean:.4f} ± {deviation:.4f} "
-        f"({settings or 'as given'})"
     )
 
 
@@ -251,12 +237,17 @@ def _evaluate_best(
     recorder: Recorder,
     run_id: str,
     trials: list[TrialResult],
+    front: list[int],
     progress: Progress,
 ) -> None:
-    """Test results and models of the best trials; the winner's summary in the sweep's run."""
-    kept = [t for t in trials if t.checkpoint and t.value is not None][: experiment.sweep.keep]
-    for place, trial in enumerate(kept, start=1):
-        progress.stage(f"Evaluating trial {trial.number} on the test split ({place}/{len(kept)})")
+    """Test results and models of the best trials, those of the front first; the winner's summary in the
+    sweep's run."""
+    kept = [t for t in trials if t.checkpoint and t.value is not None]
+    kept = sorted(kept, key=lambda trial: trial.number not in front)[: experiment.sweep.keep]
+    if kept:
+        numbers = ", ".join(str(trial.number) for trial in kept)
+        progress.stage(f"Evaluating on the test split: trial{'s' if kept[1:] else ''} {numbers}")
+    for trial in kept:
         assert trial.checkpoint is not None
         weights = best_weights(checkpoint_folder(experiment), trial.checkpoint)
         trial_experiment, prepared = (
@@ -268,12 +259,10 @@ def _evaluate_best(
         record_model(recorder, trial.run_id, model, prepared, step=trial.epochs)
         trial.metrics |= model.metrics
     best = trials[0]
-    if not experiment.data.split.folds:  # of folds, the mean counts
+    if len(replicated(experiment.sweep)) == 1:  # else the mean counts
         tied = sum(trial.value == best.value for trial in trials)
         recorder.tags(run_id, {"workbench.tied_trials": str(tied)})
-    settings = best.settings
-    if experiment.data.split.folds:
-        settings = {path: value for path, value in settings.items() if path != FOLD}
+    settings = setting_of(best.settings, experiment.sweep)
     recorder.tags(
         run_id,
         {"workbench.best_run": best.run_id, "workbench.best_settings": json.dumps(settings)},
@@ -313,11 +302,13 @@ def _count_that_fit(experiment: Experiment, resources: dict[str, float]) -> int:
 
 def _describe_space(config: SweepConfig) -> dict[str, Any]:
     params: dict[str, Any] = {
-        f"sweep.space.{path}": str(list(parameter.values))
-        if isinstance(parameter, Choice)
-        else f"{'log ' if parameter.log else ''}{parameter.low} to {parameter.high}"
+        f"sweep.space.{param_name(path)}": describe_parameter(parameter)
         for path, parameter in config.space.items()
     }
-    plain = replace(config, space={})
-    names = ("search", "scheduler", "num_trials", "metric", "mode", "seed")
-    return params | {f"sweep.{name}": getattr(plain, name) for name in names}
+    names = ["search", "scheduler", "num_trials", "metric", "mode", "seed"]
+    more = [name for name in ("repeats", "max_minutes", "objectives") if _is_set(config, name)]
+    return params | {f"sweep.{name}": getattr(config, name) for name in (*names, *more)}
+
+
+def _is_set(config: SweepConfig, name: str) -> bool:
+    return bool(getattr(config, name) != getattr(SweepConfig(), name))

@@ -11,14 +11,16 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from nets import best_epoch
-from nets.config import override
 from nets.step_losses import StepPoint
 from tracking import Recorder
 from workbench.bridge import Prepared
+from workbench.experiments.changes import is_list_path, override, param_name
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
-from workbench.results import TrialResult
+from workbench.results import Settings, TrialResult
 from workbench.sweeps.background import OrderedCalls
+from workbench.sweeps.objectives import PARAMETERS, RECORDED
+from workbench.sweeps.searcher import read_parameters
 from workbench.sweeps.trial import settings_of
 from workbench.sweeps.variants import Variants
 from workbench.training import provenance
@@ -59,6 +61,7 @@ class TrialRecorder(tune.Callback):
         """Whether trials ended because their data was gone."""
         self._began: dict[str, float] = {}
         self._used: dict[int, dict[str, str]] = {}
+        self._parameters: dict[int, float] = {}
         self.written = OrderedCalls("trials")
         """Writes to the store in a thread of its own: all trials wait for Ray Tune's loop. Leave this
         context before you use the trials' runs."""
@@ -91,7 +94,7 @@ class TrialRecorder(tune.Callback):
         trial.run_id = self.recorder.start(
             experiment.name,
             f"trial-{trial.number:03d}",
-            params=provenance.params(experiment),
+            params=provenance.params(experiment) | _params_in_lists(trial.settings),
             tags=provenance.tags(experiment, "trial", prepared.fingerprint)
             | provenance.describe_data(experiment, prepared)
             | _note_large_batch(experiment, prepared)
@@ -120,6 +123,8 @@ class TrialRecorder(tune.Callback):
             record.checkpoint = path
         part = result.get("part")  # of a trial on several workers
         self._record_use(record, part.used if part else result.get("used", {}))
+        if (count := read_parameters(result)) is not None:
+            self._parameters[record.number] = count
         if points := part.points if part else result.get("points"):
             self.written.do(self._steps, record, points)
         verdict = result.get("verdict")
@@ -209,8 +214,14 @@ class TrialRecorder(tune.Callback):
         before = [] if trial.value is None else [(trial.metrics["epoch"], trial.value)]
         if best_epoch([*before, latest], self.experiment.sweep.mode) == latest:
             trial.value, trial.metrics = latest[1], dict(metrics)
+            if PARAMETERS in self.experiment.sweep.objectives:
+                trial.metrics[PARAMETERS] = self._parameters[trial.number]
 
     def _finish(self, trial: TrialResult) -> None:
+        others = self.experiment.sweep.objectives
+        found = {RECORDED + name: trial.metrics[name] for name in others if name in trial.metrics}
+        if found:
+            self.written.do(lambda: self.recorder.metrics(trial.run_id, found, trial.epochs))
         # A trial that the scheduler stopped has not failed; a tag says where it stopped.
         status = "FINISHED" if trial.status == "STOPPED" else trial.status
         self.written.do(lambda: self.recorder.finish(trial.run_id, status))
@@ -218,6 +229,11 @@ class TrialRecorder(tune.Callback):
 
     def _report(self, trial: TrialResult) -> None:
         self.progress.trial(trial.news(self.total, self.experiment.sweep.metric))
+
+
+def _params_in_lists(settings: Settings) -> dict[str, Any]:
+    """Searched settings inside of lists, which have no parameter of their own otherwise."""
+    return {param_name(path): value for path, value in settings.items() if is_list_path(path)}
 
 
 def _note_large_batch(experiment: Experiment, prepared: Prepared) -> dict[str, str]:

@@ -1,27 +1,31 @@
 """A resumed sweep: which sweep it is, what it was started with, and its trials so far.
 
-A sweep is resumed with the settings of its record. Only the number of trials and the cluster may be
-others.
+A sweep is resumed with the settings of its record. Only the number of trials, the bound of its time and
+the cluster may be others.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from nets import ConfigError
-from nets.config import flatten, from_dict, override, to_dict
+from nets.config import flatten, from_dict, to_dict
 from tracking import ArtifactError, Recorder, Run
+from workbench.experiments.changes import override
+from workbench.experiments.combinations import is_active, plain
 from workbench.experiments.experiment import Experiment
-from workbench.experiments.space import SweepConfig
-from workbench.results import TrialResult
-from workbench.sweeps.folds import FOLD
+from workbench.experiments.space import Choice, SweepConfig, Uniform
+from workbench.experiments.space_text import space_text
+from workbench.results import Settings, TrialResult
+from workbench.sweeps.folds import without_folds
+from workbench.sweeps.objectives import RECORDED
 from workbench.training.idle import check_idle_changes
 from workbench.training.provenance import without_passwords
 
 NUM_TRIALS = "sweep.num_trials"
+MAX_MINUTES = "sweep.max_minutes"
 _SHOWN = 5
 """Settings that a message names; the others are counted."""
 
@@ -66,7 +70,7 @@ def read_experiment(recorder: Recorder, run: Run) -> Experiment:
             f"Sweep {run.run_id[:8]} cannot be resumed, its record of the experiment cannot be "
             f"read: {error} Start a new sweep."
         ) from error
-    return _without_folds(recorded)
+    return without_folds(recorded)
 
 
 def resume_from_record(
@@ -120,7 +124,7 @@ def check_resumed(recorder: Recorder, name: str, experiment: Experiment) -> str:
     """
     run = find_sweep(recorder, name)
     recorded = read_experiment(recorder, run)
-    _refuse_changes(run.run_id[:8], recorded, _without_folds(experiment), skip=_may_differ)
+    _refuse_changes(run.run_id[:8], recorded, without_folds(experiment), skip=_may_differ)
     _check_num_trials(run.run_id[:8], recorded, experiment)
     return run.run_id
 
@@ -154,7 +158,7 @@ def read_finished_trials(
         if run.status not in ("FINISHED", "FAILED"):
             continue
         settings = json.loads(run.tags["workbench.settings"])
-        if settings.keys() != config.space.keys():
+        if not _is_of_space(settings, config):
             raise ConfigError(
                 f"sweep {sweep_run} searched {', '.join(settings)}, got a space of "
                 f"{', '.join(config.space)}. Resume it with the space it was started with."
@@ -167,14 +171,41 @@ def read_finished_trials(
                 status="FAILED" if run.status == "FAILED" else "FINISHED",
                 epochs=int(run.metrics.get("epoch", 0)),
                 value=value,
-                metrics=dict(run.metrics),
+                metrics=_metrics_of_best(run),
             )
         )
     return trials, last_number
 
 
+def describe_parameter(parameter: Choice | Uniform) -> str:
+    """A searched parameter as the sweep's run has it: `[32, 64]`, `log 0.001 to 0.1`."""
+    conditions = [
+        f"{path} {' or '.join(str(plain(value)) for value in values)}"
+        for path, values in parameter.only_if.items()
+    ]
+    rest = f" if {' and '.join(conditions)}" if conditions else ""
+    if isinstance(parameter, Choice):
+        return f"{list(parameter.values)}{rest}"
+    return f"{'log ' if parameter.log else ''}{parameter.low} to {parameter.high}{rest}"
+
+
+def _is_of_space(settings: Settings, config: SweepConfig) -> bool:
+    active = {path for path, one in config.space.items() if is_active(one, settings)}
+    return settings.keys() == active
+
+
+def _metrics_of_best(run: Run) -> dict[str, float]:
+    """A trial's last metrics; of its objectives the values at its best epoch."""
+    recorded = {
+        name.removeprefix(RECORDED): value
+        for name, value in run.metrics.items()
+        if name.startswith(RECORDED)
+    }
+    return dict(run.metrics) | recorded
+
+
 def _may_change(path: str) -> bool:
-    return path == NUM_TRIALS or path == "cluster" or path.startswith("cluster.")
+    return path in (NUM_TRIALS, MAX_MINUTES) or path == "cluster" or path.startswith("cluster.")
 
 
 def _may_differ(path: str) -> bool:
@@ -189,7 +220,7 @@ def _refuse_changes(
         lines = _shorten([f"{path} {old}, got {new}" for path, (old, new) in different.items()])
         raise ConfigError(
             f"Sweep {short} was started with {lines}. A sweep is resumed with its recorded settings; "
-            "only more trials and settings of cluster may be given. For other settings, start a new "
+            "only more trials, a bound of time and settings of cluster may be given. For other settings, start a new "
             "sweep."
         )
 
@@ -213,13 +244,6 @@ def _read_passwords(recorded: Experiment, current: Experiment) -> dict[str, Any]
     }
 
 
-def _without_folds(experiment: Experiment) -> Experiment:
-    if experiment.data.split.folds is None:
-        return experiment
-    space = {path: one for path, one in experiment.sweep.space.items() if path != FOLD}
-    return replace(experiment, sweep=replace(experiment.sweep, space=space))
-
-
 def _settings(experiment: Experiment) -> dict[str, str]:
     """All settings as text, a parameter of the space as one."""
     tree = without_passwords(to_dict(experiment))
@@ -237,6 +261,8 @@ def _show(value: Any) -> str:
 
 
 def _show_parameter(parameter: Mapping[str, Any]) -> str:
+    if parameter.get("only_if"):
+        return space_text("", parameter).removeprefix("=")
     if parameter["kind"] == "choice":
         return json.dumps(parameter["values"])
     return f"{'log ' if parameter['log'] else ''}{parameter['low']} to {parameter['high']}"

@@ -39,8 +39,20 @@ class _Asha(_FreeProcessFirst, ASHAScheduler):
     pass
 
 
+class _HyperBand(_Asha):
+    pass
+
+
 class _Median(_FreeProcessFirst, MedianStoppingRule):
     pass
+
+
+def count_brackets(grace: int, epochs: int, factor: int) -> int:
+    """How many first rungs HyperBand has: `grace` epochs, `factor` times as many, and so on."""
+    brackets = 1
+    while grace * factor**brackets < epochs:
+        brackets += 1
+    return brackets
 
 
 def make_scheduler(config: SweepConfig, epochs: int, slots: int) -> TrialScheduler:
@@ -49,13 +61,24 @@ def make_scheduler(config: SweepConfig, epochs: int, slots: int) -> TrialSchedul
     Args:
         slots: how many trials may run at once, or more.
     """
-    scheduler: _Fifo | _Asha | _Median
+    scheduler: _Fifo | _Asha | _HyperBand | _Median
     if config.scheduler == "asha":
         scheduler = _Asha(
             time_attr=_EPOCH,
             max_t=epochs,
             grace_period=min(config.grace_epochs, epochs),
             reduction_factor=config.reduction_factor,
+        )
+    elif config.scheduler == "hyperband":
+        # Its brackets run side by side (Li et al. 2020, section 3.3): no trial waits for others, or is
+        # paused. Ray Tune's own HyperBandScheduler pauses trials, which gives their processes away.
+        grace = min(config.grace_epochs, epochs)
+        scheduler = _HyperBand(
+            time_attr=_EPOCH,
+            max_t=epochs,
+            grace_period=grace,
+            reduction_factor=config.reduction_factor,
+            brackets=count_brackets(grace, epochs, config.reduction_factor),
         )
     elif config.scheduler == "median":
         scheduler = _Median(

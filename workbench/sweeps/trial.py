@@ -13,7 +13,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from ray.tune.result import SHOULD_CHECKPOINT
 
 from nets import DivergedError
-from nets.config import override
+from workbench.experiments.changes import override
 from workbench.experiments.experiment import Experiment
 from workbench.results import Settings
 from workbench.sweeps.variants import Variants

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nets.config import override
 from workbench.bridge import Prepared
 from workbench.cluster import Session
+from workbench.experiments.changes import override
+from workbench.experiments.combinations import candidates, combinations, with_conditions
 from workbench.experiments.experiment import Experiment
-from workbench.experiments.space import Choice
 from workbench.progress import Progress
-from workbench.sweeps.search import candidates
+from workbench.sweeps.objectives import PARAMETERS
 from workbench.training.checks import check_prepared, describe_large_batch
 from workbench.training.learner import check_task, new_net
 from workbench.training.preparing import prepare_experiment
@@ -56,25 +55,22 @@ def prepare_variants(
     Raises:
         ConfigError: the net, its loss or the sweep's metric do not go with some of the data.
     """
-    varied = {
-        path: parameter.values
-        for path, parameter in experiment.sweep.space.items()
-        if path.startswith(BEFORE_THE_NET) and isinstance(parameter, Choice)
-    }
     prepared_by_key, notes = {}, dict[str, None]()
-    for values in itertools.product(*varied.values()):
-        settings = dict(zip(varied, values, strict=True))
-        chosen = override(experiment, settings)
-        prepared = prepare_experiment(chosen, session, progress)
-        check_task(chosen, prepared, experiment.sweep.metric)
+    sweep = experiment.sweep
+    metrics = (sweep.metric, *(name for name in sweep.objectives if name != PARAMETERS))
+    # Nets are tried on each data that a trial with them may have.
+    paths = [path for path in sweep.space if path.startswith(BEFORE_THE_NET) or path == "net"]
+    for settings in combinations(with_conditions(sweep.space, paths)):
+        chosen, key = override(experiment, settings), _key(settings)
+        if key not in prepared_by_key:
+            prepared_by_key[key] = prepare_experiment(chosen, session, progress)
+        prepared = prepared_by_key[key]
+        check_task(chosen, prepared, *metrics)
         new_net(chosen, prepared)
-        notes |= dict.fromkeys(
-            check_prepared(chosen, prepared, chosen.sweep.metric, recorded=recorded)
-        )
+        notes |= dict.fromkeys(check_prepared(chosen, prepared, *metrics, recorded=recorded))
         rows = prepared.splits["train"].num_rows
         if note := describe_large_batch(_largest_batch(chosen), rows):
             notes[note] = None
-        prepared_by_key[_key(settings)] = prepared
     for note in notes:
         progress.note(note)
     return Variants(prepared=prepared_by_key, notes=tuple(notes))

@@ -7,15 +7,14 @@ default, because then a person believes that it does something.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from nets.config import override
 from nets.errors import ConfigError
 from workbench.cluster.idle import idle_settings as idle_in_cluster
+from workbench.experiments.changes import overlap, override, param_name
+from workbench.experiments.combinations import combinations, with_conditions
 from workbench.experiments.experiment import Experiment
-from workbench.experiments.space import Choice
 from workbench.training.idle_data import idle_in_data, idle_in_preparation
 from workbench.training.idle_net import idle_in_net
 from workbench.training.idle_rule import Idle, default_of, sample_kind, value_of
@@ -47,18 +46,17 @@ def check_idle_in_sweep(experiment: Experiment) -> None:
         ConfigError: there are some.
     """
     _refuse(experiment, [idle for idle in idle_in_sweep(experiment) if _changed(experiment, idle)])
-    searched = {
-        path: parameter.values if isinstance(parameter, Choice) else (parameter.low, parameter.high)
-        for path, parameter in experiment.sweep.space.items()
-        if path.startswith(_DECIDING)
-    }
+    space = experiment.sweep.space
+    deciding = [path for path in space if path == "net" or path.startswith(_DECIDING)]
+    searched = with_conditions(space, deciding)
+    names = {param_name(path) for path in searched}
     # Most experiments have no idle setting: one combination shows it.
     left: dict[str, tuple[Idle, Experiment]] | None = None
-    for number, values in enumerate(itertools.product(*searched.values())):
+    for number, settings in enumerate(combinations(searched)):
         if number == _MOST_COMBINATIONS or left == {}:
             return
         try:
-            trial = override(experiment, dict(zip(searched, values, strict=True)))
+            trial = override(experiment, settings)
         except ConfigError:  # no such trial can run
             continue
         idle = {each.path: (each, trial) for each in _find_idle(trial, reads_source=True)}
@@ -66,11 +64,10 @@ def check_idle_in_sweep(experiment: Experiment) -> None:
             path: (idle[path] if left is None else left[path])
             for path in idle
             if (left is None or path in left)
-            and (path in searched or _changed(trial, idle[path][0]))
+            and (path in set(map(param_name, settings)) or _changed(trial, idle[path][0]))
         }
     lines = [
-        _describe(trial, idle, searched=idle.path in searched)
-        for idle, trial in (left or {}).values()
+        _describe(trial, idle, searched=idle.path in names) for idle, trial in (left or {}).values()
     ]
     if lines:
         raise ConfigError("\n".join(lines))
@@ -89,7 +86,7 @@ def check_changes_of_sweep(experiment: Experiment, changes: Iterable[str]) -> No
         f"{path} was set, and would change nothing: the sweep searches it. Leave it out, or give "
         f"values to search: --space {path}=..."
         for path in changes
-        if path in experiment.sweep.space
+        if any(path == one or overlap(path, one) for one in experiment.sweep.space)
     ]
     if lines:
         raise ConfigError("\n".join(lines))

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from nets import ConfigError
-from nets.config import from_dict, override
+from nets.config import from_dict
 from nets.custom import custom_parts
 from tracking import ArtifactError, MemoryRecorder, Reader, Run
 from workbench.cluster import Session
+from workbench.experiments.changes import override
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
 from workbench.training.differences import Comparison, compare

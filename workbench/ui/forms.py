@@ -12,9 +12,11 @@ from typing import Any, Literal
 import pydantic
 
 from nets import activations
-from nets.config import override, to_dict
+from nets.config import to_dict
 from nets.errors import ConfigError
+from workbench.experiments.changes import override
 from workbench.experiments.experiment import Experiment
+from workbench.experiments.space_check import check_paths
 
 Kind = Literal["switch", "choice", "integer", "number", "text", "rows", "json"]
 
@@ -177,7 +179,10 @@ def as_text(value: Any) -> str:
 def check(base: Experiment, changes: Mapping[str, Any]) -> tuple[Experiment | None, dict[str, str]]:
     """The experiment with `changes`, or None and what is wrong by path ("" for what has no field)."""
     try:
-        return override(base, changes), {}
+        changed = override(base, changes)
+        if "sweep.space" in changes:
+            check_paths(changed)
+        return changed, {}
     except ConfigError as error:
         return None, _by_path(str(error), changes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,10 @@ class Sweep:
     """Swept setting to how it is drawn."""
     rows: int | None = None
     """Rows that the metric is measured on; None: not recorded, or not the same for all trials."""
+    objectives: dict[str, str] | None = None
+    """With several objectives: name to max or min, the metric first; the others are columns of `trials`."""
+    each: tuple[str, ...] = ()
+    """Settings that differ between the trials of one setting: its folds and its seeds."""
     trials: pd.DataFrame
     """A row per trial: run_id, name, trial, status, stopped, start, seconds, epochs, value, settings."""
 
@@ -47,20 +52,16 @@ class Sweep:
 def read(run: store.Run) -> Sweep:
     """A sweep from the store."""
     children = store.children(run.id)
-    space, metric, mode = _read_search(run)
+    search = _read_search(run)
+    space, metric = search.get("space", {}), search.get("metric", "validation/accuracy")
+    mode: Literal["max", "min"] = "min" if search.get("mode") == "min" else "max"
+    others = dict(search.get("objectives", {}))
     curves = store.curves([child.id for child in children], metric)
     swept = list(space) or _varying(children)
-    rows = [_row(child, swept, curves.get(child.id, []), mode) for child in children]
+    rows = [_row(child, swept, others, curves.get(child.id, []), mode) for child in children]
     columns = [
-        "run_id",
-        "name",
-        "trial",
-        "status",
-        "stopped",
-        "start",
-        "seconds",
-        "epochs",
-        "value",
+        *("run_id", "name", "trial", "status", "stopped", "start", "seconds", "epochs", "value"),
+        *others,
         *swept,
     ]
     trials = pd.DataFrame(rows, columns=columns).sort_values("trial").reset_index(drop=True)
@@ -71,8 +72,73 @@ def read(run: store.Run) -> Sweep:
     for name, scale in axes.items():
         if scale != "category":
             trials[name] = pd.to_numeric(trials[name], errors="coerce")
-    rows_of_metric = None if _splits_differ(swept) else _rows(run, metric)
-    return Sweep(run=run, metric=metric, mode=mode, axes=axes, trials=trials, rows=rows_of_metric)
+    each = [name for name in ("data.split.fold",) if name in space]
+    each += ["training.seed"] if search.get("repeats", 1) > 1 else []
+    return Sweep(
+        run=run,
+        metric=metric,
+        mode=mode,
+        axes=axes,
+        trials=trials,
+        rows=None if _splits_differ(swept) else _rows(run, metric),
+        objectives={metric: mode, **others} if others else None,
+        each=tuple(each),
+    )
+
+
+def front(sweep: Sweep) -> list[str]:
+    """Run ids of the trials on the Pareto front; of settings with several trials, by their means."""
+    from workbench.sweeps.objectives import pareto_front
+
+    if not sweep.objectives:
+        return []
+    names = ["value", *list(sweep.objectives)[1:]]
+    groups = [members for _, members in _grouped(sweep)]
+    values = [
+        [float(members[name].mean()) for name in names]
+        if members[names].notna().all(axis=None)
+        else None
+        for members in groups
+    ]
+    marks = pareto_front(values, list(sweep.objectives.values()))
+    return [
+        str(run_id)
+        for members, on in zip(groups, marks, strict=True)
+        if on
+        for run_id in members["run_id"]
+    ]
+
+
+def by_setting(sweep: Sweep) -> pd.DataFrame:
+    """A row per setting with mean, deviation and number of its trials, the best mean first.
+
+    Empty where each setting has one trial.
+    """
+    if not sweep.each:
+        return pd.DataFrame()
+    rows = []
+    for settings, members in _grouped(sweep):
+        values = members["value"].dropna()
+        rows.append(
+            {
+                "mean": values.mean() if len(values) else math.nan,
+                "deviation": values.std() if len(values) > 1 else math.nan,
+                "trials": len(members),
+                **settings,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return frame.sort_values("mean", ascending=sweep.mode == "min").reset_index(drop=True)
+
+
+def _grouped(sweep: Sweep) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """The trials by their settings, without fold and seed."""
+    names = [name for name in sweep.axes if name not in sweep.each]
+    if not sweep.each or not names:
+        alone = [sweep.trials.iloc[[i]] for i in range(len(sweep.trials))]
+        return [(members[names].iloc[0].to_dict(), members) for members in alone]
+    grouped = sweep.trials.groupby(names, dropna=False, sort=False)
+    return [(members[names].iloc[0].to_dict(), members) for _, members in grouped]
 
 
 def _splits_differ(swept: Sequence[str]) -> bool:
@@ -119,13 +185,11 @@ def baseline(sweep: Sweep) -> tuple[str, float] | None:
     return None
 
 
-def _read_search(run: store.Run) -> tuple[dict[str, Any], str, Literal["max", "min"]]:
+def _read_search(run: store.Run) -> dict[str, Any]:
     try:
-        search = artifacts.experiment(run.id).get("sweep", {})
+        return dict(artifacts.experiment(run.id).get("sweep", {}))
     except Missing:
-        search = {}
-    mode: Literal["max", "min"] = "min" if search.get("mode") == "min" else "max"
-    return search.get("space", {}), search.get("metric", "validation/accuracy"), mode
+        return {}
 
 
 def _varying(children: Sequence[store.Run]) -> list[str]:
@@ -134,9 +198,14 @@ def _varying(children: Sequence[store.Run]) -> list[str]:
 
 
 def _row(
-    child: store.Run, swept: Sequence[str], curve: list[tuple[float, float]], mode: str
+    child: store.Run,
+    swept: Sequence[str],
+    others: Mapping[str, str],
+    curve: list[tuple[float, float]],
+    mode: str,
 ) -> dict[str, Any]:
     best = max if mode == "max" else min
+    chosen = json.loads(child.tags.get("workbench.settings", "null"))
     return {
         "run_id": child.id,
         "name": child.name,
@@ -147,7 +216,22 @@ def _row(
         "seconds": child.seconds,
         "epochs": curve[-1][0] if curve else math.nan,
         "value": best((v for _, v in curve), default=math.nan),
-    } | {name: child.params.get(name) for name in swept}
+        **{name: child.metrics.get(f"objective/{name}", math.nan) for name in others},
+    } | {name: _setting(child, chosen, name) for name in swept}
+
+
+def _setting(child: store.Run, chosen: Mapping[str, Any] | None, name: str) -> str | None:
+    """A trial's value of a searched setting as text; None where it is not searched in this trial.
+
+    A setting inside of a list, or a whole net, is in no parameter of the run.
+    """
+    if chosen is not None and name not in chosen:
+        return None
+    found = child.params.get(name)
+    if found is not None or chosen is None:
+        return found
+    value = chosen[name]
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _scale(values: pd.Series, asked: Mapping[str, Any] | None) -> Scale:
@@ -176,8 +260,11 @@ def importance(sweep: Sweep) -> dict[str, float]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution
     from optuna.importance import PedAnovaImportanceEvaluator
 
-    frame = sweep.trials.dropna(subset=["value", *sweep.axes])
-    varying = [name for name in sweep.axes if frame[name].nunique() > 1]
+    valued = sweep.trials.dropna(subset="value")
+    # What is searched in some trials only cannot be compared over all of them; a seed is chance.
+    common = [n for n in sweep.axes if valued[n].notna().all() and n not in sweep.each]
+    frame = valued.dropna(subset=common)
+    varying = [name for name in common if frame[name].nunique() > 1]
     if len(frame) < 8 or not varying:
         return {}
     distributions: dict[str, Any] = {}
@@ -248,5 +335,6 @@ def settings_text(row: Mapping[str, Any], axes: Sequence[str]) -> str:
     shown = (
         f"{name.rsplit('.', 1)[-1]} {f'{row[name]:.3g}' if isinstance(row[name], float) else row[name]}"
         for name in axes
+        if not pd.isna(row[name])
     )
     return ", ".join(shown)

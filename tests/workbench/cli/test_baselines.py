@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from workbench.cli.baselines import describe_best, describe_tie, describe_worse, list_baselines
-from workbench.cli.launch import _show_sweep, _show_training
+from workbench.cli.launch import _show_training
+from workbench.cli.shown import show_sweep
 from workbench.results import SweepResult, TrainResult, TrialResult
 
 FORECAST = {
@@ -90,7 +91,7 @@ def test_sweep_marks_trials_that_cannot_be_told_from_the_best(
     trials = [trial(1, 0.95), trial(2, 0.94), trial(3, 0.6)]
     for rows, marked in ((300, True), (300_000, False), (None, False)):
         result = SweepResult(run_id="s", trials=trials, rows=rows)
-        _show_sweep("digits", result, name="digits", metric="validation/accuracy", mode="max")
+        show_sweep("digits", result, name="digits", metric="validation/accuracy", mode="max")
         printed = capsys.readouterr().out
         assert ("~ 0.94" in printed) == marked
         assert "~ 0.6" not in printed and "~ 0.95" not in printed
@@ -100,7 +101,7 @@ def test_sweep_marks_trials_that_cannot_be_told_from_the_best(
 
 def test_sweep_shows_baselines_and_a_tie(capsys: pytest.CaptureFixture[str]) -> None:
     result = SweepResult(run_id="s", trials=[trial(1, 0.5, **FORECAST), trial(2, 0.5)])
-    _show_sweep("load", result, name="load", metric="validation/loss", mode="min")
+    show_sweep("load", result, name="load", metric="validation/loss", mode="min")
     printed = capsys.readouterr().out
     assert "2 trials tie at 0.5; the first by trial number is shown." in printed
     assert "baseline/last_value/mse" in printed

@@ -18,17 +18,21 @@ from workbench.cluster import Session
 from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.split import draw_splits
 from workbench.experiments.experiment import Experiment
-from workbench.experiments.space import Choice, Uniform
+from workbench.experiments.space import Choice, SweepConfig, Uniform
 from workbench.results import TrialResult
 from workbench.sweeps.checks import check_space
+from workbench.sweeps.draws import grid, random_draws
 from workbench.sweeps.driver import sweep
 from workbench.sweeps.folds import FOLD, add_folds, group_folds
-from workbench.sweeps.search import grid, random_draws
+from workbench.sweeps.search import plan_trials
 
 
 def folded(folds: int = 3, **changes: Any) -> Experiment:
     experiment = digits_sweep(**changes)
     return replace(experiment, data=DataConfig(split=SplitConfig(folds=folds)))
+
+
+FOLDED = SweepConfig(space={FOLD: Choice(values=(0, 1))})
 
 
 def trial(number: int, fold: int, value: float | None, rate: float = 0.1) -> TrialResult:
@@ -54,23 +58,34 @@ def test_without_folds_nothing_changes() -> None:
 
 def test_means_and_deviations_rank_configurations() -> None:
     trials = [trial(1, 0, 0.9), trial(2, 1, 0.7), trial(3, 0, 0.81, 0.2), trial(4, 1, 0.83, 0.2)]
-    best, second = group_folds(trials, "max")
+    best, second = group_folds(trials, FOLDED)
     assert best.settings == {"training.learning_rate": 0.2}
     assert best.mean == pytest.approx(0.82)
     assert second.deviation == pytest.approx(statistics.stdev([0.9, 0.7]))
     assert [t.number for t in second.trials] == [1, 2]
-    assert group_folds(trials, "min")[0].settings == {"training.learning_rate": 0.1}
+    assert group_folds(trials, replace(FOLDED, mode="min"))[0].settings == {
+        "training.learning_rate": 0.1
+    }
 
 
 def test_a_configuration_with_a_failed_fold_has_no_mean_and_comes_last() -> None:
-    found = group_folds([trial(1, 0, 0.99), trial(2, 1, None), trial(3, 0, 0.5, 0.2)], "max")
+    found = group_folds(
+        [trial(1, 0, 0.99), trial(2, 1, None), trial(3, 0, 0.5, 0.2), trial(4, 1, 0.5, 0.2)], FOLDED
+    )
     assert [configuration.mean for configuration in found] == [0.5, None]
 
 
-@pytest.mark.parametrize("changes", [{"search": "bayes"}, {"scheduler": "asha"}])
-def test_searches_that_would_favour_a_fold_are_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"search to grid or random and sweep.scheduler to none"):
-        add_folds(folded(**changes))
+def test_a_scheduler_that_would_favour_a_fold_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cross-validation .*sweep.scheduler to none"):
+        add_folds(folded(scheduler="asha"))
+
+
+def test_a_search_that_learns_gives_each_setting_every_fold() -> None:
+    search = plan_trials(add_folds(folded(search="tpe", num_trials=3)).sweep, [])[1]
+    assert search is not None
+    asked = [search.suggest(str(number))["settings"] for number in range(9)]
+    assert [settings[FOLD] for settings in asked] == [0, 1, 2] * 3
+    assert len({settings["training.learning_rate"] for settings in asked}) == 3
 
 
 def test_data_is_not_prepared_for_a_range() -> None:

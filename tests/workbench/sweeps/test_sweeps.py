@@ -20,10 +20,11 @@ from workbench.errors import TrainingError
 from workbench.experiments.space import Choice, SweepConfig, Uniform
 from workbench.results import TrialResult
 from workbench.sweeps.checks import check_space
+from workbench.sweeps.draws import grid, random_draws
 from workbench.sweeps.driver import sweep
 from workbench.sweeps.folds import add_folds
 from workbench.sweeps.schedulers import make_scheduler
-from workbench.sweeps.search import grid, limit_trials, plan_trials, random_draws
+from workbench.sweeps.search import limit_trials, plan_trials
 from workbench.training.checkpoints import checkpoint_folder
 
 
@@ -84,7 +85,9 @@ def test_a_small_space_with_folds_counts_each_fold() -> None:
     sweep_config = SweepConfig(space=FOUR, search="random", scheduler="none", num_trials=16)
     experiment = override(replace(digits_sweep(), sweep=sweep_config), {"data.split.folds": 3})
     config, message = limit_trials(add_folds(experiment).sweep)
-    assert message == ("The space has 4 settings, each on 3 folds; 12 trials run instead of 48.")
+    assert message == (
+        "The space has 4 settings, each trained 3 times; 12 trials run instead of 48."
+    )
     assert plan_trials(config, [])[3] == 12
 
 
@@ -196,6 +199,24 @@ def test_bayes_with_asha_stops_some_and_says_why(session: Session) -> None:
         assert trial.epochs < 3
         why = recorder.runs[trial.run_id].run.tags["workbench.stopped"]
         assert why == f"asha at epoch {trial.epochs}"
+
+
+@pytest.mark.cluster
+def test_ray_tune_repeats_settings_up_to_a_bound(session: Session) -> None:
+    recorder = MemoryRecorder()
+    experiment = digits_sweep(
+        search="tpe", num_trials=500, repeats=2, objectives={"parameters": "min"}, max_minutes=0.15
+    )
+    result = sweep(experiment, session=session, recorder=recorder)
+    assert not result.interrupted and recorder.find(result.run_id).status == "FINISHED"
+    whole = [one for one in result.configurations if one.mean is not None]
+    assert whole and len(result.trials) < 1000
+    assert all(len({t.settings["training.seed"] for t in one.trials}) == 2 for one in whole)
+    statuses = {trial.status for trial in result.trials}
+    assert "FINISHED" in statuses <= {"FINISHED", "KILLED"}
+    assert all(trial.metrics["parameters"] > 0 for one in whole for trial in one.trials)
+    assert set(result.front) >= {trial.number for trial in whole[0].trials}
+    assert result.best.metrics["test/accuracy"] > 0.5
 
 
 @pytest.mark.cluster

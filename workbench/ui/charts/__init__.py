@@ -23,7 +23,7 @@ from workbench.ui.charts.base import (
 )
 from workbench.ui.charts.figure import draw
 from workbench.ui.charts.lines import bars, curves, histogram, many_curves
-from workbench.ui.charts.trials import axis, parallel, scatter, timeline
+from workbench.ui.charts.trials import axis, front, parallel, scatter, timeline
 
 __all__ = [
     "COLOURS",
@@ -41,6 +41,7 @@ __all__ = [
     "diverging",
     "draw",
     "from_ground",
+    "front",
     "heatmap",
     "histogram",
     "many_curves",

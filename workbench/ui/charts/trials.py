@@ -58,6 +58,26 @@ def scatter(
     }
 
 
+def front(
+    points: Sequence[Sequence[float]], on_front: Sequence[bool], *, x_name: str, y_name: str
+) -> Spec:
+    """A dot per (x, y), in the order of x; those on the front in colour, joined by a line."""
+    spec = scatter(points, x_name=x_name, y_name=y_name)
+    marked = [list(point) for point, on in zip(points, on_front, strict=True) if on]
+    others = [list(point) for point, on in zip(points, on_front, strict=True) if not on]
+    spec["series"] = [
+        {"type": "scatter", "name": "beaten", "data": others, "symbolSize": 8, "color": GREY},
+        {
+            "type": "line",
+            "name": "on the front",
+            "data": marked,
+            "symbolSize": 10,
+            "color": COLOURS[0],
+        },
+    ]
+    return spec | {"legend": {"top": 0, "right": 0}}
+
+
 def parallel(
     rows: Sequence[Sequence[Any]],
     axes: Sequence[tuple[str, Scale]],

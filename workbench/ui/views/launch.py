@@ -17,6 +17,7 @@ from nets.errors import ConfigError
 from tracking import hide_passwords
 from workbench.experiments import names
 from workbench.experiments.experiment import Experiment
+from workbench.experiments.space_text import parse_space, space_text
 from workbench.home import jobs_folder
 from workbench.jobs.request import Request
 from workbench.ui import as_python, experiment_file, forms, net_form, store, widgets
@@ -73,8 +74,10 @@ def _form() -> None:
     if base.description:
         st.caption(base.description)
     changes, slots = _fields(base, base_name)
+    readable = True
     if what == "sweep":
-        changes |= _sweep(base, base_name)
+        searched, readable = _sweep(base, base_name)
+        changes |= searched
     made, problems = forms.check(base, changes)
     for path, problem in problems.items():
         if path in slots:
@@ -91,7 +94,11 @@ def _form() -> None:
         call: Literal["train", "sweep"] = "sweep" if what == "sweep" else "train"
         st.code(as_python.write_call(call, base_name, changes), language="python")
     if st.button(
-        "Start", key="start", type="primary", icon=":material/play_arrow:", disabled=bool(problems)
+        "Start",
+        key="start",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=bool(problems) or not readable,
     ):
         fields: dict[str, Any] = {
             "experiment": base_name,
@@ -207,8 +214,8 @@ def _parse(text: str, field: Field) -> Any:
     return float(value) if isinstance(value, int) and isinstance(field.value, float) else value
 
 
-def _sweep(base: Experiment, name: str) -> dict[str, Any]:
-    """The search: its settings and their values."""
+def _sweep(base: Experiment, name: str) -> tuple[dict[str, Any], bool]:
+    """The search: its settings and their values; and whether all that was typed could be read."""
     changes: dict[str, Any] = {}
     st.subheader("Search", anchor=False)
     fields = {
@@ -219,19 +226,41 @@ def _sweep(base: Experiment, name: str) -> dict[str, Any]:
     for column, path in zip(columns, usual, strict=True):
         with column:
             _one(fields[path], name, changes, {})
+    more = ("sweep.repeats", "sweep.max_minutes", "sweep.metric", "sweep.objectives")
+    for column, path in zip(st.columns(4), more, strict=True):
+        with column:
+            _one(fields[path], name, changes, {})
     space = to_dict(base.sweep)["space"]
     groups = ("training", "net", "preparation")
     every = {f.path: f for f in forms.fields(base) if f.group in groups or f.path in space}
-    chosen = st.multiselect(
-        "Settings to search",
-        list(every),
-        default=[p for p in space if p in every],
-        key=f"space_{name}",
-    )
-    new_space = {path: _parameter(every[path], space.get(path), name) for path in chosen}
+    plain = [path for path in space if path in every and not space[path]["only_if"]]
+    chosen = st.multiselect("Settings to search", list(every), default=plain, key=f"space_{name}")
+    new_space = {
+        path: _parameter(every[path], space.get(path), name) | {"only_if": {}} for path in chosen
+    }
+    try:
+        new_space |= _lines(space, plain, name)
+    except ConfigError as error:
+        st.error(str(error), icon=":material/error:")
+        return changes, False
     if new_space != space:
         changes["sweep.space"] = new_space
-    return changes
+    return changes, True
+
+
+def _lines(space: dict[str, Any], plain: list[str], name: str) -> dict[str, Any]:
+    """Settings that have no field of their own: inside of lists, whole nets, with conditions."""
+    typed = st.text_area(
+        "More settings, one on a line, as --space takes them",
+        "\n".join(space_text(path, space[path]) for path in space if path not in plain),
+        key=f"space_{name}_lines",
+        height=80,
+        placeholder="net.blocks[*].channels=8,16\nnet=cnn,rnn\n"
+        "training.nesterov=true,false if training.optimizer=sgd",
+    )
+    lines = [line for line in (typed or "").splitlines() if line.strip()]
+    parsed = parse_space(lines, option="line")
+    return {path: one | {"only_if": one.get("only_if", {})} for path, one in parsed.items()}
 
 
 def _parameter(field: Field, search: dict[str, Any] | None, name: str) -> dict[str, Any]:

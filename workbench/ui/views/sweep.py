@@ -52,6 +52,12 @@ def _draw(sweep: Sweep) -> None:
         _importance(sweep)
     with st.container(border=True):
         _map(sweep)
+    if sweep.objectives:
+        with st.container(border=True):
+            _front(sweep)
+    if sweep.each:
+        with st.container(border=True):
+            _by_setting(sweep)
     left, right = st.columns(2)
     with left, st.container(border=True):
         _best_so_far(sweep)
@@ -162,6 +168,7 @@ def _map(sweep: Sweep) -> None:
     )
     valued = sweep.rank()
     if by in rest:
+        valued = valued.dropna(subset=by)  # not searched in every trial
         index, labels = sweeps.cells(valued[by], sweep.axes[by], most=4)
         groups = [(labels[i], valued[index == i]) for i in range(len(labels))]
     else:
@@ -185,6 +192,48 @@ def _map(sweep: Sweep) -> None:
         with columns[i % len(columns)]:
             st.markdown(f":gray[{label}]" if label else "")
             charts.draw(spec, key=f"map_{i}", height=280, alt=f"Best result, {x} by {y} {label}")
+
+
+def _front(sweep: Sweep) -> None:
+    """Two objectives against each other, with the trials that no other one beats in all of them."""
+    assert sweep.objectives is not None
+    first, *others = sweep.objectives
+    st.markdown(
+        "**Pareto front**",
+        help="On the front lie the trials that no other one beats: none is at least as good in every "
+        "objective and better in one.",
+    )
+    x = st.selectbox("Against", others, key="front_x", bind="query-params") or others[0]
+    on_front = set(sweeps.front(sweep))
+    valued = sweep.trials.dropna(subset=["value", x]).sort_values(x)
+    if valued.empty:
+        st.caption("No trial has a result yet.")
+        return
+    points = valued[[x, "value"]].to_numpy().tolist()
+    marks = [run_id in on_front for run_id in valued["run_id"]]
+    spec = charts.front(points, marks, x_name=x, y_name=first)
+    charts.draw(spec, key=f"front_{x}", height=320, alt=f"Pareto front of {first} and {x}")
+    modes = ", ".join(f"{name} ({mode})" for name, mode in sweep.objectives.items())
+    st.caption(f"{sum(marks)} of {len(valued)} trials are on the front of {modes}.")
+
+
+def _by_setting(sweep: Sweep) -> None:
+    """Mean and spread of each setting over its seeds or folds."""
+    what = " and ".join(name.rsplit(".", 1)[-1] for name in sweep.each)
+    st.markdown(f"**Settings by their mean** over each {what}")
+    frame = sweeps.by_setting(sweep)
+    st.dataframe(
+        frame.rename(columns=lambda name: name.rsplit(".", 1)[-1]),
+        hide_index=True,
+        key="by_setting",
+        height=widgets.table_height(len(frame), 320),
+        placeholder="",
+        alt="Settings, the best mean first",
+        column_config={
+            "mean": st.column_config.NumberColumn(f"mean {sweep.metric}", format="%.4g"),
+            "deviation": st.column_config.NumberColumn("± deviation", format="%.2g"),
+        },
+    )
 
 
 def _best_so_far(sweep: Sweep) -> None:
@@ -239,7 +288,8 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
     if said:
         st.caption(said)
     shown = pd.DataFrame()
-    for name in ("trial", "status", "value", *sweep.axes, "epochs", "seconds", "stopped"):
+    others = list(sweep.objectives or {})[1:]
+    for name in ("trial", "status", "value", *others, *sweep.axes, "epochs", "seconds", "stopped"):
         shown[name.rsplit(".", 1)[-1]] = frame[name].to_numpy()
     shown = shown.rename(columns={"value": sweep.metric})
     if alike:
@@ -273,7 +323,7 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
     assert x is not None
     scale = sweep.axes[x]
     points = [
-        [str(a) if scale == "category" else float(a), float(v)]
+        [None if pd.isna(a) else str(a) if scale == "category" else float(a), float(v)]
         for a, v in zip(ranked[x], ranked["value"], strict=True)
     ]
     x_axis = charts.axis(scale, [] if scale == "category" else list(ranked[x]))
