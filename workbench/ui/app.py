@@ -15,6 +15,7 @@ from workbench.ui import login, search, widgets
 _PAGES = Path(__file__).parent / "views"
 
 
+# Heading of the menu to the file, title and icon of each page. No docstring: Streamlit would draw it
 _MENU: dict[str, dict[str, tuple[str, str]]] = {
     "Runs": {
         "runs": ("Runs", "table_rows"),
@@ -33,7 +34,6 @@ _MENU: dict[str, dict[str, tuple[str, str]]] = {
         "bench": ("Bench", "dns"),
     },
 }
-"""Heading of the menu to the file, title and icon of each page; the first page is the first view."""
 
 
 def _page(name: str, title: str, icon: str) -> st.Page:

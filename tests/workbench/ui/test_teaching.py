@@ -98,3 +98,13 @@ def test_search_lists_pages_parts_runs_and_settings(runs: Runs) -> None:
     (relu,) = (e for label, e in entries.items() if label.startswith("Run: relu"))
     assert relu.page == "run" and relu.query == (("run", runs["cnn"]),)
     assert "Step size" in entries["Setting: training.learning_rate"].text
+
+
+@pytest.mark.parametrize("name", ["app", *(f"views/{page}" for page in PAGES)])
+def test_streamlit_draws_no_docstring(name: str) -> None:
+    """A text that stands alone in a page's file is drawn on the page, docstrings of values too."""
+    body = ast.parse((ROOT / "workbench" / "ui" / f"{name}.py").read_text()).body
+    alone = [
+        node for node in body if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call)
+    ]
+    assert alone == body[:1]

@@ -45,7 +45,7 @@ def draw(names: store.Names, sweep: str) -> tuple[store.Query, Layout]:
     view_menu.open_from_address(defaults)
     left, middle, right = st.columns([5, 5, 2], vertical_alignment="bottom")
     with left:
-        text = _search_box(names)
+        text = _search_box()
     text_of_kind = "by sweep: a sweep is one row, with the best of its trials."
     kind = widgets.choose("Kind", list(_KINDS), "kind", middle, help=text_of_kind)
     shown = right.selectbox(
@@ -96,7 +96,7 @@ def _hideable(names: store.Names) -> list[str]:
     return list(dict.fromkeys([*columns.FIXED, *names.tags, *names.metrics, *names.params]))
 
 
-def _search_box(names: store.Names) -> str:
+def _search_box() -> str:
     text = st.text_input(
         "Filter",
         key="q",
@@ -107,8 +107,12 @@ def _search_box(names: store.Names) -> str:
         "part of a name is enough. Names that fit are listed while you type: arrow keys and Enter "
         "take one. MLflow's own syntax works too.",
     )
-    suggestions.offer("q", suggestions.collect(names))
     return text or ""
+
+
+def offer_names(names: store.Names) -> None:
+    """Names that fit while a filter is typed. At the end of a page, as the offer takes a line there."""
+    suggestions.offer("q", suggestions.collect(names))
 
 
 def _explain(text: str) -> None:

@@ -35,6 +35,7 @@ def main() -> None:
             _draw_runs(query, layout)
     except store.QueryError as error:
         st.warning(str(error), icon=":material/filter_alt_off:")
+    controls.offer_names(names)
 
 
 def _draw_groups(query: store.Query, layout: Layout, names: store.Names) -> None:
