@@ -78,17 +78,14 @@ def _open(titles: Mapping[str, str]) -> None:
         "Pages, runs and settings",
         range(len(entries)),
         index=None,
-        format_func=lambda i: entries[i].label if isinstance(i, int) else str(i),
+        format_func=lambda i: entries[i].label,
         placeholder="Type a part of a name",
         key="search_for",
         filter_mode="contains",
-        accept_new_options=True,
-        help="Of the runs the latest are listed. Other words are searched in all runs.",
+        help=f"Of the runs the latest {_RUNS} are listed. The page Runs searches all of them.",
     )
     if chosen is None:
         return
-    if isinstance(chosen, str):  # nothing listed has it
-        st.switch_page("views/runs.py", query_params={"q": chosen})
     entry = entries[chosen]
     if entry.page:
         st.switch_page(f"views/{entry.page}.py", query_params=dict(entry.query))

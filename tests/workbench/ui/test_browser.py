@@ -68,13 +68,11 @@ def pages(filled: Filled) -> dict[str, tuple[str, dict[str, str]]]:
     }
 
 
-def test_every_page_draws_without_an_error_and_is_accessible(
-    window: Window, filled: Filled
-) -> None:
+def test_every_page_draws_without_an_error_and_is_labelled(window: Window, filled: Filled) -> None:
     for name, (page, query) in pages(filled).items():
         window.open(page, **query).shot(name)
         window.check()
-        window.check_accessible()
+        window.check_labels()
 
 
 def test_curves_over_rows_smoothed(window: Window, filled: Filled) -> None:
@@ -102,7 +100,6 @@ def test_dark(name: str, dark: Window, filled: Filled) -> None:
     page, query = pages(filled)[name]
     dark.open(page, **query).shot(f"{name}_dark")
     dark.check()
-    dark.check_accessible()
     colour = dark.page.evaluate(
         "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
     )
@@ -190,14 +187,14 @@ def test_search_by_keyboard(window: Window, filled: Filled) -> None:
     box = page.get_by_role("dialog").get_by_role("combobox")
     box.wait_for()
     box.fill("step by step")
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("option", name="Step by step").wait_for()
     page.keyboard.press("Enter")
     page.wait_for_url("**/cnn?*show=Step*")
     window.settled()
     page.keyboard.press("Control+k")
     box.wait_for()
-    box.fill("training.learning_rate")
-    page.get_by_role("option").first.wait_for()
+    box.fill("setting: training.learning_rate")
+    page.get_by_role("option", name="Setting: training.learning_rate").first.wait_for()
     page.keyboard.press("Enter")
     page.get_by_text("Step size of the optimizer").wait_for()
     page.get_by_role("link", name="Runs by its values").click()

@@ -145,7 +145,7 @@ def test_names_are_offered_while_typing(opened: tuple[Window, Path]) -> None:
     box.press_sequentially("fin")
     page.get_by_role("option", name="finished status").click()
     assert box.input_value() == "finished "
-    box.press_sequentially("fir")
+    box.press_sequentially("fai")
     page.get_by_role("listbox").wait_for()
     window.shot("runs_suggestions")
     box.press("Escape")
