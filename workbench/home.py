@@ -8,6 +8,7 @@
     checkpoints/            of trainings that still run
     data/                   well-known data sets
     prepared/               data that is ready to train on (package `workbench.bridge`)
+    corrections/            samples that were marked in the browser, a file for each data
     cache/                  parts of such data that lies in `cluster.storage`
 """
 
@@ -48,6 +49,11 @@ def data_folder() -> Path:
 def prepared_folder() -> Path:
     """Data that is ready to train on, a folder per fingerprint."""
     return home_folder() / "prepared"
+
+
+def corrections_folder() -> Path:
+    """Files of corrections that the browser writes."""
+    return home_folder() / "corrections"
 
 
 def cache_folder() -> Path:

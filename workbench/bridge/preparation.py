@@ -157,7 +157,7 @@ def _prepare(
     )
     persisted = [] if canonical.decoded is None else [canonical.decoded]
     try:
-        canonical = data.assign_splits(canonical, config.split)
+        canonical = data.assign_splits(canonical, config.split, config.corrections)
         if canonical.decoded is not None and canonical.decoded not in persisted:
             persisted.append(canonical.decoded)
         frame = canonical.frame

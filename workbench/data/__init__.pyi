@@ -6,6 +6,10 @@ from .columns import hash_columns as hash_columns
 from .columns import select_features as select_features
 from .config import DataConfig as DataConfig
 from .config import SplitConfig as SplitConfig
+from .corrections import Correction as Correction
+from .corrections import add_corrections as add_corrections
+from .corrections import read_corrections as read_corrections
+from .corrections import write_corrections as write_corrections
 from .counts import record as record
 from .counts import refuse as refuse
 from .counts import summarize as summarize
@@ -14,6 +18,7 @@ from .encode import encode_features as encode_features
 from .file_progress import watch_files as watch_files
 from .fingerprints import content_fingerprint as content_fingerprint
 from .fingerprints import fingerprint as fingerprint
+from .fingerprints import is_read_anew as is_read_anew
 from .fingerprints import is_remote as is_remote
 from .frames import from_dataframe as from_dataframe
 from .guess import guess_source as guess_source

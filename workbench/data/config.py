@@ -57,6 +57,8 @@ class DataConfig:
     """How rows are held out."""
     max_bad_share: float = Field(default=0.01, ge=0, le=1)
     """Refuse the data when a larger share of its rows cannot be read."""
+    corrections: str | None = None
+    """A CSV file with the columns key, action (exclude or relabel) and label: these samples are left out or get another class. `workbench data labels` and the Run page write it; None: all rows as they are."""
 
     @pydantic.model_validator(mode="before")
     @classmethod

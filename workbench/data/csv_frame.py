@@ -93,6 +93,8 @@ def _base(root: Path, files: list[Path]) -> str | None:
 def _read(spark: SparkSession, places: list[str], dialect: Dialect, base: str | None) -> DataFrame:
     from pyspark.sql import functions as F
 
+    if dialect.aligned:
+        return _read_aligned(spark, places, dialect, base)
     schema = ", ".join(f"{_quote(name)} string" for name in [*dialect.names, BROKEN])
     options = {
         "header": dialect.header,
@@ -122,6 +124,27 @@ def _read(spark: SparkSession, places: list[str], dialect: Dialect, base: str | 
     for name in partitions:
         frame = frame.withColumn(name, F.col(_quote(name)).cast("string"))
     return frame
+
+
+def _read_aligned(
+    spark: SparkSession, places: list[str], dialect: Dialect, base: str | None
+) -> DataFrame:
+    """Rows whose cells have any number of spaces between them, which Spark's reader of CSV has no way to say."""
+    from pyspark.sql import functions as F
+
+    reader = spark.read.option("encoding", dialect.java_encoding)
+    frame = (reader.option("basePath", base) if base else reader).text(places)
+    cells = F.split(F.trim(F.col("value")), r"\s+")
+    frame = frame.where(F.trim(F.col("value")) != "")
+    if dialect.comment:
+        frame = frame.where(~F.col("value").startswith(dialect.comment))
+    if dialect.header:
+        names = F.array(*map(F.lit, dialect.header_cells))
+        frame = frame.where(cells != names)
+    fits = F.size(cells) == len(dialect.names)
+    columns = [F.get(cells, i).alias(name) for i, name in enumerate(dialect.names)]
+    partitions = [F.col(_quote(n)).cast("string") for n in frame.columns if n != "value"]
+    return frame.select(*columns, F.when(~fits, F.col("value")).alias(BROKEN), *partitions)
 
 
 def _quote(name: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workbench.data.csv_config import CsvConfig
+from workbench.data.profile import SIGN_AFTER, SIGN_BEFORE
 from workbench.errors import DataError
 
 _SAMPLE_BYTES = 256 * 2**10
@@ -57,6 +58,10 @@ class Dialect:
     """Cells have spaces around them that do not belong to them."""
     comment: str | None
     """Lines that begin with this are left out."""
+    header_cells: tuple[str, ...] = ()
+    """The first line's cells as they are written, where it is a header."""
+    aligned: bool = False
+    """Any number of spaces is between two cells, as in tables that are written to be looked at."""
     multi_line: bool
     """Whether cells in quotes may have line breaks. Spark reads such a file in one task."""
     renamed: tuple[str, ...] = ()
@@ -139,7 +144,14 @@ def find_dialect_of_text(
     header = settings.header
     if header is None:
         header = _has_header(rows, set(known), set(settings.missing), decimal)
-    names, renamed = _name_columns(rows[0] if header else [], width, rows[0])
+    first = rows[0]
+    if (
+        header
+        and len(first) == width - 1
+        and not any(row[width - 1 :][:1] != [""] for row in rows[1:] if len(row) == width)
+    ):
+        first = [*first, ""]  # each row ends with a delimiter, and the header does not
+    names, renamed = _name_columns(first if header else [], width, first)
     return {
         "names": names,
         "header": header,
@@ -150,6 +162,8 @@ def find_dialect_of_text(
         "encoding": settings.encoding or "utf-8",
         "spaces": spaces,
         "comment": comment,
+        "header_cells": tuple(rows[0]) if header else (),
+        "aligned": delimiter == " " and not (quote and quote in text),
         "multi_line": bool(quote) and quote in text,
         "renamed": renamed,
     }
@@ -174,7 +188,8 @@ def split_rows(text: str, dialect: Dialect) -> list[list[str]]:
 
 def is_number(text: str, decimal: str) -> bool:
     """Whether a cell is a number with that decimal sign."""
-    return bool(_NUMBER.fullmatch(text) or (decimal == "," and _COMMA_NUMBER.fullmatch(text)))
+    bare = re.sub(SIGN_AFTER, "", re.sub(SIGN_BEFORE, "", text))
+    return bool(_NUMBER.fullmatch(bare) or (decimal == "," and _COMMA_NUMBER.fullmatch(bare)))
 
 
 def _find_encoding(path: Path) -> str:
@@ -230,6 +245,8 @@ def _find_comment(lines: list[str]) -> str | None:
 
 
 def _split(lines: list[str], delimiter: str, quote: str, backslash: bool) -> list[list[str]]:
+    if delimiter == " " and not any(quote and quote in line for line in lines):
+        return [line.split() for line in lines if line.strip()][:_SAMPLE_ROWS] or [[""]]
     if not quote:
         return [line.rstrip("\r\n").split(delimiter) for line in lines if line.strip()][
             :_SAMPLE_ROWS
@@ -318,7 +335,7 @@ def _has_spaces(first: list[str], cells: list[str]) -> bool:
 
 def _find_decimal(cells: list[str], delimiter: str) -> str:
     """The decimal sign. In a file with commas between cells, 12,345 has a comma between thousands."""
-    texts = [cell.strip() for cell in cells]
+    texts = [re.sub(SIGN_AFTER, "", re.sub(SIGN_BEFORE, "", cell.strip())) for cell in cells]
     with_comma = [text for text in texts if _COMMA_NUMBER.fullmatch(text)]
     if delimiter == "," and all(map(_GROUPED.fullmatch, with_comma)):
         return "."

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from nets.config import to_dict
 from workbench import spark_private
 from workbench.data.config import DataConfig
+from workbench.data.corrections import digest
+from workbench.data.sources.open_table import CATALOG
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,10 +46,12 @@ def fingerprint(
     facts = {
         "version": _VERSION,
         "source": to_dict(config.source),
-        "files": [_list_files(getattr(config.source, name, None), spark) for name in _PATHS],
+        "files": [_list_files(path, spark, _in_catalog(config)) for path in _paths(config)],
         "split": to_dict(config.split),
         "preparation": _preparation(preparation, sounds=config.source.kind.startswith("sound_")),
     }
+    if config.corrections is not None:
+        facts["corrections"] = digest(config.corrections)
     return _hash(facts)
 
 
@@ -61,7 +65,21 @@ def _preparation(preparation: PreparationConfig, *, sounds: bool) -> dict[str, A
 
 def is_remote(config: DataConfig) -> bool:
     """Whether only Spark can list the files of the source."""
-    return any("://" in str(getattr(config.source, name, None)) for name in _PATHS)
+    return _in_catalog(config) or any("://" in str(path) for path in _paths(config))
+
+
+def _in_catalog(config: DataConfig) -> bool:
+    """Whether the source's paths are names of tables in the session's catalog."""
+    return getattr(config.source, "format", None) == CATALOG
+
+
+def _paths(config: DataConfig) -> list[str | None]:
+    return [getattr(config.source, name, None) for name in _PATHS]
+
+
+def is_read_anew(config: DataConfig) -> bool:
+    """Whether the rows may be others although the settings are the same: of a query, or a function."""
+    return config.source.kind in ("custom", "sql")
 
 
 def content_fingerprint(
@@ -83,9 +101,18 @@ def _hash(facts: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _list_files(path: str | None, spark: SparkSession | None) -> list[tuple[str, int, int]]:
-    if path is None or ("://" in path and spark is None):
+def _list_files(
+    path: str | None, spark: SparkSession | None, in_catalog: bool
+) -> list[tuple[str, int, int]]:
+    if path is None or ((in_catalog or "://" in path) and spark is None):
         return []
+    if spark is not None and in_catalog:
+        from pyspark.errors import PySparkException
+
+        try:  # files that Spark writes anew have other names
+            return [(file, 0, 0) for file in sorted(spark.table(path).inputFiles())]
+        except PySparkException:
+            return []  # reading it says what is wrong
     if spark is not None and "://" in path:
         try:
             return sorted(spark_private.list_files(spark, path))

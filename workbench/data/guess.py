@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from workbench.data.csv_config import CsvConfig
-from workbench.data.dialect import find_dialect, open_unpacked
+from workbench.data.dialect import find_dialect, is_number, open_unpacked, split_rows
 from workbench.data.listing import list_folder
 from workbench.data.pictures import ENDINGS
+from workbench.data.sources.archives import has_pictures, list_endings
 from workbench.data.sources.guess_columns import guess_columns
 from workbench.data.sources.guess_sounds import (
     describe_sounds,
@@ -17,7 +20,6 @@ from workbench.data.sources.guess_sounds import (
 )
 from workbench.data.sources.paths import find_path
 from workbench.data.sources.picture_columns import first_file, guess_picture_columns
-from workbench.data.sources.picture_tars import has_pictures
 from workbench.data.split_names import split_of
 from workbench.data.table_files import ending_of, list_tables
 from workbench.errors import DataError
@@ -26,7 +28,23 @@ _TABLES = {
     **{".parquet": "parquet", ".pq": "parquet", ".orc": "orc"},
     **{".json": "json", ".jsonl": "json", ".ndjson": "json"},
     **{".csv": "csv", ".tsv": "csv", ".tab": "csv", ".psv": "csv"},
+    **{".libsvm": "libsvm", ".svm": "libsvm", ".svmlight": "libsvm"},
 }
+
+_ARCHIVES = (
+    ".tar.gz",
+    ".tgz",
+    ".tar.bz2",
+    ".tbz2",
+    ".tar.xz",
+    ".txz",
+    ".tar",
+    ".zip",
+    ".7z",
+    ".rar",
+)
+
+_LIBSVM = re.compile(r"\s*[+-]?\d+(\.\d+)?(\s+\d+:[-+.\deE]+)+\s*(#.*)?")
 
 _NOT_READ = {
     ".npy": "arrays of NumPy are no table. Write one with pandas: "
@@ -37,6 +55,19 @@ _NOT_READ = {
     "pandas.read_feather('x.feather').to_parquet('x.parquet').",
     ".arrow": "Spark reads no Arrow files. Write it with pandas: "
     "pandas.read_feather('x.arrow').to_parquet('x.parquet').",
+    ".arff": "Weka's ARFF is not read. Write a table: "
+    "pandas.DataFrame(scipy.io.arff.loadarff('x.arff')[0]).to_parquet('x.parquet').",
+    ".mat": "MATLAB's files are not read. Write a table with pandas from scipy.io.loadmat('x.mat').",
+    ".dta": "Stata's files are not read. Write a table: "
+    "pandas.read_stata('x.dta').to_parquet('x.parquet').",
+    ".sav": "SPSS's files are not read. Write a table: "
+    "pandas.read_spss('x.sav').to_parquet('x.parquet').",
+    ".sas7bdat": "SAS's files are not read. Write a table: "
+    "pandas.read_sas('x.sas7bdat').to_parquet('x.parquet').",
+    ".sqlite": "a database is read through the session's catalog or a file. Write a table with pandas: "
+    "pandas.read_sql('select * from NAME', connection).to_parquet('x.parquet').",
+    ".hdf5": "Spark reads no HDF5. Write a table with pandas: "
+    "pandas.read_hdf('x.hdf5').to_parquet('x.parquet').",
     ".xlsx": "Spark reads no Excel files. Save the sheet as CSV.",
     ".xls": "Spark reads no Excel files. Save the sheet as CSV.",
     ".pkl": "a pickle can run any code when it is opened. Write a table: "
@@ -62,23 +93,61 @@ def guess_source(text: str) -> dict[str, Any]:
             raise DataError(f"{path} cannot be read: {way}")
         raise DataError(
             f"{path} is of no known kind of data: no names of pictures, tables, texts or series, and no "
-            "text with cells. Name the kind, as JSON: "
+            f"text with cells. {_show_endings(path)}Name the kind, as JSON: "
             '\'{"kind": "table", "format": "csv", "path": "..."}\'.'
         )
     return {**settings, "path": str(path)}
 
 
+def _show_endings(path: Path) -> str:
+    """The files of a folder by their endings, with what is to be done about the most frequent one."""
+    if path.is_file():
+        return ""
+    names = [name for name, _ in list_folder(path)[0].walk()]
+    counts = Counter(ending_of(name) or "no ending" for name in names).most_common(5)
+    shown = ", ".join(f"{ending} ({count})" for ending, count in counts)
+    way = _NOT_READ.get(counts[0][0], "") if counts else ""
+    return f"It holds {shown or 'no file'}{f': {way}' if way else ''}. ".replace("..", ".")
+
+
 def _guess_file(path: Path) -> dict[str, Any] | None:
-    if path.suffix == ".tar" and has_pictures(path):
+    if path.suffix.lower() in (".tar", ".zip") and has_pictures(path):
         return {"kind": "picture_tars"}
-    if path.name.endswith((".tar.gz", ".tgz", ".tar")):
-        return {"kind": "cifar_archive"}
+    if path.name.lower().endswith(_ARCHIVES):
+        return _guess_archive(path)
     if path.suffix == ".ts":
         return {"kind": "ts_file"}
     form = _TABLES.get(ending_of(path.name))
+    if form is None and ending_of(path.name) not in _NOT_READ and _is_libsvm(path):
+        form = "libsvm"
     if form is None and ending_of(path.name) not in _NOT_READ and _is_csv(path):
         form = "csv"
     return None if form is None else _guess_table(path, form)
+
+
+def _is_libsvm(path: Path) -> bool:
+    """Whether the first lines are a label and numbered features: `1 3:0.5 8:1`."""
+    with open_unpacked(path) as file:
+        lines = file.read(1 << 16).decode("ascii", "replace").splitlines()[:20]
+    return len(lines) > 1 and all(map(_LIBSVM.fullmatch, lines[:-1]))
+
+
+def _guess_archive(path: Path) -> dict[str, Any]:
+    """CIFAR-10's archive.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    if "cifar" in path.name.lower():
+        return {"kind": "cifar_archive"}
+    endings = list_endings(path)
+    shown = ", ".join(f"{count} {ending or 'without ending'}" for ending, count in endings.items())
+    way = "unzip -d FOLDER" if path.suffix.lower() == ".zip" else "tar -C FOLDER -xf"
+    raise DataError(
+        f"{path} is an archive ({shown or 'it cannot be listed'}), which is not read where it lies: only "
+        f"pictures in plain .tar and .zip archives are. Unpack it ({way} {path.name}), and name the "
+        "folder."
+    )
 
 
 def _is_csv(path: Path) -> bool:
@@ -91,7 +160,13 @@ def _is_csv(path: Path) -> bool:
         dialect = find_dialect(path, CsvConfig())
     except DataError:
         return False
-    return len(dialect.names) > 1 and dialect.delimiter != " "
+    if dialect.delimiter != " ":
+        return len(dialect.names) > 1
+    cells = [
+        cell for row in split_rows(start.decode("utf-8", "ignore"), dialect)[1:-1] for cell in row
+    ]
+    numbers = sum(is_number(cell, ".") for cell in cells)
+    return dialect.aligned and len(dialect.names) > 1 and numbers > 0.6 * len(cells)
 
 
 def _guess_folder(path: Path) -> dict[str, Any] | None:
@@ -102,9 +177,15 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
         return {"kind": "idx"}
     if "data_batch_1" in names or "cifar-10-batches-py" in names:
         return {"kind": "cifar_archive"}
+    if {"dataset_dict.json", "state.json"} & set(names) or any(path.glob("*/state.json")):
+        raise DataError(
+            f"{path} was written by save_to_disk of HuggingFace's datasets, as Arrow, which Spark does "
+            "not read. Write Parquet: for name, part in datasets.load_from_disk(PATH).items(): "
+            "part.to_parquet(f'data/{name}.parquet'), and name that folder."
+        )
     endings = {ending_of(name) for name in names}
-    tars = sorted(path.glob("*.tar"))
-    if tars and has_pictures(tars[0]):
+    archives = sorted(p for p in path.iterdir() if p.suffix.lower() in (".tar", ".zip"))
+    if archives and has_pictures(archives[0]) and not _holds_pictures(path):
         return {"kind": "picture_tars"}
     if _holds_pictures(path):
         return {"kind": "image_folder"}
@@ -151,8 +232,11 @@ def _guess_table(path: Path, form: str) -> dict[str, Any]:
         return sounds
     if form not in ("csv", "json", "parquet", "orc"):
         return {"kind": "table", "format": form}
-    files = list(list_tables(path, form).files)
-    return guess_columns(files[0], form)
+    files = list_tables(path, form).files
+    trained = [
+        file for file, split in files.items() if split == "train"
+    ]  # others may have no label
+    return guess_columns((trained or list(files))[0], form)
 
 
 def describe_guess(settings: dict[str, Any]) -> list[str]:

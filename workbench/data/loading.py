@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.data import downloads
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.config import DataConfig, SplitConfig
+from workbench.data.corrections import correct
 from workbench.data.sources import read
 from workbench.data.split import draw_splits, find_official_splits
 from workbench.progress import Progress
@@ -23,7 +24,7 @@ def load(config: DataConfig, spark: SparkSession) -> CanonicalFrame:
     Raises:
         DataError: the source cannot be read, or lacks the column to split by.
     """
-    return assign_splits(read(config.source, spark), config.split)
+    return assign_splits(read(config.source, spark), config.split, config.corrections)
 
 
 def download_if_missing(source: Any, progress: Progress) -> None:
@@ -55,11 +56,16 @@ def download_if_missing(source: Any, progress: Progress) -> None:
     downloads.fetch(name, report)
 
 
-def assign_splits(canonical: CanonicalFrame, config: SplitConfig) -> CanonicalFrame:
+def assign_splits(
+    canonical: CanonicalFrame, config: SplitConfig, corrections: str | None = None
+) -> CanonicalFrame:
     """Assign the rows that the source left open to a split, and encode what depends on the split.
 
+    Args:
+        corrections: file of samples to leave out or to give another class; None: all as they are.
+
     Raises:
-        DataError: the rows lack the column to split by.
+        DataError: the rows lack the column to split by, or the corrections do not fit.
     """
     canonical = find_official_splits(canonical)
     frame = draw_splits(
@@ -70,4 +76,10 @@ def assign_splits(canonical: CanonicalFrame, config: SplitConfig) -> CanonicalFr
         official_validation=canonical.official_validation,
     )
     canonical = replace(canonical, frame=frame)
-    return canonical.encode(canonical) if canonical.encode else canonical
+    windows = canonical.encode is not None and canonical.spec.kind == "series"
+    if (
+        corrections is not None and not windows
+    ):  # what is left out is no part of a vocabulary either
+        canonical = correct(canonical, corrections)
+    canonical = canonical.encode(canonical) if canonical.encode else canonical
+    return correct(canonical, corrections) if corrections is not None and windows else canonical

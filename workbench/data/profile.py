@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 NUMBER = r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 """With a decimal point, and maybe commas between thousands."""
 COMMA_NUMBER = r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?([eE][+-]?\d+)?"
-_WHOLE = r"[+-]?\d{1,15}"
+SIGN_BEFORE = r"^(?:US\$|[$€£¥]|USD|EUR|GBP|CHF|JPY)\s*"
+SIGN_AFTER = r"\s*(?:[%‰$€£¥]|USD|EUR|GBP|CHF|JPY)$"
+"""Signs of money and shares around a number."""
+_NUM = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NEXT = rf"(?:\s*[,;]\s*|\s+){_NUM}"
+LIST = rf"(?:\[\s*{_NUM}(?:{_NEXT})*\s*\]|{_NUM}(?:{_NEXT}){{2,}})"
+"""Numbers after one another: 0.1 0.2 0.3, or [0.1, 0.2]."""
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?"
 _BOOLEAN = r"(?i)true|false|yes|no|t|f|y|n"
 _MOST_NUMBERS = 0.9
@@ -36,6 +42,10 @@ class Column:
     wholes: int = 0
     dates: int = 0
     booleans: int = 0
+    lists: int = 0
+    """Texts that are several numbers."""
+    signs: int = 0
+    """Numbers with a sign of money or a share: $5, 3 %."""
     grouped: int = 0
     """Numbers with signs between their thousands: 12,345."""
     low: float | None = None
@@ -69,6 +79,10 @@ class Column:
         return self.present > 0 and self.dates >= _MOST_NUMBERS * self.present
 
     @property
+    def is_list(self) -> bool:
+        return self.present > 0 and self.lists >= _MOST_NUMBERS * self.present
+
+    @property
     def is_constant(self) -> bool:
         if self.numbers == self.present > 0:
             return self.low == self.high
@@ -93,6 +107,8 @@ class Column:
             "dates",
             "booleans",
             "grouped",
+            "lists",
+            "signs",
             "total",
             "words",
         ):
@@ -198,11 +214,15 @@ def _count_text(values: pa.Array, missing: frozenset[str], decimal: str, column:
         return pc.match_substring_regex(present, f"^({pattern})$")
 
     pattern = COMMA_NUMBER if decimal == "," else NUMBER
-    is_number = matches(pattern)
-    numbers = present.filter(is_number)
+    bare = pc.replace_substring_regex(present, SIGN_BEFORE, "")
+    bare = pc.replace_substring_regex(bare, SIGN_AFTER, "")
+    is_number = pc.match_substring_regex(bare, f"^({pattern})$")
+    column.signs = int(pc.sum(pc.and_(is_number, pc.not_equal(bare, present))).as_py() or 0)
+    numbers = bare.filter(is_number)
     group = "." if decimal == "," else ","
     if len(numbers):
-        column.grouped = int(pc.sum(matches(rf".*\d[{group}]\d{{3}}.*")).as_py() or 0)
+        grouped = pc.match_substring_regex(numbers, rf"\d[{group}]\d{{3}}")
+        column.grouped = int(pc.sum(grouped).as_py() or 0)
     numbers = pc.replace_substring(numbers, group, "")
     if decimal == ",":
         numbers = pc.replace_substring(numbers, ",", ".")
@@ -212,6 +232,7 @@ def _count_text(values: pa.Array, missing: frozenset[str], decimal: str, column:
     if len(numbers) < len(present):
         odd = present.filter(pc.invert(is_number))
         column.odd = odd[0].as_py()[:40]
+        column.lists = int(pc.sum(matches(LIST)).as_py() or 0)
         column.dates = int(pc.sum(matches(_DATE)).as_py() or 0)
         column.booleans = int(pc.sum(matches(_BOOLEAN)).as_py() or 0)
         column.words = int(pc.sum(pc.add(pc.count_substring_regex(present, r"\s+"), 1)).as_py())

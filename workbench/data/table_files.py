@@ -60,6 +60,14 @@ def list_tables(path: Path, form: str, *, by_name: bool = True) -> TableFiles:
         names = ", ".join(f"{name} ({count})" for name, count in sorted(left.items()))
         decided.append(f"Files that are not read: {names}.")
     splits = _split_by_name(files, path) if by_name else {}
+    folders = {p.parent.relative_to(path).as_posix() for p in files if p.parent != path}
+    plain = sorted(name for name in folders if "=" not in name)
+    if len(plain) > 1 and not splits:
+        more = f" and {len(plain) - 5} more" if len(plain) > 5 else ""
+        decided.append(
+            f"{len(files)} files in the folders {', '.join(plain[:5])}{more} are read as one table: the names "
+            "of these folders are no column. Folders named COLUMN=VALUE are."
+        )
     if not splits:
         return TableFiles(root=path, files=dict.fromkeys(files), decided=tuple(decided))
     shown = _show_splits(splits, path)

@@ -24,6 +24,8 @@ _PATTERN = (
 _COMPACT = r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
 """20240329, which is no count of anything where all values have this form."""
 _DAY = 86_400
+YEARS = ("year", "yr", "yyyy")
+"""Names of a column of years, where a date is in parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,39 @@ class TimeForm:
         form = "eight digits (20240329)" if self.compact else f"dates with the {self.order} first"
         zone = "; times with an offset are instants" if self.offsets else ""
         return f"Times: {name} is read as {form}{zone}."
+
+
+def split_name(name: str) -> tuple[str, ...]:
+    """The columns of a time: `Date+Time` and `year+month+day+hour` are several."""
+    return tuple(part.strip() for part in name.split("+"))
+
+
+def join_parts(names: tuple[str, ...]) -> Column:
+    """A time that lies in several columns as one text: year, month, day, hour, minute, second as
+    numbers in this order; or a date and a clock time."""
+    from pyspark.sql import functions as F
+
+    texts = [F.trim(F.col(quote(name)).cast("string")) for name in names]
+    if names[0].lower() not in YEARS:
+        clock = F.regexp_replace(texts[-1], r"^(\d{1,2})\.(\d{2})", "$1:$2")  # 18.00.00
+        clock = F.regexp_replace(clock, r"^(\d{1,2}:\d{2})\.(\d{2})$", "$1:$2")
+        return F.concat_ws(" ", *texts[:-1], clock)
+    whole = [F.regexp_replace(text, r"\.0+$", "") for text in texts]
+    filled = whole + [F.lit(one) for one in ("1", "1", "0", "0", "0")[len(whole) - 1 :]]
+    year, *rest = [filled[0], *(F.lpad(part, 2, "0") for part in filled[1:])]
+    return F.concat(
+        year,
+        F.lit("-"),
+        rest[0],
+        F.lit("-"),
+        rest[1],
+        F.lit(" "),
+        rest[2],
+        F.lit(":"),
+        rest[3],
+        F.lit(":"),
+        rest[4],
+    )
 
 
 def find_time_form(

@@ -66,7 +66,20 @@ def _describe_classes(canonical: CanonicalFrame) -> list[str]:
             f"Classes that differ in capitals or spaces only: {', '.join(twins[:5])}. They are classes of "
             "their own; make them one in the data if they are the same."
         )
-    return sentences
+    return sentences + _describe_several(names)
+
+
+def _describe_several(names: tuple[str, ...]) -> list[str]:
+    """Where classes look like lists of classes: `cat|dog` beside `cat` and `dog`."""
+    for sign in "|;,":
+        parts = {name: [p.strip() for p in name.split(sign)] for name in names if sign in name}
+        whole = [name for name, several in parts.items() if set(several) <= set(names) - set(parts)]
+        if whole and len(whole) * 2 >= len(parts):
+            return [
+                f"Maybe several classes of one sample: {', '.join(map(repr, whole[:3]))}. A sample has one "
+                "class here, so each of these is a class of its own."
+            ]
+    return []
 
 
 def _describe_bad_rows(canonical: CanonicalFrame, num_bad: int) -> list[str]:

@@ -31,4 +31,7 @@ def experiment_for(data: DataConfig, description: Description, *, name: str) -> 
         figures=description.figures,
     )
     made = recipe_for(data.source, facts, name=name, split=data.split)
-    return replace(made, data=replace(made.data, max_bad_share=data.max_bad_share))
+    return replace(
+        made,
+        data=replace(made.data, max_bad_share=data.max_bad_share, corrections=data.corrections),
+    )

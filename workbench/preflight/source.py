@@ -175,7 +175,7 @@ def _open(config: DataConfig, spark: SparkSession, progress: Progress) -> Iterat
     frames, files = [canonical.decoded], canonical.cache
     try:
         with limit_batches(canonical), watch_files(canonical, progress):
-            canonical = data.assign_splits(canonical, config.split)
+            canonical = data.assign_splits(canonical, config.split, config.corrections)
         frames += [canonical.decoded, canonical.frame.persist()]
         yield canonical
     finally:

@@ -41,6 +41,8 @@ class Samples:
     label) and doubt (0 to 1, see `nets.inside.label_doubt`)."""
     embedding: np.ndarray
     """(n, up to 64) float32, in the order of `frame`."""
+    wide: np.ndarray
+    """(n, width) float32: the embedding itself, comparable between splits."""
     arrays: Arrays
     """The rows themselves: features (n, *shape), label, length."""
 
@@ -48,6 +50,11 @@ class Samples:
     def map(self) -> np.ndarray:
         """(n, 2) the two largest axes of the embedding (PCA)."""
         return inside.reduce_width(self.embedding, 2)
+
+    def nearest_in(self, other: Samples, place: int, count: int = 8) -> np.ndarray:
+        """(count,) places in `other`, of the same net, of the samples most alike one of these."""
+        one = inside.nearest(self.wide[place : place + 1], other.wide, min(count, len(other.wide)))
+        return one.index[0]
 
     def near(self, place: int, count: int = 8) -> np.ndarray:
         """(count,) places of the samples that the net sees as most alike, the nearest first."""
@@ -62,13 +69,24 @@ def find_data(run: Run) -> Prepared:
     Raises:
         DataError: it is not kept on this machine.
     """
-    fingerprint = run.tags.get("workbench.fingerprint", "")
+    return find_prepared(run.tags.get("workbench.fingerprint", ""), run.run_id)
+
+
+def find_prepared(fingerprint: str, run_id: str) -> Prepared:
+    """The prepared data of that fingerprint.
+
+    Args:
+        run_id: of a run that trained on it, for the message.
+
+    Raises:
+        DataError: it is not kept on this machine.
+    """
     prepared = bridge.find(fingerprint) if fingerprint else None
     if prepared is None:
         raise DataError(
-            f"The data that run {run.run_id[:8]} trained on ({fingerprint or 'of no fingerprint'}) is "
+            f"The data that run {run_id[:8]} trained on ({fingerprint or 'of no fingerprint'}) is "
             "not kept on this machine, or by another version of the program. "
-            f"`workbench verify {run.run_id[:8]}` trains it again and prepares its data for that."
+            f"`workbench verify {run_id[:8]}` trains it again and prepares its data for that."
         )
     return prepared
 
@@ -108,6 +126,7 @@ def look(net: Net, prepared: Prepared, split: str = "train", limit: int = LIMIT)
         labels=prepared.labels if has_classes else None,
         frame=frame,
         embedding=embedding,
+        wide=seen.embedding,
         arrays=arrays,
     )
 

@@ -194,7 +194,9 @@ def test_archives_that_are_refused(tmp_path: Path) -> None:
 
     packed = tar(tmp_path / "a.tar", {"1.png": png(1), "1.cls": b"1"}, "w:gz")
     assert "Decompress it first" in refused(packed)
-    assert "holds no file *.tar" in refused((tmp_path / "empty").mkdir() or tmp_path / "empty")
+    assert "holds no *.tar and no *.zip" in refused(
+        (tmp_path / "empty").mkdir() or tmp_path / "empty"
+    )
     flat = tar(tmp_path / "b.tar", {"1.png": png(1), "2.png": png(1)})
     assert "neither WebDataset's samples with a class" in refused(flat)
     many = tmp_path / "many"

@@ -21,8 +21,10 @@ from workbench.data import DataConfig, guess_source
 from workbench.data.sources import Source
 from workbench.experiments.recipes import facts_of, recipe_for
 from workbench.preflight.source import describe
-from workbench.scoring.files import read_whole_files
+from workbench.scoring import read_model, score_files
+from workbench.scoring.files import Paths, read_whole_files
 from workbench.scoring.frames import score
+from workbench.scoring.inputs import find_format
 from workbench.training.evaluation import evaluate_best
 from workbench.training.learner import Learner
 
@@ -93,3 +95,16 @@ def test_scoring_gives_what_training_evaluates(
             row = answers[Path(key).name]
             assert row["predictedLabel"] == ("falling", "rising")[best]
             assert max(row["probability"]) == pytest.approx(confidence, abs=1e-4)
+    inbox, saved = tmp_path / "inbox", tmp_path / "saved"
+    for name, content in {
+        "inbox/_first.flac": (chirps / keys[0]).read_bytes(),
+        "inbox/deeper/second.flac": (chirps / keys[1]).read_bytes(),
+        "inbox/empty.wav": b"",
+        "inbox/.DS_Store": b"x",
+        **{f"saved/{name}": content for name, content in trained.model.items()},
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    paths = Paths(input=str(inbox), output=str(tmp_path / "out"), format=find_format(str(inbox)))
+    done = score_files(spark, read_model(saved), paths)
+    assert (done.rows, done.without_prediction, sum(done.unread.values())) == (3, 1, 1)

@@ -16,6 +16,7 @@ from tests.workbench.ui.fill import base, digits, open_recorder, prepare_here, t
 from tracking import Reader
 from workbench.bridge import Prepared, kept
 from workbench.cli.commands import app
+from workbench.data import Correction, read_corrections
 from workbench.errors import DataError
 from workbench.training import samples
 from workbench.training.learner import Learner
@@ -95,7 +96,49 @@ def test_the_command_lists_them_and_writes_them_all(
     assert [one["key"] for one in listed["samples"]] == table["key"].head(3).tolist()
     assert len(wrong & set(table["key"].head(100))) >= 0.8 * len(wrong)
     shown = CliRunner().invoke(app, ["data", "labels", run[:8], "-n", "3"]).output
+    _check_filters_and_corrections(run, table, tmp_path)
     assert table["key"][0] in shown and "3 of 1,000 rows of the train split" in shown
+
+
+def _check_filters_and_corrections(run: str, table: pd.DataFrame, folder: Path) -> None:
+    said_3 = table[(table["label"] == 3) & (table["prediction"] == 7)]["key"].tolist()
+    arguments = [
+        "data",
+        "labels",
+        run[:8],
+        "--label",
+        "3",
+        "--prediction",
+        "7",
+        "--json",
+        "-n",
+        "2",
+    ]
+    files = ["--exclude", str(folder / "out.csv"), "--relabel", str(folder / "new.csv")]
+    answer = CliRunner().invoke(app, [*arguments, *files])
+    assert answer.exit_code == 0, answer.output
+    listed = json.loads(answer.output)
+    keys = [one["key"] for one in listed["samples"]]
+    assert keys == said_3[:2]
+    out, new = (read_corrections(str(folder / name)) for name in ("out.csv", "new.csv"))
+    assert [*out] == keys and {one.action for one in out.values()} == {"exclude"}
+    suggested = {one["key"]: one["suggestion"] for one in listed["samples"]}
+    assert new == {
+        key: Correction(action="relabel", label=name)
+        for key, name in suggested.items()
+        if name != "3"
+    }
+    assert listed["corrections"] == {
+        str(folder / "out.csv"): len(out),
+        str(folder / "new.csv"): len(new),
+    }
+    by_loss = CliRunner().invoke(
+        app, ["data", "labels", run[:8], "--by", "loss", "-n", "1", "--json"]
+    )
+    most = table.sort_values("loss", ascending=False)["key"].iloc[0]
+    assert json.loads(by_loss.output)["samples"][0]["key"] == most
+    wrong = CliRunner().invoke(app, ["data", "labels", run[:8], "--label", "cat"])
+    assert wrong.exit_code == 3 and "--label must be a class of the data, 0, 1, 2" in wrong.output
 
 
 def test_data_that_is_gone_is_named(

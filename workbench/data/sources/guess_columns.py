@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.data.csv_config import MISSING, CsvConfig
 from workbench.data.dialect import find_dialect, is_number, open_unpacked, split_rows
+from workbench.data.profile import LIST
 from workbench.data.sources.guess_series import guess_series
 from workbench.errors import DataError
 
@@ -26,7 +27,16 @@ _TEXTS = (
 )
 _LABELS = (
     *("label", "labels", "class", "target", "y", "category", "sentiment", "species", "outcome"),
-    *("diagnosis", "survived", "quality", "classes", "class_name", "ground_truth", "answer"),
+    *(
+        "emotion",
+        "diagnosis",
+        "survived",
+        "quality",
+        "classes",
+        "class_name",
+        "ground_truth",
+        "answer",
+    ),
 )
 _ROWS = 2000
 
@@ -38,7 +48,7 @@ def guess_columns(file: Path, form: str) -> dict[str, Any]:
     """
     try:
         columns = _read_columns(file, form)
-    except (DataError, OSError, ValueError):
+    except (OSError, ValueError):
         return {"kind": "table", "format": form}
     text = _find_text(columns)
     label = _find_label(columns, text)
@@ -93,6 +103,11 @@ def _read_columns(file: Path, form: str) -> dict[str, list[str]]:
     with open_unpacked(file) as opened:
         start = opened.read(1 << 20).decode("utf-8-sig", errors="ignore")
     records = _read_records(start)
+    if records and "data" in records[0] and "annotations" in records[0]:
+        raise DataError(
+            f"{file} is an export of Label Studio as JSON, whose texts and classes are not columns. Export it "
+            "as JSON-MIN or CSV, and name that."
+        )
     names = [
         name
         for name in dict.fromkeys(name for record in records for name in record)
@@ -139,6 +154,7 @@ def _count_rows(file: Path, form: str, columns: dict[str, list[str]]) -> int:
 
 
 def _find_text(columns: dict[str, list[str]]) -> str | None:
+    columns = {name: cells for name, cells in columns.items() if not _is_list(cells)}
     named = [name for name in columns if name.lower() in _TEXTS and _words(columns[name]) > 1]
     if named:
         return named[0]
@@ -168,6 +184,12 @@ def _find_label(columns: dict[str, list[str]], text: str | None) -> str | None:
         if name != text and 1 < len(set(cells)) <= max(2, len(cells) // 4)
     ]
     return few[-1] if few else None
+
+
+def _is_list(cells: list[str]) -> bool:
+    """Whether the cells are several numbers each."""
+    some = [cell.strip() for cell in cells[:20] if cell]
+    return bool(some) and all(re.fullmatch(LIST, cell) for cell in some)
 
 
 def _is_classes(cells: list[str]) -> bool:

@@ -9,12 +9,13 @@ from typing import Any
 
 from workbench.data.csv_config import MISSING
 from workbench.data.dialect import is_number
+from workbench.data.times import YEARS, split_name
 
 Cells = dict[str, list[str]]
 """Cells of the first rows as text, by column."""
 
 _TIMES = re.compile(
-    r"(?i)(date|time|datetime|date_?time|timestamp|time_?stamp|ds|ts|utc|month|day|hour|period|"
+    r"(?i)(date|time|datetime|date_?time|timestamp|time_?stamp|ds|ts|utc|month|day|hour|period|year|"
     r".*[ _.](date|time|timestamp)|(date|time|timestamp)[ _.(].*)"
 )
 _ENTITIES = (
@@ -28,6 +29,11 @@ _TARGETS = (
     *("price", "traffic", "temperature", "temp", "count", "passengers", "quality", "outcome"),
 )
 _DATE = re.compile(r"\s*(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(.*)")
+_FORMS = (
+    *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d/%b/%Y", "%b %d, %Y", "%B %d, %Y"),
+    *("%b %d %Y", "%B %d %Y", "%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%Y-%b"),
+)
+_CLOCK = re.compile(r"\s*\d{1,2}[:.]\d{2}([:.]\d{2})?\s*")
 _SEASONS = {60: 60, 600: 144, 900: 96, 1800: 48, 3600: 24, 86_400: 7}
 """Steps after which values repeat, by the seconds of a step: an hour of minutes, a day, a week."""
 _MONTH, _QUARTER = (28 * 86_400, 31 * 86_400), (90 * 86_400, 92 * 86_400)
@@ -47,18 +53,29 @@ def guess_series(columns: Cells, label: str | None, num_rows: int) -> dict[str, 
         label: the column that is named as labels are.
         num_rows: rows of the table, about; windows are short enough that a tenth of them holds one.
     """
-    time, times = _find_time(columns)
+    joined = _join_parts(columns)
+    time, times = _find_time(joined or columns)
+    if time is None or len(times) < _MIN_ROWS:
+        joined = {}
+        time, times = _find_time(columns)
     if time is None or len(times) < _MIN_ROWS:
         return None
+    form = _find_form(columns[time]) if time in columns else None
+    if times[0] > times[-1]:  # the newest row first, as exchanges write them
+        columns = {name: cells[::-1] for name, cells in columns.items()}
+        times = times[::-1]
     entity = _find_entity(columns, time, times)
     groups = columns[entity] if entity else [""] * len(times)
-    if not _goes_up(times, groups):
+    if not _goes_up(times, groups) and (entity or not _nearly_goes_up(times)):
         return None
-    others = [name for name in columns if name not in (time, entity)]
+    parts = split_name(time) if joined else ()
+    others = [name for name in columns if name not in (time, entity, *parts)]
     numeric = [
         n for n in others if _is_measured(columns[n]) and not n.lower().startswith("unnamed")
     ]
     settings: dict[str, Any] = {"time_column": time}
+    if form is not None:
+        settings["time_format"] = form
     if entity:
         settings["entity_column"] = entity
     rows = num_rows / max(1, len(set(groups)))
@@ -81,10 +98,50 @@ def guess_series(columns: Cells, label: str | None, num_rows: int) -> dict[str, 
     return settings | ({"season": season} if season is not None and season <= length else {})
 
 
+def _join_parts(columns: Cells) -> Cells:
+    """A time that lies in several columns: year, month, day, hour; or a date and a clock time."""
+    lower = {name.lower().strip(): name for name in columns}
+    year = next((lower[name] for name in YEARS if name in lower), None)
+    if year is not None and "month" in lower:
+        names = [year]
+        for name in ("month", "day", "hour", "minute", "second"):
+            if name not in lower:
+                break
+            names.append(lower[name])
+        rows = zip(*(columns[name] for name in names), strict=True)
+        return {"+".join(names): [_write_time(row) for row in rows]}
+    clocks = [
+        name for name, cells in columns.items() if cells and all(map(_CLOCK.fullmatch, cells))
+    ]
+    dates = [
+        name
+        for name, cells in columns.items()
+        if name not in clocks
+        and cells
+        and (match := _DATE.match(cells[0]))
+        and not match[4].strip()
+    ]
+    if len(clocks) != 1 or len(dates) != 1:
+        return {}
+    pairs = zip(columns[dates[0]], columns[clocks[0]], strict=True)
+    cells = [f"{date.strip()} {clock.strip().replace('.', ':')}" for date, clock in pairs]
+    return {f"{dates[0]}+{clocks[0]}": cells}
+
+
+def _write_time(row: tuple[str, ...]) -> str:
+    parts = [part.strip().removesuffix(".0") for part in row]
+    year, month, day, hour, minute, second = [*parts, *("1", "1", "0", "0", "0")[len(parts) - 1 :]]
+    return f"{year}-{month:0>2}-{day:0>2} {hour:0>2}:{minute:0>2}:{second:0>2}"
+
+
 def _find_time(columns: Cells) -> tuple[str | None, list[float]]:
     """The column of times, and its values; by its name, or the first one of dates."""
-    named = [name for name in columns if _TIMES.fullmatch(name.strip())]
-    dated = [name for name, cells in columns.items() if cells and _DATE.match(cells[0])]
+    named = [name for name in columns if _TIMES.fullmatch(name.strip()) or "+" in name]
+    dated = [
+        name
+        for name, cells in columns.items()
+        if cells and (_DATE.match(cells[0]) or _find_form(cells))
+    ]
     for name in [*named, *dated[:1]]:
         if times := _parse(columns[name], numbers=name in named):
             return name, times
@@ -98,6 +155,9 @@ def _parse(cells: list[str], *, numbers: bool) -> list[float]:
         return []
     if all(is_number(cell, ".") for cell in cells):
         return [float(cell.replace(",", "")) for cell in cells] if numbers else []
+    if form := _find_form(cells):
+        moments = [dt.datetime.strptime(cell.strip(), form) for cell in cells]
+        return [moment.replace(tzinfo=dt.UTC).timestamp() for moment in moments]
     for order in ("ymd", "dmy", "mdy"):
         try:
             times = [_read_date(cell, order) for cell in cells]
@@ -106,6 +166,19 @@ def _parse(cells: list[str], *, numbers: bool) -> list[float]:
         if order == "ymd" or all(a <= b for a, b in pairwise(times)):
             return times
     return []
+
+
+def _find_form(cells: list[str]) -> str | None:
+    """Python's format of dates with names of months, or without days, that all cells have."""
+    for date in _FORMS:
+        for clock in ("", " %H:%M", " %H:%M:%S"):
+            try:
+                for cell in cells:
+                    dt.datetime.strptime(cell.strip(), date + clock)
+            except ValueError:
+                continue
+            return date + clock
+    return None
 
 
 def _read_date(text: str, order: str) -> float:
@@ -153,6 +226,14 @@ def _goes_up(times: list[float], groups: list[str]) -> bool:
     return True
 
 
+def _nearly_goes_up(times: list[float]) -> bool:
+    """The same but for a fiftieth of the rows, which are repeated or a little late, as loggers have them."""
+    steps = [b - a for a, b in pairwise(times)]
+    usual = max(set(steps), key=steps.count)
+    wrong = [step for step in steps if step <= 0]
+    return usual > 0 and len(wrong) * 50 <= len(times) and min(wrong, default=0) >= -3 * usual
+
+
 def _is_measured(cells: list[str]) -> bool:
     present = [cell for cell in cells if cell not in MISSING]
     return bool(present) and sum(is_number(c, ",") for c in present) > 0.9 * len(present)
@@ -172,9 +253,13 @@ def _find_state(columns: Cells, others: list[str], label: str | None) -> str | N
 def _find_season(times: list[float], groups: list[str]) -> int | None:
     """Steps of a season by the usual time between rows; None where times are no clock times."""
     steps = [b - a for (a, g), (b, h) in pairwise(zip(times, groups, strict=True)) if g == h]
-    if not steps or times[0] < 86_400:
+    if not steps or max(map(abs, times)) < 86_400:
         return None
     step = max(set(steps), key=steps.count)
+    for least, unit in ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3)):  # counts of parts of a second
+        if times[0] > least:
+            step /= unit
+            break
     if _MONTH[0] <= step <= _MONTH[1]:
         return 12
     if _QUARTER[0] <= step <= _QUARTER[1]:

@@ -30,6 +30,8 @@ class ImageFolderSource:
     """Folder name to split, as {"part1": "train", "part2": "test"}; None: folders named train, val, valid, test and the like are splits; {}: no folder is one."""
     class_level: int | None = Field(default=None, ge=0)
     """Which folder of a picture's path is its class: 0 the first below `path`; None: found."""
+    class_pattern: str | None = None
+    """Regular expression whose first group in a picture's path (from `path`) is its class, as (\\w+)\\.\\d+ for cat.12.jpg; None: classes are folders or a table's."""
     table: str | None = None
     """A CSV or TSV file with a row per picture: its file name (with or without ending) and its class; None: used where one lies beside pictures without folders of classes."""
     file: str | None = None

@@ -11,6 +11,7 @@ from nets.spec import TensorSpec
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.listing import Folder, describe_ignored, list_folder
 from workbench.data.size import Size
+from workbench.data.sources.name_pattern import find_pattern_layout, suggest_pattern
 from workbench.data.sources.paths import find_path
 from workbench.data.sources.picture_files import PictureFile, read_pictures
 from workbench.data.sources.picture_layout import SOUNDS, FileKind, Layout, find_layout
@@ -31,6 +32,8 @@ class FolderSettings(TableSettings, Protocol):
     def splits(self) -> Mapping[str, Literal["train", "validation", "test"]] | None: ...
     @property
     def class_level(self) -> int | None: ...
+    @property
+    def class_pattern(self) -> str | None: ...
 
 
 def read_files(
@@ -96,6 +99,8 @@ def _find_layout(
 ) -> Layout | None:
     if source.table is not None:
         return find_table_layout(folder, root, source, kind)
+    if source.class_pattern is not None:
+        return find_pattern_layout(folder, source.class_pattern, source.splits, kind)
     reason = None
     try:
         layout = find_layout(
@@ -109,6 +114,8 @@ def _find_layout(
         layout = find_table_layout(folder, root, source, kind) or layout
     if layout is None and reason is not None:
         raise reason
+    if not chosen and layout is not None and len(layout.labels) < 2:
+        layout.decided += suggest_pattern(layout, kind)
     for name in ("file", "label"):
         if getattr(source, name) and (layout is None or not layout.from_table):
             raise DataError(

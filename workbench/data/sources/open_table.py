@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SPLIT = "__split"
 """Column of train, validation, test or null, by the names of files."""
+CATALOG = "catalog"
+"""The format of a table that the session's catalog knows by name."""
 _FILES = ("csv", "json", "parquet", "orc")
 _SPLIT_COLUMNS = ("split", "set", "subset", "partition", "usage", "fold", "phase")
 _NANOS = "spark.sql.legacy.parquet.nanosAsLong"
@@ -74,6 +76,10 @@ def open_table(
     Raises:
         DataError: there is nothing to read, it cannot be read, or a column is missing.
     """
+    if form == CATALOG:
+        opened = replace(_read_catalog(spark, path), missing=csv.missing)
+        _check_columns(opened.columns, required, path)
+        return opened
     if "://" in path:
         frame, dialect = None, None
         if form == "csv":
@@ -95,6 +101,54 @@ def open_table(
         _check_columns(opened.columns, required, path)
         return opened
     return _open_files(spark, root, form, csv, required, named_splits, as_text)
+
+
+def _read_catalog(spark: SparkSession, name: str) -> OpenTable:
+    """A table or view of the session's catalog: Hive, Iceberg, Delta, JDBC, or Spark's own.
+
+    Raises:
+        DataError: the catalog has no such table, or its format cannot be read.
+    """
+    from pyspark.errors import PySparkException
+
+    try:
+        frame = spark.table(name)
+        files = frame.inputFiles()
+    except PySparkException as error:
+        known = [table.name for table in spark.catalog.listTables()][:20]
+        first = str(error).strip().splitlines()[0]
+        raise DataError(
+            f"The session's catalog gives no table {name!r}: {first} Its database "
+            f"{spark.catalog.currentDatabase()} has {', '.join(known) or 'no table'}. Write "
+            "DATABASE.TABLE in data.source.path, or use a session that has the catalog: "
+            "workbench.open(spark=...)."
+        ) from error
+    if name.startswith("workbench_"):  # a view of our own
+        return OpenTable(frame=_complete(frame, None))
+    noticed = "" if files else " A change of its rows is not noticed, as it has no files."
+    sentence = f"Read from the session's catalog: {name}.{noticed}"
+    return OpenTable(frame=_complete(frame, None), decided=(sentence,))
+
+
+def filter_rows(opened: OpenTable, where: str | None) -> OpenTable:
+    """The rows for which a condition of Spark's SQL is true; partitions that cannot be are not read.
+
+    Raises:
+        DataError: it is no condition on the table's columns.
+    """
+    from pyspark.errors import PySparkException
+
+    if where is None:
+        return opened
+    try:
+        frame = opened.frame.where(where)
+    except PySparkException as error:
+        first = str(error).strip().splitlines()[0]
+        raise DataError(
+            f"data.source.where must be a condition of Spark's SQL on the columns "
+            f"{', '.join(opened.columns[:20])}, got {where!r}: {first}"
+        ) from error
+    return replace(opened, frame=frame, decided=(*opened.decided, f"Rows read: where {where}."))
 
 
 def _open_files(
@@ -183,10 +237,15 @@ def _load(
     try:
         frame = reader.load(places if len(places) > 1 else places[0])
     except (PySparkException, Py4JJavaError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise DataError(
-            f"{name} cannot be read as {form}: {first}. Set data.source.format to the table's own."
-        ) from error
+        first = str(error).strip().splitlines()[0].rstrip(".")
+        way = "Set data.source.format to the table's own."
+        if "DATA_SOURCE_NOT_FOUND" in first:
+            way = (
+                f"This Spark has no reader for it: use a session that has the package of {form}, your own with "
+                "workbench.open(spark=...), or a Spark cluster with spark.jars.packages in "
+                "cluster.spark.settings. Or write the table as Parquet."
+            )
+        raise DataError(f"{name} cannot be read as {form}: {first}. {way}") from error
     kinds = dict(frame.dtypes)
     for column in (name for name in nanos if kinds.get(name) == "bigint"):
         frame = frame.withColumn(column, F.expr(f"timestamp_micros({quote(column)} div 1000)"))

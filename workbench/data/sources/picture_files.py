@@ -33,6 +33,8 @@ _PART_SAMPLE_BYTES = 16 * 2**20
 """Of encoded samples."""
 _SLICE_BYTES = 8 * 2**20
 _SMALL_BYTES = 2 * 2**20
+_MOST_UNPACKED = 2**30
+"""Bytes of a member of a zip archive, unpacked: a small archive can hold any number of zeros."""
 _SCHEMA = "features binary, label long, key string, split string, reason string"
 
 
@@ -52,6 +54,8 @@ class PictureFile:
     """Where it begins in the file."""
     problem: str | None = None
     """Why it is a bad row; None: only opening it shows that."""
+    deflated: bool = False
+    """Whether it is compressed in a zip archive; `size` is of what lies there."""
 
 
 def read_pictures(
@@ -98,7 +102,9 @@ def cut_evenly(
 
 def pack(files: Sequence[PictureFile]) -> bytes:
     """A part as bytes: Spark moves a list of 4,000 paths as one small value."""
-    rows = [(f.path, f.key, f.label, f.split, f.size, f.offset, f.problem) for f in files]
+    rows = [
+        (f.path, f.key, f.label, f.split, f.size, f.offset, f.problem, f.deflated) for f in files
+    ]
     return zlib.compress(json.dumps(rows).encode(), 1)
 
 
@@ -148,9 +154,26 @@ def _read_all(files: list[PictureFile], failures: dict[int, str]) -> Iterator[by
             with open(file.path, "rb") as handle:
                 handle.seek(file.offset)
                 content = handle.read(file.size if file.offset else -1)
+            if file.deflated:
+                content = inflate(content)
         except OSError as error:
             failures[i] = f"cannot be read: {error.strerror}"
+        except zlib.error as error:
+            content, failures[i] = b"", f"is damaged in its archive: {error}"
         yield content
+
+
+def inflate(content: bytes) -> bytes:
+    """Unpack a member of a zip archive, up to `_MOST_UNPACKED` bytes.
+
+    Raises:
+        zlib.error: it is damaged, or larger.
+    """
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    unpacked = unpacker.decompress(content, _MOST_UNPACKED)
+    if not unpacker.eof:
+        raise zlib.error("it ends before its end, or is larger than a picture may be")
+    return unpacked
 
 
 def _readable(name: str) -> str:

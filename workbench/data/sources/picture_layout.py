@@ -158,7 +158,7 @@ def _split_folders(
     splits = (
         find_splits(below)
         if setting is None
-        else {name: _check_split(setting[name]) for name in below if name in setting}
+        else {name: check_split(setting[name]) for name in below if name in setting}
     )
     if any(pictures.folders_in(below[name]) for name in splits):
         return splits
@@ -172,7 +172,12 @@ def _split_folders(
     return {}
 
 
-def _check_split(name: str) -> Split:
+def check_split(name: str) -> Split:
+    """The name, where it is one of a split.
+
+    Raises:
+        DataError: it is none.
+    """
     if name not in ("train", "validation", "test"):
         raise DataError(f"data.source.splits must say train, validation or test, got {name!r}.")
     return name  # type: ignore[return-value]
@@ -315,7 +320,7 @@ def _find_split_level(
         parts = (
             find_splits(names)
             if setting is None
-            else {name: _check_split(setting[name]) for name in names if name in setting}
+            else {name: check_split(setting[name]) for name in names if name in setting}
         )
         if parts:
             return level, parts

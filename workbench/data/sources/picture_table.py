@@ -6,13 +6,19 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from nets.config import unknown
 from workbench.data.class_order import natural_order
 from workbench.data.listing import Folder
+from workbench.data.sources.annotation_files import (
+    ENDINGS,
+    Annotations,
+    read_annotations,
+    read_voc,
+)
 from workbench.data.sources.picture_layout import (
     PICTURES,
     FileKind,
@@ -25,12 +31,14 @@ from workbench.data.split_names import Split, find_splits, split_of
 from workbench.errors import DataError
 
 TABLES = (".csv", ".tsv", ".txt", ".lst")
+_MOST_TRIED = 20
+"""Files of annotations in a folder that are tried."""
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _TRIED_ROWS = 200
 """Rows that a table's delimiter and its column of files are found from."""
 _LABELS = (
     *("label", "labels", "class", "classes", "class_name", "classname", "class_id", "category"),
-    *("target", "y", "species", "breed", "diagnosis", "tag", "tags", "ground_truth"),
+    *("target", "y", "species", "breed", "diagnosis", "tag", "tags", "ground_truth", "choice"),
 )
 _SPLITS = ("split", "set", "subset", "partition", "usage", "dataset")
 _FLAGS: dict[str, Split] = {
@@ -39,6 +47,9 @@ _FLAGS: dict[str, Split] = {
 }
 """fastai's columns of true and false."""
 _TRUE, _FALSE = ("true", "1", "1.0", "yes"), ("false", "0", "0.0", "no", "")
+
+
+NO_CLASS = "the table has no class for it"
 
 
 class TableSettings(Protocol):
@@ -55,9 +66,14 @@ class _Table:
     """A table whose column `file` names pictures."""
 
     name: str
+    """From the source's folder."""
     header: list[str]
     rows: list[list[str]]
     file: int
+    problems: dict[int, str] = field(default_factory=dict)
+    """Why a row has no class, by its number."""
+    folder: str = ""
+    """Where it lies in the source's folder, with / at its end: names of files are from there first."""
 
 
 class _Files:
@@ -72,11 +88,13 @@ class _Files:
                 for key in {name, name.removesuffix(name[len(name) - len(get_ending(name)) :])}:
                     self._paths.setdefault(key, []).append(path)
 
-    def find(self, text: str) -> list[str]:
-        """The pictures that a table's text names."""
+    def find(self, text: str, folder: str = "") -> list[str]:
+        """The pictures that a table's text names, from the table's folder on."""
         text = text.strip().replace("\\", "/").removeprefix("./").lstrip("/")
         if not text:
             return []
+        if folder and (beside := self._paths.get(folder + text)):
+            return list(dict.fromkeys(beside))
         paths = self._paths.get(text)
         while paths is None and "/" in text:  # the table may be written from a folder above
             text = text.partition("/")[2]
@@ -104,15 +122,17 @@ def find_table_layout(
             )
         places = [place]
     else:
-        places = [path / name for name in root.files if get_ending(name) in TABLES]
+        places = _list_places(root, path)
     if not files.sizes:
         return None
     ignored = [place.name for place in places if "submission" in place.name.lower() and not named]
     tables = [
         table
         for place in places
-        if place.name not in ignored and (table := _read(place, files, settings)) is not None
+        if place.name not in ignored and (table := _read(place, path, files, settings)) is not None
     ]
+    if not tables and not named and (voc := _read_voc(root, path, files)) is not None:
+        tables = [voc]
     if not tables:
         if named:
             raise DataError(
@@ -123,30 +143,94 @@ def find_table_layout(
     return _combine(tables, files, settings, ignored)
 
 
-def _read(place: Path, files: _Files, settings: TableSettings) -> _Table | None:
+def _list_places(root: Folder, path: Path) -> list[Path]:
+    """Tables and annotations in the folder; else those one level below (`train/metadata.csv`,
+    `annotations/instances.json`)."""
+
+    def here(folder: Folder, place: Path) -> list[Path]:
+        names = [name for name in folder.files if get_ending(name) in (*TABLES, *ENDINGS)]
+        return [place / name for name in names][:_MOST_TRIED]
+
+    return here(root, path) or [
+        place for name, below in root.folders.items() for place in here(below, path / name)
+    ]
+
+
+def _read_voc(root: Folder, path: Path, files: _Files) -> _Table | None:
+    places = [path / name for name, _ in root.walk() if get_ending(name) == ".xml"]
+    found = read_voc(places) if places else None
+    return None if found is None else _from_annotations(found, "*.xml", files, "")
+
+
+def _read(place: Path, root: Path, files: _Files, settings: TableSettings) -> _Table | None:
     """The table with the delimiter and column that name the most files; None: no half of its rows does."""
+    folder = f"{place.parent.relative_to(root).as_posix()}/" if place.is_relative_to(root) else ""
+    folder = "" if folder == "./" else folder
+    if get_ending(place.name) in ENDINGS:
+        found = read_annotations(place)
+        if found is None:
+            return None
+        table = _from_annotations(found, folder + place.name, files, folder)
+        return table if table is None else _with_file(table, settings)
     text = _decode(place.read_bytes())
     best: tuple[int, str, int] = (0, ",", 0)
     lines = text.splitlines()[: _TRIED_ROWS + 1]
     for delimiter in _DELIMITERS:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
-        hits: Counter[int] = Counter()
-        for row in rows:
-            hits.update(i for i, cell in enumerate(row) if files.find(cell))
-        for column, count in hits.most_common(1):
-            if len(rows[0]) > 1 and count * 2 >= len(rows) - 1 and count > best[0]:
-                best = (count, delimiter, column)
+        if rows and len(rows[0]) > 1:
+            count, column = _find_column(rows, files, folder)
+            best = max(best, (count, delimiter, column), key=lambda one: one[0])
     count, delimiter, column = best
     if not count:
         return None
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if row]
-    if files.find(rows[0][column]):
+    if files.find(rows[0][column], folder):
         header = [str(i) for i in range(len(rows[0]))]
     else:
         header, rows = [name.strip() for name in rows[0]], rows[1:]
-    if settings.file is not None:
-        column = _index(place.name, header, "file", settings.file)
-    return _Table(name=place.name, header=header, rows=rows, file=column)
+    table = _Table(name=folder + place.name, header=header, rows=rows, file=column, folder=folder)
+    return _with_file(table, settings)
+
+
+def _from_annotations(found: Annotations, name: str, files: _Files, folder: str) -> _Table | None:
+    count, column = _find_column(found.rows[:_TRIED_ROWS], files, folder)
+    if not count:
+        return None
+    return _Table(
+        name=name,
+        header=found.header,
+        rows=found.rows,
+        file=column,
+        problems=found.problems,
+        folder=folder,
+    )
+
+
+def _find_column(rows: list[list[str]], files: _Files, folder: str) -> tuple[int, int]:
+    """How many rows name files, and in which column; 0 where less than half of them do.
+
+    A column that counts, or says who annotated, may name `1.png` too: the one with the most different
+    files is taken, and of such columns that with the longest texts.
+    """
+    hits: Counter[int] = Counter()
+    named: dict[int, set[str]] = {}
+    length: Counter[int] = Counter()
+    for row in rows:
+        for i, cell in enumerate(row):
+            if paths := files.find(cell, folder):
+                hits[i] += 1
+                length[i] += len(cell)
+                named.setdefault(i, set()).update(paths)
+    enough = [i for i, count in hits.items() if count * 2 >= len(rows) - 1]
+    best = max(enough, key=lambda i: (len(named[i]), length[i]), default=None)
+    return (0, 0) if best is None else (hits[best], best)
+
+
+def _with_file(table: _Table, settings: TableSettings) -> _Table:
+    """The column of files that the setting names."""
+    if settings.file is None:
+        return table
+    return replace(table, file=_index(table.name, table.header, "file", settings.file))
 
 
 def _decode(content: bytes) -> str:
@@ -174,7 +258,8 @@ def _combine(
     labelled = [table for table in tables if len(table.header) > 1]
     splits: Mapping[str, Split] = find_splits([table.name for table in tables])
     if len(labelled) > 1:
-        labelled = [table for table in labelled if table.name in splits]
+        apart = len({table.folder for table in labelled}) == len(labelled)  # one for each folder
+        labelled = [table for table in labelled if table.name in splits or apart]
     if not labelled:
         raise DataError(
             f"Several tables name the {files.noun}: {', '.join(table.name for table in tables)}. Choose "
@@ -188,8 +273,11 @@ def _combine(
             layout.decided.append(f"Left out: {table.name} has no column of classes")
             continue
         of_table = splits.get(table.name) if split_tables else None
-        for row, label, split in zip(table.rows, classes, _read_splits(table, layout), strict=True):
+        rows = zip(table.rows, classes, _read_splits(table, layout), strict=True)
+        for i, (row, label, split) in enumerate(rows):
             found = _choose(row, table, files, label, split or of_table)
+            if i in table.problems and found.problem == NO_CLASS:
+                found = replace(found, problem=table.problems[i])
             layout.pictures.append(found)
             used.add(found.path)
         if of_table:
@@ -204,7 +292,7 @@ def _combine(
 
 def _choose(row: list[str], table: _Table, files: _Files, label: str, split: Split | None) -> Found:
     text = row[table.file].strip() if len(row) > table.file else ""
-    paths = files.find(text)
+    paths = files.find(text, table.folder)
     if len(paths) > 1:  # train.csv names pictures of train/
         own = split_of(table.name)
         paths = [path for path in paths if own and own in map(split_of, path.split("/")[:-1])]
@@ -212,7 +300,7 @@ def _choose(row: list[str], table: _Table, files: _Files, label: str, split: Spl
     if len(paths) != 1:
         problem = f"{'no file' if not paths else 'several files'} named {text!r}"
     elif not label:
-        problem = "the table has no class for it"
+        problem = NO_CLASS
     path = paths[0] if len(paths) == 1 else text
     return Found(path, files.sizes.get(path, 0), label, split, problem)
 

@@ -1,9 +1,8 @@
-"""Pictures in tar archives, read where they lie: WebDataset's shards, or folders of classes in one tar."""
+"""Pictures in tar or zip archives, read where they lie: WebDataset's shards, or folders of classes."""
 
 from __future__ import annotations
 
 import json
-import tarfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,16 +13,17 @@ from workbench.data.class_order import natural_order
 from workbench.data.listing import Folder
 from workbench.data.pictures import ENDINGS, picture_spec
 from workbench.data.size import Size
+from workbench.data.sources.archives import Member, list_archives, list_members
 from workbench.data.sources.paths import find_path
-from workbench.data.sources.picture_files import PictureFile, read_pictures
-from workbench.data.sources.picture_layout import find_layout, get_ending
+from workbench.data.sources.picture_files import PictureFile, inflate, read_pictures
+from workbench.data.sources.picture_layout import find_layout
 from workbench.data.split_names import find_splits
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_WHAT = "a tar archive of pictures, or a folder of such archives"
+_WHAT = "a tar or zip archive of pictures, or a folder of such archives"
 _CLASSES = ("cls", "json", "txt", "cls.txt", "label.txt")
 """Endings of a sample's class, in the order in which they are tried."""
 _KEYS = ("label", "cls", "class", "class_name", "category")
@@ -32,11 +32,11 @@ _KEYS = ("label", "cls", "class", "class_name", "category")
 
 @config
 class PictureTarsSource:
-    """WebDataset's shards: files of one sample have one name (`000.jpg`, `000.cls`); or folders of classes."""
+    """Tar or zip archives. WebDataset's shards: files of one sample have one name (`000.jpg`, `000.cls`); or folders of classes."""
 
     kind: Literal["picture_tars"] = "picture_tars"
     path: str
-    """A tar archive, or a folder of them; archives named train, val, test and the like are splits."""
+    """A tar or zip archive, or a folder of them; archives named train, val, test and the like are splits."""
     shape: tuple[int, int, int] = (3, 32, 32)
     """(channels, height, width) every picture is converted to: 1 grey, 3 RGB, 4 RGBA; scaled and cut."""
     image: str | None = None
@@ -52,11 +52,11 @@ class PictureTarsSource:
 
 @dataclass
 class _Sample:
-    """The members of one sample: ending to (offset, bytes)."""
+    """The members of one sample, by ending."""
 
     tar: Path
     key: str
-    members: dict[str, tuple[int, int]] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
 
 
 def read(source: PictureTarsSource, spark: SparkSession) -> CanonicalFrame:
@@ -81,28 +81,15 @@ def size(source: PictureTarsSource) -> Size:
     return Size(rows=len(files), spec=picture_spec(source.shape), num_outputs=outputs)
 
 
-def has_pictures(tar: Path) -> bool:
-    """Whether one of the archive's first members is a picture; False where it cannot be read."""
-    try:
-        with tarfile.open(tar) as archive:
-            for _ in range(200):
-                member = archive.next()
-                if member is None:
-                    return False
-                if member.isfile() and get_ending(member.name) in ENDINGS:
-                    return True
-    except (tarfile.TarError, OSError, EOFError):
-        pass
-    return False
-
-
 def _list_pictures(
     source: PictureTarsSource,
 ) -> tuple[list[PictureFile], tuple[str, ...], list[str]]:
     root = find_path(source.path, _WHAT)
-    tars = [root] if root.is_file() else sorted(p for p in root.rglob("*.tar") if p.is_file())
+    tars = [root] if root.is_file() else list_archives(root)
     if not tars:
-        raise DataError(f"data.source.path must be {_WHAT}, and {root} holds no file *.tar.")
+        raise DataError(
+            f"data.source.path must be {_WHAT}, and {root} holds no *.tar and no *.zip."
+        )
     samples = [sample for tar in tars for sample in _read_tar(tar)]
     label = source.label or _find_label(samples)
     if label is None and len(tars) == 1:
@@ -119,21 +106,13 @@ def _list_pictures(
 def _read_tar(tar: Path) -> list[_Sample]:
     """Samples by their names up to the first dot, in order."""
     samples: dict[str, _Sample] = {}
-    try:
-        with tarfile.open(tar, "r:") as archive:
-            for member in archive:
-                folder, _, name = member.name.removeprefix("./").rpartition("/")
-                if not member.isfile() or name.startswith(".") or "__MACOSX" in folder:
-                    continue
-                stem, _, ending = name.partition(".")
-                key = f"{folder}/{stem}" if folder else stem
-                sample = samples.setdefault(key, _Sample(tar, key))
-                sample.members[ending.lower()] = (member.offset_data, member.size)
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise DataError(
-            f"{tar} cannot be read as a plain tar archive ({error}). Decompress it first if its name "
-            "ends in .gz or .tgz, or make it again."
-        ) from error
+    for path, member in list_members(tar):
+        folder, _, name = path.removeprefix("./").rpartition("/")
+        if name.startswith(".") or "__MACOSX" in folder:
+            continue
+        stem, _, ending = name.partition(".")
+        key = f"{folder}/{stem}" if folder else stem
+        samples.setdefault(key, _Sample(tar, key)).members[ending.lower()] = member
     return list(samples.values())
 
 
@@ -158,10 +137,11 @@ def _find_image(sample: _Sample, setting: str | None) -> str | None:
 
 
 def _read_member(sample: _Sample, ending: str) -> bytes:
-    offset, num_bytes = sample.members[ending]
+    member = sample.members[ending]
     with sample.tar.open("rb") as handle:
-        handle.seek(offset)
-        return handle.read(num_bytes)
+        handle.seek(member.offset)
+        content = handle.read(member.size)
+    return inflate(content) if member.deflated else content
 
 
 def _read_json(sample: _Sample) -> dict[str, Any]:
@@ -185,7 +165,7 @@ def _read_samples(
     index = {name: i for i, name in enumerate(labels)}
     files = []
     for (sample, image), text in zip(pictures, texts, strict=True):
-        offset, num_bytes = sample.members[image] if image else (0, 0)
+        member = sample.members[image] if image else Member(0, 0)
         problem = None if text in index else f"no class is in its {label}: {text!r}"
         name = names[sample.tar]
         split = splits.get(name)
@@ -195,8 +175,9 @@ def _read_samples(
                 key=f"{name}/{sample.key}",
                 label=index.get(text, 0),
                 split=None if split == "train" else split,
-                size=num_bytes,
-                offset=offset,
+                size=member.size,
+                offset=member.offset,
+                deflated=member.deflated,
                 problem=problem if image else "the sample has no picture",
             )
         )
@@ -235,13 +216,13 @@ def _read_folders(
     """Pictures of an archive of class folders."""
     top, places = Folder(tar.name), {}
     for sample in samples:
-        for ending, (offset, num_bytes) in sample.members.items():
+        for ending, member in sample.members.items():
             path = f"{sample.key}.{ending}" if ending else sample.key
             *folders, name = path.split("/")
             folder = top
             for each in folders:
                 folder = folder.folders.setdefault(each, Folder(each))
-            folder.files[name], places[path] = num_bytes, offset
+            folder.files[name], places[path] = member.size, member
     layout = find_layout(top)
     if layout is None or not layout.pictures:
         raise DataError(
@@ -256,7 +237,8 @@ def _read_folders(
             label=index[found.label],
             split=None if found.split == "train" else found.split,
             size=found.size,
-            offset=places[found.path],
+            offset=places[found.path].offset,
+            deflated=places[found.path].deflated,
         )
         for found in layout.pictures
     ]

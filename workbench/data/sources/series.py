@@ -26,7 +26,13 @@ from workbench.data.rows import (
 )
 from workbench.data.sources.open_table import SPLIT, OpenTable, mark_splits, open_table
 from workbench.data.sources.table_columns import names_rows, number_of
-from workbench.data.times import TimeForm, find_time_form, seconds_of
+from workbench.data.times import (
+    TimeForm,
+    find_time_form,
+    join_parts,
+    seconds_of,
+    split_name,
+)
 from workbench.data.windows import Cut, cut_windows, find_short_stretches
 from workbench.errors import DataError
 
@@ -44,7 +50,7 @@ class SeriesSource:
     format: Literal["csv", "json", "parquet"] = "csv"
     """csv (and TSV), json (an object a line) or parquet."""
     time_column: str = "time"
-    """Column of the time: numbers, dates or timestamps. Text with an offset (+02:00) is an instant; without one, it is read as it stands on the clock."""
+    """Column of the time: numbers, dates or timestamps; several joined by +, as Date+Time or year+month+day+hour, are one time. Text with an offset (+02:00) is an instant; without one, it is read as it stands on the clock."""
     time_format: str | None = None
     """How times that are text are written, as Python's strptime takes it (%d/%m/%Y %H:%M); None: found from the rows."""
     entity_column: str | None = None
@@ -180,6 +186,8 @@ def _read(
 
     settings = ("time_column", "entity_column", "label_column", "group_column", "split_column")
     others = {name: value for name in settings if (value := getattr(source, name))}
+    parts = split_name(source.time_column)
+    others |= {f"time_column{'+' * i}": part for i, part in enumerate(parts)}
     named = {f"channels.{i}": name for i, name in enumerate(source.channels)}
     named |= {f"targets.{i}": name for i, name in enumerate(source.targets)}
     opened, split = mark_splits(
@@ -196,7 +204,11 @@ def _read(
         source.split_column,
         by_name=source.named_splits,
     )
-    taken = {*others.values(), *([split] if split else [])}
+    if len(parts) > 1:
+        joined = opened.frame.withColumn(source.time_column, join_parts(parts))
+        sentence = f"Times: {', '.join(parts)} are put together."
+        opened = replace(opened, frame=joined, decided=(*opened.decided, sentence))
+    taken = {*others.values(), source.time_column, *([split] if split else [])}
     channels, said = _find_channels(source, opened, taken)
     table, kinds = opened.frame, dict(opened.frame.dtypes)
     form = None

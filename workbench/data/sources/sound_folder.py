@@ -32,6 +32,8 @@ class SoundFolderSource:
     """Folder name to split, as {"part1": "train", "part2": "test"}; None: folders named train, val, valid, test and the like are splits, and so are lists as testing_list.txt; {}: neither is."""
     class_level: int | None = Field(default=None, ge=0)
     """Which folder of a sound's path is its class: 0 the first below `path`; None: found."""
+    class_pattern: str | None = None
+    """Regular expression whose first group in a sound's path (from `path`) is its class, as (\\w+)\\.\\d+ for cat.12.jpg; None: classes are folders or a table's."""
     table: str | None = None
     """A CSV or TSV file with a row per sound: its file name (with or without ending) and its class; None: used where one lies beside sounds without folders of classes."""
     file: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,7 @@ from workbench.data.sources.open_table import (
     SPLIT,
     OpenTable,
     add_test_table,
+    filter_rows,
     mark_splits,
     open_table,
 )
@@ -41,11 +43,13 @@ class TableSource:
 
     kind: Literal["table"] = "table"
     path: str
-    """The table: a file or folder, or a URL that Spark reads."""
+    """The table: a file or folder, a URL that Spark reads, or a name in the session's catalog (format catalog)."""
     test_path: str | None = None
     """A table of the same columns whose rows are the test set; None: drawn, or as `split` says."""
     format: str = "parquet"
-    """Spark's name of the format: parquet, orc, json, csv (and TSV), delta, ..."""
+    """Spark's name of the format: parquet, orc, json, csv (and TSV), delta, ...; catalog: a table that the session knows by name (Hive, Iceberg, Delta, JDBC)."""
+    where: str | None = None
+    """Condition in Spark's SQL on the table's columns, as "day >= '2024-01-01'": only rows that fulfil it are read; None: all rows."""
     features: tuple[str, ...] = ()
     """Columns of numbers, booleans, categories and dates, or one column of vectors or arrays; none: every such column that no other setting names, but those that only count the rows."""
     label: str = "label"
@@ -136,24 +140,17 @@ def _open(
 ) -> tuple[OpenTable, str | None]:
     """The rows of one table or two, with their split, and the column that says it."""
     required = named | {f"features.{i}": name for i, name in enumerate(source.features)}
+
+    def open_one(path: str, by_name: bool) -> OpenTable:
+        opened = open_table(spark, path, source.format, source.csv, required, named_splits=by_name)
+        return filter_rows(opened, source.where)
+
     opened, split = mark_splits(
-        open_table(
-            spark,
-            source.path,
-            source.format,
-            source.csv,
-            required,
-            named_splits=source.named_splits,
-        ),
-        source.split,
-        by_name=source.named_splits,
+        open_one(source.path, source.named_splits), source.split, by_name=source.named_splits
     )
     if source.test_path is None:
         return opened, split
-    test = open_table(
-        spark, source.test_path, source.format, source.csv, required, named_splits=False
-    )
-    return add_test_table(opened, test), split
+    return add_test_table(opened, open_one(source.test_path, False)), split
 
 
 def _with_categories(canonical: CanonicalFrame, features: Features) -> CanonicalFrame:
@@ -185,6 +182,8 @@ def _cast_label(
     value = F.trim(column)
     value = F.when(~value.isin(*opened.missing), value)
     if profile.numbers == profile.present > 0 and source.format in _TEXT_FORMATS:
+        if any(re.match(r"[+-]?0\d", text) for text in profile.values):
+            return frame.withColumn(source.label, value)  # 01 is a code, and not the number 1
         number = number_of(source.label, opened.decimal)
         value = number.cast("long") if profile.wholes == profile.present else number
     return frame.withColumn(source.label, value)
@@ -200,7 +199,7 @@ def _refuse_measured(name: str, profile: Column, decided: list[str]) -> None:
     if (profile.many and broken) or len(profile.values) * 2 > profile.present:
         raise DataError(
             f"The label {name!r} looks measured: {size} different numbers in {profile.present} rows, such "
-            f"as {profile.low:g} and {profile.high:g}, cannot be classes. Set --set "
+            f"as {profile.low:g} and {profile.high:g}, cannot be classes. Use --set "
             "data.source.task=values to predict numbers, or name another label."
         )
     if broken or profile.many or len(profile.values) > 50:

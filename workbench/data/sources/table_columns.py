@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from workbench.data.class_order import natural_order
 from workbench.data.columns import quote
-from workbench.data.profile import COMMA_NUMBER, MOST_VALUES, NUMBER, Column, profile_columns
+from workbench.data.profile import (
+    COMMA_NUMBER,
+    MOST_VALUES,
+    NUMBER,
+    SIGN_AFTER,
+    SIGN_BEFORE,
+    Column,
+    profile_columns,
+)
 from workbench.data.sources.open_table import OpenTable
 from workbench.data.times import TimeForm, find_time_form, seconds_of
 from workbench.errors import DataError
@@ -19,7 +27,8 @@ if TYPE_CHECKING:
     from pyspark.sql.types import DataType
 
 _INDEX_NAME = re.compile(
-    r"(?i)unnamed: \d+|__index_level_\d+__|index|rownames?|row_?(id|num(ber)?)?|id|_c0"
+    r"(?i)unnamed: \d+|__index_level_\d+__|index|rownames?|row_?(id|num(ber)?)?|id|_c0|\w+_id|"
+    r"(?-i:[A-Za-z]+I[dD])"
 )
 """Names of columns that number the rows, as pandas, R and databases write them."""
 _FEW_ROWS = 20
@@ -78,6 +87,11 @@ def find_features(
             return Features(frame=opened.frame, names=features)
     rows = opened.frame.where(F.col("_broken").isNull())
     profiles = profile_columns(rows, scalars, missing=opened.missing, decimal=opened.decimal)
+    lists = [name for name in scalars if profiles[name].is_list]
+    if len(lists) == 1 and not [
+        n for n in scalars if n not in lists and not _is_left_out(n, profiles[n])
+    ]:
+        return _read_list(opened, lists[0], [name for name in candidates if name not in lists])
     maker = _Maker(opened, kinds, typed, fill, max_categories, named=bool(features))
     for name in scalars:
         maker.add(name, profiles[name])
@@ -119,6 +133,12 @@ class _Maker:
             self._add_date(name, profile, None)
         elif self.kinds[name].typeName() != "string":
             self._add_number(name, profile)
+        elif profile.is_list:
+            self._leave_out(
+                name,
+                "its cells are several numbers, and a sample is such a list or other columns, not both: "
+                f"--set data.source.features='[\"{name}\"]' takes it alone",
+            )
         elif profile.is_boolean and not self.typed:
             text = self._lower(name)
             value = text.isin(*_TRUE).cast("double")
@@ -204,7 +224,13 @@ class _Maker:
                 column = F.when(~F.isnan(column), column)
             self._use(name, "number", column, profile)
             return
-        self._use(name, "number", number_of(name, self.opened.decimal), profile)
+        value = number_of(name, self.opened.decimal, signs=profile.signs > 0)
+        self._use(name, "number", value, profile)
+        if profile.signs:
+            self.decided.append(
+                f"Signs: {profile.signs} of {profile.present} numbers of {name} have a sign, as $ or %, "
+                "which is taken off."
+            )
         if profile.grouped:
             sign = "points" if self.opened.decimal == "," else "commas"
             self.decided.append(f"Thousands: numbers of {name} have {sign} between thousands.")
@@ -294,14 +320,38 @@ def names_rows(name: str, profile: Column) -> bool:
         return False
     span = (profile.high or 0) - (profile.low or 0) + 1
     # A table for each split begins anew, and ids are numbers that are not there twice.
-    return profile.counts_rows or (profile.many and span >= profile.rows / 3)
+    differ = not profile.many and len(profile.values) == profile.rows >= _FEW_ROWS
+    return profile.counts_rows or differ or (profile.many and span >= profile.rows / 3)
 
 
-def number_of(name: str, decimal: str) -> SparkColumn:
-    """A column of text as doubles; null for text that is no number."""
+def _is_left_out(name: str, profile: Column) -> bool:
+    """Whether a column beside a list of numbers is nothing to learn from."""
+    counts = profile.rows >= _FEW_ROWS and profile.counts_rows
+    return not profile.present or counts or names_rows(name, profile)
+
+
+def _read_list(opened: OpenTable, name: str, others: list[str]) -> Features:
+    """A column of texts that are several numbers each, as one vector."""
+    from pyspark.sql import functions as F
+
+    inner = F.trim(F.regexp_replace(F.col(quote(name)), r"[\[\]]", " "))
+    frame = opened.frame.withColumn(name, F.split(inner, r"[\s,;]+").cast("array<double>"))
+    said = [f"Columns used: {name}, several numbers in each cell (a vector)."]
+    said += [f"Columns not used: {_list(others)}."] if others else []
+    return Features(frame=frame, names=(name,), decided=tuple(said))
+
+
+def number_of(name: str, decimal: str, *, signs: bool = True) -> SparkColumn:
+    """A column of text as doubles; null for text that is no number.
+
+    Args:
+        signs: numbers may have a sign of money or a share, which is taken off.
+    """
     from pyspark.sql import functions as F
 
     text = F.trim(F.col(quote(name)))
+    if signs:
+        text = F.regexp_replace(F.regexp_replace(text, SIGN_BEFORE, ""), SIGN_AFTER, "")
     pattern = COMMA_NUMBER if decimal == "," else NUMBER
     plain = F.replace(text, F.lit("." if decimal == "," else ","), F.lit(""))  # thousands
     if decimal == ",":

@@ -183,6 +183,11 @@ def net(run_id: str, epoch: int | None = None) -> nets.Net:
     return from_spectrograms(_model(run_id) if epoch is None else _at_epoch(run_id, epoch))
 
 
+def whole_net(run_id: str) -> nets.Net:
+    """The run's net as it takes rows of its data: of sounds, from their waveforms on."""
+    return _model(run_id)
+
+
 def trusts_code() -> bool:
     """Whether the person who started the UI allowed it to run the code of runs."""
     return os.environ.get("WORKBENCH_TRUST_CODE") == "1"

@@ -19,12 +19,13 @@ from workbench.ui import (
     store,
     widgets,
 )
+from workbench.ui.data import doubts
 from workbench.ui.errors import Missing
 from workbench.ui.inside import artifacts, pictures
 
 _LIVE_S = 3
 _LOG_LINES = 200
-_PARTS = ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce", "Log")
+_PARTS = ("Curves", "Evaluation", "Mistakes", "Samples", "Net", "Settings", "Reproduce", "Log")
 
 
 def main() -> None:
@@ -43,6 +44,7 @@ def main() -> None:
         {
             "Evaluation": _evaluation,
             "Mistakes": _mistakes,
+            "Samples": doubts.draw,
             "Net": _net,
             "Settings": _settings,
             "Reproduce": _reproduce,

@@ -1,0 +1,74 @@
+"""Classes in the names of files: `cat.12.jpg`, `english_cocker_spaniel_3.jpg`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from nets.errors import ConfigError
+from workbench.data.class_order import natural_order
+from workbench.data.listing import Folder
+from workbench.data.sources.picture_layout import (
+    FileKind,
+    Found,
+    Layout,
+    check_split,
+    get_ending,
+    show_some,
+)
+from workbench.data.split_names import find_splits
+
+_USUAL = r"([^/]*?)[-_. ]*\(?\d+\)?\.\w+$"
+"""A name, a number and an ending."""
+
+
+def find_pattern_layout(
+    folder: Folder, pattern: str, setting: Mapping[str, str] | None, kind: FileKind
+) -> Layout:
+    """The files below, with the class that the pattern finds in each path; splits by their first folder.
+
+    Raises:
+        ConfigError: it is no regular expression with a group.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(
+            f"data.source.class_pattern must be a regular expression, got {pattern!r}: {error}."
+        ) from None
+    if not compiled.groups:
+        raise ConfigError(
+            f"data.source.class_pattern must have a group in brackets, which is the class, got {pattern!r}."
+        )
+    files = [(path, size) for path, size in folder.walk() if get_ending(path) in kind.endings]
+    tops = {path.partition("/")[0] for path, _ in files if "/" in path}
+    parts = dict(find_splits(tops)) if setting is None else {}
+    if setting is not None:
+        parts = {name: check_split(setting[name]) for name in tops if name in setting}
+    layout = Layout([], ())
+    for path, size in files:
+        match = compiled.search(path)
+        label = (match[1] or "") if match else ""
+        problem = None if label else "data.source.class_pattern finds no class in its path"
+        layout.pictures.append(Found(path, size, label, parts.get(path.partition("/")[0]), problem))
+    layout.labels = natural_order(found.label for found in layout.pictures if found.label)
+    layout.decided.append(f"Classes are what {pattern} finds in the paths")
+    layout.decided += [f"{name}/ is the {split} split" for name, split in parts.items()]
+    return layout
+
+
+def suggest_pattern(layout: Layout, kind: FileKind) -> list[str]:
+    """A sentence where the names of files of one class look as if they said classes."""
+    names = Counter(
+        match[1]
+        for found in layout.pictures
+        if (match := re.search(_USUAL, found.path)) and match[1]
+    )
+    num = len(layout.pictures)
+    if len(names) < 2 or len(names) * 3 > num or sum(names.values()) < 0.9 * num:
+        return []
+    return [
+        f"The names of the {kind.noun} begin with {show_some(list(names))}. If these are the classes: "
+        f"--set data.source.class_pattern='{_USUAL}'"
+    ]
