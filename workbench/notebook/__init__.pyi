@@ -3,6 +3,8 @@ from .figure import Figure as Figure
 from .looks import feature_maps as feature_maps
 from .looks import filters as filters
 from .looks import health as health
+from .one_sample import attribution as attribution
+from .one_sample import states as states
 from .opened import Workbench as Workbench
 from .opened import open as open
 from .recorded import Run as Run

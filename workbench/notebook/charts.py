@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.container import BarContainer
     from matplotlib.figure import Figure as Canvas
 
@@ -18,6 +19,8 @@ COLOURS = ("#3b6fd8", "#e0812d", "#2c9b74", "#c9455b", "#8a63c9", "#a8822f", "#3
 """The browser UI's, in its order."""
 _LABELS = 30
 """Classes whose names are written at a matrix."""
+_STEPS = 60
+"""Steps of a text whose tokens are written below a chart."""
 
 
 def curves(frame: pd.DataFrame, panels: Mapping[str, Sequence[str]]) -> Draw:
@@ -170,3 +173,62 @@ def table(frame: pd.DataFrame) -> Draw:
 
 def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def steps(frame: pd.DataFrame, column: str) -> Draw:
+    """Bars over the steps of a sequence, red above zero and blue below; tokens below them."""
+
+    def draw(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        values = frame[column].to_numpy()
+        axes.bar(range(len(values)), values, color=np.where(values >= 0, COLOURS[3], COLOURS[0]))
+        axes.axhline(0, color="#6f7f8f", linewidth=0.6)
+        axes.set(xlabel="step", ylabel=column)
+        _name_steps(axes, list(frame["token"]) if "token" in frame else None)
+
+    return draw
+
+
+def states(
+    panels: Mapping[str, np.ndarray], answer: np.ndarray | None, tokens: Sequence[str] | None
+) -> Draw:
+    """A heat map (units by steps) for each layer, and the answer so far below.
+
+    Args:
+        panels: (steps, units) by the layer's name.
+        answer: (steps,) from 0 to 1.
+    """
+
+    def draw(canvas: Canvas) -> None:
+        heights = [3.0] * len(panels) + [2.0] * (answer is not None)
+        grid = np.ravel(
+            canvas.subplots(len(heights), 1, squeeze=False, sharex=True, height_ratios=heights)
+        )
+        for axes, (name, values) in zip(grid, panels.items(), strict=False):
+            bound = float(np.abs(values).max()) or 1.0
+            shown = axes.imshow(
+                values.T,
+                cmap="RdBu_r",
+                vmin=-bound,
+                vmax=bound,
+                aspect="auto",
+                interpolation="none",
+            )
+            canvas.colorbar(shown, ax=axes, pad=0.01)
+            axes.set_title(name, fontsize=8, loc="left")
+            axes.set_ylabel("unit", fontsize=8)
+        if answer is not None:
+            grid[-1].plot(range(len(answer)), answer, color=COLOURS[0])
+            grid[-1].set(ylim=(0, 1.02))
+            grid[-1].set_ylabel("answer", fontsize=8)
+            grid[-1].grid(alpha=0.25)
+        grid[-1].set_xlabel("step")
+        _name_steps(grid[-1], tokens)
+
+    return draw
+
+
+def _name_steps(axes: Axes, tokens: Sequence[str] | None) -> None:
+    if tokens is not None and len(tokens) <= _STEPS:
+        axes.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=7)
+        axes.set_xlabel("")

@@ -187,15 +187,31 @@ class RunViews:
         """
         from workbench.notebook.looks import feature_maps
 
-        if isinstance(picture, int):
-            features = self.samples["features"]
-            if not 0 <= picture < len(features):
-                raise WorkbenchError(
-                    f"Run {self.run_id[:8]} has kept {len(features)} samples, got the place "
-                    f"{picture}. Name one from 0 to {len(features) - 1}."
-                )
-            picture = features[picture]
-        return feature_maps(self.net, picture, layers)
+        return feature_maps(self.net, self._sample(picture)[0], layers)
+
+    def attribution(self, sample: Tensor | int = 0, target: Any = None, **options: Any) -> Figure:
+        """As `workbench.notebook.attribution`, of this run's net.
+
+        Args:
+            sample: a raw sample, or the place of one of the run's `samples`.
+            options: method, layer, length.
+        """
+        from workbench.notebook.one_sample import attribution
+
+        features, length = self._sample(sample)
+        return attribution(self.net, features, target, **{"length": length, **options})
+
+    def states(self, sample: Tensor | int = 0, **options: Any) -> Figure:
+        """As `workbench.notebook.states`, of this run's net.
+
+        Args:
+            sample: a raw sample, or the place of one of the run's `samples`.
+            options: part, length.
+        """
+        from workbench.notebook.one_sample import states
+
+        features, length = self._sample(sample)
+        return states(self.net, features, **{"length": length, **options})
 
     def health(self) -> Figure:
         """As `workbench.notebook.health`, of this run's net on the samples that the run has kept."""
@@ -215,6 +231,19 @@ class RunViews:
             if f"samples/{split}.safetensors" in self.files:
                 return load_file(self._file(f"samples/{split}.safetensors"))
         raise ArtifactError(f"Run {self.run_id[:8]} has kept no samples. {self._why}")
+
+    def _sample(self, sample: Tensor | int) -> tuple[Tensor, int | None]:
+        """A raw sample and its length, where one is known."""
+        if not isinstance(sample, int):
+            return sample, None
+        features = self.samples["features"]
+        if not 0 <= sample < len(features):
+            raise WorkbenchError(
+                f"Run {self.run_id[:8]} has kept {len(features)} samples, got the place {sample}. "
+                f"Name one from 0 to {len(features) - 1}."
+            )
+        lengths = self.samples.get("length")
+        return features[sample], None if lengths is None else int(lengths[sample])
 
     @cached_property
     def files(self) -> list[str]:

@@ -12,6 +12,7 @@ import torch
 from sklearn.datasets import load_digits
 
 import workbench
+from nets import inside
 from nets.errors import ConfigError
 from tests.workbench.ui.fill import fill
 from tracking import ArtifactError
@@ -76,9 +77,17 @@ def test_figures_of_a_picture_net_have_their_numbers(
     shown = maps.frame[maps.frame["layer"] == "body.blocks.0.conv"]["mean"]
     np.testing.assert_allclose(shown, expected, rtol=1e-4, atol=1e-5)
     assert len(run.filters().frame) == first.weight.shape[0]
+    heat = run.attribution(3)
+    answer = int(run.predict(run.samples["features"][3:4])["prediction"][0])
+    expected_heat = inside.grad_cam(run.net, run.samples["features"][3:4], answer)
+    np.testing.assert_allclose(heat.frame, expected_heat, rtol=1e-4)
+    signed = run.attribution(3, "8", method="occlusion")
+    assert signed.frame.shape == (8, 8) and "for 8" in signed.title
+    with pytest.raises(ConfigError, match=r"one of 0, 1.*got 'eight'"):
+        run.attribution(3, "eight")
     health = run.health()
     assert health.frame["dead"].between(0, 1).all() and health.frame.attrs["findings"]
-    for figure in (curves, confusion, mistakes, maps, run.filters(), health):
+    for figure in (curves, confusion, mistakes, maps, run.filters(), health, heat, signed):
         assert is_png(figure), figure.title
     maps.save(tmp_path / "maps.svg")
     assert "<svg" in (tmp_path / "maps.svg").read_text()
@@ -89,6 +98,23 @@ def test_a_net_of_series_has_what_it_can_have(wb: workbench.Workbench, ids: dict
     run = wb.run(ids["rnn"])
     for figure in (run.curves(), run.confusion(), run.mistakes(), run.health()):
         assert is_png(figure)
+    sample = run.samples["features"][2:3]
+    states = run.states(2)
+    [layer] = inside.states(run.net, sample)
+    np.testing.assert_allclose(states.frame["body.recurrent"], layer.hidden, rtol=1e-5)
+    answer = run.predict(sample)["prediction"][0]
+    assert list(states.frame["answer"]) == [answer] and len(states.frame) == 8
+    assert states.frame["answer", answer].iloc[-1] == pytest.approx(
+        run.predict(sample)["confidence"][0], rel=1e-4
+    )
+    assert run.states(2, part="forget").frame["body.recurrent"].stack().between(0, 1).all()
+    with pytest.raises(ConfigError, match=r"candidate, cell, forget, hidden.*got 'reset'"):
+        run.states(2, part="reset")
+    steps = run.attribution(2, "7").frame["attribution"]
+    np.testing.assert_allclose(steps, inside.step_attribution(run.net, sample, 7), rtol=1e-4)
+    assert is_png(states) and is_png(run.attribution(2))
+    with pytest.raises(ConfigError, match="of a sequence is integrated_gradients"):
+        run.attribution(2, method="grad_cam")
     with pytest.raises(ConfigError, match="net of kind rnn has none"):
         run.filters()
     with pytest.raises(ConfigError, match=r"body\.recurrent"):
