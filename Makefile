@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep train ui mlflow test test-long check format bench docs release clean chromium postgresql
+.PHONY: help setup sweep train ui mlflow test test-long check format bench docs release clean chromium postgresql connect
 
 help: ## this list
 	@echo "Deep-learning experiments on data that lives in Spark"
@@ -53,7 +53,7 @@ mlflow: $(READY) ## MLflow's own UI on the recorded runs (PORT=5001 for another 
 test: check chromium ## check, then the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" $(ARGS)
 
-test-long: $(READY) chromium postgresql ## the tests that take long: faults, topologies, memory, S3, PostgreSQL
+test-long: $(READY) chromium postgresql connect ## the tests that take long: faults, topologies, memory, S3, PostgreSQL
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m long $(ARGS)
 
 check: $(READY) ## format, lint, types, import directions, pinned packages
@@ -84,8 +84,9 @@ docs: $(READY) ## build the manual into build/docs/html
 # Built with this environment's hatchling; checked and installed in environments of their own.
 RELEASE := .venv-release
 INSTALLED := .venv-installed
-release: $(READY) ## build and check the wheel and the sdist, and run a training from the wheel
-	@rm -rf dist && $(BIN)/python -m hatchling build -d dist
+release: docs ## build and check the wheel and the sdist, and run a sweep from the wheel
+	@rm -rf dist workbench/manual && cp -r build/docs/html workbench/manual && rm -rf workbench/manual/.doctrees
+	@$(BIN)/python -m hatchling build -d dist; built=$$?; rm -rf workbench/manual; exit $$built
 	@$(BIN)/python -m venv --clear $(RELEASE) && $(RELEASE)/bin/python -m pip -q --no-input install twine==7.0.0
 	@$(RELEASE)/bin/python -m twine check --strict dist/*
 	@echo "Installing the wheel into $(INSTALLED) (as large as the first setup)"
@@ -99,7 +100,7 @@ release: $(READY) ## build and check the wheel and the sdist, and run a training
 	  echo "then $(RELEASE)/bin/python -m twine upload dist/*"
 
 clean: ## remove .venv and caches (the runs in .workbench stay)
-	rm -rf $(VENV) .venv-docs .venv-release .venv-installed .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .venv-docs .venv-release .venv-installed .venv-connect .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Browser tests need a Chromium and skip without one, so that it cannot be had is no error.
@@ -109,6 +110,14 @@ chromium:
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } \
 	    >/dev/null 2>&1 || echo "chromium could not be installed: the browser tests will be skipped"; \
 	fi
+
+# A Spark 4 for its server of Spark Connect, which PySpark 3.5 does not bring. Only its files are used; without
+# them, a test skips.
+connect: $(READY)
+	@test -d .venv-connect/lib || { echo "Installing a server of Spark Connect" && \
+	  $(BIN)/python -m venv --clear .venv-connect && \
+	  .venv-connect/bin/python -m pip -qq --disable-pip-version-check --no-input install --no-deps pyspark==4.0.1; } \
+	  || { rm -rf .venv-connect; echo "Spark 4 could not be installed: its test will be skipped"; }
 
 # The same for the tests that record to a PostgreSQL. Debian starts a server of its own with it, which
 # nobody here needs.

@@ -33,6 +33,7 @@ from workbench.data.encode import SPLITS
 from workbench.errors import DataError
 from workbench.home import prepared_folder
 from workbench.progress import Progress, Silent
+from workbench.spark_session import count_partitions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -331,4 +332,7 @@ def _no_room(folder: Path, num_bytes: int) -> str:
 def _merge_small_partitions(frame: DataFrame, num_bytes: int) -> DataFrame:
     """Fewer partitions where Spark made many small ones: each costs a task and a file."""
     enough = max(2, math.ceil(num_bytes / _FULL_PARTITION))
-    return frame.coalesce(enough) if frame.rdd.getNumPartitions() > 4 * enough else frame
+    partitions = count_partitions(frame)
+    if partitions is None:  # Spark Connect does not say; fewer stay as they are
+        return frame.coalesce(4 * enough)
+    return frame.coalesce(enough) if partitions > 4 * enough else frame

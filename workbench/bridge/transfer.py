@@ -32,13 +32,10 @@ from workbench.bridge.spark_writer import (
 )
 from workbench.data.batches import limit_batch_bytes
 from workbench.errors import DataError
+from workbench.spark_session import EXCHANGE, get_setting
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-FOLDER = "spark.workbench.exchange"
-"""Setting of the Spark session: a folder that Spark's executors and this process all reach. Needed
-where they are not on the same machines."""
 
 
 @contextmanager
@@ -51,15 +48,16 @@ def export_shards(frame: DataFrame, num_bytes: int, row_bytes: int) -> Iterator[
         row_bytes: of the largest row.
 
     Raises:
-        DataError: Spark's executors are on other machines, and FOLDER names no folder that this
+        DataError: Spark's executors are on other machines, and EXCHANGE names no folder that this
             process reaches too.
     """
-    context = frame.sparkSession.sparkContext
-    named: Any = context.getConf().get(FOLDER)
-    if named is None and not context.master.startswith(("local", "ray")):
+    spark = frame.sparkSession
+    named = get_setting(spark, EXCHANGE)
+    master = get_setting(spark, "spark.master") or "local"  # a server of Spark Connect may not say
+    if named is None and not master.startswith(("local", "ray")):
         raise DataError(
-            f"Spark runs at {context.master}, and data comes from it through a folder that both "
-            f"reach. Name one, such as a shared disk, in the Spark setting {FOLDER}."
+            f"Spark runs at {master}, and data comes from it through a folder that both reach. Name "
+            f"one, such as a shared disk, in the Spark setting {EXCHANGE}."
         )
     remove_leftovers()
     name = create_folder_name()
@@ -69,7 +67,7 @@ def export_shards(frame: DataFrame, num_bytes: int, row_bytes: int) -> Iterator[
     )
     shards: list[Shard] = []
     try:
-        with limit_batch_bytes(frame.sparkSession, row_bytes):
+        with limit_batch_bytes(spark, row_bytes):
             rows = frame.mapInArrow(write, SCHEMA).collect()
         shards = [Shard(**row.asDict()) for row in rows]
         yield shards
@@ -119,7 +117,7 @@ def _find_nodes(shards: Sequence[Shard]) -> dict[str, str]:
         raise DataError(
             f"Spark wrote rows on {', '.join(sorted(missing))}, where no Ray node runs (Ray has "
             f"{', '.join(sorted(nodes))}). Name a folder that all of them reach in the Spark setting "
-            f"{FOLDER}."
+            f"{EXCHANGE}."
         )
     return {host: nodes[host] for host in others}
 

@@ -92,6 +92,7 @@ app.command("experiments")(preflight.list_experiments)
 app.command("doctor")(preflight.check_machine)
 app.command("ui")(serve.serve_ui)
 app.command("mlflow")(serve.serve_mlflow)
+app.command("docs")(serve.serve_docs)
 
 
 def main() -> None:

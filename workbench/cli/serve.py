@@ -1,4 +1,4 @@
-"""`workbench ui` and `workbench mlflow`: pages in the browser."""
+"""`workbench ui`, `workbench mlflow` and `workbench docs`: pages in the browser."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +48,20 @@ def serve_ui(
     page = str(Path(__file__).parents[1] / "ui" / "server.py")
     options = ["--server.address", "127.0.0.1", "--server.port", str(port)]
     _run_instead("streamlit", "run", page, *options, "--server.headless", "true")
+
+
+def serve_docs(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 8502,
+    debug: Debug = False,
+) -> None:
+    """Open the manual, its search included; nothing comes from the network (Ctrl-C ends it)."""
+    from workbench.cli.manual import open_manual
+
+    _check_port(port)
+    server = open_manual(port)
+    output.err().print(f"Manual: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    with server, suppress(KeyboardInterrupt):
+        server.serve_forever()
 
 
 def _check_port(port: int) -> None:

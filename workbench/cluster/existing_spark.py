@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING
 
 from workbench import spark_private
 from workbench.cluster.config import ClusterConfig
+from workbench.cluster.connect_check import check_connect, refuse_sources
 from workbench.cluster.java import Java
 from workbench.cluster.lost_ray import check_not_lost, get_address, leave_lost_ray
 from workbench.cluster.ray_start import start_ray
 from workbench.cluster.session import OPEN_SESSIONS, Session
 from workbench.errors import ClusterError
 from workbench.home import logs_folder
+from workbench.spark_session import is_connect
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _JOINED: dict[str, Session] = {}
-"""By Spark's application id."""
+"""By Spark's application id; of Spark Connect by the session's."""
 _OWN_RAY = ExitStack()
 """The Ray that was started here, until the program ends or loses it."""
 
@@ -36,15 +38,17 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
     with a warning.
 
     Raises:
-        ClusterError: Ray could not be started or joined; `spark` ran on a Ray that is gone; or its
-            Python workers cannot load the workbench.
+        ClusterError: Ray could not be started or joined; `spark` ran on a Ray that is gone; its
+            Python workers cannot load the workbench; or they run on another machine, and no folder
+            is named that both reach (Spark Connect).
     """
-    for session in OPEN_SESSIONS.values():
-        if session.spark.sparkContext is spark.sparkContext:
-            check_not_lost(session.ray_address)
-            return session
-    if spark.sparkContext.applicationId not in _JOINED:
-        _check_workers(spark)
+    connect = is_connect(spark)
+    name = f"connect {spark.session_id}" if connect else spark.sparkContext.applicationId
+    if not connect and name in OPEN_SESSIONS:
+        check_not_lost(OPEN_SESSIONS[name].ray_address)
+        return OPEN_SESSIONS[name]
+    if name not in _JOINED:
+        check_connect(spark) if connect else _check_workers(spark)
     leave_lost_ray()
     log_path = logs_folder()
     if get_address() is None:
@@ -54,13 +58,12 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
         atexit.register(_OWN_RAY.close)
     address = get_address()
     assert address is not None, "Ray has been started"
-    name = spark.sparkContext.applicationId
     if name not in _JOINED or _JOINED[name].ray_address != address:
         _JOINED[name] = Session(
             config=config,
-            get_spark=lambda: spark,
+            get_spark=refuse_sources if connect else lambda: spark,
             ray_address=address,
-            java=_java_of(spark),
+            java=None if connect else _java_of(spark),
             log_path=log_path,
         )
     return _JOINED[name]

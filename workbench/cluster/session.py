@@ -43,7 +43,8 @@ class Session:
     """Gives the Spark session, and starts it first where that was not needed so far."""
     ray_address: str
     """`host:port` of Ray's control service."""
-    java: Java
+    java: Java | None
+    """What Spark runs on; None: in a server (Spark Connect)."""
     log_path: Path
     """The file with all that Ray, Spark and the JVMs print."""
     seconds: dict[str, float] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from nets.spec import TensorSpec
 from workbench.data.encode import Encoding
 from workbench.data.pictures import read_shape
 from workbench.errors import DataError
+from workbench.spark_session import is_connect
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -76,6 +77,11 @@ def _as_one_column(df: DataFrame, names: list[str]) -> Column:
         return F.array(*(F.col(quote(name)).cast("double") for name in names))
     column, kind = F.col(quote(names[0])), df.schema[names[0]].dataType
     if isinstance(kind, VectorUDT):
+        if is_connect(df):
+            raise DataError(
+                f"{names[0]!r} has vectors of Spark ML, which Spark Connect cannot convert. Give the "
+                "columns that they were made of, or an array."
+            )
         return F.when(column.isNotNull(), vector_to_array(column))  # it fails on null
     return F.array(column.cast("double")) if is_number(kind) else column
 

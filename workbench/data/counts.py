@@ -11,6 +11,7 @@ from workbench.data.config import DataConfig
 from workbench.data.encode import SPLITS
 from workbench.data.split import check_splits, find_missing_classes
 from workbench.errors import DataError
+from workbench.spark_session import count_partitions
 
 _BAD_SHOWN = 20
 
@@ -75,7 +76,7 @@ def summarize(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:
         "content": content,
         **({} if canonical.plan is None else {"plan": canonical.plan}),
         **_measure(canonical),
-        "partitions": canonical.frame.rdd.getNumPartitions(),
+        "partitions": count_partitions(canonical.frame),
     }
 
 

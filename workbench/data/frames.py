@@ -22,6 +22,7 @@ from workbench.data.encode import Recipe, canonical_rows, has_variable_length
 from workbench.data.rows import MAX_CLASSES, open_splits
 from workbench.data.sounds import CHANGES
 from workbench.errors import DataError
+from workbench.spark_session import count_partitions, count_slots
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -246,11 +247,13 @@ def _spread(frame: DataFrame, num_bytes: int) -> DataFrame:
 
     The rows are shuffled before they are encoded, while they are small.
     """
-    slots = frame.sparkSession.sparkContext.defaultParallelism
     enough = math.ceil(num_bytes / _PARTITION_BYTES)
     if num_bytes > _SMALL_BYTES:
-        enough = max(enough, 2 * slots)
-    return frame.repartition(enough) if frame.rdd.getNumPartitions() < enough else frame
+        enough = max(enough, 2 * count_slots(frame.sparkSession))
+    partitions = count_partitions(frame)
+    if partitions is None:  # Spark Connect: shuffled unless one partition is enough
+        partitions = 1
+    return frame.repartition(enough) if partitions < enough else frame
 
 
 def _count_outputs(chosen: DataFrame) -> int:

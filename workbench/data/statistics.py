@@ -12,6 +12,7 @@ from nets.errors import ConfigError
 from nets.spec import TensorSpec
 from nets.statistics import Statistics, Sums
 from workbench.data.canonical import CanonicalFrame
+from workbench.spark_session import count_slots
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,7 +114,7 @@ def _sum_rows(
         yield pa.RecordBatch.from_arrays([pa.array([part], pa.binary())], ["sums"])
 
     # One result per task slot, not per partition: the sums of large samples are megabytes each.
-    slots = canonical.frame.sparkSession.sparkContext.defaultParallelism
+    slots = count_slots(canonical.frame.sparkSession)
     rows = canonical.frame.where(F.col("split") == "train").select(*columns).coalesce(slots)
     total: Sums | None = None
     for row in rows.mapInArrow(sums, "sums binary").collect():

@@ -17,6 +17,7 @@ from workbench.notebook.cell import Cell, in_notebook
 from workbench.notebook.columns import Columns
 from workbench.notebook.relay import Relay
 from workbench.progress import Progress, Silent, Terminal
+from workbench.spark_session import is_connect
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -37,13 +38,10 @@ def open(
     """A workbench that keeps its session open between calls. Nothing starts before it is needed.
 
     Args:
-        spark: a Spark session that runs already. It is used for the data and left as it was; no
-            second Spark is started.
+        spark: a Spark session that runs already, classic or of Spark Connect. It is used for the
+            data and left as it was; no second Spark is started. Spark Connect gives DataFrames only.
         own: start an own Ray and Spark even while a bench is up (`workbench up`).
         show: whether progress is shown; None: in a notebook's cell, or in a terminal.
-
-    Raises:
-        ClusterError: `spark` is a Spark Connect session, which has no SparkContext.
     """
     return Workbench(spark=spark, own=own, show=show)
 
@@ -54,8 +52,6 @@ class Workbench:
     def __init__(
         self, *, spark: SparkSession | None = None, own: bool = False, show: bool | None = None
     ) -> None:
-        if spark is not None:
-            _refuse_connect(spark)
         self._spark, self._own, self._show = spark, own, show
         self._relay = Relay()
         self._stack = ExitStack()
@@ -256,6 +252,8 @@ class Workbench:
 
     def __repr__(self) -> str:
         if self._spark is not None:
+            if is_connect(self._spark):
+                return "Workbench on a Spark Connect session"
             return f"Workbench on the Spark session {self._spark.sparkContext.appName!r}"
         return f"Workbench, {'open' if self._session is not None else 'nothing started yet'}"
 
@@ -386,12 +384,3 @@ class _Nothing(Silent):
 
 def _is_frame(what: Any) -> bool:
     return type(what).__module__.startswith("pyspark.sql")
-
-
-def _refuse_connect(spark: SparkSession) -> None:
-    if type(spark).__module__.startswith("pyspark.sql.connect"):
-        raise ClusterError(
-            "This is a Spark Connect session. It has no SparkContext, by which the workbench gets "
-            "data out of Spark. Give a classic session, or write the data to files (Parquet) and "
-            "name their path."
-        )

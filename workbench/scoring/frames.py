@@ -11,6 +11,7 @@ from workbench.errors import DataError
 from workbench.scoring.model import Model, read_model
 from workbench.scoring.outputs import Outputs, spark_fields
 from workbench.scoring.tasks import ScoringSettings, score_batches
+from workbench.spark_session import get_setting, share
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -65,10 +66,10 @@ def score(
     value, encoding = _features(df, names, model)
     frame = df if value is None else df.withColumn(_FEATURES, value)
     session = df.sparkSession
-    cpus = int(session.sparkContext.getConf().get("spark.task.cpus", "1"))
+    cpus = int(get_setting(session, "spark.task.cpus") or 1)
     settings = ScoringSettings(
         key=model.key,
-        files=session.sparkContext.broadcast(dict(model.files)),
+        files=share(session, dict(model.files)),
         encoding=encoding,
         features=names[0] if value is None else _FEATURES,
         kept=tuple(df.columns),

@@ -7,12 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from workbench.cli import app
+from workbench.cli import app, manual
 from workbench.errors import ClusterError, DataError, TrainingError, WorkbenchError, exit_code
 
 runner = CliRunner()
@@ -29,6 +31,7 @@ COMMANDS = (
     "doctor",
     "ui",
     "mlflow",
+    "docs",
 )
 HEAVY = ("torch", "ray", "raydp", "pyspark", "mlflow", "pandas", "numpy", "streamlit", "sklearn")
 
@@ -142,7 +145,7 @@ def test_a_tracking_store_that_does_not_answer_is_named(arguments: list[str]) ->
     assert "Starting Ray" not in reply.stderr
 
 
-@pytest.mark.parametrize("command", ["ui", "mlflow"])
+@pytest.mark.parametrize("command", ["ui", "mlflow", "docs"])
 def test_a_taken_port_is_refused_with_another(command: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -151,6 +154,20 @@ def test_a_taken_port_is_refused_with_another(command: str) -> None:
         reply = runner.invoke(app, [command, "--port", str(port)])
     assert reply.exit_code == 2
     assert f"Port {port} cannot be used" in reply.stderr and "--port" in reply.stderr
+
+
+def test_the_manual_is_served_where_it_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manual, "FOLDERS", (tmp_path / "none", tmp_path))
+    reply = runner.invoke(app, ["docs", "--port", "0"])
+    assert reply.exit_code == 2 and "`make docs`" in " ".join(reply.stderr.split())
+    (tmp_path / "index.html").write_text("<h1>Manual</h1>")
+    with manual.open_manual(0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/") as page:
+            assert page.read() == b"<h1>Manual</h1>"
+        server.shutdown()
 
 
 def test_a_traceback_only_when_asked_for() -> None:

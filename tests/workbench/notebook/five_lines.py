@@ -10,9 +10,16 @@ from sklearn.datasets import load_digits
 
 import workbench
 from workbench.cluster import find_java
+from workbench.spark_session import is_connect
+
+BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
+"""The setting that the workbench changes while it works."""
 
 
 def start(master: str, folder: str) -> SparkSession:
+    if master.startswith("sc:"):
+        remote: SparkSession = SparkSession.builder.remote(master).getOrCreate()
+        return remote
     find_java().use()
     settings = {
         "spark.ui.enabled": "false",
@@ -39,11 +46,14 @@ def make_frame(spark: SparkSession) -> DataFrame:
 
 
 def state_of(spark: SparkSession) -> dict[str, Any]:
+    tables = [table.name for table in spark.catalog.listTables()]
+    if is_connect(spark):
+        return {"tables": tables, "batch": spark.conf.get(BATCH, None)}
     java: Any = spark.sparkContext._jsc  # PySpark does not list what is persisted
     return {
-        "conf": dict(spark.sparkContext.getConf().getAll()),
+        "tables": tables,
         "sql": {row["key"]: row["value"] for row in spark.sql("SET").collect()},
-        "tables": [table.name for table in spark.catalog.listTables()],
+        "conf": dict(spark.sparkContext.getConf().getAll()),
         "persisted": sorted(java.getPersistentRDDs().keySet().toArray()),
     }
 
