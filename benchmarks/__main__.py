@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-_NOT_BENCHMARKS = {"__main__", "cases", "machine", "noise", "report", "table"}
+_SHARED = {"cases", "machine", "noise", "report", "table"}
+_NOT_BENCHMARKS = {"__main__", "development_sets", "quality_sets"} | _SHARED
 NAMES = sorted({path.stem for path in Path(__file__).parent.glob("*.py")} - _NOT_BENCHMARKS)
 
 

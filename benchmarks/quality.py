@@ -1,26 +1,29 @@
 """How good a net is with no setting but the path to the data: recipes beside a linear model.
 
     python -m benchmarks.quality --data ../shared/data
-    python -m benchmarks.quality --data ../shared/data --only names japanese-vowels --seeds 1
+    python -m benchmarks.quality --data ../shared/data --only fashion_mnist,cifar10
+    python -m benchmarks.quality --development --data FOLDER
+    python -m benchmarks.quality --show
 
 For each data set that is there: the recipe's experiment, trained with three seeds by the same learner as
 `workbench train`, on the set's own test split where it has one. One process, without Ray and Spark: what
 is measured is the nets. The published figures are of other splits and sizes of net; they say what can be
 reached, not what should be.
+
+Recipes are chosen on other data, the development sets: each seed draws other rows for test there, so
+that a difference of a few rows is not taken for one of the recipes.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import statistics
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,270 +31,30 @@ import numpy as np
 import torch
 
 from benchmarks import machine
-from nets import PreparationConfig, Sums, TensorSpec
-from nets.text import PADDING, UNKNOWN, TextEncoder, TextEncoding
+from benchmarks.development_sets import DEVELOPMENT_SETS
+from benchmarks.quality_sets import SETS, DataSet
+from nets import PreparationConfig, Sums
+from nets.mel import log_mel
 from workbench.bridge import Prepared, store_arrays
-from workbench.data import Forecast
 from workbench.experiments.experiment import Experiment
-from workbench.experiments.recipes import Facts, choose_recipe
+from workbench.experiments.recipes import Facts, Recipe, choose_recipe
 from workbench.training.evaluation import evaluate_best
 from workbench.training.learner import Learner
+from workbench.training.verdicts import are_alike, best_baseline
 
-RESULTS = Path(__file__).parent / "results" / "quality.json"
-
-
-@dataclass(kw_only=True)
-class DataSet:
-    """Rows by split, and what is known of them."""
-
-    spec: TensorSpec
-    rows: dict[str, dict[str, np.ndarray]]
-    labels: tuple[str, ...] | None
-    published: str
-    metric: str = "test/accuracy"
-    forecast: Forecast | None = None
-    text: TextEncoding | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-def digits(_: Path) -> DataSet:
-    """Scikit-learn's digits, a fifth for test."""
-    from sklearn.datasets import load_digits
-
-    found = load_digits()
-    rows = {"features": found.images.astype(np.uint8)[:, None], "label": found.target}
-    return DataSet(
-        spec=TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8"),
-        rows=split(rows, test=0.2),
-        labels=tuple("0123456789"),
-        published="kNN 0.98 (Alpaydin and Kaynak 1998, larger set)",
-    )
-
-
-def fashion_mnist(data: Path) -> DataSet:
-    """Its own test split."""
-
-    def read(name: str, skip: int) -> np.ndarray:
-        content = gzip.decompress((data / "fashion-mnist" / name).read_bytes())
-        return np.frombuffer(content, np.uint8, offset=skip)
-
-    def both(part: str) -> dict[str, np.ndarray]:
-        return {
-            "features": read(f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28),
-            "label": read(f"{part}-labels-idx1-ubyte.gz", 8).astype(np.int64),
-        }
-
-    return DataSet(
-        spec=TensorSpec(kind="image", shape=(1, 28, 28), dtype="uint8"),
-        rows=split(both("train"), test=0) | {"test": both("t10k")},
-        labels=tuple("0123456789"),
-        published="two convolutions 0.876-0.934, ResNet18 0.949 (the repository's table)",
-    )
-
-
-def cifar10(data: Path) -> DataSet:
-    """Its own test split."""
-    import io
-
-    import pyarrow.parquet as pq
-    from PIL import Image
-
-    def read(name: str) -> tuple[np.ndarray, list[str]]:
-        table = pq.read_table(data / "cifar10" / f"{name}.parquet")
-        pictures = [
-            np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).transpose(2, 0, 1)
-            for content in table["image"].to_pylist()
-        ]
-        return np.stack(pictures), table["label"].to_pylist()
-
-    (train, names), (test, test_names) = read("train"), read("test")
-    labels = tuple(sorted(set(names)))
-
-    def numbers(which: list[str]) -> np.ndarray:
-        return np.array([labels.index(name) for name in which])
-
-    rows = split({"features": train, "label": numbers(names)}, test=0)
-    return DataSet(
-        spec=TensorSpec(kind="image", shape=(3, 32, 32), dtype="uint8"),
-        rows=rows | {"test": {"features": test, "label": numbers(test_names)}},
-        labels=labels,
-        published="0.94 in seconds on an A100 (KellerJordan/cifar10-airbench)",
-    )
-
-
-def rt_polarity(data: Path) -> DataSet:
-    """A fifth for test."""
-    texts, label = [], []
-    for number, name in enumerate(("neg", "pos")):
-        content = (data / "rt-polarity" / f"rt-polarity.{name}").read_text("latin-1")
-        lines = [line for line in content.split("\n") if line.strip()]
-        texts += lines
-        label += [number] * len(lines)
-    published = "CNN 0.761, with pretrained vectors 0.815 (Kim 2014, ten folds)"
-    return of_text(texts, label, ("neg", "pos"), "words", published)
-
-
-def names(data: Path) -> DataSet:
-    """A fifth for test; 18 languages of very uneven size."""
-    texts, label, labels = [], [], []
-    for path in sorted((data / "names").rglob("*.txt")):
-        lines = [line for line in path.read_text("utf-8").split("\n") if line.strip()]
-        texts += lines
-        label += [len(labels)] * len(lines)
-        labels.append(path.stem)
-    published = "none (macro F1 of spro's tutorial is not given)"
-    found = of_text(texts, label, tuple(labels), "characters", published)
-    return replace(found, metric="test/macro_f1")
-
-
-def japanese_vowels(data: Path) -> DataSet:
-    """Its own test split: 270 and 370 utterances."""
-    parts = {}
-    for part in ("TRAIN", "TEST"):
-        path = next((data / "japanese-vowels").glob(f"*{part}.ts"))
-        lines = path.read_text().split("@data", 1)[-1].strip().split("\n")
-        samples, classes = [], []
-        for line in lines:
-            *channels, name = line.strip().split(":")
-            samples.append(np.array([c.split(",") for c in channels], np.float32).T)
-            classes.append(name)
-        parts[part] = samples, classes
-    steps = max(len(sample) for samples, _ in parts.values() for sample in samples)
-    labels = tuple(sorted(set(parts["TRAIN"][1])))
-
-    def rows(part: str) -> dict[str, np.ndarray]:
-        samples, classes = parts[part]
-        features = np.zeros((len(samples), steps, 12), np.float32)
-        for row, sample in enumerate(samples):
-            features[row, : len(sample)] = sample
-        return {
-            "features": features,
-            "label": np.array([labels.index(name) for name in classes]),
-            "length": np.array([len(sample) for sample in samples]),
-        }
-
-    return DataSet(
-        spec=TensorSpec(kind="series", shape=(steps, 12)),
-        rows=split(rows("TRAIN"), test=0) | {"test": rows("TEST")},
-        labels=labels,
-        published="FCN 0.993, MLP 0.976, Time-CNN 0.956 (hfawaz/dl-4-tsc)",
-    )
-
-
-def etth1(data: Path) -> DataSet:
-    """Oil temperature 24 hours ahead from 96; the last fifth of the time is the test split."""
-    path = data / "ett" / "ETTh1.csv"
-    header = path.read_text().split("\n", 1)[0].split(",")[1:]
-    values = np.loadtxt(path, np.float32, delimiter=",", skiprows=1, usecols=range(1, 8))
-    target, cuts = header.index("OT"), np.array([0, 0.7, 0.8, 1.0]) * len(values)
-    rows = {}
-    for name, low, high in zip(("train", "validation", "test"), cuts, cuts[1:], strict=False):
-        starts = range(int(low), int(high) - 120 + 1, 4)
-        rows[name] = {
-            "features": np.stack([values[i : i + 96] for i in starts]),
-            "label": np.stack([values[i + 96 : i + 120, target] for i in starts]),
-        }
-    return DataSet(
-        spec=TensorSpec(kind="series", shape=(96, 7)),
-        rows=rows,
-        labels=None,
-        metric="test/mse",
-        forecast=Forecast(targets=(target,), horizon=24, season=24),
-        published="none for this split in degrees",
-    )
-
-
-def of_table(name: str) -> Callable[[Path], DataSet]:
-    """A table of scikit-learn, a fifth for test."""
-
-    def read(_: Path) -> DataSet:
-        from sklearn import datasets
-
-        found = getattr(datasets, f"load_{name}")()
-        values = name == "diabetes"
-        label = found.target.astype(np.float32 if values else np.int64)
-        rows = {"features": found.data.astype(np.float32), "label": label}
-        return DataSet(
-            spec=TensorSpec(kind="vector", shape=(found.data.shape[1],)),
-            rows=split(rows, test=0.2),
-            labels=None if values else tuple(map(str, found.target_names)),
-            metric="test/mse" if values else "test/accuracy",
-            published="none on this split",
-        )
-
-    return read
-
-
-def split(
-    rows: dict[str, np.ndarray], *, test: float, validation: float = 0.1
-) -> dict[str, dict[str, np.ndarray]]:
-    """Rows drawn for the splits, always the same."""
-    order = np.random.default_rng(0).permutation(len(rows["label"]))
-    held, more = round(test * len(order)), round(validation * len(order))
-    parts = {"test": order[:held], "validation": order[held : held + more]}
-    parts["train"] = order[held + more :]
-    return {
-        name: {column: values[chosen] for column, values in rows.items()}
-        for name, chosen in parts.items()
-        if len(chosen)
-    }
-
-
-def of_text(
-    texts: list[str], label: list[int], labels: tuple[str, ...], tokenizer: Any, published: str
-) -> DataSet:
-    """Token ids, with a vocabulary of the training rows."""
-    parts = split({"text": np.array(texts, object), "label": np.array(label)}, test=0.2)
-    plain = TextEncoding(
-        tokenizer=tokenizer,
-        lowercase=tokenizer == "words",
-        max_length=64 if tokenizer == "words" else 32,
-        vocabulary=(PADDING, UNKNOWN),
-    )
-    counts = Counter(
-        token
-        for tokens in TextEncoder(plain).tokenize(parts["train"]["text"].tolist())
-        for token in tokens
-    )
-    known = tuple(token for token, _ in counts.most_common(19_998))
-    encoding = replace(plain, vocabulary=(PADDING, UNKNOWN, *known))
-    rows = {}
-    for name, part in parts.items():
-        ids, length, _ = TextEncoder(encoding).encode(part["text"].tolist())
-        rows[name] = {"features": ids, "label": part["label"], "length": np.maximum(length, 1)}
-    return DataSet(
-        spec=TensorSpec(
-            kind="tokens",
-            shape=(encoding.max_length,),
-            dtype="int32",
-            vocabulary_size=len(encoding.vocabulary),
-        ),
-        rows=rows,
-        labels=labels,
-        text=encoding,
-        published=published,
-    )
-
-
-SETS: dict[str, Callable[[Path], DataSet]] = {
-    "digits": digits,
-    "rt-polarity": rt_polarity,
-    "names": names,
-    "japanese-vowels": japanese_vowels,
-    "ETTh1": etth1,
-    "breast-cancer": of_table("breast_cancer"),
-    "wine": of_table("wine"),
-    "diabetes": of_table("diabetes"),
-    "fashion-mnist": fashion_mnist,
-    "cifar10": cifar10,
-}
+RESULTS = Path(__file__).parent / "results"
 
 
 def prepare(data: DataSet, preparation: PreparationConfig) -> Prepared:
     """The rows in a prepared store, with the figures of the training split."""
     train = data.rows["train"]
     statistics_of = targets = counts = None
-    if data.spec.kind != "tokens":
+    if data.spec.kind == "sound":
+        bands = log_mel(train["features"], preparation.spectrogram, data.spec)
+        sums = Sums(bands.shape[2])
+        sums.add(bands.reshape(-1, bands.shape[2]).astype(np.float64))
+        statistics_of = sums.statistics()
+    elif data.spec.kind != "tokens":
         features = train["features"]
         if "length" in train:  # steps of all rows alike, without padding
             steps = np.arange(features.shape[1]) < train["length"][:, None]
@@ -325,8 +88,8 @@ def prepare(data: DataSet, preparation: PreparationConfig) -> Prepared:
     )
 
 
-def measure(name: str, data: DataSet, seeds: int) -> dict[str, Any]:
-    """The recipe's results over the seeds, and its baselines."""
+def recipe_of(data: DataSet) -> Recipe:
+    """What `workbench train PATH` would choose."""
     train = data.rows["train"]["label"]
     facts = Facts(
         kind=data.spec.kind,
@@ -335,34 +98,62 @@ def measure(name: str, data: DataSet, seeds: int) -> dict[str, Any]:
         labels=data.labels,
         class_counts=() if data.labels is None else tuple(np.bincount(train).tolist()),
         forecast=data.forecast is not None,
+        rate=data.spec.rate,
     )
     characters = data.text is not None and data.text.tokenizer == "characters"
-    recipe = choose_recipe(facts, characters=characters)
+    return choose_recipe(facts, characters=characters)
+
+
+def train_once(name: str, data: DataSet, recipe: Recipe, seed: int) -> tuple[dict[str, float], int]:
+    """Metrics of the test rows, baselines among them; and which epoch was the best."""
     prepared = prepare(data, recipe.preparation)
-    results, minutes, baselines = [], [], {}
+    experiment = Experiment(
+        name=name,
+        preparation=recipe.preparation,
+        net=recipe.net,
+        training=replace(recipe.training, seed=seed, health=False),
+    )
+    learner = Learner(experiment, prepared)
+    while not learner.finished:
+        learner.train_epoch()
+    metrics = evaluate_best(experiment, prepared, _save(learner.best_weights)).metrics
+    return metrics, learner.monitor.best_epoch
+
+
+def measure(name: str, read: Any, seeds: int) -> dict[str, Any]:
+    """The recipe's results over the seeds, and its baselines.
+
+    Args:
+        read: gives the data of a seed.
+    """
+    found: dict[str, list[Any]] = {"values": [], "best": [], "minutes": [], "epochs": []}
+    data, recipe, rows = None, None, 0
     for seed in range(seeds):
-        experiment = Experiment(
-            name=name,
-            preparation=recipe.preparation,
-            net=recipe.net,
-            training=replace(recipe.training, seed=seed, health=False),
-        )
+        data = read(seed)
+        recipe = recipe_of(data)
         began = time.perf_counter()
-        learner = Learner(experiment, prepared)
-        while not learner.finished:
-            learner.train_epoch()
-        weights = _save(learner.best_weights)
-        minutes.append((time.perf_counter() - began) / 60)
-        metrics = evaluate_best(experiment, prepared, weights).metrics
-        results.append(metrics[data.metric])
+        metrics, epoch = train_once(name, data, recipe, seed)
+        found["minutes"].append((time.perf_counter() - began) / 60)
+        found["values"].append(metrics[data.metric])
         baselines = {k: v for k, v in metrics.items() if k.startswith("baseline/")}
-        best = baseline_of(data.metric, baselines)
-        print(f"{name}, seed {seed}: {results[-1]:.4f} ({best}), {minutes[-1]:.1f} min", flush=True)
+        best = best_baseline(metrics, unit_of(data.metric))
+        found["best"].append(best)
+        found["epochs"].append(epoch)
+        rows += len(data.rows["test"]["label"])
+        print(
+            f"{name}, seed {seed}: {found['values'][-1]:.4f} ({show_best([best] if best else [])}), "
+            f"epoch {epoch} of {recipe.training.epochs}, {found['minutes'][-1]:.2f} min",
+            flush=True,
+        )
+    assert data is not None and recipe is not None
     return {
         "metric": data.metric,
-        "values": results,
+        "values": found["values"],
+        "best_baselines": found["best"],
         "baselines": baselines,
-        "minutes": statistics.median(minutes),
+        "test_rows": rows,
+        "best_epochs": found["epochs"],
+        "minutes": statistics.median(found["minutes"]),
         "published": data.published,
         "net": recipe.net.kind,
     }
@@ -374,28 +165,77 @@ def _save(weights: dict[str, torch.Tensor]) -> bytes:
     return save({name: value.contiguous() for name, value in weights.items()})
 
 
-def baseline_of(metric: str, baselines: dict[str, float]) -> str:
-    """The best baseline in the metric's unit, as text; macro F1 has accuracy beside it."""
-    unit = "mse" if metric.endswith("mse") else "accuracy"
-    chosen = {k.split("/")[1]: v for k, v in baselines.items() if k.endswith(f"/{unit}")}
-    if not chosen:
-        return "-"
-    name = (min if unit == "mse" else max)(chosen, key=chosen.__getitem__)
-    return f"{name.replace('_', ' ')} {chosen[name]:.4g}" + (
-        "" if metric.endswith(unit) else f" {unit}"
-    )
+def unit_of(metric: str) -> str:
+    """The unit in which baselines are compared: those of macro F1 are accuracies."""
+    return "mse" if metric.endswith("mse") else "accuracy"
 
 
-def table(measured: dict[str, dict[str, Any]]) -> Iterator[str]:
+def is_below(one: Mapping[str, Any]) -> bool:
+    """Whether the recipe is worse than the best baseline by more than chance explains.
+
+    Accuracies: two standard errors of a difference of two proportions, on all test rows. Errors: their
+    mean over the seeds by more than two standard errors of the ratio, and by 2 %.
+    """
+    values = np.array(one["values"])
+    bases = np.array([value for _, value in bases_of(one)])
+    if not len(bases) or not one["metric"].endswith(unit_of(one["metric"])):
+        return False
+    if unit_of(one["metric"]) == "accuracy":
+        own, base = float(values.mean()), float(bases.mean())
+        rows = one.get("test_rows") or int(one["baselines"]["baseline/rows"]) * len(values)
+        return own < base and not are_alike(own, base, rows)
+    ratio = values / bases
+    error = ratio.std(ddof=1) / len(ratio) ** 0.5 if len(ratio) > 1 else 0.0
+    return bool(ratio.mean() - 1 > max(2 * error, 0.02))
+
+
+def bases_of(one: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The best baseline of each seed; where the rows for test are the same, so is the baseline."""
+    bases = one.get("best_baselines")
+    if bases is None:
+        bases = [best_baseline(one["baselines"], unit_of(one["metric"]))] * len(one["values"])
+    return [(base[0], base[1]) for base in bases if base]
+
+
+def show_best(bases: Sequence[tuple[str, float]]) -> str:
+    """The best baselines of the seeds as text: the name of the first, and the mean."""
+    return f"{bases[0][0]} {statistics.fmean(base[1] for base in bases):.4g}" if bases else "-"
+
+
+def table(measured: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Lines of Markdown."""
-    yield "| data | metric | recipe (mean, range) | best baseline | published | minutes |"
-    yield "|---|---|---|---|---|---|"
+    yield "| data | metric | recipe (mean, range) | best baseline | | published | minutes |"
+    yield "|---|---|---|---|---|---|---|"
     for name, one in measured.items():
         values = one["values"]
         shown = f"{statistics.fmean(values):.4g} ({min(values):.4g}-{max(values):.4g})"
-        metric = one["metric"].partition("/")[2].replace("_", " ")
-        best = baseline_of(one["metric"], one["baselines"])
-        yield f"| {name} | {metric} | {shown} | {best} | {one['published']} | {one['minutes']:.1f} |"
+        metric, unit = one["metric"].partition("/")[2], unit_of(one["metric"])
+        best = show_best(bases_of(one)) + ("" if metric == unit else f" ({unit})")
+        below = "below" if is_below(one) else ""
+        yield (
+            f"| {name} | {metric.replace('_', ' ')} | {shown} | {best} | {below} | "
+            f"{one['published']} | {one['minutes']:.1f} |"
+        )
+
+
+def show(suite: str) -> None:
+    """The saved results as a table."""
+    kept = json.loads((RESULTS / f"{suite}.json").read_text())["sets"]
+    print("\n".join(table(kept)))
+    print(f"\nBelow its best baseline: {sum(map(is_below, kept.values()))} of {len(kept)}.")
+
+
+def read_names(text: str) -> list[str]:
+    """Names of sets, separated by commas, with _ or - between words.
+
+    Raises:
+        argparse.ArgumentTypeError: one is unknown.
+    """
+    known = {name.lower().replace("_", "-"): name for name in (*SETS, *DEVELOPMENT_SETS)}
+    names = [name.lower().replace("_", "-") for name in text.split(",") if name]
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"unknown set {unknown[0]!r}. Known: {', '.join(known)}")
+    return [known[name] for name in names]
 
 
 def main() -> None:
@@ -403,27 +243,52 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("WORKBENCH_TEST_DATA", ""))
     )
-    parser.add_argument("--only", nargs="+", choices=list(SETS), default=list(SETS))
+    parser.add_argument(
+        "--only", nargs="+", type=read_names, help="names of sets; commas or spaces between them"
+    )
+    parser.add_argument(
+        "--development", action="store_true", help="the sets that recipes are chosen on"
+    )
+    parser.add_argument(
+        "--show", action="store_true", help="print the saved results, train nothing"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--no-keep", action="store_true", help="leave benchmarks/results as it is")
     options = parser.parse_args()
+    suite = "development" if options.development else "quality"
+    if options.show:
+        return show(suite)
+    sets = DEVELOPMENT_SETS if options.development else SETS
+    chosen = [name for names in options.only or [list(sets)] for name in names]
+    if wrong := [name for name in chosen if name not in sets]:
+        other = "leave out" if options.development else "add"
+        parser.error(f"{wrong[0]} is of the other suite: {other} --development.")
     torch.set_num_threads(options.threads)
     measured: dict[str, dict[str, Any]] = {}
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as home:
         os.environ["WORKBENCH_HOME"] = home
-        for name in options.only:
+        for name in chosen:
+            read = sets[name]
             try:
-                data = SETS[name](options.data)
+                one = measure(name, lambda seed, read=read: read(options.data, seed), options.seeds)
             except (FileNotFoundError, StopIteration) as error:
                 print(f"{name}: not there ({error})")
                 continue
-            measured[name] = measure(name, data, options.seeds)
+            measured[name] = one
+            if not options.no_keep:  # after each: a run of an hour may be interrupted
+                keep(suite, measured)
     print("\n".join(table(measured)))
-    if not options.no_keep and measured:
-        before = json.loads(RESULTS.read_text())["sets"] if RESULTS.exists() else {}
-        kept = {"machine": machine.describe(), "sets": before | measured}
-        RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+    print(f"{(time.perf_counter() - began) / 60:.1f} minutes in all.")
+
+
+def keep(suite: str, measured: Mapping[str, Any]) -> None:
+    """Put results beside those of other sets."""
+    path = RESULTS / f"{suite}.json"
+    before = json.loads(path.read_text())["sets"] if path.exists() else {}
+    kept = {"machine": machine.describe(), "sets": before | measured}
+    path.write_text(json.dumps(kept, indent=1) + "\n")
 
 
 if __name__ == "__main__":

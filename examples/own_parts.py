@@ -1,8 +1,10 @@
-"""A net, a loss and a metric of your own, in one file. Nothing is registered, and nothing is installed.
+"""A net, a loss, a metric, a callback and data of your own, in one file. Nothing is registered, and nothing is
+installed.
 
     workbench train examples/own_parts.py
     workbench train examples/own_parts.py --set net.width=24 --set training.loss.gamma=0.5
     workbench sweep examples/own_parts.py --space net.depth=1,2,3 --space training.loss.gamma=0,1,2
+    workbench train examples/own_parts.py --set training.optimizer=NAdam --set data.source.classes=5
     workbench experiments examples/own_parts.py
 
 The arguments of a part are settings. Their types and defaults come from the signature, their help from the
@@ -12,14 +14,18 @@ section `Args:` of the docstring. docs/own-parts.md says what each part must be.
 from __future__ import annotations
 
 import itertools
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nets import Custom, TensorSpec, TrainingConfig
+from nets import Custom, Fit, TensorSpec, TrainingConfig
 from workbench import Experiment
+from workbench.data import CanonicalFrame, DataConfig, from_dataframe
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 class Mine(nn.Module):
@@ -78,16 +84,54 @@ def top_k(outputs: Tensor, targets: Tensor, *, k: int = 3) -> Tensor:
     return (answers == targets[:, None]).any(1).float().mean()
 
 
+class GoodEnough:
+    """Ends the training once the validation accuracy is high enough, and records how much is missing.
+
+    Args:
+        accuracy: The accuracy that is enough.
+    """
+
+    def __init__(self, *, accuracy: float = 0.98) -> None:
+        self.accuracy = accuracy
+
+    def on_epoch_end(self, fit: Fit, metrics: dict[str, float]) -> dict[str, float]:
+        missing = self.accuracy - metrics["validation/accuracy"]
+        if missing <= 0:
+            fit.stop()
+        return {"own/missing": max(missing, 0.0)}
+
+
+def digits_by_sql(spark: SparkSession, *, classes: int = 10) -> CanonicalFrame:
+    """Handwritten digits as a table, and the rows that a query gives of it.
+
+    Args:
+        classes: How many of the ten digits are learned.
+    """
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    rows = [
+        (row.astype("uint8").tobytes(), int(label))
+        for row, label in zip(pixels, labels, strict=True)
+    ]
+    spark.createDataFrame(rows, "pixels binary, label int").createOrReplaceTempView("digits")
+    frame = spark.sql(f"select pixels, label from digits where label < {classes}")
+    spec = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
+    return from_dataframe(frame, features="pixels", label="label", spec=spec)
+
+
 def own() -> Experiment:
     """Handwritten digits by the parts of this file. The best epoch is the one with the best `top_k`."""
     return Experiment(
         name="own",
+        data=DataConfig(source=Custom(digits_by_sql)),
         net=Custom(Mine, width=16),
         training=TrainingConfig(
             epochs=10,
             learning_rate=0.01,
             loss=Custom(focal, gamma=1.5),
             metrics=(Custom(top_k, k=2),),
+            callbacks=(Custom(GoodEnough, accuracy=0.98),),
             monitor="validation/top_k",
         ),
     )

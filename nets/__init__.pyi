@@ -18,6 +18,8 @@ from .files import to_onnx as to_onnx
 from .fit import Evaluation as Evaluation
 from .fit import Fit as Fit
 from .fit import TrainingConfig as TrainingConfig
+from .library import Timm as Timm
+from .library import Torchvision as Torchvision
 from .net import Layer as Layer
 from .net import Net as Net
 from .net import NetConfig as NetConfig

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from nets.config import config
+from nets.custom import Custom
+from nets.custom_augment import CustomAugment
+from nets.custom_field import DUMPED, OPTIONAL_CUSTOM
 from nets.errors import ConfigError
+from nets.picture_changes import recolour, turn_and_scale
 from nets.spec import TensorSpec
 from nets.workers import add_up, counts_own_rows, draw
 
 _BELONGS_TO = {
-    "image": ("flip", "crop", "cutout"),
+    "image": ("flip", "crop", "cutout", "rotate", "zoom", "colour"),
     "series": ("jitter", "scaling", "time_mask"),
 }
+
+if TYPE_CHECKING:
+    _Own = Custom | None
+else:
+    _Own = Annotated[Any, OPTIONAL_CUSTOM, DUMPED]
 
 
 @config
@@ -29,15 +38,27 @@ class AugmentConfig:
     crop: int = Field(default=0, ge=0)
     """image: pad every side by this many pixels and cut the original size out at random."""
     padding: Literal["reflect", "zero"] = "reflect"
-    """image: what `crop` pads with."""
+    """image: what comes in from outside the picture, by `crop`, `rotate` and `zoom`."""
     cutout: int = Field(default=0, ge=0)
     """image: side, in pixels, of a square replaced by the picture's mean (DeVries and Taylor 2017)."""
+    rotate: float = Field(default=0.0, ge=0, le=180)
+    """image: turn by up to so many degrees to either side."""
+    zoom: float = Field(default=0.0, ge=0, lt=1)
+    """image: scale by a factor of up to this much from 1: 0.1 is 0.9 to 1.1."""
+    colour: float = Field(default=0.0, ge=0, lt=1)
+    """image: brightness, contrast and, of three channels, saturation by factors of up to this much from 1."""
+    mixup: float = Field(default=0.0, ge=0)
+    """Add each row to another one of the batch, and learn both labels by their shares, drawn from Beta(mixup, mixup) (Zhang et al. 2018); 0.2 is usual. Not for text."""
+    cutmix: float = Field(default=0.0, ge=0)
+    """image: paste a box of another picture of the batch, and learn both labels by their areas, drawn from Beta(cutmix, cutmix) (Yun et al. 2019); 1.0 is usual. With mixup, one of the two for each batch."""
     jitter: float = Field(default=0.0, ge=0)
     """series: standard deviation of added noise, as a share of each channel's own in the batch."""
     scaling: float = Field(default=0.0, ge=0)
     """series: standard deviation of a factor around 1, one per sample and channel."""
     time_mask: int = Field(default=0, ge=0)
     """series: up to this many consecutive steps replaced by the sample's mean (Park et al. 2019)."""
+    own: _Own = None
+    """Your own, after the others: `Custom(noise, strength=0.1)`, a function of a batch, or a class whose objects are called with it, as those of torchvision.transforms.v2."""
 
 
 class Augment:
@@ -59,6 +80,7 @@ class Augment:
                     f"augment.{used[0]} works on {kind} rows, got {spec.kind} rows. "
                     f"Set augment.{used[0]} back to its default."
                 )
+        self.own = None if config.own is None else CustomAugment(config.own, spec)
         self.active = any(getattr(config, n) for names in _BELONGS_TO.values() for n in names)
         if spec.kind == "image":
             limit = min(spec.shape[1:]) - 1
@@ -82,16 +104,25 @@ class Augment:
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Args: features: (B, *spec.shape); length: (B,) valid steps; generator: on their device."""
-        if not self.active:
-            return features
-        if self.kind == "image":
-            return self._image(features, generator)
-        return self._series(features, length, generator)
+        if self.active and self.kind == "image":
+            features = self._image(features, generator)
+        elif self.active:
+            features = self._series(features, length, generator)
+        return features if self.own is None else self.own(features, length)
 
     def _image(self, features: Tensor, generator: torch.Generator | None) -> Tensor:
         config = self.config
+
+        def signed(shape: tuple[int, ...]) -> Tensor:
+            return 2 * _uniform(shape, features.device, generator) - 1
+
+        if config.rotate or config.zoom:
+            turned = turn_and_scale(features, config.rotate, config.zoom, config.padding, signed)
+            features = _as_type(turned, features)
         if config.flip or config.crop:
             features = flip_and_crop(features, config, generator)
+        if config.colour:
+            features = _as_type(recolour(features, config.colour, signed), features)
         if config.cutout:
             features = cutout(features, config.cutout, generator)
         return features
@@ -112,7 +143,7 @@ class Augment:
             mean = (x * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True).clamp(min=1)
             x = torch.where(masked, mean, x)
         x = torch.where(valid, x, features.float())
-        return x.to(features.dtype) if features.is_floating_point() else _to_whole(x, features)
+        return _as_type(x, features)
 
 
 def flip_and_crop(
@@ -192,7 +223,12 @@ def _time_mask(
     return ((steps >= start) & (steps < start + width))[:, :, None]
 
 
-def _to_whole(x: Tensor, like: Tensor) -> Tensor:
+def _as_type(x: Tensor, like: Tensor) -> Tensor:
+    return x.to(like.dtype) if like.is_floating_point() else to_whole(x, like)
+
+
+def to_whole(x: Tensor, like: Tensor) -> Tensor:
+    """`x` rounded to the whole numbers that the type of `like` has."""
     limits = torch.iinfo(like.dtype)
     return x.round().clamp(limits.min, limits.max).to(like.dtype)
 

@@ -58,7 +58,7 @@ class CNNConfig:
     embedding: int = Field(default=64, ge=1)
     """Token ids only: numbers that stand for a token."""
     wide: int = Field(default=0, ge=0)
-    """A linear model beside the net (wide and deep, Cheng 2016). Tokens: of n-grams of up to so many; other samples: 1, of all values; 0: none."""
+    """A linear model beside the net (wide and deep, Cheng 2016). Tokens: of n-grams of up to so many; other samples: 1, of all values; series: 2, of random convolutions too (MiniRocket, Dempster 2021); 0: none."""
 
     def __post_init__(self) -> None:
         if self.wide and not self.blocks and not self.dense:

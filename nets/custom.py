@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pydantic
+import torch
 
 from nets import code as codes
 from nets.code import Code
@@ -71,6 +72,9 @@ class Custom(metaclass=_MadeFromPart):
         source: str
         code: str
         __dataclass_fields__: ClassVar[dict[str, Any]]
+
+        def __init__(self, part: Part = ..., /, **arguments: Any) -> None: ...
+
     _part: ClassVar[Part | None] = None
     """None: its code is not loaded in this process."""
     _code: ClassVar[Code | None] = None
@@ -86,6 +90,12 @@ class Custom(metaclass=_MadeFromPart):
     def is_loaded(self) -> bool:
         """Whether the part can be used in this process."""
         return self._part is not None
+
+    @property
+    def is_class(self) -> bool:
+        """Whether the part is a class, as far as it is loaded."""
+        cls = type(self)
+        return inspect.isclass(cls._part)
 
     @property
     def part(self) -> Part:
@@ -133,12 +143,31 @@ def custom_parts(experiment: Any) -> list[Custom]:
 def from_record(values: Mapping[str, Any]) -> Custom:
     """The part of a record, checked as far as it is loaded in this process. Imports nothing.
 
+    Optimizers and schedules of torch are always loaded.
+
     Raises:
         pydantic.ValidationError: an argument breaks its type.
     """
     source, digest = str(values.get("source", "")), str(values.get("code") or "")
+    _load_known(source)
     made = _classes.get((source, digest)) or _unloaded(source, digest, tuple(values))
     return pydantic.TypeAdapter(made).validate_python(dict(values))
+
+
+def _load_known(source: str) -> None:
+    """Load a class of `torch.optim`, or a net of a library: making one runs no code of a person's own."""
+    where, _, name = source.partition(":")
+    if (source, "") in _classes:
+        return
+    if source in ("nets.library:torchvision_net", "nets.library:timm_net"):
+        load_part(source, None)
+    if not where.startswith("torch.optim"):
+        return
+    for module in (torch.optim, torch.optim.lr_scheduler):
+        part = vars(module).get(name)
+        bases = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)
+        if inspect.isclass(part) and issubclass(part, bases) and part.__module__ == where:
+            _classes[source, ""] = _make_class(source, None, part)
 
 
 def load_part(source: str, code: Code | None) -> None:
@@ -274,7 +303,7 @@ def _locate(part: Part) -> tuple[str, Code | None]:
             f"{name} must be a class or function at the top level of a Python file, so that other "
             "processes can import it, and it is not. Put it into a file and import it from there."
         )
-    if codes.is_installed(file):
+    if codes.is_installed(file) or part.__module__.startswith("nets."):
         return f"{part.__module__}:{name}", None
     if _look_up(_globals_of(part), name) is not part:
         raise ConfigError(

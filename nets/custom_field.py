@@ -16,7 +16,8 @@ from nets.config import to_dict
 from nets.custom import Custom, from_record
 
 
-def _validate(value: Any, others: ValidatorFunctionWrapHandler) -> Any:
+def validate(value: Any, others: ValidatorFunctionWrapHandler) -> Any:
+    """A `Custom`, or its record, as a `Custom`; anything else by the type beside it."""
     if isinstance(value, Custom):
         return value
     if isinstance(value, Mapping) and value.get("kind") == "custom":
@@ -28,8 +29,12 @@ def _validate_custom(value: Any, _: ValidatorFunctionWrapHandler) -> Custom:
     def refuse(other: Any, _location: str | int | None = None, /) -> Any:
         raise ValueError(f"must be Custom(a function), got {other!r}.")
 
-    made: Custom = _validate(value, refuse)
+    made: Custom = validate(value, refuse)
     return made
+
+
+def _validate_optional(value: Any, others: ValidatorFunctionWrapHandler) -> Custom | None:
+    return None if value is None else _validate_custom(value, others)
 
 
 def name_of(custom: Custom) -> str:
@@ -41,9 +46,11 @@ def _dump(value: Any, others: SerializerFunctionWrapHandler) -> Any:
     return to_dict(value) if isinstance(value, Custom) else others(value)
 
 
-CHECKED = WrapValidator(_validate)
+CHECKED = WrapValidator(validate)
 """Beside the type of what ships in an `Annotated`: a `Custom`, or its record, is taken too."""
 ONLY_CUSTOM = WrapValidator(_validate_custom)
 """Beside `Any` in an `Annotated`: only a `Custom`, or its record, is taken."""
+OPTIONAL_CUSTOM = WrapValidator(_validate_optional)
+"""As `ONLY_CUSTOM`, or None."""
 DUMPED = WrapSerializer(_dump)
 """Beside `CHECKED`: a `Custom` is written as its record."""

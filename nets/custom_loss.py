@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from nets.custom import Custom
+from nets.custom_errors import cannot_be_made, fails, signature_of
 from nets.custom_field import name_of
-from nets.custom_net import line_of, signature_of
 from nets.custom_signature import given_to
 from nets.errors import ConfigError
 from nets.task import Task
@@ -79,10 +79,7 @@ class CustomLoss:
         try:
             module: nn.Module = part(**self.config.arguments)
         except Exception as error:
-            raise ConfigError(
-                f"loss {self.name} cannot be made with {self.config.arguments}: "
-                f"{type(error).__name__}: {error}{line_of(self.config, error)}."
-            ) from error
+            raise cannot_be_made("loss", self.config, error) from error
         if any(True for _ in module.parameters()):
             raise ConfigError(
                 f"loss {self.name} has weights of its own, which no optimizer trains. Put them into "
@@ -137,10 +134,7 @@ def try_loss(config: Custom, task: Task, output: tuple[int, ...], *, guessed: bo
         except Exception as error:
             if guessed:
                 return
-            raise ConfigError(
-                f"loss {loss.name} fails on {describe_rows(outputs, targets)}: {type(error).__name__}: "
-                f"{error}{line_of(config, error)}."
-            ) from error
+            raise fails("loss", config, f"on {describe_rows(outputs, targets)}", error) from error
     if not losses.isfinite().all() or not slope.isfinite().all():
         raise ConfigError(
             f"loss {loss.name} must be finite, as its gradient, got losses {losses.tolist()} for "

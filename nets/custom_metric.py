@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from nets.custom import Custom
+from nets.custom_errors import cannot_be_made, fails, signature_of
 from nets.custom_field import name_of
 from nets.custom_loss import describe_rows, make_rows
-from nets.custom_net import line_of, signature_of
 from nets.custom_signature import given_to
 from nets.errors import ConfigError
 from nets.evaluation import Evaluation
@@ -24,18 +24,21 @@ class CustomMetrics:
 
     Raises:
         UntrustedCodeError: the code of one is not loaded here.
-        ConfigError: a signature does not fit.
+        ConfigError: a signature does not fit, or a class cannot be made.
     """
 
     def __init__(self, metrics: Sequence[Custom]) -> None:
         self.metrics = tuple(metrics)
         for each in metrics:
-            if inspect.isclass(each.part) or len(given_to(each.part)) != 2:
+            if not (_is_torchmetrics(each) or len(given_to(each.part)) == 2):
                 raise ConfigError(
                     f"a metric takes `outputs` and `targets` first, then its settings by name: "
                     f"{name_of(each)}(outputs, targets, *, k=3). {name_of(each)} takes "
-                    f"{signature_of(each.part)}."
+                    f"{signature_of(each.part)}. A class has update(outputs, targets) and compute(), as "
+                    "those of torchmetrics."
                 )
+            if inspect.isclass(each.part):
+                _make(each)
 
     def measure(self, evaluation: Evaluation) -> dict[str, float]:
         """Of all rows, by name; NaN without rows.
@@ -88,17 +91,31 @@ def try_metric(config: Custom, task: Task, num_outputs: int, *, guessed: bool = 
     except Exception as error:
         if guessed:
             return
-        raise ConfigError(
-            f"metric {name_of(config)} fails on {describe_rows(outputs, targets)}: "
-            f"{type(error).__name__}: {error}{line_of(config, error)}."
-        ) from error
+        raise fails("metric", config, f"on {describe_rows(outputs, targets)}", error) from error
+
+
+def _is_torchmetrics(config: Custom) -> bool:
+    part = config.part
+    return inspect.isclass(part) and hasattr(part, "update") and hasattr(part, "compute")
+
+
+def _make(config: Custom) -> Any:
+    try:
+        return config.part(**config.arguments)
+    except Exception as error:
+        raise cannot_be_made("metric", config, error) from error
 
 
 @torch.no_grad()
 def _measure(config: Custom, outputs: Tensor, targets: Tensor) -> float:
     if targets.is_floating_point():
         targets = targets.to(outputs.dtype).reshape(outputs.shape)
-    value: Any = config.part(outputs, targets, **config.arguments)
+    if inspect.isclass(config.part):
+        metric = _make(config)
+        metric.update(outputs, targets)
+        value: Any = metric.compute()
+    else:
+        value = config.part(outputs, targets, **config.arguments)
     if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
         return float(value)
     if isinstance(value, bool | int | float) or hasattr(value, "__float__"):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.custom import Custom
+from nets.custom_errors import line_of, signature_of
 from nets.custom_signature import given_to
 from nets.errors import ConfigError
 from nets.prepare import Prepare
@@ -120,21 +121,3 @@ def _try(config: Custom, net: nn.Module, prepare: Prepare, num_outputs: int) -> 
 
 def _describe(spec: TensorSpec) -> str:
     return f"{spec.kind} {tuple(spec.shape)}"
-
-
-def signature_of(part: Any) -> str:
-    try:
-        return str(inspect.signature(part))
-    except (TypeError, ValueError):
-        return "no signature that Python can read"
-
-
-def line_of(config: Custom, error: BaseException) -> str:
-    """Where in the person's file it failed."""
-    entry = config.source.partition(":")[0].rpartition("/")[2]
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename.endswith(entry):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return "" if line is None else f" ({entry}, line {line})"

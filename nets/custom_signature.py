@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+import collections.abc
 import inspect
 import json
+import numbers
 import re
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pydantic
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from nets.config import unknown
 from nets.errors import ConfigError
 
 _GIVEN = 2
-"""Arguments that the workbench gives: a net's spec and num_outputs, a function's outputs and targets."""
+"""Most arguments that the workbench gives: a net's spec and num_outputs, a function's outputs and targets."""
+_SET_ELSEWHERE: dict[type, dict[str, str]] = {
+    # Arguments of torch's classes that are no settings of theirs, and why.
+    Optimizer: {
+        "lr": "it is training.learning_rate",
+        "weight_decay": "it is training.weight_decay",
+        **dict.fromkeys(
+            ("foreach", "fused", "capturable", "differentiable"),
+            "how a step is computed is chosen by the device",
+        ),
+    },
+    LRScheduler: {
+        "last_epoch": "a resumed training goes on by itself",
+        **dict.fromkeys(
+            ("cycle_momentum", "base_momentum", "max_momentum"),
+            "a schedule is of the learning rate alone",
+        ),
+    },
+}
 
 Part = Callable[..., Any]
 """A class or a function."""
@@ -38,7 +62,7 @@ def read_arguments(part: Part) -> dict[str, Argument]:
     arguments: dict[str, Argument] = {}
     for parameter in settings_of(part):
         default = parameter.default
-        annotation = hints.get(parameter.name, Any)
+        annotation = _without_objects(hints.get(parameter.name, Any))
         if annotation is Any and isinstance(default, bool | int | float | str):
             annotation = type(default)
         elif annotation is Any and isinstance(default, tuple):
@@ -63,13 +87,38 @@ def given_to(part: Part) -> list[str]:
 def settings_of(part: Part) -> list[inspect.Parameter]:
     """The parameters of a part that are settings."""
     listed = _parameters(part)
-    positional = [p for p in listed if p.kind in (0, 1)]
-    first = positional[:_GIVEN]
-    takes = all(p.default is p.empty for p in first) and len(first) == _GIVEN
-    if inspect.isclass(part):  # of classes only a net takes something of the workbench
-        takes = takes and "num_outputs" in [p.name for p in first]
-    rest = listed[_GIVEN:] if takes else listed
-    return [p for p in rest if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    rest = listed[_count_given(part, listed) :]
+    elsewhere = set_elsewhere(part)
+    return [
+        p
+        for p in rest
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name not in elsewhere
+    ]
+
+
+def set_elsewhere(part: Part) -> Mapping[str, str]:
+    """Arguments of an optimizer or a scheduler that are no settings of it, and why."""
+    if inspect.isclass(part):
+        for base, names in _SET_ELSEWHERE.items():
+            if issubclass(part, base):
+                return names
+    return {}
+
+
+def takes(part: Part, name: str) -> bool:
+    """Whether a part has an argument of this name."""
+    return any(p.name == name for p in _parameters(part))
+
+
+def _count_given(part: Part, listed: list[inspect.Parameter]) -> int:
+    """How many arguments the workbench gives: of a function those that come first and have no default."""
+    if set_elsewhere(part):
+        return 1  # the parameters, or the optimizer
+    first = [p for p in listed if p.kind in (0, 1)][:_GIVEN]
+    if inspect.isclass(part):  # of other classes only a net takes something of the workbench
+        named = "num_outputs" in [p.name for p in first]
+        return _GIVEN if named and all(p.default is p.empty for p in first) else 0
+    return next((i for i, p in enumerate(first) if p.default is not p.empty), len(first))
 
 
 def _parameters(part: Part) -> list[inspect.Parameter]:
@@ -94,6 +143,26 @@ def _hints(function: Any) -> dict[str, Any]:
         except (NameError, AttributeError, TypeError):
             continue  # of an import for type checkers: checked as any value
     return hints
+
+
+def _without_objects(annotation: Any) -> Any:
+    """A type without the alternatives that no setting can be: tensors and functions."""
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation is numbers.Number:
+        return int | float
+    if origin in (typing.Union, types.UnionType):
+        kept = [_without_objects(p) for p in parts if not _is_object(p)]
+        return typing.Union[tuple(kept)] if kept else annotation  # noqa: UP007
+    if origin is tuple:
+        return tuple[tuple(p if p is ... else _without_objects(p) for p in parts)]  # type: ignore[misc]
+    if origin in (collections.abc.Iterable, collections.abc.Sequence):
+        return tuple[_without_objects(parts[0]), ...] if parts else tuple[Any, ...]  # type: ignore[misc]
+    return annotation
+
+
+def _is_object(annotation: Any) -> bool:
+    is_function = typing.get_origin(annotation) is collections.abc.Callable
+    return annotation is torch.Tensor or is_function
 
 
 def _find_problem(part: Part, parameter: inspect.Parameter, annotation: Any) -> str | None:
@@ -147,7 +216,7 @@ def check_takes_given(part: Part, arguments: Mapping[str, Any]) -> None:
     ]
     if missing:
         raise ConfigError(
-            f"a function of your own takes what the workbench gives in its first two arguments (a net "
+            f"a function of your own takes what the workbench gives in its first arguments (a net "
             f"`spec, num_outputs`, a loss `outputs, targets`), and its settings by name. "
             f"{part.__qualname__} takes {inspect.signature(part)}."
         )
@@ -155,8 +224,10 @@ def check_takes_given(part: Part, arguments: Mapping[str, Any]) -> None:
 
 def describe_unknown(part: Part, name: str, names: list[str]) -> str:
     """The message for an argument that is no setting of the part."""
+    if reason := set_elsewhere(part).get(name):
+        return f"argument {name} of {part.__qualname__} is no setting of its own: {reason}."
     for parameter in settings_of(part):
         if parameter.name == name:
-            hint = _hints(_function_of(part)).get(name, Any)
+            hint = _without_objects(_hints(_function_of(part)).get(name, Any))
             return str(_find_problem(part, parameter, hint))
     return unknown(f"argument of {part.__qualname__}", name, names)

@@ -9,10 +9,9 @@ while fit.epoch < config.epochs:
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,13 +19,18 @@ from torch import Tensor, nn
 
 from nets import memory
 from nets.augment import Augment, AugmentConfig
-from nets.batches import Batch, Share, batches, map_tensors, num_batches
+from nets.averaging import Averages
+from nets.batches import Batch, batches, map_tensors, num_batches
+from nets.callbacks import Callbacks
 from nets.errors import ConfigError, DivergedError
 from nets.evaluation import HELD_BYTES, EvaluatedRows, Evaluation, collect
+from nets.fit_setup import ADVICE, find_task, keep_random_state, place
+from nets.layer_rules import LayerRules
 from nets.losses import Loss
+from nets.mixing import Mixing, partners
 from nets.monitor import Monitor
 from nets.net import Net
-from nets.optimizers import learning_rate, make_optimizer
+from nets.optimizers import make_optimizer, make_rates
 from nets.order import step_seeds
 from nets.precision import Precision
 from nets.step_losses import StepLosses, StepPoint, steps_a_point
@@ -34,7 +38,7 @@ from nets.task import Task
 from nets.totals import EpochTotals
 from nets.training import TrainingConfig
 from nets.update import LayerUpdates
-from nets.workers import add_up, use_share, world_size
+from nets.workers import use_share, world_size
 
 __all__ = [
     "AugmentConfig",
@@ -52,18 +56,6 @@ _CHECK_EVERY = 64
 """Steps between checks of the loss: each check makes the host wait for the device."""
 _NORM_EVERY = 8
 """Steps between samples of the gradient's norm, when it isn't computed anyway for clipping."""
-
-
-def place(net: Net, config: TrainingConfig, device: torch.device | str | None = None) -> Net:
-    """`net`, moved to its device (None: stay) and memory layout, in place.
-
-    For distributed training, call it before wrapping the net: a wrapper remembers the layout.
-    """
-    if device is not None:
-        net.to(device)
-    if config.channels_last:
-        net.channels_last()
-    return net
 
 
 class Fit:
@@ -105,10 +97,17 @@ class Fit:
         self.config = config
         self.steps_per_epoch = steps_per_epoch
         self.device = next(net.parameters()).device
-        self.task = _task(net, config, task)
+        self.task = find_task(net, config, task)
         self.loss = Loss(config, class_counts, self.device)
         self.augment = Augment(config.augment, net.spec)
-        self.optimizer = make_optimizer(net.parameters(), config)
+        self._mixing = Mixing(config.augment, net.spec, self.task)
+        self._layers = LayerRules(net, config)
+        self.optimizer = make_optimizer(net.parameters(), config, self._layers.factor)
+        self.callbacks = Callbacks(config.callbacks)
+        self.averages = None if config.average is None else Averages(net, config.average)
+        """The mean of the weights; None without `config.average`."""
+        self.stopped = False
+        """Whether `stop` was called."""
         self._precision = Precision(config, self.device, self.optimizer)
         self.epoch = 0
         """Epochs completed."""
@@ -119,7 +118,7 @@ class Fit:
         self._began = 0.0
         self._updates: LayerUpdates | None = None
         num_steps = num_steps or config.epochs * steps_per_epoch
-        self._rate = rate or functools.partial(learning_rate, config, num_steps=num_steps)
+        self._rate = rate or make_rates(config, num_steps, steps_per_epoch)
         self.model = net if model is None else model
         self._forward = torch.compile(self.model) if config.compile else self.model
         self._trained = [p for p in net.parameters() if p.requires_grad]
@@ -140,6 +139,8 @@ class Fit:
             ConfigError: no batches, or labels that don't fit the loss.
         """
         self.train_steps(batches)
+        if self.step % self.config.accumulate and self.step < self.steps_per_epoch:
+            self._change_weights()  # the training ends within the epoch: no other batch comes
         if self._totals.steps == 0:
             raise ConfigError("an epoch needs at least 1 batch, got none. Is the split empty?")
         metrics = self._totals.metrics()
@@ -164,7 +165,9 @@ class Fit:
         seeds = step_seeds(self.config.seed, self.epoch, self.steps_per_epoch)
         self.net.train()
         self.model.train()
-        with _keep_random_state(self.device):
+        self._layers.hold_statistics(self.epoch)
+        with keep_random_state(self.device):
+            self.callbacks.start_steps(self)
             for batch in batches:
                 if self.step >= len(seeds):
                     raise ConfigError(
@@ -173,7 +176,7 @@ class Fit:
                 torch.manual_seed(seeds[self.step])
                 rate = self._rate(first_step + self.step)
                 for group in self.optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group.get("rate_factor", 1.0)
                 with use_share(batch.share):
                     self._take_step_or_explain(batch, rate)
         self._check_losses()
@@ -182,6 +185,14 @@ class Fit:
         seconds = time.perf_counter() - self._began
         self._totals.seconds += seconds
         self._step_losses.seconds += seconds
+
+    def stop(self) -> None:
+        """End the training after this epoch, as a callback may ask for."""
+        self.stopped = True
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """The net has its averaged weights inside the block, if the training has any."""
+        return contextlib.nullcontext() if self.averages is None else self.averages.in_use()
 
     def _take_step_or_explain(self, batch: Batch, rate: float) -> None:
         try:
@@ -204,49 +215,70 @@ class Fit:
         loss.backward()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def _scores_and_loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The forward pass: scores (B, ...) float32, and the batch's loss, ()."""
+    def _scores_and_loss(self, batch: Batch, own: float = 1.0) -> tuple[Tensor, Tensor]:
+        """The forward pass: scores (B, ...) float32, and the batch's loss, ().
+
+        Args:
+            own: share of the rows' own labels in the loss, where rows are mixed.
+        """
         features, label, length, weight, share = batch
         with self._precision.autocast():
             scores = self._forward(features) if length is None else self._forward(features, length)
         scores = scores.float()
         target = self._target(features, label, length)
-        return scores, self._mean_loss(scores, target, weight, share)
+        loss = self.loss.of_batch(scores, target, weight, share)
+        if own == 1:
+            return scores, loss
+        other = partners(batch)
+        mixed = self.loss.of_batch(scores, other.label, other.weight, share)
+        return scores, own * loss + (1 - own) * mixed
 
     def _take_step(self, batch: Batch, rate: float) -> None:
         label, share = batch.label, batch.share
-        augmented = self.augment(batch.features, batch.length)
-        scores, loss = self._scores_and_loss(batch._replace(features=augmented))
-        self.optimizer.zero_grad(set_to_none=True)
-        self._precision.backward(loss)
-        norm = self._gradient_norm(self.step)
-        norm = None if norm is None else self._precision.mark_left_out(norm)
-        self._precision.step()
+        batch = batch._replace(features=self.augment(batch.features, batch.length))
+        own = 1.0
+        if self._mixing:
+            batch, own = self._mixing(batch)
+        scores, loss = self._scores_and_loss(batch, own)
+        norm = self._descend(loss)
         self.step += 1
         right = None
         if self.task.has_classes and (share is None or share.counts):
-            right = (scores.detach().argmax(1) == label).sum()
+            answers = scores.detach().argmax(1)
+            right = (answers == label).sum()
+            if self._mixing:
+                right = own * right + (1 - own) * (answers == label.flip(0)).sum()
         rows = len(label) if share is None else share.of
         self._totals.add(rate, loss.detach(), rows, right, norm, time.perf_counter())
+        self.callbacks.end_step(self, loss.detach())
         if len(self._totals.pending) == _CHECK_EVERY:
             self._check_losses()
 
-    def _mean_loss(
-        self, scores: Tensor, target: Tensor, weight: Tensor | None, share: Share | None
-    ) -> Tensor:
-        """The loss of the whole batch, as far as it comes from this worker's rows.
+    def _descend(self, loss: Tensor) -> Tensor | None:
+        """Add the loss's gradient, and change the weights once enough batches are added.
 
-        With several workers it is `world_size` times their part of it, because the wrapper takes the
-        mean of the workers' gradients: that mean is the gradient of the batch, whatever the shares.
+        Returns:
+            The gradient's norm, (), where it was computed.
         """
-        if share is None:
-            return self.loss(scores, target, weight)
-        losses = self.loss.per_row(scores, target)
-        weights = self.loss.row_weights(target, weight)
-        weights = torch.ones_like(losses) if weights is None else weights
-        weights = weights * float(share.counts)
-        total = add_up(weights.sum()).clamp(min=torch.finfo(weights.dtype).tiny)
-        return (losses * weights).sum() * (world_size() / total)
+        every = self.config.accumulate
+        place_in_group = self.step % every
+        size = min(every, self.steps_per_epoch - self.step + place_in_group)
+        if place_in_group == 0:
+            self.optimizer.zero_grad(set_to_none=True)
+        if place_in_group + 1 < size:
+            self._precision.backward(loss / size, last=False)
+            return None
+        self._precision.backward(loss / size if size > 1 else loss)
+        self._layers.drop_gradients(self.epoch)
+        norm = self._gradient_norm(self.step)
+        norm = None if norm is None else self._precision.mark_left_out(norm)
+        self._change_weights()
+        return norm
+
+    def _change_weights(self) -> None:
+        self._precision.step()
+        if self.averages is not None:
+            self.averages.update()
 
     def _check_losses(self) -> None:
         totals = self._totals
@@ -261,7 +293,7 @@ class Fit:
             if not math.isfinite(loss):
                 error = DivergedError(
                     f"The loss became {loss} at epoch {self.epoch + 1}, step {step} of "
-                    f"{self.steps_per_epoch}, at learning rate {rate:.3g}. {_ADVICE}"
+                    f"{self.steps_per_epoch}, at learning rate {rate:.3g}. {ADVICE}"
                 )
                 error.points = tuple(self._step_losses.end())
                 raise error
@@ -282,7 +314,7 @@ class Fit:
     def _gradient_norm(self, step: int) -> Tensor | None:
         if self.config.clip_norm is not None:
             return nn.utils.clip_grad_norm_(self._trained, self.config.clip_norm)
-        if step % _NORM_EVERY == 0:
+        if step // self.config.accumulate % _NORM_EVERY == 0:
             return nn.utils.get_total_norm([p.grad for p in self._trained if p.grad is not None])
         return None
 
@@ -322,7 +354,7 @@ class Fit:
         self.net.train(was_training)
         if evaluation.total_weight > 0 and not math.isfinite(evaluation.loss):
             raise DivergedError(
-                f"The loss is {evaluation.loss} in the evaluation after epoch {self.epoch}. {_ADVICE}"
+                f"The loss is {evaluation.loss} in the evaluation after epoch {self.epoch}. {ADVICE}"
             )
         return evaluation
 
@@ -346,7 +378,16 @@ class Fit:
             "totals": self._totals.state_dict(),
             "step_losses": self._step_losses.state_dict(),
             "precision": self._precision.state_dict(),
+            "callbacks": self.callbacks.state_dict(),
+            "averages": {} if self.averages is None else self.averages.state_dict(),
+            "gradients": self._gradients(),
         }
+
+    def _gradients(self) -> list[Tensor | None]:
+        """Of the batches that are added up and not yet used; none between two changes of the weights."""
+        if self.step % self.config.accumulate == 0:
+            return []
+        return [None if p.grad is None else p.grad.clone() for p in self._trained]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue after the step that `state` was taken."""
@@ -359,6 +400,11 @@ class Fit:
             **state.get("step_losses", {}),  # older checkpoints have none
         )
         self._precision.load_state_dict(state.get("precision", {}))
+        self.callbacks.load_state_dict(state.get("callbacks", []))
+        if self.averages is not None:
+            self.averages.load_state_dict(state["averages"])
+        for parameter, gradient in zip(self._trained, state.get("gradients", ()), strict=False):
+            parameter.grad = gradient
 
     def _to_device(self, batch: Batch) -> Batch:
         """The batch on the device, without the host waiting for the copy."""
@@ -375,31 +421,3 @@ class Fit:
                 prepared: Tensor = self.net.prepare(features, length)
             return prepared
         return label
-
-
-_ADVICE = (
-    "Lower training.learning_rate, set training.clip_norm (1.0), or look for NaN and huge values "
-    "in the rows."
-)
-
-
-def _task(net: Net, config: TrainingConfig, task: Task | None) -> Task:
-    task = task or Task.by_loss(net.config.kind, config.loss)
-    if task is None:
-        raise ConfigError(
-            f"loss {config.loss_name} does not say what is learned. Pass task: nets.Task.CLASSES or "
-            "nets.Task.VALUES."
-        )
-    if task.reconstructs and not task.takes(config.loss):
-        raise ConfigError(
-            f"an autoencoder learns its own input by loss 'mse', got {config.loss_name!r}. Set loss to "
-            f"mse, monitor to {task.monitor} and mode to {task.mode}."
-        )
-    return task
-
-
-@contextlib.contextmanager
-def _keep_random_state(device: torch.device) -> Iterator[None]:
-    """Give the caller's random state back at the end."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        yield

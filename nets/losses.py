@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nets.batches import Share
 from nets.custom import Custom
 from nets.custom_loss import CustomLoss
 from nets.errors import ConfigError
 from nets.training import TrainingConfig
+from nets.workers import add_up, world_size
 
 
 def balanced_weights(class_counts: Sequence[int]) -> Tensor:
@@ -70,6 +72,23 @@ class Loss:
             return losses.mean()
         # all weights may be 0 in one batch: its loss is 0 then, not 0 / 0
         return (losses * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+    def of_batch(
+        self, scores: Tensor, target: Tensor, weight: Tensor | None, share: Share | None
+    ) -> Tensor:
+        """The loss of the whole batch, (), as far as it comes from this worker's rows.
+
+        With several workers it is `world_size` times their part of it, because the wrapper takes the
+        mean of the workers' gradients: that mean is the gradient of the batch, whatever the shares.
+        """
+        if share is None:
+            return self(scores, target, weight)
+        losses = self.per_row(scores, target)
+        weights = self.row_weights(target, weight)
+        weights = torch.ones_like(losses) if weights is None else weights
+        weights = weights * float(share.counts)
+        total = add_up(weights.sum()).clamp(min=torch.finfo(weights.dtype).tiny)
+        return (losses * weights).sum() * (world_size() / total)
 
     def per_row(self, scores: Tensor, target: Tensor) -> Tensor:
         """The loss of each row, (B,), before any weight.

@@ -89,14 +89,19 @@ class Net(nn.Module):
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def layers(self) -> list[Layer]:
-        """Every layer with parameters or a computation of its own, in the order they run."""
+        """Every layer with parameters or a computation of its own, in the order they run.
+
+        A layer that runs several times is listed as `name`, `name#2`, ...; its parameters count once.
+        """
         seen: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+        calls: dict[nn.Module, int] = {}
         names = {module: name for name, module in self.named_modules()}
 
         def note(module: nn.Module, inputs: object, output: object) -> None:
             while isinstance(output, tuple):
                 output = output[0]
             if isinstance(output, Tensor):
+                calls[module] = calls.get(module, 0) + 1
                 seen.append((names[module], module, tuple(output.shape[1:])))
 
         leaves = [m for m in self.modules() if not any(True for _ in m.children())]
@@ -111,16 +116,19 @@ class Net(nn.Module):
             for hook in hooks:
                 hook.remove()
         counts = counter.get_flop_counts()
-        return [
-            Layer(
-                name=name,
-                type=type(module).__name__,
-                output_shape=shape,
-                num_parameters=sum(p.numel() for p in module.parameters()),
-                flops=sum(counts.get(f"Net.{name}", {}).values()),
+        layers: list[Layer] = []
+        for name, module, shape in seen:
+            runs = sum(layer.name.partition("#")[0] == name for layer in layers) + 1
+            layers.append(
+                Layer(
+                    name=name if runs == 1 else f"{name}#{runs}",
+                    type=type(module).__name__,
+                    output_shape=shape,
+                    num_parameters=sum(p.numel() for p in module.parameters()) if runs == 1 else 0,
+                    flops=sum(counts.get(f"Net.{name}", {}).values()) // calls[module],
+                )
             )
-            for name, module, shape in seen
-        ]
+        return layers
 
     def example(self, batch: int = 1) -> Tensor:
         """A batch of zeros of the net's input, on its device."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn
 
+from nets.custom import Custom
+from nets.custom_optimizer import make_custom_optimizer
+from nets.custom_schedule import CustomSchedule
 from nets.torch_private import leave_out_compiler
 from nets.training import TrainingConfig
 
@@ -17,22 +22,38 @@ _ONE_CYCLE_END = 1 / 25e4
 
 
 def make_optimizer(
-    parameters: Iterable[nn.Parameter], config: TrainingConfig
+    parameters: Iterable[nn.Parameter],
+    config: TrainingConfig,
+    factor: Callable[[nn.Parameter], float] = lambda _: 1.0,
 ) -> torch.optim.Optimizer:
     """The optimizer over all of `parameters` that can be trained.
 
+    Args:
+        factor: what the learning rate of a parameter is multiplied by.
+
     Weight decay acts on matrices and kernels only: shrinking biases and normalisation scales buys
     nothing and costs accuracy (He et al. 2019, "Bag of tricks", section 3.1).
+
+    Raises:
+        UntrustedCodeError, ConfigError: as `make_custom_optimizer`.
     """
     leave_out_compiler()
     trained = [parameter for parameter in parameters if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups: list[dict[str, Any]] = []
+    for each in sorted({factor(p) for p in trained}):
+        more = {} if each == 1 else {"rate_factor": each}
+        here = [p for p in trained if factor(p) == each]
+        decayed, others = [p for p in here if p.ndim > 1], [p for p in here if p.ndim <= 1]
+        groups.append({"params": decayed, "weight_decay": config.weight_decay, **more})
+        groups.append({"params": others, "weight_decay": 0.0, **more})
     groups = [group for group in groups if group["params"]]
     rate, momentum = config.learning_rate, config.momentum
     fused = all(p.device.type in ("cpu", "cuda") for p in trained)
+    if isinstance(config.optimizer, Custom):
+        decays = config.weight_decay > 0
+        return make_custom_optimizer(
+            config.optimizer, groups, rate=rate, decays=decays, fused=fused
+        )
     if config.optimizer == "sgd":
         nesterov = config.nesterov and momentum > 0
         return torch.optim.SGD(groups, rate, momentum=momentum, nesterov=nesterov, fused=fused)
@@ -45,8 +66,32 @@ def make_optimizer(
     return torch.optim.RMSprop(groups, rate, momentum=momentum)
 
 
+def make_rates(
+    config: TrainingConfig, num_steps: int, steps_per_epoch: int = 1
+) -> Callable[[int], float]:
+    """The learning rate of each step, from 0.
+
+    Raises:
+        UntrustedCodeError, ConfigError: as `CustomSchedule`; or it fails before the last step.
+    """
+    if not isinstance(config.schedule, Custom):
+        return functools.partial(learning_rate, config, num_steps=num_steps)
+    warm = math.ceil((config.warmup or 0.0) * num_steps)
+    stride = steps_per_epoch if config.schedule_every == "epoch" else 1
+    length = max(1, math.ceil((num_steps - warm) / stride))
+    schedule = CustomSchedule(config.schedule, config.learning_rate, length)
+
+    def rate(step: int) -> float:
+        if step < warm:
+            return schedule(0) * (step + 1) / (warm + 1)
+        return schedule((step - warm) // stride)
+
+    schedule.check()
+    return rate
+
+
 def learning_rate(config: TrainingConfig, step: int, num_steps: int) -> float:
-    """The learning rate of step `step` (from 0) of `num_steps`.
+    """The learning rate of step `step` (from 0) of `num_steps`, by a schedule that ships.
 
     A pure function of the position in the run, so that a resumed run continues it. cosine:
     Loshchilov and Hutter (2017), without restarts. one_cycle: Smith and Topin (2018) with both

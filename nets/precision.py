@@ -57,13 +57,18 @@ class Precision:
             return contextlib.nullcontext()
         return torch.autocast(self._device.type, self._dtype)
 
-    def backward(self, loss: Tensor) -> None:
-        """The gradients of the loss, (), in the parameters."""
+    def backward(self, loss: Tensor, *, last: bool = True) -> None:
+        """Add the gradients of the loss, (), to those in the parameters.
+
+        Args:
+            last: whether a step follows; else another loss is added first.
+        """
         if self._scaler is None:
             loss.backward()
             return
         self._scaler.scale(loss).backward()
-        self._scaler.unscale_(self._optimizer)
+        if last:
+            self._scaler.unscale_(self._optimizer)
 
     def step(self) -> None:
         """Change the parameters, unless a gradient of float16 was too large."""

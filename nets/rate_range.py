@@ -97,7 +97,9 @@ def measure_rates(
     Raises:
         ConfigError: too few batches, or settings that do not fit the net.
     """
-    config = replace(config, health=False, loss_points=len(rates))  # a loss for each step
+    config = replace(
+        config, health=False, loss_points=len(rates), callbacks=(), average=None
+    )  # a loss for each step of a net that is thrown away
     fit = Fit(
         net,
         config,

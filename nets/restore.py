@@ -36,14 +36,22 @@ class Restore(nn.Module):
 
     def forward(self, values: Tensor, features: Tensor, length: Tensor | None = None) -> Tensor:
         values = values * self.factor + self.offset
-        if self.channel is None:
-            return values
+        return values if self.channel is None else values + self._last(features, length)
+
+    def undo(self, labels: Tensor, features: Tensor, length: Tensor | None = None) -> Tensor:
+        """Labels (B, num_outputs) in their own units -> the values of the body that give them."""
+        if self.channel is not None:
+            labels = labels - self._last(features, length)
+        return (labels - self.offset) / self.factor
+
+    def _last(self, features: Tensor, length: Tensor | None) -> Tensor:
+        """(B, num_outputs): the last measured value of each output's channel."""
         if length is None:
             last = features[:, -1]
         else:
             rows = torch.arange(len(features), device=features.device)
             last = features[rows, length.clamp(1, features.shape[1]) - 1]
-        return values + last.float()[:, self.channel]
+        return last.float()[:, self.channel]
 
 
 def make(

@@ -45,7 +45,7 @@ class RNNConfig:
     embedding: int = Field(default=64, ge=1)
     """Token ids only: numbers that stand for a token."""
     wide: int = Field(default=0, ge=0)
-    """A linear model beside the net (wide and deep, Cheng 2016). Tokens: of n-grams of up to so many; series: 1, of all values; 0: none."""
+    """A linear model beside the net (wide and deep, Cheng 2016). Tokens: of n-grams of up to so many; series: 1, of all values, 2, of random convolutions too (MiniRocket, Dempster 2021); 0: none."""
     relative: bool = False
     """Series: the net sees each step's distance from the last one (NLinear, Zeng 2023), so that levels do not matter."""
 

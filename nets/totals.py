@@ -74,7 +74,7 @@ class EpochTotals:
         metrics = {"train/loss": self.merged_loss / self.rows, "learning_rate": self.rate}
         if self.merged_right is not None:
             metrics["train/accuracy"] = self.merged_right / self.rows
-        norms = torch.stack(self.norms)
+        norms = torch.stack(self.norms) if self.norms else torch.empty(0)
         norms = norms[norms != -1]  # -1: the step was left out, see `nets.precision`
         if len(norms):
             metrics["gradient_norm"] = float(norms.mean())

@@ -13,15 +13,20 @@ from nets.config import config
 from nets.custom import Custom
 from nets.custom_field import CHECKED, DUMPED, ONLY_CUSTOM, name_of
 from nets.errors import ConfigError
+from nets.named_parts import OPTIMIZER_BY_NAME, SCHEDULE_BY_NAME
 from nets.task import Task
 
 Optimizer = Literal["sgd", "adam", "adamw", "adagrad", "rmsprop"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 _Shipped = Literal["cross_entropy", "focal", "mse"]
 if TYPE_CHECKING:
+    AnyOptimizer = Optimizer | Custom
+    AnySchedule = Schedule | Custom
     Loss = _Shipped | Custom
     Metrics = tuple[Custom, ...]
 else:
+    AnyOptimizer = Annotated[Optimizer, OPTIMIZER_BY_NAME, DUMPED]
+    AnySchedule = Annotated[Schedule, SCHEDULE_BY_NAME, DUMPED]
     Loss = Annotated[_Shipped, CHECKED, DUMPED]
     Metrics = tuple[Annotated[Any, ONLY_CUSTOM, DUMPED], ...]
 
@@ -42,18 +47,26 @@ class TrainingConfig:
     """Rows of a step, over all workers together: each takes its share."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Step size of the optimizer; the highest one where a schedule varies it."""
-    optimizer: Optimizer = "adamw"
-    """sgd: with momentum; adam; adamw: Adam with decoupled weight decay; adagrad; rmsprop."""
+    optimizer: AnyOptimizer = "adamw"
+    """sgd: with momentum; adam; adamw: Adam with decoupled weight decay; adagrad; rmsprop. Or a class of torch.optim by its name (`NAdam`), whose arguments are settings of its own; or `Custom(MyOptimizer)`."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """sgd, rmsprop: momentum; adam, adamw: decay of the gradient's mean (beta 1); adagrad has none."""
     nesterov: bool = True
     """sgd: look ahead along the momentum (Sutskever et al. 2013)."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Shrinks the weights at each step; biases and normalisation parameters are left alone."""
-    schedule: Schedule = "constant"
-    """Learning rate over the run, per step. cosine: falls to 0; one_cycle: rises, then falls (Smith 2018)."""
+    schedule: AnySchedule = "constant"
+    """Learning rate over the run, per step. cosine: falls to 0; one_cycle: rises, then falls (Smith 2018). Or a class of torch.optim.lr_scheduler by its name, `{"name": "StepLR", "step_size": 10}`; or `Custom(f)` with f(position, length), a factor of the rate."""
+    schedule_every: Literal["epoch", "step"] = "epoch"
+    """What a schedule of torch or of your own counts: its rate changes after each epoch, or after each step."""
     warmup: float | None = Field(default=None, ge=0, lt=1)
     """Share of the run's steps on which the learning rate rises first; None: 0.3 for one_cycle, else 0."""
+    start_from: str | None = None
+    """Start from the weights of a run, of a folder that `export` wrote, or of a safetensors file: those whose name and shape fit are taken, and the rest is listed. None: from random weights."""
+    freeze: dict[str, Annotated[int, Field(ge=1)] | None] = Field(default_factory=dict)
+    """Layers that do not learn at first, by name or pattern, and for how many epochs: `{"body.blocks": 3}`; null: never."""
+    layer_rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Factors of the learning rate of layers, by name or pattern: `{"body.blocks": 0.1}`."""
     loss: Loss = "cross_entropy"
     """cross_entropy or focal for classes; mse for measured values and for autoencoders; or a function of your own, `Custom(my_loss)`, that gives the loss of each row."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
@@ -64,6 +77,10 @@ class TrainingConfig:
     """balanced: a class counts in inverse proportion to its rows, rows / (classes * rows of the class); square_root: by the square root of that, gentler where classes differ a hundredfold."""
     resample: Resample = "none"
     """Classes alike in every epoch. over: rows of the smaller classes are repeated until each has as many as the largest; under: of each class as many as the smallest has, others every epoch."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients are averaged before the weights change once: batch_size 32 with accumulate 4 learns as batch_size 128, in less memory."""
+    average: float | None = Field(default=None, gt=0, lt=1)
+    """Evaluate and keep a moving average of the weights: the share of it that a step keeps, such as 0.999. None: the weights of the last step."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Scale the gradient down to this Euclidean norm where it is longer; None: never."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -74,8 +91,10 @@ class TrainingConfig:
     """Compile the net with torch.compile: a slow first step, faster ones after it."""
     seed: int = Field(default=0, ge=0)
     """Seed of the weights, the order of the rows, the augmentation and dropout."""
+    callbacks: Metrics = ()
+    """Callbacks of your own, `(Custom(MyCallback),)`: classes with methods for some of on_train_start, on_epoch_start, on_step_end, on_epoch_end and on_train_end. At each moment they run in this order."""
     metrics: Metrics = ()
-    """Metrics of your own, `(Custom(top_k, k=3),)`: functions of the outputs and targets of all rows, recorded as `validation/top_k` and `test/top_k`."""
+    """Metrics of your own, `(Custom(top_k, k=3),)`: functions of the outputs and targets of all rows, or classes of torchmetrics, recorded as `validation/top_k` and `test/top_k`."""
     monitor: str = "validation/accuracy"
     """The metric that decides which epoch is the best."""
     mode: Mode = "max"
@@ -93,6 +112,18 @@ class TrainingConfig:
     def loss_name(self) -> str:
         """The loss as a text; of a person's own where it is, as `own.py:focal`."""
         return self.loss.source if isinstance(self.loss, Custom) else self.loss
+
+    @property
+    def optimizer_name(self) -> str:
+        """The optimizer as a text, as `adamw` or `NAdam`."""
+        own = isinstance(self.optimizer, Custom)
+        return name_of(self.optimizer) if own else self.optimizer  # type: ignore[arg-type, return-value]
+
+    @property
+    def schedule_name(self) -> str:
+        """The schedule as a text, as `cosine` or `StepLR`."""
+        own = isinstance(self.schedule, Custom)
+        return name_of(self.schedule) if own else self.schedule  # type: ignore[arg-type, return-value]
 
     def __post_init__(self) -> None:
         if self.label_smoothing and self.loss != "cross_entropy":
@@ -113,9 +144,11 @@ class TrainingConfig:
                 f"{self.class_weights!r}. Set one of them to none."
             )
         self._check_names_of_metrics()
-        if self.max_minutes is not None and self.schedule != "constant":
+        # A class of torch counts by itself. A function gets the length.
+        own = isinstance(self.schedule, Custom) and self.schedule.is_class
+        if self.max_minutes is not None and self.schedule != "constant" and not own:
             raise ConfigError(
-                f"schedule {self.schedule!r} needs the number of steps, which max_minutes "
+                f"schedule {self.schedule_name!r} needs the number of steps, which max_minutes "
                 f"{self.max_minutes:g} does not give. Set max_rows in its place, or schedule to constant."
             )
         if self.monitor.endswith("/loss") and self.mode == "max":

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nets.dropout import Dropout
 from nets.errors import ConfigError
 from nets.ngrams import LONGEST, hash_ngrams
+from nets.rocket import RandomConvolutions
 from nets.spec import TensorSpec
 
 _ROWS = 2**17
@@ -30,7 +31,8 @@ def make(wide: int, spec: TensorSpec, num_outputs: int, dropout: float) -> nn.Mo
     """The linear part; None for `wide` 0.
 
     Args:
-        wide: tokens: n-grams of up to so many tokens; other samples: 1, all of their values.
+        wide: tokens: n-grams of up to so many tokens; other samples: 1, all of their values; series:
+            2, random convolutions and all values.
         dropout: share of the n-grams or values that a row goes without in training.
 
     Raises:
@@ -42,10 +44,12 @@ def make(wide: int, spec: TensorSpec, num_outputs: int, dropout: float) -> nn.Mo
         if wide > LONGEST:
             raise ConfigError(f"net.wide is the length of n-grams, at most {LONGEST}, got {wide}.")
         return NGrams(wide, spec.vocabulary_size or 2, num_outputs, dropout)
+    if wide == 2 and spec.kind == "series":
+        return RandomConvolutions(spec.shape[0], spec.shape[1], num_outputs)
     if wide > 1:
         raise ConfigError(
             f"n-grams are of tokens, got net.wide {wide} for {spec.kind} {spec.shape}. Set net.wide "
-            "to 1 for a linear part beside the net, or to 0."
+            "to 1 for a linear part beside the net (series: 2, of random convolutions), or to 0."
         )
     return Linear(math.prod(spec.shape), num_outputs, dropout)
 

@@ -1,3 +1,5 @@
+from ._attention import attention_layers as attention_layers
+from ._attention import attention_maps as attention_maps
 from ._attribution import METHODS as METHODS
 from ._attribution import attribute as attribute
 from ._attribution import grad_cam as grad_cam

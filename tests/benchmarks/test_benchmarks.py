@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, table
+from benchmarks import quality, report, table
 from benchmarks.__main__ import NAMES
+from benchmarks.development_sets import DEVELOPMENT_SETS
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,3 +71,41 @@ def test_rounds_alternate_in_their_order() -> None:
     assert order == ["a", "b", "b", "a"]
     assert [len(values) for values in times.values()] == [2, 2]
     assert report.run_interleaved({"timed": lambda: 4.0}, 1) == {"timed": [4.0]}
+
+
+def test_the_page_on_recipes_has_the_saved_table_of_quality() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+    for suite in ("quality", "development"):
+        kept = json.loads((quality.RESULTS / f"{suite}.json").read_text())["sets"]
+        assert "\n".join(quality.table(kept)) in page, (
+            f"python -m benchmarks.quality --show {suite}"
+        )
+
+
+def test_a_recipe_below_its_baseline_is_marked_where_chance_does_not_explain_it() -> None:
+    def accuracies(own: float, rows: int) -> bool:
+        bases = [("linear", 0.9)] * 3
+        one = {"metric": "test/accuracy", "values": [own] * 3, "best_baselines": bases}
+        return quality.is_below(one | {"test_rows": rows})
+
+    assert accuracies(0.8, 1_000) and not accuracies(0.8, 30) and not accuracies(0.95, 1_000)
+    errors = {"metric": "test/mse", "best_baselines": [("mean", 10.0), ("mean", 20.0)]}
+    assert quality.is_below(errors | {"values": [11.0, 22.0]})
+    assert not quality.is_below(errors | {"values": [9.0, 24.0]})
+    assert not quality.is_below(errors | {"values": [10.1, 20.2]})
+
+
+def test_names_of_sets_may_have_commas_and_any_spelling() -> None:
+    assert quality.read_names("fashion_mnist,CIFAR10") == ["fashion-mnist", "cifar10"]
+    with pytest.raises(argparse.ArgumentTypeError, match="unknown set 'cifar'"):
+        quality.read_names("cifar")
+
+
+@pytest.mark.parametrize("name", ["friedman1", "bumps", "walk", "seasons", "tones", "word-order"])
+def test_a_development_set_draws_other_rows_for_each_seed(name: str, tmp_path: Path) -> None:
+    first, again, other = (DEVELOPMENT_SETS[name](tmp_path, seed) for seed in (0, 0, 1))
+    rows = [each.rows["test"]["features"] for each in (first, again, other)]
+    assert rows[0].shape[1:] == first.spec.shape and len(first.rows["train"]["label"]) > 20
+    assert (rows[0] == rows[1]).all()
+    assert rows[0].shape != rows[2].shape or (rows[0] != rows[2]).any()
+    assert quality.recipe_of(first).net

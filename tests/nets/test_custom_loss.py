@@ -130,7 +130,7 @@ def test_its_arguments_are_settings_and_its_record_is_the_same_loss(own: Any) ->
         (lambda own: Custom(own.bad, how="detached"), "loss bad has no gradient"),
         (lambda own: Custom(own.bad, how="infinite"), r"must be finite, as its gradient, got losses \[inf"),
         (lambda own: Custom(own.bad, how="flat"), "gradient of loss bad is 0 for 5 rows"),
-        (lambda own: Custom(own.without_targets), r"its first two arguments .* a loss `outputs, targets`\).* without_targets takes \(outputs, \*, gamma"),
+        (lambda own: Custom(own.without_targets), r"a loss takes `outputs` and `targets` first.* without_targets takes \(outputs, \*, gamma"),
         (lambda own: Custom(own.Weights), "loss Weights has weights of its own"),
         (lambda own: Custom(own.NoModule), "got the class NoModule"),
         (lambda own: Custom(nn.CrossEntropyLoss), r'got \(\). Leave out .* \(of a part of torch: reduction="none"\)'),

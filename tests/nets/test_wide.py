@@ -46,7 +46,7 @@ def test_a_wide_part_begins_at_zero_and_is_as_large_as_its_classes_allow() -> No
     ("config", "spec"),
     [
         (nets.CNNConfig(wide=2), nets.TensorSpec(kind="image", shape=(1, 8, 8))),
-        (nets.RNNConfig(wide=2), SERIES),
+        (nets.RNNConfig(wide=3), SERIES),
         (nets.RNNConfig(wide=6), TOKENS),
         (nets.RNNConfig(relative=True), TOKENS),
         (nets.SequenceCNNConfig(relative=True), TOKENS),

@@ -141,6 +141,10 @@ def contexts() -> Iterator[tuple[str, Experiment]]:
         yield name, override(start, rest | ({"sweep.num_trials": 16} if grid else {}))
     for optimizer in ("sgd", "adam", "adagrad", "rmsprop"):
         yield optimizer, override(cnn, {"training.optimizer": optimizer})
+    named = {"training.optimizer": {"name": "NAdam"}}
+    yield "optimizer of torch", override(cnn, named)
+    steps = {"training.schedule": {"name": "StepLR", "step_size": 1}}
+    yield "schedule of torch", override(cnn, steps)
     still = {"training.optimizer": "sgd", "training.momentum": 0.0}
     yield "sgd without momentum", override(cnn, still)
     for schedule in ("cosine", "one_cycle"):
@@ -150,7 +154,7 @@ def contexts() -> Iterator[tuple[str, Experiment]]:
         yield f"preparation {method}", override(vectors, {"preparation.method": method})
     axes = {"preparation.method": "pca", "preparation.whiten": False}
     yield "pca without whitening", override(vectors, axes)
-    for search in ("grid", "random", "qmc", "bayes", "tpe", "gp"):
+    for search in ("grid", "random", "qmc", "bayes", "gp"):
         for scheduler in ("none", "asha", "hyperband", "median"):
             chosen: dict[str, Any] = {"sweep.search": search, "sweep.scheduler": scheduler}
             if search == "grid":

@@ -23,7 +23,7 @@ from nets.epochs import plan_epochs
 from nets.fit import Batch, Fit, Monitor, batches, num_batches
 from nets.losses import Loss
 from nets.mel import log_mel
-from nets.optimizers import learning_rate, make_optimizer
+from nets.optimizers import make_optimizer, make_rates
 from nets.spec import TensorSpec
 from nets.statistics import Sums
 from nets.step_losses import steps_a_point
@@ -112,6 +112,7 @@ def _make_pieces(training: TrainingConfig) -> Any:
     for step in range(3):
         weights.grad = torch.full((2, 3), 0.5 + step)
         optimizer.step()
+    rate = make_rates(training, 20, steps_per_epoch=5)
     order = [
         batch.features.tolist()
         for epoch in range(2)
@@ -125,7 +126,7 @@ def _make_pieces(training: TrainingConfig) -> Any:
     ]
     return (
         training.epochs,
-        [learning_rate(training, step, 20) for step in range(20)],
+        [rate(step) for step in range(20)],
         Loss(training, (7, 4, 3))(scores, label).item(),
         weights.tolist(),
         order,
@@ -196,7 +197,9 @@ def _train(net: Any, preparation: Any, training: TrainingConfig, kind: str, valu
         )
         metrics = fit.train_epoch(rows)
         history.append({k: v for k, v in metrics.items() if k != "samples_per_s"})
-    return history, layouts, _digest(built)
+    with fit.averaged():
+        kept = _digest(built)
+    return history, layouts, _digest(built), kept
 
 
 def _choose_epoch(training: TrainingConfig) -> Any:

@@ -12,10 +12,15 @@ import torch
 
 from nets import Custom
 from nets.activations import ActivationName
+from tests.workbench.own_callback import Halve
 from workbench.experiments.space import Choice
 
 OTHERS: dict[str, tuple[Any, ...]] = {
     "training.metrics": ((Custom(torch.nn.functional.l1_loss),),),
+    "training.callbacks": ((Custom(Halve),),),
+    "training.augment.own": (Custom(torch.nn.Softsign),),
+    "training.augment.rotate": (30.0,),
+    "training.optimizer.eps": (0.1,),
     # Values that a number of the same size could not show the effect of, and names.
     "training.monitor": ("train/accuracy", "validation/macro_f1", "train/loss"),
     "sweep.metric": ("train/accuracy", "train/loss"),
@@ -57,7 +62,7 @@ def leaves(node: Any, prefix: str = "") -> Iterator[Leaf]:
             for number, item in enumerate(value):
                 yield from leaves(item, f"{path}.{number}.")
             continue
-        if field.name == "kind":
+        if field.name == "kind" or (isinstance(node, Custom) and field.name in ("source", "code")):
             continue
         annotation = type(node).__pydantic_fields__[field.name].annotation
         others = OTHERS.get(path)

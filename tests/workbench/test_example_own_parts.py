@@ -8,21 +8,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mlflow
 import numpy as np
+import onnxruntime
+import pandas as pd
 import pytest
 import torch
 
 import nets
-from nets import ConfigError, Custom, UntrustedCodeError
+from nets import ConfigError, Custom, UntrustedCodeError, inside
 from nets.config import override, to_dict
 from tests.workbench.ui import fill
-from tracking import MemoryRecorder, Reader
+from tracking import Reader
 from workbench.bridge import Prepared
 from workbench.cluster import Session
 from workbench.experiments import Experiment, load_experiment, settings
 from workbench.experiments.space import Choice
 from workbench.export import export
-from workbench.scoring import read_model
+from workbench.scoring import read_model, score
 from workbench.sweeps.driver import sweep
 from workbench.training import checks, train
 from workbench.training.checks import check_before_start, check_prepared, check_values
@@ -55,6 +58,7 @@ def test_the_example_learns_by_its_own_net_and_loss(example: Experiment) -> None
     listed = {each.path: each for each in settings(example)}
     assert listed["training.loss.gamma"].value == 1.5
     assert listed["training.loss.gamma"].meaning.startswith("How strongly rows")
+    assert listed["data.source.classes"].value == 10
     check_before_start(example)
     learner = Learner(example, fill.digits("cnn"))
     epochs = [learner.train_epoch() for _ in range(3)]
@@ -62,6 +66,13 @@ def test_the_example_learns_by_its_own_net_and_loss(example: Experiment) -> None
     # The second answer counts too.
     assert all(1 > each["validation/top_k"] > each["validation/accuracy"] for each in epochs)
     assert learner.monitor.best == max(each["validation/top_k"] for each in epochs)
+    missing = [0.98 - each["validation/accuracy"] for each in epochs]
+    assert [each["own/missing"] for each in epochs] == pytest.approx(missing)
+    easy = (Custom(example.training.callbacks[0].part, accuracy=0.5),)
+    stopped = Learner(override(example, {"training.callbacks": easy}), fill.digits("cnn"))
+    while not stopped.finished:
+        last = stopped.train_epoch()
+    assert last["own/missing"] == 0 and stopped.epoch < example.training.epochs
     plain = override(example, {"training.loss.gamma": 0})
     first = Learner(plain, fill.digits("cnn")).train_epoch()
     assert first["train/loss"] > 1.2 * epochs[0]["train/loss"]  # nothing is discounted
@@ -176,10 +187,38 @@ def test_the_form_shows_an_own_loss_as_its_record(example: Experiment) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.long
-def test_the_example_trains_and_sweeps_in_a_session(session: Session, example: Experiment) -> None:
-    recorder = MemoryRecorder()
-    result = train(example, session=session, recorder=recorder)
+def test_the_example_goes_through_everything_in_a_session(
+    session: Session, example: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = fill.open_recorder(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    few = override(example, {"data.source.classes": 8, "training.optimizer": "NAdam"})
+    result = train(few, session=session, recorder=recorder)
     assert result.metrics["test/accuracy"] > 0.5
+    reader = Reader(f"sqlite:///{tmp_path}/mlflow.db")
+    run = reader.run(result.run_id)
+    assert run.params["training.optimizer.source"] == "torch.optim.nadam:NAdam"
+    assert run.metrics["own/missing"] > 0
+    export(reader, run, tmp_path / "net", onnx=True)
+    net = nets.load(tmp_path / "net")
+    assert net.num_outputs == 8
+    pixels = fill.digits("cnn").splits["test"].read(stop=40)["features"]
+    scores = net(torch.from_numpy(np.array(pixels))).detach()
+    maps = inside.feature_maps(net, torch.from_numpy(np.array(pixels[:2])))
+    assert maps["body.net.blocks.0"].shape == (2, 8, 8, 8)
+    heat = inside.attribute(net, torch.from_numpy(np.array(pixels[:1])), 3, "integrated_gradients")
+    assert heat.shape == (8, 8) and np.abs(heat).max() > 0
+    (by_onnx,) = onnxruntime.InferenceSession(str(tmp_path / "net/model.onnx")).run(
+        None, {"features": pixels}
+    )
+    np.testing.assert_allclose(by_onnx, scores, atol=1e-4)
+    rows = [(i, row.tobytes()) for i, row in enumerate(pixels)]
+    frame = session.spark.createDataFrame(rows, "id int, features binary")
+    scored = score(frame, read_model(tmp_path / "net")).orderBy("id").collect()
+    assert [int(row["prediction"]) for row in scored] == scores.argmax(1).tolist()
+    table = pd.DataFrame({"features": [row.tobytes() for row in pixels]})
+    predicted = mlflow.pyfunc.load_model(f"runs:/{run.run_id}/model").predict(table)
+    assert [int(label) for label in predicted["label"]] == scores.argmax(1).tolist()
     space = {
         "net.depth": Choice(values=(1, 2)),
         "training.loss.gamma": Choice(values=(0.0, 2.0)),

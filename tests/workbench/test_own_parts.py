@@ -15,12 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import nets
 from nets.config import to_dict
 from nets.errors import ConfigError, UntrustedCodeError
 from tests.workbench.ui import fill
 from tracking import Reader
+from workbench.cli import app
 from workbench.experiments import load_experiment, settings
 from workbench.jobs.request import Request
 from workbench.scoring import read_model
@@ -87,12 +89,13 @@ def recorded(file: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleName
     )
 
 
-def run_workbench(recorded: SimpleNamespace, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process that has not seen the person's file."""
-    env = {**os.environ, "MLFLOW_TRACKING_URI": recorded.uri}
-    return subprocess.run(
-        [sys.executable, "-m", "workbench", *arguments], env=env, capture_output=True, text=True
-    )
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is as one that has not seen the person's file."""
+    from nets import code, custom
+
+    for module, name in ((custom, "_classes"), (code, "_own"), (code, "_loaded")):
+        monkeypatch.setattr(module, name, {})
 
 
 def test_the_settings_of_an_own_net_are_listed_with_their_help(file: Path) -> None:
@@ -132,20 +135,18 @@ def test_a_run_keeps_the_code_and_its_settings(recorded: SimpleNamespace) -> Non
     assert run.metrics["validation/accuracy"] > 0.15  # 0.1 by chance
 
 
-@pytest.mark.slow
-def test_another_process_refuses_the_code_until_it_is_allowed(
-    recorded: SimpleNamespace, tmp_path: Path
+def test_the_code_is_refused_until_it_is_allowed(
+    recorded: SimpleNamespace, unseen: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    refused = run_workbench(recorded, "export", recorded.run_id, str(tmp_path / "out"))
-    assert refused.returncode == 3
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded.uri)
+    command = ["export", recorded.run_id, str(tmp_path / "out")]
+    with pytest.raises(UntrustedCodeError) as refused:
+        CliRunner().invoke(app, command, catch_exceptions=False)
     for text in ("mine.py:Mine", "layers.py, mine.py", "artifacts of run", "--trust-code"):
-        assert text in refused.stderr
+        assert text in str(refused.value)
     assert not (tmp_path / "out").exists()
-    done = run_workbench(
-        recorded, "export", recorded.run_id, str(tmp_path / "out"), "--trust-code", "--onnx"
-    )
-    assert done.returncode == 0, done.stderr
-    assert "trust_code=True" in done.stdout
+    done = CliRunner().invoke(app, [*command, "--trust-code", "--onnx"], catch_exceptions=False)
+    assert done.exit_code == 0 and "trust_code=True" in done.output
     assert (tmp_path / "out/code/layers.py").read_text() == LAYERS
     _check_onnx(tmp_path / "out")
 
@@ -202,13 +203,9 @@ def test_tasks_of_spark_score_with_the_code_that_the_model_brings(
 
 
 def test_a_run_is_verified_only_where_its_code_is_allowed(
-    recorded: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    recorded: SimpleNamespace, unseen: None
 ) -> None:
-    from nets import code, custom
-
     reader = Reader(recorded.uri)
-    monkeypatch.setattr(custom, "_classes", {})
-    monkeypatch.setattr(code, "_own", {})  # as in a process that has not seen the file
     run = reader.run(recorded.run_id)
     with pytest.raises(UntrustedCodeError, match=r"Read layers.py, mine.py in the artifacts"):
         read_recorded(reader, run)

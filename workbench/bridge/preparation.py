@@ -64,12 +64,24 @@ def prepare(
     """
     progress = progress or Silent()
     storage = None if storage is None else resolve_storage(storage)
-    remote = data.is_remote(config)
+    remote = data.is_remote(config) or data.is_read_anew(config)
     if remote and session.prepare is not None:  # the process that has Spark lists the files
         session.make_room()
         prepared: Prepared = session.prepare(config, preparation, storage)
         session.prepared[prepared.fingerprint] = prepared
         return prepared
+    if data.is_read_anew(config):  # its rows say what it is, and only reading shows them
+        progress.stage("Reading and splitting the data in Spark")
+        began = time.perf_counter()
+        return prepare_table(
+            data.read(config.source, session.spark),
+            config,
+            preparation,
+            session,
+            progress=progress,
+            began=began,
+            storage=storage,
+        )
     fingerprint = data.fingerprint(config, preparation, session.spark if remote else None)
     known: Prepared | None = session.prepared.get(fingerprint)
     if known is not None and known.storage == storage and known.is_whole():

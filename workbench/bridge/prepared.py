@@ -187,6 +187,8 @@ class Prepared:
     """Text: how it became token ids."""
     record: dict[str, Any] = field(default_factory=dict)
     """For the run: rows, bytes, bad rows, seconds by stage."""
+    start: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    """Weights that nets start from, by `training.start_from`; not in the store."""
 
     def has(self, split: str) -> bool:
         """Whether a split has rows."""

@@ -34,6 +34,8 @@ _JAVA = {
 _NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 """12,345.6: a comma between thousands."""
+_POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+"""1.234.567 beside decimal commas; alone, 1.234 is a number with a decimal point."""
 _COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?")
 _PACKED = {".zip": "unzip", ".xz": "xz", ".zst": "zstd", ".7z": "7z", ".rar": "unrar"}
 """Endings that Spark does not unpack, and the program that does."""
@@ -340,7 +342,10 @@ def _find_decimal(cells: list[str], delimiter: str) -> str:
     if delimiter == "," and all(map(_GROUPED.fullmatch, with_comma)):
         return "."
     commas = len(with_comma)
-    points = sum("." in text and bool(_NUMBER.fullmatch(text)) for text in texts)
+    points = sum(
+        "." in text and bool(_NUMBER.fullmatch(text)) and not _POINTS.fullmatch(text)
+        for text in texts
+    )
     return "," if commas > points else "."
 
 

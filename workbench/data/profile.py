@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.data.columns import quote
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
@@ -151,7 +153,9 @@ def profile_columns(
     """
     from pyspark.sql import functions as F
 
-    chosen = [F.col(f"`{name}`") for name in names]
+    # By number: Spark reads a dot in a name (`Sepal.Length`) as a field's, here even in backticks.
+    by_number = {f"c{i}": name for i, name in enumerate(names)}
+    chosen = [F.col(quote(name)).alias(short) for short, name in by_number.items()]
     markers = frozenset(missing)
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -166,8 +170,8 @@ def profile_columns(
 
     total = {name: Column() for name in names}
     for row in frame.select(*chosen).mapInArrow(count, "profile string").collect():
-        for name, fields in json.loads(row["profile"]).items():
-            total[name].merge(Column(**fields))
+        for short, fields in json.loads(row["profile"]).items():
+            total[by_number[short]].merge(Column(**fields))
     return total
 
 
@@ -250,8 +254,9 @@ def _add_numbers(numbers: np.ndarray, column: Column) -> None:
     column.numbers += len(finite)
     if not len(finite):
         return
-    whole = finite[(finite == np.floor(finite)) & (np.abs(finite) < 2**53)]
-    column.wholes = len(whole)
+    is_whole = finite == np.floor(finite)
+    column.wholes = int(is_whole.sum())  # ids may be larger than a double can count
+    whole = finite[is_whole & (np.abs(finite) < 2**53)]
     column.low, column.high = float(finite.min()), float(finite.max())
     column.total = float(finite.sum())
     with np.errstate(over="ignore"):

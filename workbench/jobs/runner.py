@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rich.console import Console
 
 from nets.config import from_dict, to_dict
+from nets.custom import send_parts
 from tracking import TrackingError
 from workbench.cluster import (
     START_SETTINGS,
@@ -192,8 +193,9 @@ class Runner:
         import ray
 
         arguments = to_dict(data), to_dict(preparation), str(self._folder), os.getcwd(), storage
+        parts = send_parts(data)
         try:
-            return ray.get(self._server.prepare.remote(*arguments))
+            return ray.get(self._server.prepare.remote(*arguments, parts))
         except ray.exceptions.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, Exception) else error) from None
 

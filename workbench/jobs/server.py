@@ -102,14 +102,21 @@ class BenchServer:
         folder: str,
         cwd: str,
         storage: str | None,
+        parts: list[dict[str, Any]],
     ) -> Prepared:
-        """Prepare data once; progress goes to the job in `folder`."""
+        """Prepare data once; progress goes to the job in `folder`.
+
+        Args:
+            parts: own parts of `data`, by `send_parts`.
+        """
+        from nets.custom import receive_parts
         from nets.prepare import PreparationConfig
         from workbench.bridge import prepare
         from workbench.data import DataConfig
 
         self._preparing = True
         os.chdir(cwd)
+        receive_parts(parts)
         try:
             with JobProgress(Path(folder)) as progress:
                 prepared = prepare(

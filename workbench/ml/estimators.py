@@ -11,7 +11,7 @@ from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
 from nets import Task
 from nets.autoencoder import AutoencoderConfig
-from nets.cnn import BlockConfig
+from nets.cnn import BlockConfig, CNNConfig
 from nets.config import override
 from nets.errors import ConfigError
 from nets.prepare import PreparationConfig
@@ -193,7 +193,8 @@ class NetEstimator(Estimator, TrainingParams, DefaultParamsWritable, DefaultPara
 
 
 class Convolutional(NetEstimator, ConvolutionParams):
-    """Base of CNNClassifier and CNNRegressor: `layers` are the channels of the blocks."""
+    """Base of CNNClassifier and CNNRegressor: `layers` are the channels of the blocks; of vectors, the
+    widths of dense layers."""
 
     def _recipe(self, facts: Facts) -> Recipe:
         if facts.kind == "tokens":
@@ -201,7 +202,7 @@ class Convolutional(NetEstimator, ConvolutionParams):
             return text_convolutions(facts, characters=characters)
         if facts.kind == "series":
             return series(facts)
-        if facts.kind == "vector" and not self.isSet("layers"):
+        if facts.kind == "vector":
             return table(facts)
         # Parameters of layers and of a step are for the plain net, not for the residual one.
         names = ("layers", "denseLayers", "dropout", "learningRate", "optimizer")
@@ -223,6 +224,8 @@ class Convolutional(NetEstimator, ConvolutionParams):
             widths = self._widths(num_outputs)
             if isinstance(net, SequenceCNNConfig):
                 given["channels"] = widths
+            elif isinstance(net, CNNConfig) and not net.blocks:  # a vector has no neighbours
+                given["dense"] = (*widths, *given.get("dense", ()))
             else:
                 given["blocks"] = tuple(BlockConfig(channels=width) for width in widths)
         return replace(net, **given)

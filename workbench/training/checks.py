@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nets import ConfigError, Task
 from nets.augment import Augment
 from nets.config import unknown
 from nets.custom_field import name_of
 from nets.custom_metric import describe_too_many
 from nets.evaluation import HELD_BYTES
+from nets.layer_rules import LayerRules
+from nets.optimizers import make_rates
+from nets.start import take_weights
 from workbench.bridge import NO_RESAMPLING, Prepared
 from workbench.data import sources
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
 from workbench.training.epochs import plan_of
 from workbench.training.idle import check_idle, check_idle_for_rows, note_idle
+from workbench.training.nets_for_data import describe_class_metric, new_net
 from workbench.training.own_parts import check_own_parts
 
 _ALWAYS = ("train/loss", "validation/loss", "learning_rate", "gradient_norm", "samples_per_s")
@@ -82,6 +88,7 @@ def check_prepared(
     if (searched or experiment.training.resample != "none") and prepared.storage is not None:
         raise ConfigError(NO_RESAMPLING)
     _check_rows_of_metrics(experiment, prepared)
+    notes += _check_layers(experiment, prepared)
     if not prepared.has("validation"):
         _check_without_validation(experiment, *metrics)
         notes.append(_describe_no_validation(experiment, prepared))
@@ -90,6 +97,21 @@ def check_prepared(
             raise ConfigError(idle)
         notes.append(idle)
     return notes
+
+
+def _check_layers(experiment: Experiment, prepared: Prepared) -> list[str]:
+    """Refuse patterns that fit no layer; the note on the weights that the net starts from."""
+    training = experiment.training
+    plan = plan_of(experiment, prepared, world_size=experiment.cluster.num_workers)
+    make_rates(training, plan.num_steps, plan.steps_per_epoch)
+    if not (training.start_from or training.freeze or training.layer_rates):
+        return []
+    net = new_net(replace(experiment, training=replace(training, start_from=None)), prepared)
+    LayerRules(net, training)
+    if training.start_from is None:
+        return []
+    start = take_weights(net, prepared.start[training.start_from])
+    return [start.describe(training.start_from)]
 
 
 def _check_rows_of_metrics(experiment: Experiment, prepared: Prepared) -> None:
@@ -141,14 +163,6 @@ def _check_metrics(experiment: Experiment, *metrics: str) -> None:
         if Task.CLASSES not in tasks and name.rpartition("/")[2] in Task.CLASSES.metrics:
             raise ConfigError(describe_class_metric(name))
         raise ConfigError(unknown("metric (training.monitor, sweep.metric)", name, sorted(names)))
-
-
-def describe_class_metric(name: str) -> str:
-    """The message for a metric of classes where measured values are learned."""
-    return (
-        f"{name!r} is a metric of classes, but this net learns measured values. Use "
-        "validation/loss (training.monitor, sweep.metric) with mode min."
-    )
 
 
 def _holds_nothing_out(experiment: Experiment) -> bool:

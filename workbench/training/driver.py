@@ -38,6 +38,7 @@ from workbench.training.recording import (
     step_metrics,
 )
 from workbench.training.several_workers import train_on_several
+from workbench.training.start_from import add_start
 from workbench.training.verdicts import find_never_predicted, judge
 
 
@@ -81,6 +82,8 @@ def train(
 
         if prepared is None:
             prepared = prepare_experiment(experiment, session, progress)
+        else:
+            prepared = add_start(experiment, prepared)
         net = new_net(experiment, prepared)  # an impossible net is refused before a run exists
         notes += check_prepared(experiment, prepared, recorded=recorded)
         rows = prepared.splits["train"].num_rows
@@ -236,7 +239,7 @@ def judge_run(
         epochs=training.epochs,
         best_epoch=result.best_epoch,
         patience=training.patience,
-        schedule=training.schedule,
+        schedule=training.schedule_name,
         has_classes=model.labels is not None,
         never_predicted=missed,
         rows=rows,

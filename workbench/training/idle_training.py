@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nets import Custom
 from workbench.experiments.experiment import Experiment
 from workbench.training.idle_rule import Idle
 
@@ -20,7 +21,7 @@ def idle_in_training(experiment: Experiment, kind: str | None) -> Iterator[Idle]
         rule = f"it belongs to loss focal, got loss {training.loss_name!r}"
         yield Idle("training.focal_gamma", rule, "Set training.loss to focal")
     if optimizer != "sgd":
-        rule = f"it belongs to optimizer sgd, got optimizer {optimizer!r}"
+        rule = f"it belongs to optimizer sgd, got optimizer {training.optimizer_name!r}"
         yield Idle("training.nesterov", rule, "Set training.optimizer to sgd")
     elif not training.momentum:
         rule = "sgd looks ahead along its momentum, got momentum 0"
@@ -28,11 +29,21 @@ def idle_in_training(experiment: Experiment, kind: str | None) -> Iterator[Idle]
     if optimizer == "adagrad":
         rule = "adagrad has no momentum"
         yield Idle("training.momentum", rule, "Choose another training.optimizer")
+    if isinstance(optimizer, Custom):
+        rule = f"{training.optimizer_name} has arguments of its own, below training.optimizer"
+        yield Idle("training.momentum", rule, "Choose optimizer sgd, adam, adamw or rmsprop")
+    if not isinstance(training.schedule, Custom):
+        rule = f"schedule {training.schedule!r} changes the rate after each step"
+        way_out = "Choose a schedule of torch.optim.lr_scheduler or of your own"
+        yield Idle("training.schedule_every", rule, way_out)
     if training.warmup == 0 and training.schedule != "one_cycle":
-        rule = f"schedule {training.schedule!r} has no warmup unless a share above 0 asks for one"
+        rule = (
+            f"schedule {training.schedule_name!r} has no warmup unless a share above 0 asks for one"
+        )
         yield Idle("training.warmup", rule, "Set training.warmup above 0")
-    if not training.augment.crop:
-        rule = "it says what a crop pads with, got crop 0"
+    augment = training.augment
+    if not (augment.crop or augment.rotate or augment.zoom):
+        rule = "it says what comes in from outside the picture, and crop, rotate and zoom are 0"
         yield Idle("training.augment.padding", rule, "Set training.augment.crop above 0")
     if kind not in (None, "image"):
         rule = f"it is the memory layout of pictures, got {kind} rows"

@@ -20,21 +20,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-import nets
-from nets import Task
-from nets.custom_loss import try_loss
-from nets.custom_metric import CustomMetrics, try_metric
-from nets.errors import ConfigError
+from nets.custom_metric import CustomMetrics
 from nets.evaluation import HELD_BYTES
 from nets.fit import Batch, Evaluation, Fit, Monitor, place
 from nets.inside import watch_health
-from nets.prepare import PreparationConfig
 from nets.workers import add_up, agree
 from workbench.bridge import Prepared, SplitReader
 from workbench.errors import TrainingError
 from workbench.experiments.experiment import Experiment
-from workbench.training.checks import describe_class_metric
 from workbench.training.epochs import plan_of
+from workbench.training.nets_for_data import check_task as check_task
+from workbench.training.nets_for_data import new_net as new_net
+from workbench.training.nets_for_data import task_of as task_of
 from workbench.training.process import describe_use
 
 _EVALUATED = 256
@@ -99,6 +96,8 @@ class Learner:
         self._own_metrics = CustomMetrics(self.training.metrics)
         self._before = _Reading(0.0, 0, 0.0)
         self._time_is_over = False
+        self._stopped = False
+        """Whether a callback ended the training."""
         self.last_metrics: dict[str, float] = {}
         """Of the last epoch that is done; a checkpoint holds them, as a report may be lost."""
         self.best_weights: dict[str, torch.Tensor] = {}
@@ -113,7 +112,8 @@ class Learner:
         """All epochs are done, or all rows or minutes that the training may take, or none of the last
         `patience` epochs was better than the best."""
         steps = self.epoch * self.plan.steps_per_epoch
-        return self._time_is_over or self.monitor.should_stop or steps >= self.plan.num_steps
+        ends = self._time_is_over or self._stopped
+        return ends or self.monitor.should_stop or steps >= self.plan.num_steps
 
     def train_part(self, max_seconds: float) -> bool:
         """Train on for so long, at most to the end of the epoch's rows; whether these are done.
@@ -154,14 +154,25 @@ class Learner:
         """
         metrics = self.fit.train_epoch(self._train_batches())
         metrics |= self._measure_reading()
-        metrics |= self._validate()
+        with self.fit.averaged():
+            metrics |= self._validate()
         metrics["epoch"] = float(self.epoch)
+        if self.fit.callbacks:
+            metrics = self.fit.callbacks.end_epoch(self.fit, metrics)
+            self._stopped = agree(self.fit.stopped, self.device)
         if (limit := self.training.max_minutes) is not None and not self._time_is_over:
             self._time_is_over = agree(self.fit.seconds > 60 * limit, self.device)
         if self._is_best(metrics):
-            self.best_weights = copy.deepcopy(cpu_state(self.net))
+            self.best_weights = self._weights()
         self.last_metrics = metrics
+        if self.finished:
+            self.fit.callbacks.end(self.fit)
         return metrics
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        """A copy on the CPU of the weights that are evaluated and kept."""
+        with self.fit.averaged():
+            return copy.deepcopy(cpu_state(self.net))
 
     def _measure_reading(self) -> dict[str, float]:
         """What the epoch's rows cost: bytes read by all workers, and how long a worker waited for them,
@@ -215,7 +226,7 @@ class Learner:
     def save(self, folder: Path) -> None:
         """Everything needed to continue (`state.pt`) and the best weights (`best.safetensors`)."""
         if not self.best_weights:  # in the first epoch
-            self.best_weights = copy.deepcopy(cpu_state(self.net))
+            self.best_weights = self._weights()
         reader, before = self._reader("train"), self._before
         rows = before.rows + reader.rows_read * self.world_size  # the others read about as many
         reading = (before.waited + reader.seconds_waited, rows)
@@ -224,11 +235,12 @@ class Learner:
             "monitor": self.monitor.state_dict(),
             "reading": [*reading, before.seconds],
             "time_is_over": self._time_is_over,
+            "stopped": self._stopped,
             "metrics": self.last_metrics,
         }
         torch.save(state, folder / "state.pt")
         save_file(self.best_weights, folder / "best.safetensors")
-        save_file(cpu_state(self.net), folder / "last.safetensors")
+        save_file(self._weights(), folder / "last.safetensors")
 
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote.
@@ -254,6 +266,7 @@ class Learner:
         self.fit.load_state_dict(state["fit"])
         self.monitor.load_state_dict(state["monitor"])
         self._time_is_over = bool(state.get("time_is_over", False))
+        self._stopped = bool(state.get("stopped", False))
         self.last_metrics = dict(state.get("metrics", {}))
         # Older checkpoints have none. The first worker counts the rows of all.
         self._before = _Reading(*state.get("reading", (0.0, 0, self.fit.seconds)))
@@ -292,92 +305,6 @@ class Learner:
                     self._time_is_over = agree(time.perf_counter() > ends_at, self.device)
                     if self._time_is_over:
                         return
-
-
-def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
-    """The experiment's net for the prepared data, with what was fitted on it as the first layer.
-
-    Raises:
-        ConfigError: the net does not fit the data's shape, or the loss does not fit what is learned.
-    """
-    check_task(experiment, prepared)
-    prepare = nets.prepare.make(experiment.preparation, prepared.spec, prepared.statistics)
-    channel = None if prepared.forecast is None else prepared.forecast.channels
-    targets = None if task_of(experiment, prepared).reconstructs else prepared.targets
-    net = nets.build(
-        experiment.net,
-        prepared.spec,
-        prepared.num_outputs,
-        prepare=prepare,
-        restore=nets.restore.make(experiment.preparation, targets, channel),
-        seed=experiment.training.seed,
-    )
-    net.text = prepared.text
-    task = task_of(experiment, prepared)
-    if isinstance(experiment.training.loss, nets.Custom):
-        output = prepare.output.shape if task.reconstructs else (prepared.num_outputs,)
-        try_loss(experiment.training.loss, task, output)
-    for metric in experiment.training.metrics:
-        try_metric(metric, task, prepared.num_outputs)
-    return net
-
-
-def task_of(experiment: Experiment, prepared: Prepared) -> Task:
-    """What the experiment's net learns on the prepared data."""
-    return Task.of(experiment.net.kind, has_classes=prepared.labels is not None)
-
-
-def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> None:
-    """Refuse a loss, a metric or a resampling that does not fit the data.
-
-    Args:
-        metrics: names to check beside `training.monitor`.
-
-    Raises:
-        ConfigError: classes with loss mse, measured values with any other, or metrics of classes
-            where there are none.
-    """
-    training = experiment.training
-    task = task_of(experiment, prepared)
-    fits = task.takes(training.loss)
-    if not fits and not task.has_classes:
-        what = "autoencoder's own input is" if task.reconstructs else "data's labels are"
-        raise ConfigError(
-            f"the {what} measured values, which are learned by loss 'mse', got training.loss "
-            f"{training.loss!r}. Set training.loss to mse, training.monitor to {task.monitor} and "
-            f"training.mode to {task.mode}."
-        )
-    if not fits:
-        raise ConfigError(
-            f"the data's labels are {len(prepared.labels or ())} classes, which are learned by loss "
-            "cross_entropy or focal, got 'mse'. Set training.loss to cross_entropy."
-        )
-    for name in (training.monitor, *metrics):
-        if not task.has_classes and name.rpartition("/")[2] in Task.CLASSES.metrics:
-            raise ConfigError(describe_class_metric(name))
-    if isinstance(training.loss, nets.Custom):
-        _check_beside_own_loss(experiment, task, *metrics)
-
-
-def _check_beside_own_loss(experiment: Experiment, task: Task, *metrics: str) -> None:
-    """Refuse what other losses refuse or name before the data is known."""
-    training, targets = experiment.training, experiment.preparation.targets
-    for name in (training.monitor, *metrics):
-        if task.has_classes and name.removeprefix("validation/") in Task.VALUES.metrics:
-            raise ConfigError(
-                f"{name!r} is a metric of measured values, but this net learns classes. Use "
-                f"{task.monitor} (training.monitor, sweep.metric) with mode {task.mode}."
-            )
-    if not task.has_classes and (training.class_weights, training.resample) != ("none", "none"):
-        raise ConfigError(
-            f"class_weights and resample need classes, got {training.class_weights!r} and "
-            f"{training.resample!r}, and this net learns {task}. Set both to none."
-        )
-    if task is not Task.VALUES and targets != PreparationConfig().targets:
-        raise ConfigError(
-            f"preparation.targets {targets!r} would change nothing: it is for measured labels, and "
-            f"this net learns {task}. Set preparation.targets to {PreparationConfig().targets}."
-        )
 
 
 def cpu_state(net: nn.Module) -> dict[str, torch.Tensor]:

@@ -21,17 +21,20 @@ from nets.mel import SpectrogramConfig, log_mel
 from nets.ngrams import hash_ngrams
 from workbench.bridge import Prepared
 from workbench.bridge.arrays import Arrays
+from workbench.training.linear_fits import (
+    fit_classes,
+    fit_values,
+    labels_of,
+    some_rows,
+    values_of,
+)
 
-_ROWS, _VALUES = 20_000, 30_000_000
-"""Most training rows, and most numbers of them."""
 _CHUNK = 2_048
 """Rows at a time for predictions."""
 _MOST_FEATURES = 3_072
 """Larger samples are averaged over neighbours first."""
 _HASHED = 2**18
 """Rows of hashed n-grams (Weinberger et al. 2009)."""
-_STEPS = 60
-"""Iterations of L-BFGS at most."""
 _FILE = "linear_baseline.json"
 
 Features = Callable[[Arrays], Tensor]
@@ -68,16 +71,16 @@ def _read(prepared: Prepared) -> dict[str, dict[str, float]]:
 
 
 def _measure(prepared: Prepared, split: str, task: Task) -> dict[str, float]:
-    rows = _some_rows(prepared)
+    rows = some_rows(prepared)
     if prepared.forecast is not None and task is Task.VALUES:
         predict = _fit_forecast(prepared, rows)
     else:
         features, fit = _features(prepared, rows)
         inputs = features(rows)
         if task.has_classes:
-            weights = _fit_classes(inputs, torch.from_numpy(_labels(rows)), prepared.num_outputs)
+            weights = fit_classes(inputs, torch.from_numpy(labels_of(rows)), prepared.num_outputs)
         else:
-            weights = _fit_values(inputs, torch.from_numpy(_values(rows)), fit)
+            weights = fit_values(inputs, torch.from_numpy(values_of(rows)), fit)
 
         def predict(arrays: Arrays) -> Tensor:
             out = features(arrays)
@@ -90,9 +93,9 @@ def _measure(prepared: Prepared, split: str, task: Task) -> dict[str, float]:
             guess = predict(arrays)
             count += len(guess)
             if task.has_classes:
-                right += float((guess.argmax(1).numpy() == _labels(arrays)).sum())
+                right += float((guess.argmax(1).numpy() == labels_of(arrays)).sum())
             else:
-                error = guess.double().numpy() - _values(arrays)
+                error = guess.double().numpy() - values_of(arrays)
                 squares += float(np.square(error).mean(1).sum())
                 absolutes += float(np.abs(error).mean(1).sum())
     if not count:
@@ -100,29 +103,6 @@ def _measure(prepared: Prepared, split: str, task: Task) -> dict[str, float]:
     if task.has_classes:
         return {"accuracy": right / count}
     return {"mse": squares / count, "mae": absolutes / count}
-
-
-def _some_rows(prepared: Prepared) -> Arrays:
-    """Training rows, spread evenly over the split."""
-    split = prepared.splits["train"]
-    most = min(_ROWS, max(1, _VALUES // int(np.prod(prepared.spec.shape))))
-    with split.open() as rows:
-        if split.num_rows <= most:
-            return {name: np.array(values) for name, values in rows.read().items()}
-        # Whole runs of rows: single ones would be read from everywhere on the disk.
-        runs = 64
-        size = max(1, most // runs)
-        starts = np.linspace(0, split.num_rows - size, runs).astype(int)
-        parts = [rows.read(start, start + size) for start in starts]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _labels(arrays: Arrays) -> np.ndarray:
-    return np.asarray(arrays["label"]).astype(np.int64).reshape(-1)
-
-
-def _values(arrays: Arrays) -> np.ndarray:
-    return np.asarray(arrays["label"], np.float64).reshape(len(arrays["label"]), -1)
 
 
 # ---- features
@@ -188,49 +168,7 @@ def _tf_idf(arrays: Arrays, idf: np.ndarray) -> Tensor:
     )
 
 
-# ---- fits
-
-
-def _fit_classes(inputs: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Logistic regression with scikit-learn's default penalty (C = 1), by L-BFGS."""
-    weight = torch.zeros(inputs.shape[1], classes, requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [weight, bias], max_iter=_STEPS, history_size=8, line_search_fn="strong_wolfe"
-    )
-    sparse = inputs.is_sparse
-    transposed = inputs.t().coalesce() if sparse else inputs.t()
-
-    def closure() -> Tensor:
-        with torch.no_grad():
-            scores = (torch.sparse.mm(inputs, weight) if sparse else inputs @ weight) + bias
-            target = nn.functional.one_hot(labels, classes).float()
-            slope = (scores.softmax(1) - target) / len(labels)
-            grown = torch.sparse.mm(transposed, slope) if sparse else transposed @ slope
-            weight.grad = grown + weight / len(labels)
-            bias.grad = slope.sum(0)
-            loss: Tensor = nn.functional.cross_entropy(scores, labels)
-            return loss + weight.square().sum() / (2 * len(labels))
-
-    optimizer.step(closure)
-    return weight.detach(), bias.detach()
-
-
-def _fit_values(inputs: Tensor, values: Tensor, features: int) -> tuple[Tensor, Tensor]:
-    """Ridge regression (penalty 1, as scikit-learn's), by the smaller of the two systems of equations."""
-    mean = values.mean(0)
-    if inputs.is_sparse:
-        inputs = inputs.to_dense() if features * inputs.shape[0] <= _VALUES else inputs
-    if inputs.is_sparse:  # text with measured values: the mean stands for it
-        return torch.zeros(features, values.shape[1]), mean.float()
-    x, y = inputs.double(), values - mean
-    if x.shape[0] < features:
-        inner = x @ x.T + torch.eye(x.shape[0], dtype=torch.float64)
-        weight = x.T @ torch.linalg.solve(inner, y)
-    else:
-        outer = x.T @ x + torch.eye(features, dtype=torch.float64)
-        weight = torch.linalg.solve(outer, x.T @ y)
-    return weight.float(), mean.float()
+# ---- forecasts
 
 
 def _fit_forecast(prepared: Prepared, rows: Arrays) -> Features:
@@ -244,7 +182,7 @@ def _fit_forecast(prepared: Prepared, rows: Arrays) -> Features:
         return past - past[:, -1:], past[:, -1]
 
     past, last = own(rows)
-    change = _values(rows).reshape(len(past), horizon, len(targets)) - last[:, None]
+    change = values_of(rows).reshape(len(past), horizon, len(targets)) - last[:, None]
     weights, means = [], []
     for number in range(len(targets)):
         x, y = past[:, :, number], change[:, :, number]

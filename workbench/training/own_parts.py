@@ -10,13 +10,16 @@ from pathlib import Path
 
 import nets
 from nets import ConfigError, Custom, Task
+from nets.callbacks import Callbacks
 from nets.code import FOLDER
 from nets.custom import custom_parts, trust
 from nets.custom_loss import CustomLoss, try_loss
 from nets.custom_metric import try_metric
+from nets.optimizer_trial import try_optimizer
 from tracking import Reader
 from workbench.data import sources
 from workbench.data.size import Size
+from workbench.data.sources.custom import check_load
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
 
@@ -40,6 +43,11 @@ def check_own_parts(experiment: Experiment, *, reads_source: bool) -> None:
         _check_loss(experiment.training.loss, experiment, size)
     for metric in experiment.training.metrics:
         _check_metric(metric, experiment, size)
+    if isinstance(experiment.data.source, Custom) and reads_source:
+        check_load(experiment.data.source)
+    if isinstance(experiment.training.optimizer, Custom):
+        try_optimizer(experiment.training)
+    Callbacks(experiment.training.callbacks)
     if isinstance(experiment.net, Custom) and size is not None and size.spec is not None:
         nets.build(experiment.net, size.spec, size.num_outputs)
 

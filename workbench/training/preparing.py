@@ -10,23 +10,26 @@ from workbench.cluster import Session, name_lost_ray
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
 from workbench.scoring.failures import explain_spark
+from workbench.training.start_from import add_start
 
 
 def prepare_experiment(experiment: Experiment, session: Session, progress: Progress) -> Prepared:
-    """The prepared data of an experiment.
+    """The prepared data of an experiment, with the weights that its net starts from.
 
     Raises:
+        ConfigError: as `add_start`.
         DataError: the data cannot be read, or Spark failed on it.
         ClusterError: Ray ended meanwhile.
     """
     with name_lost_ray(session.ray_address), name_spark_failure():
-        return prepare(
+        prepared = prepare(
             experiment.data,
             experiment.preparation,
             session,
             progress=progress,
             storage=experiment.cluster.storage,
         )
+    return add_start(experiment, prepared)
 
 
 @contextmanager

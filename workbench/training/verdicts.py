@@ -64,7 +64,7 @@ def judge(
         rows: rows of validation and test.
     """
     found = [
-        _worse_than_baseline(metrics),
+        _worse_than_baseline(metrics, rows or {}),
         *_rates(history),
         _overfitting(history, best_epoch, patience),
         _underfitting(history, metrics, has_classes),
@@ -168,7 +168,7 @@ def best_baseline(metrics: Mapping[str, float], unit: str) -> tuple[str, float] 
     return name, values[name]
 
 
-def _worse_than_baseline(metrics: Mapping[str, float]) -> Verdict | None:
+def _worse_than_baseline(metrics: Mapping[str, float], rows: Mapping[str, int]) -> Verdict | None:
     split = "test" if any(name.startswith("test/") for name in metrics) else "validation"
     better: Callable[[float, float], float]
     for unit, better in (("accuracy", max), ("mse", min)):
@@ -178,10 +178,13 @@ def _worse_than_baseline(metrics: Mapping[str, float]) -> Verdict | None:
         name, value = baseline
         if better(own, value) == own and own != value:
             return None
+        chance = ""
+        if unit == "accuracy" and rows.get(split) and are_alike(own, value, rows[split]):
+            chance = f", a difference that chance explains on {rows[split]:,} rows"
         return Verdict(
             name="worse_than_baseline",
             sentence=f"The net is no better than the baseline {name}: {unit} {own:.4g} and "
-            f"{value:.4g}.",
+            f"{value:.4g}{chance}.",
             next="Try net.wide, which puts a linear model beside the net, or another learning rate.",
         )
     return None

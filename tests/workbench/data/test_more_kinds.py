@@ -239,6 +239,30 @@ def test_columns_with_any_number_of_spaces_between_them(
         guess_source(str(write(tmp_path / "prose.log", prose)))
 
 
+def test_names_of_columns_with_dots(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [f"{i % 7}.5,{i % 5},{'ab'[i % 2]}" for i in range(40)]
+    canonical = read(spark, write(tmp_path / "t.csv", ["Sepal.Length,Vol.,label", *rows]))
+    assert canonical.feature_names == ("Sepal.Length", "Vol.")
+    hours = [dt.datetime(2021, 1, 1) + dt.timedelta(hours=i) for i in range(200)]
+    series = write(tmp_path / "s.csv", ["date,pm2.5", *(f"{t},{t.hour}" for t in hours)])
+    assert read(spark, series).feature_names == ("pm2.5",)
+
+
+def test_points_between_thousands_beside_decimal_commas(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = [f"{1 + i % 9}.{i % 7:03};{i},5;{'ab'[i % 2]}" for i in range(40)]
+    canonical = read(spark, write(tmp_path / "t.csv", ["a;b;label", *rows]))
+    expected = sorted([1000.0 * (1 + i % 9) + i % 7, i + 0.5] for i in range(40))
+    assert values(canonical) == expected
+
+
+def test_ids_beyond_what_a_double_counts(spark: SparkSession, tmp_path: Path) -> None:
+    rows = [f"{2**53 + 1 + 7919 * i},{i % 7}.5,{'ab'[i % 2]}" for i in range(60)]
+    canonical = read(spark, write(tmp_path / "t.csv", ["user_id,x,label", *rows]))
+    assert canonical.feature_names == ("x",)
+
+
 def test_libsvm(spark: SparkSession, tmp_path: Path) -> None:
     rows = [f"{1 if i % 2 else -1} 1:{i}.5 3:1" for i in range(20)]
     for name in ("a1a.txt", "t.svm"):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nets.errors import ConfigError, ModelFileError
+from workbench.experiments.recipes import Facts
 from workbench.ml import (
     Autoencoder,
     ClassificationModel,
@@ -36,6 +37,13 @@ def test_recurrent_layers_have_one_width() -> None:
     assert (made.hidden, made.layers, made.cell, made.bidirectional) == (32, 2, "gru", True)
     with pytest.raises(ConfigError, match="must have the same number of units"):
         net(RNNClassifier(layers=[32, 16, 2]), 2)
+
+
+def test_layers_of_vectors_are_dense() -> None:
+    facts = Facts(kind="vector", shape=(4,), num_rows=500, labels=("a", "b", "c"))
+    estimator = CNNClassifier(layers=[32, 16, 3], denseLayers=[8])
+    made: Any = estimator._experiment(3, None, facts).net
+    assert (made.blocks, made.dense) == ((), (32, 16, 8))
 
 
 def test_the_last_width_of_an_autoencoder_is_its_code() -> None:

@@ -13,7 +13,7 @@ from nets import Task
 from nets.spec import TensorSpec
 from workbench.bridge import Prepared, store_arrays
 from workbench.data import Forecast
-from workbench.training import linear
+from workbench.training import linear, linear_fits
 from workbench.training.linear import linear_baseline
 
 
@@ -115,7 +115,7 @@ def test_many_rows_and_large_pictures_are_taken_in_part(monkeypatch: pytest.Monk
     rows = {"features": features.astype(np.uint8), "label": label}
     spec = TensorSpec(kind="image", shape=(3, 40, 40), dtype="uint8")
     prepared = prepare(spec, rows, 250, labels=("a", "b"), num_outputs=2, class_counts=(125, 125))
-    monkeypatch.setattr(linear, "_ROWS", 128)
-    assert len(linear._some_rows(prepared)["label"]) == 128
+    monkeypatch.setattr(linear_fits, "_ROWS", 128)
+    assert len(linear_fits.some_rows(prepared)["label"]) == 128
     measured = linear_baseline(prepared, "test", Task.CLASSES)
     assert measured["baseline/linear/accuracy"] > 0.95

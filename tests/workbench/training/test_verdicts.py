@@ -93,6 +93,16 @@ def test_each_verdict_fires_on_its_case(expected: str, case: dict[str, Any]) -> 
     assert expected in names(**case)
 
 
+def test_a_small_loss_to_the_baseline_is_called_chance_where_it_may_be() -> None:
+    metrics = {"test/accuracy": 0.981, "baseline/linear/accuracy": 0.987}
+    few, many = (
+        judge([], metrics, epochs=1, best_epoch=1, rows={"test": rows})[0].sentence
+        for rows in (370, 100_000)
+    )
+    assert "that chance explains on 370 rows" in few
+    assert "chance" not in many and "0.981 and 0.987" in many
+
+
 def test_errors_of_a_forecast_are_compared_with_their_baselines() -> None:
     metrics = {"test/mse": 29.5, "baseline/last_season/mse": 23.0, "baseline/last_value/mse": 40.0}
     found = judge([], metrics, epochs=1, best_epoch=1, has_classes=False)

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from nets.custom import Custom
+from nets.custom_field import CHECKED, DUMPED
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.size import ROWS_UNKNOWN, Size
 from workbench.data.sources import (
     cifar,
+    custom,
     dataframe,
     digits,
     idx,
@@ -26,6 +29,7 @@ from workbench.data.sources import (
     series,
     sound_folder,
     sound_table,
+    sql,
     table,
     text,
     ts_file,
@@ -40,6 +44,7 @@ from workbench.data.sources.picture_tars import PictureTarsSource
 from workbench.data.sources.series import SeriesSource
 from workbench.data.sources.sound_folder import SoundFolderSource
 from workbench.data.sources.sound_table import SoundTableSource
+from workbench.data.sources.sql import SqlSource
 from workbench.data.sources.table import TableSource
 from workbench.data.sources.text import TextSource
 from workbench.data.sources.ts_file import TsFileSource
@@ -59,6 +64,7 @@ __all__ = [
     "SoundFolderSource",
     "SoundTableSource",
     "Source",
+    "SqlSource",
     "TableSource",
     "TextSource",
     "TsFileSource",
@@ -66,7 +72,7 @@ __all__ = [
     "size",
 ]
 
-Source = Annotated[
+_Shipped = (
     CifarArchiveSource
     | DataFrameSource
     | DigitsSource
@@ -77,11 +83,15 @@ Source = Annotated[
     | SeriesSource
     | SoundFolderSource
     | SoundTableSource
+    | SqlSource
     | TableSource
     | TextSource
-    | TsFileSource,
-    Field(discriminator="kind"),
-]
+    | TsFileSource
+)
+if TYPE_CHECKING:
+    Source = _Shipped | Custom
+else:
+    Source = Annotated[Annotated[_Shipped, Field(discriminator="kind")], CHECKED, DUMPED]
 
 _READERS: dict[type, Callable[[Any, SparkSession], CanonicalFrame]] = {
     CifarArchiveSource: cifar.read,
@@ -94,6 +104,7 @@ _READERS: dict[type, Callable[[Any, SparkSession], CanonicalFrame]] = {
     SeriesSource: series.read,
     SoundFolderSource: sound_folder.read,
     SoundTableSource: sound_table.read,
+    SqlSource: sql.read,
     TableSource: table.read,
     TextSource: text.read,
     TsFileSource: ts_file.read,
@@ -116,6 +127,8 @@ def read(source: Any, spark: SparkSession) -> CanonicalFrame:
     Raises:
         DataError: the source is missing or cannot be read.
     """
+    if isinstance(source, Custom):
+        return custom.read(source, spark)
     return _READERS[type(source)](source, spark)
 
 

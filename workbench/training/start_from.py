@@ -1,0 +1,54 @@
+"""Reads the weights that a training starts from, where the training is started: its workers get them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from torch import Tensor
+
+from nets import ConfigError
+from nets.files import WEIGHTS
+from nets.start import read_weights
+from tracking import ArtifactError, Reader, TrackingError
+from workbench.bridge import Prepared
+from workbench.experiments.experiment import Experiment
+from workbench.experiments.space import Choice
+
+
+def add_start(experiment: Experiment, prepared: Prepared) -> Prepared:
+    """The data with the weights that `training.start_from` names, or a sweep's space of it.
+
+    Raises:
+        ConfigError: there is no such run, folder or file, or it has no weights.
+        ModelFileError: a file of weights is damaged.
+    """
+    searched = experiment.sweep.space.get("training.start_from")
+    names = [experiment.training.start_from]
+    names += list(searched.values) if isinstance(searched, Choice) else []
+    return replace(prepared, start={str(name): _read(str(name)) for name in names if name})
+
+
+def _read(where: str) -> dict[str, Tensor]:
+    path = Path(where).expanduser()
+    if path.exists():
+        return read_weights(path)
+    if "/" in where or where.endswith(".safetensors"):
+        raise ConfigError(f"training.start_from: there is no file or folder {where!r}.")
+    try:
+        reader = Reader()
+        run = reader.run(where)
+        run = reader.run(run.tags.get("workbench.best_run", run.run_id))
+        names = [
+            n for n in reader.artifacts(run.run_id, "model") if PurePosixPath(n).name == WEIGHTS
+        ]
+        if not names:
+            raise ConfigError(f"training.start_from: run {where} has kept no model.")
+        with tempfile.TemporaryDirectory() as folder:
+            return read_weights(reader.download(run.run_id, names[0], Path(folder)))
+    except (TrackingError, ArtifactError) as error:
+        raise ConfigError(
+            f"training.start_from takes a run, a folder with {WEIGHTS}, or a safetensors file; {where!r} is "
+            f"none: {error}"
+        ) from error
