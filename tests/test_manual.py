@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import typer
 import yaml
@@ -21,6 +22,7 @@ from workbench.cli import app
 from workbench.experiments import names
 
 MANUAL = Path(__file__).parents[1] / "docs" / "manual"
+SCHEMAS = Path(__file__).parent / "schemas"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def build() -> Iterator[Any]:
         yield importlib.import_module("build")
     finally:
         sys.path.remove(str(MANUAL))
-        for name in ("build", "reference"):
+        for name in ("build", "reference", "messages"):
             sys.modules.pop(name, None)
 
 
@@ -80,6 +82,14 @@ def test_the_python_reference_has_every_face(pages: dict[str, str]) -> None:
     assert "label: str | None = None" in section and "- `settings`: other values" in section
 
 
+def test_the_index_of_messages_has_those_of_the_page_of_errors(pages: dict[str, str]) -> None:
+    rows = re.findall(r"^\| `([^`]+)` \|", (MANUAL.parent / "errors.md").read_text(), re.MULTILINE)
+    plain = re.sub(r"\\([\\`*_<\[\]#$])", r"\1", pages["messages"])
+    assert len(rows) > 15 and plain.count("\n| ") > 350
+    # This one is added to others, after their own words.
+    assert [row for row in rows if row not in plain] == ["Did you mean"]
+
+
 def test_pages_are_collected_with_their_links(build: Any, tmp_path: Path) -> None:
     build.collect(tmp_path / "source")
     index = (tmp_path / "source" / "index.md").read_text()
@@ -96,11 +106,28 @@ def test_files_of_the_deployment_page_are_read() -> None:
     text = (MANUAL.parents[1] / "docs" / "deploy.md").read_text()
     read = {"yaml": yaml.safe_load, "toml": tomllib.loads}
     blocks = re.findall(r"^```(yaml|toml)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    compose, secrets, cluster = (read[kind](block) for kind, block in blocks)
+    compose, secrets, cluster, application = (read[kind](block) for kind, block in blocks)
     assert {"tracking", "db", "ui", "proxy"} == set(compose["services"])
     assert "client_secret" in secrets["auth"]
     workers = cluster["spec"]["workerGroupSpecs"][0]["rayStartParams"]["resources"]
     assert json.loads(json.loads(workers)) == {"cpu_node": 100}
+    packages = (MANUAL.parents[1] / "constraints.txt").read_text().splitlines()
+    assert f"ray=={cluster['spec']['rayVersion']}" in packages
+    assert f"pyspark=={application['spec']['sparkVersion']}" in packages
+    for manifest in (cluster, application):
+        assert problems(manifest) == []
+    cluster["spec"]["headGroupSpec"]["template"]["spec"]["volume"] = []
+    application["spec"]["driver"]["cores"] = "one"
+    assert ["'volume'" in text for text in problems(cluster)] == [True]
+    assert problems(application) == ["'one' is not of type 'integer'"]
+
+
+def problems(manifest: dict[str, Any]) -> list[str]:
+    """What the schema of its kind refuses; `tests/schemas/prune.py` made it from the whole one."""
+    schema = json.loads((SCHEMAS / f"{manifest['kind']}.json").read_text())
+    return [
+        error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(manifest)
+    ]
 
 
 def test_the_image_copies_what_is_there() -> None:

@@ -67,6 +67,7 @@ reference/commands
 reference/api
 docs/environment
 docs/errors
+reference/messages
 ```
 
 ```{toctree}

@@ -28,7 +28,10 @@ _WIDE = 88
 
 def pages() -> dict[str, str]:
     """Name to Markdown."""
-    return {"settings": settings(), "commands": commands(), "api": api()}
+    import messages
+
+    pages = {"settings": settings(), "commands": commands(), "api": api()}
+    return {**pages, "messages": messages.page()}
 
 
 def settings() -> str:
