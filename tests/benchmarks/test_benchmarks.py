@@ -75,11 +75,8 @@ def test_rounds_alternate_in_their_order() -> None:
 
 def test_the_page_on_recipes_has_the_saved_table_of_quality() -> None:
     page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
-    for suite in ("quality", "development"):
-        kept = json.loads((quality.RESULTS / f"{suite}.json").read_text())["sets"]
-        assert "\n".join(quality.table(kept)) in page, (
-            f"python -m benchmarks.quality --show {suite}"
-        )
+    kept = json.loads((quality.RESULTS / "quality.json").read_text())["sets"]
+    assert "\n".join(quality.table(kept)) in page, "copy it: python -m benchmarks.quality --show"
 
 
 def test_a_recipe_below_its_baseline_is_marked_where_chance_does_not_explain_it() -> None:
