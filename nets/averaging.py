@@ -35,8 +35,8 @@ class Averages:
         self._steps += 1
         decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
         now = self._net.state_dict()
-        values = [now[name].detach() for name in self._means]
-        torch._foreach_lerp_(list(self._means.values()), values, 1 - decay)
+        for name, mean in self._means.items():
+            mean.lerp_(now[name].detach(), 1 - decay)
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:

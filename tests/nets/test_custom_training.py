@@ -13,8 +13,8 @@ from nets import CNNConfig, ConfigError, Custom, TensorSpec, TrainingConfig, bui
 from nets.augment import Augment, AugmentConfig
 from nets.callbacks import Callbacks
 from nets.config import flatten, from_dict, override, to_dict
-from nets.custom_optimizer import try_optimizer
 from nets.fit import Batch, Fit
+from nets.optimizer_trial import try_optimizer
 from nets.optimizers import make_optimizer, make_rates
 from tests.nets.test_custom import run_file
 
