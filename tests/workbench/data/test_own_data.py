@@ -73,7 +73,8 @@ def test_the_settings_of_own_data_are_those_of_its_function(own: Any) -> None:
 @pytest.mark.slow
 def test_a_function_gives_a_table_samples_or_canonical_rows(own: Any, spark: SparkSession) -> None:
     table = data.read(Custom(own.table, rows=20), spark)
-    assert table.spec.shape == (2,) and table.labels == ("0", "1", "2", "3")
+    # `id` only counts the rows, so it is no feature.
+    assert table.spec.shape == (1,) and table.labels == ("0", "1", "2", "3")
     assert "weight" in table.frame.columns and table.frame.count() == 20
     samples = data.read(Custom(own.samples), spark)
     assert samples.spec.shape == (3,) and samples.labels is None  # measured
