@@ -10,32 +10,15 @@ import streamlit as st
 
 from workbench.errors import WorkbenchError
 from workbench.experiments import load_experiment
-from workbench.ui import forms, store, widgets
+from workbench.ui import forms, page_parts, store, widgets
 
 SHORTCUT = "Ctrl+K"
 _RUNS = 100
 _USUAL = "digits_cnn"
 _PARTS: Mapping[str, tuple[str, Sequence[str]]] = {
-    "run": (
-        "part",
-        ("Curves", "Evaluation", "Mistakes", "Net", "Settings", "Reproduce", "Log"),
-    ),
-    "compare": (
-        "compare_part",
-        ("Curves", "Settings", "Same picture", "By class", "Disagreements"),
-    ),
-    "cnn": (
-        "show",
-        (
-            "Feature maps",
-            "Filters",
-            "See it form",
-            "What excites it",
-            "Attribution",
-            "Step by step",
-            "Made to excite",
-        ),
-    ),
+    "run": ("part", page_parts.RUN),
+    "compare": ("compare_part", page_parts.COMPARE),
+    "cnn": ("show", page_parts.CNN),
 }
 """Of a page the name in its address, and the parts."""
 

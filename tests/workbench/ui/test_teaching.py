@@ -95,6 +95,7 @@ def test_search_lists_pages_parts_runs_and_settings(runs: Runs) -> None:
     titles = {"run": "Run", "compare": "Compare", "cnn": "Inside a CNN"}
     entries = {entry.label: entry for entry in search.collect(titles)}
     assert entries["Page: Inside a CNN, Filters"].query == (("show", "Filters"),)
+    assert entries["Page: Run, Samples"].query == (("part", "Samples"),)
     (relu,) = (e for label, e in entries.items() if label.startswith("Run: relu"))
     assert relu.page == "run" and relu.query == (("run", runs["cnn"]),)
     assert "Step size" in entries["Setting: training.learning_rate"].text

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from nets import Net, inside
-from workbench.ui import run_choice, store, widgets
+from workbench.ui import page_parts, run_choice, store, widgets
 from workbench.ui.errors import Missing
 from workbench.ui.inside import (
     artifacts,
@@ -23,15 +23,6 @@ from workbench.ui.inside import (
 )
 from workbench.ui.inside.cache import NetInput
 
-_PARTS = (
-    "Feature maps",
-    "Filters",
-    "See it form",
-    "What excites it",
-    "Attribution",
-    "Step by step",
-    "Made to excite",
-)
 _METHODS = {
     "Grad-CAM": "grad_cam",
     "Integrated gradients": "integrated_gradients",
@@ -59,7 +50,7 @@ def main() -> None:
             run_choice.link_to(run, "views/rnn.py", "Inside an RNN")
             raise Missing("This net has no convolutions.")
         # A row of its own: six parts need the whole width of a small window
-        chosen = widgets.choose("Show", _PARTS, "show")
+        chosen = widgets.choose("Show", page_parts.CNN, "show")
         if chosen == "See it form":
             _see_it_form(run, model)
             return

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import reports, run_choice, widgets
+from workbench.ui import page_parts, reports, run_choice, widgets
 from workbench.ui.comparing import metrics, predictions, same_picture, settings
 from workbench.ui.comparing.names import MOST_RUNS
 
-_PARTS = {
-    "Curves": metrics.draw_curves,
-    "Settings": settings.draw_settings,
-    "Same picture": same_picture.draw_same_picture,
-    "By class": predictions.draw_by_class,
-    "Disagreements": predictions.draw_disagreements,
-}
+_DRAW = (
+    metrics.draw_curves,
+    settings.draw_settings,
+    same_picture.draw_same_picture,
+    predictions.draw_by_class,
+    predictions.draw_disagreements,
+)
+_PARTS = dict(zip(page_parts.COMPARE, _DRAW, strict=True))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from workbench.ui import (
     charts,
     evaluation_parts,
     experiment_file,
+    page_parts,
     reports,
     run_choice,
     run_curves,
@@ -25,7 +26,6 @@ from workbench.ui.inside import artifacts, pictures
 
 _LIVE_S = 3
 _LOG_LINES = 200
-_PARTS = ("Curves", "Evaluation", "Mistakes", "Samples", "Net", "Settings", "Reproduce", "Log")
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
         "docs/browser#run",
     )
     run = run_choice.pick_run(kinds=("train", "trial"))
-    chosen = widgets.choose("Show", _PARTS, "part", label_visibility="collapsed")
+    chosen = widgets.choose("Show", page_parts.RUN, "part", label_visibility="collapsed")
     if chosen == "Curves":
         _live(run)
     else:
