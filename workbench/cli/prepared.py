@@ -12,7 +12,8 @@ from workbench.cli.options import Json
 
 if TYPE_CHECKING:
     from workbench.bridge.kept import Kept
-    from workbench.bridge.shared_kept import SharedKept
+    from workbench.bridge.shards import SharedDescription
+    from workbench.bridge.store import Description
 
 Storage = Annotated[
     str | None,
@@ -36,22 +37,13 @@ def list_prepared(storage: Storage = None, json: Json = False) -> None:
     if storage is not None:
         return _list_shared(storage, json)
     stores = kept.list_kept()
+    rows = [_describe(store) for store in stores]
     if json:
-        return output.print_json([_describe(store) for store in stores])
-    if not stores:
+        return output.print_json(rows)
+    if not rows:
         output.out().print("No prepared data is kept here.")
         return
-    table = output.plain_table("data", "rows", "sample", "size", "last used", "", right=("size",))
-    for row in map(_describe, stores):
-        table.add_row(
-            row["fingerprint"],
-            ", ".join(f"{count:,} {split}" for split, count in row["rows"].items()),
-            "x".join(map(str, row["shape"])),
-            in_words(row["bytes"]),
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(row["used"])),
-            "in use" if row["in_use"] else "",
-        )
-    output.out().print(table)
+    _print_table(rows, ["in use" if row["in_use"] else "" for row in rows], "last used", "used")
     total = sum(store.num_bytes for store in stores)
     output.out().print(f"{in_words(total)} in all; up to {in_words(kept.bound_bytes())} are kept.")
 
@@ -73,9 +65,11 @@ def remove_prepared(
 
     for name in data:
         if storage is None:
-            _print_removed(kept.remove(name))
+            store = kept.remove(name)
+            _print_removed(store.folder.name, store.num_bytes)
         else:
-            _print_removed_shared(remove_shared(storage, name))
+            there = remove_shared(storage, name)
+            _print_removed(there.name, there.num_bytes, " from cluster.storage")
 
 
 def prune_prepared(
@@ -100,34 +94,44 @@ def prune_prepared(
     from workbench.bridge.shared_kept import prune_shared
 
     bound = None if gigabytes is None else int(gigabytes * 1e9)
-    if storage is not None:
-        if bound is None:
-            from nets.errors import ConfigError
+    if storage is None:
+        removed = [(store.folder.name, store.num_bytes) for store in kept.prune(bound, fresh_s=0)]
+    elif bound is None:
+        from nets.errors import ConfigError
 
-            raise ConfigError("--storage has no bound of its own: give --keep-gb, such as 100.")
-        removed_there = prune_shared(storage, bound)
-        for there in removed_there:
-            _print_removed_shared(there)
-        if not removed_there:
-            output.out().print("Nothing was removed.")
-        return
-    removed = kept.prune(bound, fresh_s=0)
-    for store in removed:
-        _print_removed(store)
+        raise ConfigError("--storage has no bound of its own: give --keep-gb, such as 100.")
+    else:
+        removed = [(store.name, store.num_bytes) for store in prune_shared(storage, bound)]
+    for name, num_bytes in removed:
+        _print_removed(name, num_bytes, "" if storage is None else " from cluster.storage")
     if not removed:
         output.out().print("Nothing was removed.")
 
 
-def _print_removed(store: Kept) -> None:
+def _print_removed(name: str, num_bytes: int, where: str = "") -> None:
     from workbench.preflight.capacity import in_words
 
-    output.out().print(f"Removed {store.folder.name} ({in_words(store.num_bytes)}).")
+    output.out().print(f"Removed {name} ({in_words(num_bytes)}){where}.")
 
 
-def _print_removed_shared(store: SharedKept) -> None:
+def _print_table(rows: list[dict[str, Any]], states: list[str], heading: str, moment: str) -> None:
+    """
+    Args:
+        heading: of the column with the time of each row under `moment`.
+    """
     from workbench.preflight.capacity import in_words
 
-    output.out().print(f"Removed {store.name} ({in_words(store.num_bytes)}) from cluster.storage.")
+    table = output.plain_table("data", "rows", "sample", "size", heading, "", right=("size",))
+    for row, state in zip(rows, states, strict=True):
+        table.add_row(
+            row["fingerprint"],
+            ", ".join(f"{count:,} {split}" for split, count in row["rows"].items()),
+            "x".join(map(str, row["shape"])),
+            in_words(row["bytes"]),
+            time.strftime("%Y-%m-%d %H:%M", time.localtime(row[moment])),
+            state,
+        )
+    output.out().print(table)
 
 
 def _list_shared(storage: str, json: bool) -> None:
@@ -138,8 +142,7 @@ def _list_shared(storage: str, json: bool) -> None:
     rows = [
         {
             "fingerprint": store.name,
-            "rows": {name: split.rows for name, split in store.description.splits.items()},
-            "shape": store.description.prepared["spec"]["shape"],
+            **_describe_rows(store.description),
             "bytes": store.num_bytes,
             "written": store.written,
             "current": store.is_current,
@@ -151,27 +154,24 @@ def _list_shared(storage: str, json: bool) -> None:
     if not rows:
         output.out().print("No prepared data is kept there.")
         return
-    table = output.plain_table("data", "rows", "sample", "size", "written", "", right=("size",))
-    for row in rows:
-        table.add_row(
-            row["fingerprint"],
-            ", ".join(f"{count:,} {split}" for split, count in row["rows"].items()),
-            "x".join(map(str, row["shape"])),
-            in_words(row["bytes"]),
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(row["written"])),
-            "" if row["current"] else "of another version",
-        )
-    output.out().print(table)
+    states = ["" if row["current"] else "of another version" for row in rows]
+    _print_table(rows, states, "written", "written")
     output.out().print(f"{in_words(sum(store.num_bytes for store in stores))} in all.")
 
 
 def _describe(store: Kept) -> dict[str, Any]:
     return {
         "fingerprint": store.folder.name,
-        "rows": {name: split.rows for name, split in store.description.splits.items()},
-        "shape": store.description.prepared["spec"]["shape"],
+        **_describe_rows(store.description),
         "bytes": store.num_bytes,
         "used": store.used,
         "in_use": store.in_use,
         "folder": str(store.folder),
+    }
+
+
+def _describe_rows(description: Description | SharedDescription) -> dict[str, Any]:
+    return {
+        "rows": {name: split.rows for name, split in description.splits.items()},
+        "shape": description.prepared["spec"]["shape"],
     }
