@@ -12,6 +12,7 @@ from workbench.data.sources import (
     ImageTableSource,
     SeriesSource,
     SoundTableSource,
+    SqlSource,
     TableSource,
     TextSource,
 )
@@ -81,9 +82,9 @@ def _idle_in_split_columns(experiment: Experiment) -> Iterator[Idle]:
         SoundTableSource: ("group", "time"),
         TextSource: ("group_column",),
     }
-    if isinstance(source, TableSource) and source.features:
+    if isinstance(source, TableSource | SqlSource) and source.features:
         # Without named features, a column that is named here is no feature: it acts.
-        columns[TableSource] = ("group", "time")
+        columns[type(source)] = ("group", "time")
     for name in columns.get(type(source), ()):
         how = name.removesuffix("_column")
         if by != how:

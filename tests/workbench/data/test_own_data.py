@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,8 @@ from workbench.data import DataConfig
 from workbench.data.sources import SqlSource
 from workbench.data.sources.custom import check_load
 from workbench.errors import DataError
+from workbench.experiments import load_experiment
+from workbench.training.checks import check_before_start
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,6 +71,16 @@ def test_the_settings_of_own_data_are_those_of_its_function(own: Any) -> None:
         ConfigError, match=r"function of the Spark session.*many takes \(spark, path"
     ):
         check_load(Custom(own.many))
+
+
+def test_a_column_of_a_query_that_only_another_split_uses_is_refused() -> None:
+    source = SqlSource(query="select 1", features=("x",), group="customer")
+    experiment = load_experiment("digits_cnn")
+    by_rows = replace(experiment, data=replace(experiment.data, source=source))
+    with pytest.raises(ConfigError, match=r"data\.source\.group .*split by group"):
+        check_before_start(by_rows)
+    by_group = replace(by_rows.data.split, by="group")
+    check_before_start(replace(by_rows, data=replace(by_rows.data, split=by_group)))
 
 
 @pytest.mark.slow
