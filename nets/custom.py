@@ -149,12 +149,12 @@ def from_record(values: Mapping[str, Any]) -> Custom:
         pydantic.ValidationError: an argument breaks its type.
     """
     source, digest = str(values.get("source", "")), str(values.get("code") or "")
-    _load_known(source)
+    _load_library_part(source)
     made = _classes.get((source, digest)) or _unloaded(source, digest, tuple(values))
     return pydantic.TypeAdapter(made).validate_python(dict(values))
 
 
-def _load_known(source: str) -> None:
+def _load_library_part(source: str) -> None:
     """Load a class of `torch.optim`, or a net of a library: making one runs no code of a person's own."""
     where, _, name = source.partition(":")
     if (source, "") in _classes:

@@ -87,7 +87,7 @@ def given_to(part: Part) -> list[str]:
 def settings_of(part: Part) -> list[inspect.Parameter]:
     """The parameters of a part that are settings."""
     listed = _parameters(part)
-    rest = listed[_count_given(part, listed) :]
+    rest = listed[_count_leading(part, listed) :]
     elsewhere = set_elsewhere(part)
     return [
         p
@@ -110,7 +110,7 @@ def takes(part: Part, name: str) -> bool:
     return any(p.name == name for p in _parameters(part))
 
 
-def _count_given(part: Part, listed: list[inspect.Parameter]) -> int:
+def _count_leading(part: Part, listed: list[inspect.Parameter]) -> int:
     """How many arguments the workbench gives: of a function those that come first and have no default."""
     if set_elsewhere(part):
         return 1  # the parameters, or the optimizer
