@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pydantic
-import torch
 
 from nets import code as codes
 from nets.code import Code
@@ -163,6 +162,8 @@ def _load_library_part(source: str) -> None:
         load_part(source, None)
     if not where.startswith("torch.optim"):
         return
+    import torch  # a second of every command that sends a request otherwise
+
     for module in (torch.optim, torch.optim.lr_scheduler):
         part = vars(module).get(name)
         bases = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)

@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import pydantic
-import torch
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from nets.config import unknown
 from nets.errors import ConfigError
 
 _GIVEN = 2
 """Most arguments that the workbench gives: a net's spec and num_outputs, a function's outputs and targets."""
-_SET_ELSEWHERE: dict[type, dict[str, str]] = {
-    # Arguments of torch's classes that are no settings of theirs, and why.
-    Optimizer: {
+_SET_ELSEWHERE: dict[str, dict[str, str]] = {
+    # Arguments of torch's classes that are no settings of theirs, and why. By name: commands that
+    # only send a request do not import torch.
+    "torch.optim.optimizer.Optimizer": {
         "lr": "it is training.learning_rate",
         "weight_decay": "it is training.weight_decay",
         **dict.fromkeys(
@@ -33,7 +31,7 @@ _SET_ELSEWHERE: dict[type, dict[str, str]] = {
             "how a step is computed is chosen by the device",
         ),
     },
-    LRScheduler: {
+    "torch.optim.lr_scheduler.LRScheduler": {
         "last_epoch": "a resumed training goes on by itself",
         **dict.fromkeys(
             ("cycle_momentum", "base_momentum", "max_momentum"),
@@ -99,10 +97,14 @@ def settings_of(part: Part) -> list[inspect.Parameter]:
 def set_elsewhere(part: Part) -> Mapping[str, str]:
     """Arguments of an optimizer or a scheduler that are no settings of it, and why."""
     if inspect.isclass(part):
-        for base, names in _SET_ELSEWHERE.items():
-            if issubclass(part, base):
+        for base in part.__mro__:
+            if names := _SET_ELSEWHERE.get(_full_name(base)):
                 return names
     return {}
+
+
+def _full_name(cls: Any) -> str:
+    return f"{getattr(cls, '__module__', '')}.{getattr(cls, '__qualname__', '')}"
 
 
 def takes(part: Part, name: str) -> bool:
@@ -162,7 +164,7 @@ def _without_objects(annotation: Any) -> Any:
 
 def _is_object(annotation: Any) -> bool:
     is_function = typing.get_origin(annotation) is collections.abc.Callable
-    return annotation is torch.Tensor or is_function
+    return _full_name(annotation) == "torch.Tensor" or is_function
 
 
 def _find_problem(part: Part, parameter: inspect.Parameter, annotation: Any) -> str | None:

@@ -143,6 +143,7 @@ def own(folder: Path) -> Any:
 
 def run_file(folder: Path, name: str) -> ModuleType:
     """Import a file as a program in its folder does."""
+    sys.modules.pop("layers", None)  # files of other tests import another one by this name
     sys.path.insert(0, str(folder))
     try:
         spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
@@ -153,7 +154,7 @@ def run_file(folder: Path, name: str) -> ModuleType:
         return module
     finally:
         sys.path.remove(str(folder))
-        sys.modules.pop("layers", None)  # files of other tests import another one by this name
+        sys.modules.pop("layers", None)
 
 
 def test_arguments_are_settings_with_the_types_defaults_and_help_of_the_signature(own: Any) -> None:

@@ -96,7 +96,9 @@ def test_a_run_keeps_the_code_of_its_loss_and_only_training_needs_it(
     export(reader, run, tmp_path / "net")
     assert read_model(tmp_path / "net").num_outputs == 10
     assert not (tmp_path / "net/code").exists()
-    with pytest.raises(UntrustedCodeError, match=r"own_parts.py:focal is code of a person's own"):
+    with pytest.raises(
+        UntrustedCodeError, match=r"own_parts.py:digits_by_sql is code of a person's own"
+    ):
         read_recorded(reader, run)
     again = read_recorded(reader, run, trust_code=True).experiment
     assert to_dict(again) == to_dict(recorded.experiment)
@@ -121,7 +123,8 @@ def test_an_own_loss_of_values_and_what_does_not_go_with_it(
     huber = Custom(torch.nn.HuberLoss, reduction="none", delta=2.0)
     values = override(example, {"training.monitor": "validation/mae", "training.mode": "min"})
     errors = (Custom(torch.nn.functional.l1_loss),)
-    values = replace(values, training=replace(values.training, loss=huber, metrics=errors))
+    changed = replace(values.training, loss=huber, metrics=errors, callbacks=())
+    values = replace(values, training=changed)
     check_before_start(values)
     metrics = Learner(values, measured).train_epoch()
     assert metrics["validation/mae"] < 2.6 and "train/accuracy" not in metrics  # 2.5 by the mean
