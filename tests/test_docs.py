@@ -15,6 +15,7 @@ import typer
 
 from workbench.cli import app
 from workbench.cluster.clusters_file import read_cluster
+from workbench.errors import INTERRUPTED, exit_code
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]
@@ -28,12 +29,10 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"(?<![\w/.:-])((?:nets|tracking|workbench|benchmarks|tests|docs)/[\w./-]*)")
 MODULE = re.compile(r"`((?:nets|tracking|workbench|benchmarks)(?:\.[a-zA-Z_]\w*)+)`")
 COMMAND = re.compile(r"^\s+(?:%sh )?(?:\.venv/bin/)?(workbench .*)$", re.MULTILINE)
-NOT_MODULES = {
-    "workbench.content",
-    "workbench.fingerprint",
-    "workbench.order",
-    "workbench.verdicts",
-}  # tags of runs
+NOT_MODULES = set(
+    re.findall(r"`(workbench\.[\w.]+)`(?:,| \|)", (ROOT / "docs/runs.md").read_text())
+)
+"""Tags of runs, which that page lists."""
 NOT_RUN = "# Not run in the tests: "
 """First line of a block that cannot run here, before the reason."""
 
@@ -223,3 +222,17 @@ def test_messages_that_the_page_of_errors_lists_are_in_the_code() -> None:
     code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(path.read_text() for path in files))
     assert len(rows) > 15
     assert [row for row in rows if row not in code] == []
+
+
+def test_exit_codes_of_the_page_of_errors_are_those_of_the_classes() -> None:
+    page = (ROOT / "docs/errors.md").read_text().split("\n## ")[0]
+    rows = re.findall(r"^\| (\d+) \|(.*)$", page, re.MULTILINE)
+    listed = {name: int(code) for code, cells in rows for name in re.findall(r"`(\w+)`", cells)}
+    codes = {
+        name: exit_code(kind.__new__(kind))
+        for package in PACKAGES[:3]
+        for name, kind in vars(importlib.import_module(f"{package}.errors")).items()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    }
+    assert listed == {name: codes[name] for name in listed}
+    assert {int(code) for code, _ in rows} == {*codes.values(), INTERRUPTED}

@@ -65,6 +65,8 @@ docs/clusters/*
 reference/settings
 reference/commands
 reference/api
+docs/runs
+docs/files
 docs/environment
 docs/errors
 reference/messages
@@ -83,7 +85,7 @@ CHANGELOG
 ```
 """
 _ELSEWHERE = {"start", "notebook", "coming-from", "faq", "cnn-in-the-ui", "environment", "errors"}
-_ELSEWHERE |= {"PERFORMANCE", "RELIABILITY"}
+_ELSEWHERE |= {"PERFORMANCE", "RELIABILITY", "runs", "files"}
 
 
 def collect(source: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import importlib
 import inspect
 import re
@@ -26,6 +27,7 @@ _WIDE = 88
 """Characters of a call on one line, at most."""
 
 
+@functools.cache
 def pages() -> dict[str, str]:
     """Name to Markdown."""
     import messages
