@@ -23,10 +23,12 @@ class Averages:
     def __init__(self, net: nn.Module, decay: float) -> None:
         self._net, self._decay = net, decay
         self._steps = 0
+        # A module that is there twice has its weights once: they are swapped once.
+        last = {_place(value): name for name, value in net.state_dict().items()}
         self._means = {
             name: value.detach().clone()
             for name, value in net.state_dict().items()
-            if value.is_floating_point()
+            if value.is_floating_point() and last[_place(value)] == name
         }
 
     @torch.no_grad()
@@ -64,3 +66,7 @@ class Averages:
         self._steps = int(state["steps"])
         for name, mean in self._means.items():
             mean.copy_(state[name])
+
+
+def _place(value: Tensor) -> tuple[int, torch.Size]:
+    return value.data_ptr(), value.shape

@@ -22,6 +22,7 @@ from nets.augment import Augment, AugmentConfig
 from nets.averaging import Averages
 from nets.batches import Batch, batches, map_tensors, num_batches
 from nets.callbacks import Callbacks
+from nets.descent import Descent
 from nets.errors import ConfigError, DivergedError
 from nets.evaluation import HELD_BYTES, EvaluatedRows, Evaluation, collect
 from nets.fit_setup import ADVICE, find_task, keep_random_state, place
@@ -54,8 +55,6 @@ __all__ = [
 
 _CHECK_EVERY = 64
 """Steps between checks of the loss: each check makes the host wait for the device."""
-_NORM_EVERY = 8
-"""Steps between samples of the gradient's norm, when it isn't computed anyway for clipping."""
 
 
 class Fit:
@@ -109,6 +108,10 @@ class Fit:
         self.stopped = False
         """Whether `stop` was called."""
         self._precision = Precision(config, self.device, self.optimizer)
+        trained = [p for p in net.parameters() if p.requires_grad]
+        self._descent = Descent(
+            config, self.optimizer, trained, self._layers, self._precision, self.averages
+        )
         self.epoch = 0
         """Epochs completed."""
         self.step = 0
@@ -121,7 +124,6 @@ class Fit:
         self._rate = rate or make_rates(config, num_steps, steps_per_epoch)
         self.model = net if model is None else model
         self._forward = torch.compile(self.model) if config.compile else self.model
-        self._trained = [p for p in net.parameters() if p.requires_grad]
         self._channels_last = config.channels_last and net.spec.kind == "image"
 
     def train_epoch(self, batches: Iterable[Batch]) -> dict[str, float]:
@@ -139,8 +141,7 @@ class Fit:
             ConfigError: no batches, or labels that don't fit the loss.
         """
         self.train_steps(batches)
-        if self.step % self.config.accumulate and self.step < self.steps_per_epoch:
-            self._change_weights()  # the training ends within the epoch: no other batch comes
+        self._descent.finish(self.epoch, self.step)  # the training ends within the epoch
         if self._totals.steps == 0:
             raise ConfigError("an epoch needs at least 1 batch, got none. Is the split empty?")
         metrics = self._totals.metrics()
@@ -240,7 +241,7 @@ class Fit:
         if self._mixing:
             batch, own = self._mixing(batch)
         scores, loss = self._scores_and_loss(batch, own)
-        norm = self._descend(loss)
+        norm = self._descend(loss, batch)
         self.step += 1
         right = None
         if self.task.has_classes and (share is None or share.counts):
@@ -254,31 +255,15 @@ class Fit:
         if len(self._totals.pending) == _CHECK_EVERY:
             self._check_losses()
 
-    def _descend(self, loss: Tensor) -> Tensor | None:
-        """Add the loss's gradient, and change the weights once enough batches are added.
-
-        Returns:
-            The gradient's norm, (), where it was computed.
-        """
-        every = self.config.accumulate
-        place_in_group = self.step % every
-        size = min(every, self.steps_per_epoch - self.step + place_in_group)
-        if place_in_group == 0:
-            self.optimizer.zero_grad(set_to_none=True)
-        if place_in_group + 1 < size:
-            self._precision.backward(loss / size, last=False)
-            return None
-        self._precision.backward(loss / size if size > 1 else loss)
-        self._layers.drop_gradients(self.epoch)
-        norm = self._gradient_norm(self.step)
-        norm = None if norm is None else self._precision.mark_left_out(norm)
-        self._change_weights()
-        return norm
-
-    def _change_weights(self) -> None:
-        self._precision.step()
-        if self.averages is not None:
-            self.averages.update()
+    def _descend(self, loss: Tensor, batch: Batch) -> Tensor | None:
+        """The step of a batch; the gradient's norm, (), where it was computed."""
+        _, label, _, weight, share = batch
+        rows = len(label) if share is None else share.of
+        total: Tensor | float = rows
+        if self.config.accumulate > 1:
+            total = self.loss.weight_of_batch(label, weight, share)
+        left = self.steps_per_epoch - self.step
+        return self._descent.add(loss, total, rows, left=left, epoch=self.epoch, step=self.step)
 
     def _check_losses(self) -> None:
         totals = self._totals
@@ -310,13 +295,6 @@ class Fit:
         ends = ends or bool(steps.steps_a_point and step % steps.steps_a_point == 0)
         number = self.epoch * self.steps_per_epoch + step
         steps.add(loss, rows, step=number, seconds=at - self._began, rate=rate, ends=ends)
-
-    def _gradient_norm(self, step: int) -> Tensor | None:
-        if self.config.clip_norm is not None:
-            return nn.utils.clip_grad_norm_(self._trained, self.config.clip_norm)
-        if step // self.config.accumulate % _NORM_EVERY == 0:
-            return nn.utils.get_total_norm([p.grad for p in self._trained if p.grad is not None])
-        return None
 
     @property
     def seconds(self) -> float:
@@ -380,14 +358,8 @@ class Fit:
             "precision": self._precision.state_dict(),
             "callbacks": self.callbacks.state_dict(),
             "averages": {} if self.averages is None else self.averages.state_dict(),
-            "gradients": self._gradients(),
+            "descent": self._descent.state_dict(),
         }
-
-    def _gradients(self) -> list[Tensor | None]:
-        """Of the batches that are added up and not yet used; none between two changes of the weights."""
-        if self.step % self.config.accumulate == 0:
-            return []
-        return [None if p.grad is None else p.grad.clone() for p in self._trained]
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue after the step that `state` was taken."""
@@ -403,8 +375,7 @@ class Fit:
         self.callbacks.load_state_dict(state.get("callbacks", []))
         if self.averages is not None:
             self.averages.load_state_dict(state["averages"])
-        for parameter, gradient in zip(self._trained, state.get("gradients", ()), strict=False):
-            parameter.grad = gradient
+        self._descent.load_state_dict(state.get("descent", {}))
 
     def _to_device(self, batch: Batch) -> Batch:
         """The batch on the device, without the host waiting for the copy."""

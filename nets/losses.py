@@ -90,6 +90,18 @@ class Loss:
         total = add_up(weights.sum()).clamp(min=torch.finfo(weights.dtype).tiny)
         return (losses * weights).sum() * (world_size() / total)
 
+    def weight_of_batch(
+        self, target: Tensor, weight: Tensor | None, share: Share | None
+    ) -> Tensor | float:
+        """What the rows of the whole batch weigh together, over all workers; their number where all
+        count the same."""
+        weights = self.row_weights(target, weight)
+        if weights is None:
+            return float(len(target) if share is None else share.of)
+        if share is None:
+            return weights.sum()
+        return add_up((weights * float(share.counts)).sum())
+
     def per_row(self, scores: Tensor, target: Tensor) -> Tensor:
         """The loss of each row, (B,), before any weight.
 

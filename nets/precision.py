@@ -57,17 +57,16 @@ class Precision:
             return contextlib.nullcontext()
         return torch.autocast(self._device.type, self._dtype)
 
-    def backward(self, loss: Tensor, *, last: bool = True) -> None:
-        """Add the gradients of the loss, (), to those in the parameters.
-
-        Args:
-            last: whether a step follows; else another loss is added first.
-        """
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of the loss, (), to those in the parameters."""
         if self._scaler is None:
             loss.backward()
             return
         self._scaler.scale(loss).backward()
-        if last:
+
+    def unscale(self) -> None:
+        """Make the gradients those of the loss itself, before they are used; once for each step."""
+        if self._scaler is not None:
             self._scaler.unscale_(self._optimizer)
 
     def step(self) -> None:

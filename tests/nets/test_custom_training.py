@@ -11,6 +11,7 @@ from torch import nn
 
 from nets import CNNConfig, ConfigError, Custom, TensorSpec, TrainingConfig, build
 from nets.augment import Augment, AugmentConfig
+from nets.averaging import Averages
 from nets.callbacks import Callbacks
 from nets.config import flatten, from_dict, override, to_dict
 from nets.fit import Batch, Fit
@@ -350,6 +351,62 @@ def test_two_batches_added_up_are_one_of_twice_the_size() -> None:
     other.load_state_dict(state)
     other.train_epoch([halves[1], whole])
     assert torch.allclose(weights(three), weights(other), atol=1e-7)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_batches_of_different_sizes_that_are_added_up_count_by_their_rows(weighted: bool) -> None:
+    whole = rows()
+    if weighted:
+        whole = whole._replace(weight=torch.linspace(0.1, 3.0, 12))
+    parts = [
+        Batch(*(None if x is None else x[at] for x in whole[:4]), None)  # type: ignore[index, arg-type]
+        for at in (slice(0, 5), slice(5, 10), slice(10, 12))
+    ]
+    config = TrainingConfig(learning_rate=0.1, optimizer="sgd", class_weights="balanced")
+
+    def trained(config: TrainingConfig, batches: list[Batch]) -> torch.Tensor:
+        net = build(NET, SPEC, 3)
+        fit = Fit(net, config, steps_per_epoch=len(batches), class_counts=(2, 3, 7))
+        fit.train_epoch(batches)
+        return weights(fit)
+
+    one = trained(config, [whole])
+    assert torch.allclose(one, trained(override(config, {"accumulate": 3}), parts), atol=1e-5)
+
+
+def test_a_training_that_ends_within_a_group_of_batches_keeps_its_rules() -> None:
+    config = TrainingConfig(
+        optimizer="sgd", learning_rate=0.1, accumulate=4, clip_norm=1e-3, momentum=0.0,
+        freeze={"body.blocks": 1},
+    )  # fmt: skip
+    fit = Fit(build(NET, SPEC, 3), config, steps_per_epoch=8)
+    before = {name: p.detach().clone() for name, p in fit.net.named_parameters()}
+    fit.train_epoch([rows()])  # as training.max_rows ends it
+    moved = {n: p.detach() - before[n] for n, p in fit.net.named_parameters()}
+    assert all(not change.any() for n, change in moved.items() if n.startswith("body.blocks"))
+    norm = torch.cat([change.flatten() for change in moved.values()]).norm()
+    assert float(norm) == pytest.approx(1e-4, rel=1e-3)
+
+
+class Twice(nn.Module):
+    """The same layer two times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 2)
+        self.second = self.first
+
+
+def test_weights_that_are_there_twice_are_themselves_again_after_an_evaluation() -> None:
+    net = Twice()
+    averages = Averages(net, 0.9)
+    with torch.no_grad():
+        net.first.weight.add_(1)
+    averages.update()
+    own = net.first.weight.detach().clone()
+    with averages.in_use():
+        assert not torch.equal(net.first.weight, own)
+    assert torch.equal(net.first.weight, own)
 
 
 def test_averaged_weights_are_evaluated_and_the_own_ones_trained() -> None:
