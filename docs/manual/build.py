@@ -37,6 +37,7 @@ Overview <README>
 docs/start
 docs/notebook
 docs/coming-from
+docs/compared
 docs/faq
 ```
 
@@ -84,7 +85,16 @@ SECURITY
 CHANGELOG
 ```
 """
-_ELSEWHERE = {"start", "notebook", "coming-from", "faq", "cnn-in-the-ui", "environment", "errors"}
+_ELSEWHERE = {
+    "start",
+    "notebook",
+    "coming-from",
+    "compared",
+    "faq",
+    "cnn-in-the-ui",
+    "environment",
+    "errors",
+}
 _ELSEWHERE |= {"PERFORMANCE", "RELIABILITY", "runs", "files"}
 
 
