@@ -23,6 +23,14 @@ from workbench.experiments import names
 
 MANUAL = Path(__file__).parents[1] / "docs" / "manual"
 SCHEMAS = Path(__file__).parent / "schemas"
+FILE_ENDS = (".md", ".json", ".csv")
+NO_SETTINGS = {
+    *("sweep.best", "sweep.best_run", "sweep.frame"),  # of a result
+    *("net.code", "training.loss.code", "net.blocks.all.channels"),  # parameters of a run
+    # Arguments of the parts that the page on own parts writes.
+    *("net.width", "net.depth", "training.loss.gamma", "training.optimizer.momentum_decay"),
+}
+"""What looks like a setting in a page."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +66,25 @@ def test_every_setting_has_a_meaning(pages: dict[str, str]) -> None:
     assert len(rows) > 150
     bare = [path for path, meaning in rows if not meaning.strip() and path not in parts]
     assert [path for path in bare if not path.endswith("kind")] == []
+
+
+def test_settings_that_the_pages_name_exist(pages: dict[str, str]) -> None:
+    listed = set(re.findall(r"^\| `([\w.]+)` \|", pages["settings"], re.MULTILINE))
+    known = {path.rpartition(".")[0] for path in listed} | listed
+    parts = "|".join(sorted({path.partition(".")[0] for path in listed} - {"name", "description"}))
+    setting = re.compile(rf"(?<![\w/.`-])`?((?:{parts})(?:\.[a-z]\w*)+)(?![\w/(*-])")
+    for page in [MANUAL.parents[1] / "README.md", *sorted(MANUAL.parent.rglob("*.md"))]:
+        named = set(setting.findall(page.read_text())) - NO_SETTINGS
+        unknown = [path for path in named - known if not path.endswith(FILE_ENDS)]
+        assert sorted(unknown) == [], page.name
+
+
+def test_every_kind_of_source_and_net_is_on_a_page(pages: dict[str, str]) -> None:
+    row = re.compile(r"^\| `(?:data\.source|net)\.kind` \| `'(\w+)'`", re.MULTILINE)
+    text = "\n".join(page.read_text() for page in MANUAL.parent.glob("*.md"))
+    kinds = row.findall(pages["settings"])
+    assert len(kinds) > 15
+    assert [kind for kind in kinds if f"`{kind}`" not in text] == []
 
 
 def test_every_command_and_option_is_in_the_reference(pages: dict[str, str]) -> None:
