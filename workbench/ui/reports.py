@@ -7,7 +7,7 @@ import html as escaping
 import io
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -141,14 +141,17 @@ def _part(heading: str, write: Callable[[], str]) -> list[str]:
 
 def _results(run: store.Run) -> str:
     evaluation = artifacts.evaluation(run.id)
-    measured = {
-        m: v for m, v in sorted(run.metrics.items()) if m.startswith(("test/", "baseline/"))
-    }
+    names = [*_starting(run.metrics, "test/"), *_starting(run.metrics, "baseline/")]
+    measured = {name: run.metrics[name] for name in names}
     parts = [html.pairs(measured)]
     matrix = np.asarray(evaluation.values.get("confusion", []), dtype=float)
     if matrix.ndim == 2 and 0 < len(matrix) <= _MOST_CLASSES:
         parts.append(_confusion(matrix, evaluation.labels or [str(i) for i in range(len(matrix))]))
     return "".join(parts)
+
+
+def _starting(names: Iterable[str], start: str) -> list[str]:
+    return sorted(name for name in names if name.startswith(start))
 
 
 def _confusion(matrix: np.ndarray, names: Sequence[str]) -> str:
@@ -228,7 +231,8 @@ def _chart(title: str, lines: Mapping[str, store.Points]) -> str:
     axes.set(title=title, xlabel="epoch")
     axes.grid(alpha=0.25)
     if len(lines) <= FEW:
-        axes.legend(fontsize=8)
+        for text in axes.legend(fontsize=8).get_texts():
+            text.set_parse_math(False)  # a run's name may have a $ in it
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

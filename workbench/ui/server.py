@@ -2,6 +2,7 @@
 
 A browser that opens a page below the root (`/run`) would look for the server there first, and print
 two errors 404 into its console. `window.__streamlit.BACKEND_BASE_URL` tells it where the server is.
+Streamlit serves the first page at `/` alone, and answers "Page not found" at its name, `/runs`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from workbench.ui import manual
@@ -64,8 +68,14 @@ def _wants_page(scope: Scope) -> bool:
     return scope["method"] == "GET" and b"text/html" in accepted
 
 
+def open_first_page(request: Request) -> RedirectResponse:
+    """The first page by its name, with the same query. Relative: a proxy may serve it below a path."""
+    query = request.url.query
+    return RedirectResponse(f"./?{query}" if query else "./")
+
+
 app = st.App(
     str(Path(__file__).with_name("app.py")),
     middleware=[Middleware(AddressInPage)],
-    routes=manual.routes(manual.find_folder()),
+    routes=[Route("/runs", open_first_page), *manual.routes(manual.find_folder())],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import re
 from pathlib import Path
 
@@ -89,6 +90,18 @@ class TestReport:
         best = max(run.metrics["test/accuracy"] for run in pair)
         assert f"<td class=best>{best:.4g}</td>" in report
         assert "net.activation" in report and "training.epochs" not in report
+
+    def test_nothing_of_a_run_becomes_html_or_a_formula(self, runs: Runs) -> None:
+        pair = [run for name in ("cnn", "cnn_tanh") if (run := store.run(runs[name]))]
+        name = '<img src=x onerror=alert(1)> $\\frac{1 & "quoted"'
+        store.rename(pair[0].id, name)
+        try:
+            named = [store.run(pair[0].id) or pair[0], pair[1]]
+            written = reports.write_comparison(named), reports.write_run(named[0])
+        finally:
+            store.rename(pair[0].id, pair[0].name)
+        for report in written:
+            assert html.escape(name) in report and "<img src=x" not in report
 
 
 def test_search_lists_pages_parts_runs_and_settings(runs: Runs) -> None:

@@ -90,13 +90,14 @@ def _draw_values(runs: Sequence[store.Run], names: Mapping[str, str]) -> None:
     frame = pd.DataFrame(
         {names[r.id]: [r.metrics.get(m) for m in metrics] for r in runs}, index=metrics
     ).astype(float)
+    frame = order_rows(frame)
     if len(runs) <= FEW:
         marked = frame.rename_axis("metric").style.apply(mark_best, axis=1)
         place = "row"
     else:
-        frame = _first_main(frame).T.rename_axis("run")
+        frame = frame.T.rename_axis("run")
         settings = find_differing(runs, names)
-        frame = frame.join(settings.add_prefix("").drop(columns=frame.columns, errors="ignore"))
+        frame = frame.join(settings.drop(columns=frame.columns, errors="ignore"))
         marked = frame.style.apply(mark_best, axis=0)
         place = "column"
     st.dataframe(
@@ -110,11 +111,14 @@ def _draw_values(runs: Sequence[store.Run], names: Mapping[str, str]) -> None:
     widgets.csv(frame.reset_index(), "compare_metrics")
 
 
-def _first_main(frame: pd.DataFrame) -> pd.DataFrame:
-    """The metrics by which runs are judged before all others."""
-    first = ("best/", "test/", "validation/")
-    rank = {m: next((i for i, p in enumerate(first) if m.startswith(p)), 9) for m in frame.index}
-    return frame.loc[sorted(frame.index, key=lambda name: (rank[name], name))]
+def order_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table with a row per metric: those by which runs are judged on top, baselines at the end."""
+    groups = ("best/", "test/", "validation/", "train/", "", "baseline/")
+
+    def find_group(name: str) -> int:
+        return next((i for i, start in enumerate(groups) if start and name.startswith(start)), 4)
+
+    return frame.loc[sorted(frame.index, key=lambda name: (find_group(name), name))]
 
 
 def _format(value: object) -> str:

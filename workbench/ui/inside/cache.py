@@ -51,6 +51,20 @@ def maps(run_id: str, epoch: int | None, net_input: NetInput) -> dict[str, Array
     return {name: array[0] for name, array in arrays.items()}
 
 
+@st.cache_data(max_entries=16, show_spinner=False)
+def _attention(
+    run_id: str, epoch: int | None, digest: str, _net_input: NetInput
+) -> dict[str, Array]:
+    return inside.attention_maps(
+        artifacts.net(run_id, epoch), _net_input.features, _net_input.length
+    )
+
+
+def attention(run_id: str, epoch: int | None, net_input: NetInput) -> dict[str, Array]:
+    """The weights of every attention layer: (1, heads, queries, keys) each."""
+    return _attention(run_id, epoch, net_input.digest, net_input)
+
+
 @st.cache_data(max_entries=8, show_spinner=False)
 def _layer_maps(
     run_id: str, epochs: tuple[int, ...], layer: str, digest: str, _net_input: NetInput

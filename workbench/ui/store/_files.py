@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from tracking.errors import ArtifactError, TrackingError
+from tracking.recorder import check_path
 from workbench.ui.store._cache import uri
 from workbench.ui.store._reading import is_id, open_reader
 
@@ -42,9 +43,10 @@ def artifact(run_id: str, path: str) -> Path | None:
 
 @st.cache_data(max_entries=2000, show_spinner=False)
 def _artifact(address: str, run_id: str, path: str) -> Path | None:
-    target = Path(_downloads().name) / run_id
-    target.mkdir(exist_ok=True)
     try:
+        # MLflow puts one file into the folder itself, without its own: a net's code lies in a folder
+        target = (Path(_downloads().name) / run_id / check_path(path)).parent
+        target.mkdir(parents=True, exist_ok=True)
         return open_reader(address).download(run_id, path, target)
     except (ArtifactError, TrackingError, OSError):
         return None

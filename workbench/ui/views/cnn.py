@@ -13,6 +13,7 @@ from workbench.ui import page_parts, run_choice, store, widgets
 from workbench.ui.errors import Missing
 from workbench.ui.inside import (
     artifacts,
+    attention,
     cache,
     convolution,
     filters,
@@ -29,6 +30,7 @@ _METHODS = {
     "Occlusion": "occlusion",
 }
 
+_ATTENTION = "Attention"
 # Runs that kept a net for this page
 _SUITS = (
     "finished and params.`net.kind` IN ('cnn', 'resnet', 'custom') "
@@ -46,11 +48,14 @@ def main() -> None:
     run = run_choice.pick_run(suits=_SUITS, what="net with convolutions")
     with widgets.part():
         model = artifacts.net(run.id)
-        if not inside.convolutions(model):
+        parts = [*page_parts.CNN] if inside.convolutions(model) else []
+        if inside.attention_layers(model) and model.spec.kind == "image":
+            parts.append(_ATTENTION)
+        if not parts:
             run_choice.link_to(run, "views/rnn.py", "Inside an RNN")
             raise Missing("This net has no convolutions.")
-        # A row of its own: six parts need the whole width of a small window
-        chosen = widgets.choose("Show", page_parts.CNN, "show")
+        # A row of its own: the parts need the whole width of a small window
+        chosen = widgets.choose("Show", parts, "show")
         if chosen == "See it form":
             _see_it_form(run, model)
             return
@@ -62,6 +67,7 @@ def main() -> None:
             "Attribution": _attribution,
             "Step by step": _step_by_step,
             "Made to excite": filters.draw_exciting_inputs,
+            _ATTENTION: _attention,
         }
         pages[chosen](run, epoch, model)
 
@@ -265,6 +271,11 @@ def _attribution(run: store.Run, epoch: int | None, model: Net) -> None:
         "Grad-CAM: where this layer's maps speak for the class. Integrated gradients: red pixels "
         "raise the score, blue lower it. Occlusion: red where blanking a patch lowers the score."
     )
+
+
+def _attention(run: store.Run, epoch: int | None, model: Net) -> None:
+    """What each patch looks at, in the attention layers."""
+    attention.draw(run, epoch, _pick_input(run, model))
 
 
 def _step_by_step(run: store.Run, epoch: int | None, model: Net) -> None:

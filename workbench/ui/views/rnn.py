@@ -1,4 +1,4 @@
-"""Inside an RNN: states and gates over time, the prediction as it reads, what each step adds."""
+"""Inside an RNN: states, gates and attention, the prediction as it reads, what each step adds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nets import Net, inside
 from nets.inside import LayerStates
 from workbench.ui import charts, forecasts, run_choice, store, widgets
 from workbench.ui.errors import Missing
-from workbench.ui.inside import artifacts, inputs
+from workbench.ui.inside import artifacts, attention, inputs
 from workbench.ui.inside.cache import NetInput
 
 # Runs that kept a net for this page
@@ -30,9 +30,11 @@ def main() -> None:
     run = run_choice.pick_run(suits=_SUITS, what="recurrent net")
     with widgets.part():
         model = artifacts.net(run.id)
-        if not inside.recurrent_layers(model):
+        recurrent = inside.recurrent_layers(model)
+        looks = inside.attention_layers(model) if model.spec.kind != "image" else []
+        if not (recurrent or looks):
             run_choice.link_to(run, "views/cnn.py", "Inside a CNN")
-            raise Missing("This net has no recurrent layer.")
+            raise Missing("This net has no recurrent layer and no attention over a sequence.")
         left, right = st.columns(2, vertical_alignment="bottom")
         with left:
             epoch = inputs.pick_epoch(run.id)
@@ -52,7 +54,11 @@ def main() -> None:
         else:
             _unfolding(run, net, net_input, size, names, steps)
         _attribution(net, net_input, size, outputs, steps, classes=names is not None)
-        _states(run, net, net_input, size, steps)
+        if recurrent:
+            _states(run, net, net_input, size, steps)
+        if looks:
+            with widgets.part("Attention", "What each step (a row) looks at when the layer runs."):
+                attention.draw(run, epoch, net_input, steps)
 
 
 def _steps(run: store.Run, net: Net, net_input: NetInput, size: int | None) -> list[str]:

@@ -9,6 +9,7 @@ import streamlit as st
 from nets import inside
 from workbench.ui import (
     as_python,
+    calibration,
     charts,
     evaluation_parts,
     experiment_file,
@@ -108,10 +109,14 @@ def _evaluation(run: store.Run) -> None:
         task = evaluation.values.get("task")
         if task == "values":
             evaluation_parts.draw_values(run)
-            return
-        if task == "reconstruction":
+        elif task == "reconstruction":
             evaluation_parts.draw_reconstructions(run)
-            return
+        else:
+            _classes(run, evaluation)
+
+
+def _classes(run: store.Run, evaluation: artifacts.Evaluation) -> None:
+    with widgets.part():
         matrix = np.asarray(evaluation.values.get("confusion", []), dtype=float)
         if matrix.ndim != 2 or not matrix.size:
             raise Missing("The evaluation has no confusion matrix.")
@@ -127,6 +132,12 @@ def _evaluation(run: store.Run) -> None:
             _cell(run, clicked, names)
         else:
             st.caption("Click a cell to see the samples in it.")
+    with widgets.part(
+        "Calibration",
+        "Of the answers with the same confidence, the share that is right. A well calibrated net is "
+        "right in 9 of 10 answers that it is 90% sure of.",
+    ):
+        calibration.draw(run, evaluation)
 
 
 def _confusion(matrix: np.ndarray, names: list[str]) -> tuple[int, int] | None:
