@@ -26,19 +26,8 @@ class Mixing:
     """
 
     def __init__(self, config: AugmentConfig, spec: TensorSpec, task: Task) -> None:
+        check_mixing(config, spec, task)
         self._mixup, self._cutmix = config.mixup, config.cutmix
-        if not self:
-            return
-        if spec.kind == "tokens" or (self._cutmix and spec.kind != "image"):
-            name = "cutmix" if self._cutmix else "mixup"
-            kinds = "image" if self._cutmix else "image, series, sound and vector"
-            raise ConfigError(
-                f"augment.{name} works on {kinds} rows, got {spec.kind} rows. Set augment.{name} to 0."
-            )
-        if task.reconstructs:
-            raise ConfigError(
-                "augment.mixup and augment.cutmix mix labels, and an autoencoder has none. Set both to 0."
-            )
 
     def __bool__(self) -> bool:
         return self._mixup > 0 or self._cutmix > 0
@@ -62,6 +51,29 @@ class Mixing:
         if batch.length is not None:
             length = torch.maximum(batch.length, batch.length.flip(0))
         return batch._replace(features=features, length=length), share
+
+
+def check_mixing(config: AugmentConfig, spec: TensorSpec, task: Task | None) -> None:
+    """Refuse rows or a task that cannot be mixed.
+
+    Args:
+        task: None: not known yet.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if not (config.mixup or config.cutmix):
+        return
+    if spec.kind == "tokens" or (config.cutmix and spec.kind != "image"):
+        name = "cutmix" if config.cutmix else "mixup"
+        kinds = "image" if config.cutmix else "image, series, sound and vector"
+        raise ConfigError(
+            f"augment.{name} works on {kinds} rows, got {spec.kind} rows. Set augment.{name} to 0."
+        )
+    if task is Task.RECONSTRUCTION:
+        raise ConfigError(
+            "augment.mixup and augment.cutmix mix labels, and an autoencoder has none. Set both to 0."
+        )
 
 
 def partners(batch: Batch) -> Batch:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from nets.errors import ConfigError
 from workbench.experiments.changes import is_inside, overlap, override
 from workbench.experiments.combinations import Space, combinations, with_conditions
 from workbench.experiments.experiment import Experiment
+from workbench.experiments.space import Uniform
 
 
 def check_paths(experiment: Experiment) -> None:
@@ -21,9 +25,11 @@ def check_paths(experiment: Experiment) -> None:
     """
     space = experiment.sweep.space
     _check_names(space)
-    for path in space:
+    for path, parameter in space.items():
         for settings in contexts(space, path):
             _try(experiment, path, settings)
+            if isinstance(parameter, Uniform):
+                _check_takes_fractions(experiment, path, parameter, settings)
 
 
 def _check_names(space: Space) -> None:
@@ -43,6 +49,21 @@ def contexts(space: Space, path: str) -> Iterator[Mapping[str, Any]]:
     for settings in combinations(with_conditions(space, [path, *wholes])):
         if path in settings:
             yield settings
+
+
+def _check_takes_fractions(
+    experiment: Experiment, path: str, parameter: Uniform, settings: Mapping[str, Any]
+) -> None:
+    """Refuse a range of whole numbers: what is drawn of it lies between them."""
+    between = parameter.low + (parameter.high - parameter.low) / math.pi
+    try:
+        override(experiment, {**settings, path: between})
+    except ConfigError as error:
+        few = np.linspace(parameter.low, parameter.high, 4).round().astype(int)
+        raise ConfigError(
+            f"{path!r} cannot have every value from {parameter.low:g} to {parameter.high:g}: {error} "
+            f"List values: --space {path}={','.join(map(str, dict.fromkeys(few.tolist())))}."
+        ) from None
 
 
 def _try(experiment: Experiment, path: str, settings: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from workbench.experiments.space import Choice, SweepConfig, Uniform
 from workbench.experiments.space_check import check_paths, contexts
 from workbench.sweeps.folds import searched
 from workbench.sweeps.objectives import PARAMETERS
-from workbench.sweeps.schedulers import count_brackets
+from workbench.sweeps.schedulers import count_brackets, most_epochs
 from workbench.sweeps.variants import BEFORE_THE_NET
 from workbench.training.checks import check_values
 from workbench.training.idle import check_idle_in_sweep
@@ -31,7 +31,7 @@ def check_space(experiment: Experiment, *, recorded: bool = False) -> list[str]:
             "--space training.learning_rate=log:1e-4..1e-1 --space net.activation=relu,elu."
         )
     _check_data_space(experiment)
-    notes = _check_search(experiment.sweep, experiment.training.epochs)
+    notes = _check_search(experiment.sweep, most_epochs(experiment))
     check_paths(experiment)
     _check_before_start(experiment)
     try:

@@ -30,7 +30,7 @@ from workbench.sweeps.objectives import objectives
 from workbench.sweeps.ranking import find_front, record_front, record_groups
 from workbench.sweeps.recorder import TrialRecorder
 from workbench.sweeps.resume import check_resumed, describe_parameter, read_finished_trials
-from workbench.sweeps.schedulers import make_scheduler
+from workbench.sweeps.schedulers import make_scheduler, most_epochs
 from workbench.sweeps.search import limit_trials, plan_trials
 from workbench.sweeps.trial import Trial, train_on_several
 from workbench.sweeps.variants import Variants, prepare_variants
@@ -147,7 +147,7 @@ def _sweep(
                     search_alg=search,
                     scheduler=make_scheduler(
                         config,
-                        experiment.training.epochs,
+                        most_epochs(experiment),
                         slots=at_once or _count_that_fit(experiment, ray.cluster_resources()),
                     ),
                     num_samples=num_samples or 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from workbench.experiments.space import SweepConfig
@@ -18,9 +19,9 @@ def objectives(config: SweepConfig) -> dict[str, str]:
 
 
 def read_values(metrics: Mapping[str, float], config: SweepConfig) -> list[float] | None:
-    """A trial's value of each objective; None where one is missing."""
-    names = objectives(config)
-    return [metrics[name] for name in names] if names.keys() <= metrics.keys() else None
+    """A trial's value of each objective; None where one is missing or NaN."""
+    values = [metrics.get(name, math.nan) for name in objectives(config)]
+    return None if any(map(math.isnan, values)) else values
 
 
 def pareto_front(values: Sequence[Sequence[float] | None], modes: Sequence[str]) -> list[bool]:

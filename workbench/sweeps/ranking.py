@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,7 +100,7 @@ def find_front(
 
 
 def _whole(values: list[float | None]) -> list[float] | None:
-    present = [value for value in values if value is not None]
+    present = [value for value in values if value is not None and not math.isnan(value)]
     return present if len(present) == len(values) else None
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
+from workbench.experiments.combinations import candidates
+from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import SweepConfig
 
 _EPOCH = "metrics/epoch"
@@ -47,6 +49,13 @@ class _Median(_FreeProcessFirst, MedianStoppingRule):
     pass
 
 
+def most_epochs(experiment: Experiment) -> int:
+    """Epochs of the longest trial, where they are searched too."""
+    searched = experiment.sweep.space.get("training.epochs")
+    listed = [experiment.training.epochs] if searched is None else candidates(searched)
+    return max(map(int, listed))
+
+
 def count_brackets(grace: int, epochs: int, factor: int) -> int:
     """How many first rungs HyperBand has: `grace` epochs, `factor` times as many, and so on."""
     brackets = 1
@@ -59,6 +68,7 @@ def make_scheduler(config: SweepConfig, epochs: int, slots: int) -> TrialSchedul
     """Ray Tune's scheduler for the sweep's setting.
 
     Args:
+        epochs: of the longest trial.
         slots: how many trials may run at once, or more.
     """
     scheduler: _Fifo | _Asha | _HyperBand | _Median

@@ -11,6 +11,7 @@ from nets.custom_field import name_of
 from nets.custom_metric import describe_too_many
 from nets.evaluation import HELD_BYTES
 from nets.layer_rules import LayerRules
+from nets.mixing import check_mixing
 from nets.optimizers import make_rates
 from nets.start import take_weights
 from workbench.bridge import NO_RESAMPLING, Prepared
@@ -84,6 +85,8 @@ def check_prepared(
     if not recorded:
         check_idle_for_rows(experiment, prepared.spec.kind)
     Augment(experiment.training.augment, prepared.spec)
+    task = Task.by_loss(experiment.net.kind, experiment.training.loss)
+    check_mixing(experiment.training.augment, prepared.spec, task)
     searched = "training.resample" in experiment.sweep.space
     if (searched or experiment.training.resample != "none") and prepared.storage is not None:
         raise ConfigError(NO_RESAMPLING)
@@ -104,14 +107,14 @@ def _check_layers(experiment: Experiment, prepared: Prepared) -> list[str]:
     training = experiment.training
     plan = plan_of(experiment, prepared, world_size=experiment.cluster.num_workers)
     make_rates(training, plan.num_steps, plan.steps_per_epoch)
-    if not (training.start_from or training.freeze or training.layer_rates):
+    starts_from = training.start_from or "training.start_from" in experiment.sweep.space
+    if not (starts_from or training.freeze or training.layer_rates):
         return []
     net = new_net(replace(experiment, training=replace(training, start_from=None)), prepared)
     LayerRules(net, training)
-    if training.start_from is None:
-        return []
-    start = take_weights(net, prepared.start[training.start_from])
-    return [start.describe(training.start_from)]
+    # Several where a sweep searches it.
+    starts = {name: take_weights(net, weights) for name, weights in prepared.start.items()}
+    return [start.describe(name) for name, start in starts.items()]
 
 
 def _check_rows_of_metrics(experiment: Experiment, prepared: Prepared) -> None:
@@ -221,3 +224,5 @@ def _check_augment(experiment: Experiment) -> None:
         return  # the reader says so, on the machine that has the files
     if spec is not None:
         Augment(experiment.training.augment, spec)
+        task = Task.by_loss(experiment.net.kind, experiment.training.loss)
+        check_mixing(experiment.training.augment, spec, task)

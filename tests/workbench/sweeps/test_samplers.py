@@ -19,6 +19,7 @@ from workbench.results import Settings, TrialResult
 from workbench.sweeps.checks import check_space
 from workbench.sweeps.draws import count_settings
 from workbench.sweeps.folds import SEED
+from workbench.sweeps.ranking import find_front
 from workbench.sweeps.search import limit_trials, plan_trials
 from workbench.sweeps.searcher import StudySearcher
 from workbench.sweeps.study import Study
@@ -192,6 +193,15 @@ def test_several_objectives_are_searched_together(search: Search) -> None:
     trials = run(plan, lambda s: [good(s), float(s["width"])], [])
     again = run(replace(plan, num_trials=16), lambda s: [good(s), float(s["width"])], trials)
     assert len(again) == 2
+
+
+def test_an_objective_that_is_nan_is_no_result() -> None:
+    plan = config("tpe", LISTS | RANGES, num_trials=6, objectives={"size": "min"})
+    trials = run(plan, lambda s: [good(s), math.nan if s["width"] == 4 else 1.0], [])
+    trials[0].metrics["size"] = math.nan
+    run(replace(plan, num_trials=8), lambda s: [good(s), 1.0], trials)  # resumed
+    front = find_front(trials, [], plan)
+    assert front and not any(math.isnan(trials[n - 1].metrics["size"]) for n in front)
 
 
 def test_a_space_that_is_used_up_ends_the_search() -> None:

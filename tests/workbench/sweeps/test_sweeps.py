@@ -23,7 +23,7 @@ from workbench.sweeps.checks import check_space
 from workbench.sweeps.draws import grid, random_draws
 from workbench.sweeps.driver import sweep
 from workbench.sweeps.folds import add_folds
-from workbench.sweeps.schedulers import make_scheduler
+from workbench.sweeps.schedulers import make_scheduler, most_epochs
 from workbench.sweeps.search import limit_trials, plan_trials
 from workbench.training.checkpoints import checkpoint_folder
 
@@ -115,10 +115,11 @@ def test_a_list_travels_as_json_and_comes_back() -> None:
         ({"learning_rate": Choice(values=(1,))}, r"Did you mean 'training.learning_rate'"),
         ({"net.activation": Choice(values=("relu", "rellu"))}, r"Unknown activation 'rellu'"),
         ({"training.learning_rate": Uniform(low=-1, high=1)}, r"greater than 0, got -1"),
+        ({"training.batch_size": Uniform(low=16, high=64)}, r"whole|integer.*--space training.batch_size=16,32,48,64"),
         ({"sweep.num_trials": Choice(values=(1,))}, r"cannot search its own setting"),
         ({}, r"has no sweep space"),
     ],
-)
+)  # fmt: skip
 def test_a_space_that_cannot_be_is_refused(space: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_space(replace(digits_sweep(), sweep=SweepConfig(space=space)))
@@ -178,6 +179,12 @@ def test_epochs_are_reported_together_up_to_those_at_which_asha_decides(
     rungs = make_scheduler(config, epochs, 1)._brackets[0]._rungs  # type: ignore[attr-defined]
     decided = {epoch for epoch in range(1, epochs) if config.decides_at(epoch, epochs)}
     assert decided == {milestone for milestone, _ in rungs if milestone < epochs}
+
+
+def test_a_scheduler_counts_to_the_end_of_the_longest_trial() -> None:
+    lengths = Choice(values=(2, 9, 4))
+    experiment = digits_sweep(space={"training.epochs": lengths})
+    assert most_epochs(experiment) == 9 and most_epochs(digits_sweep()) == 3
 
 
 def test_the_median_rule_sees_every_epoch_and_no_scheduler_none() -> None:

@@ -60,6 +60,11 @@ def test_an_augmentation_for_other_rows_is_refused_before_the_start() -> None:
     space = {"training.augment.crop": Choice(values=(0, 99))}
     with pytest.raises(ConfigError, match=r"augment\.crop .* at most 7"):
         check_space(digits_sweep(space=space))
+    drawn = replace(digits(), net=AutoencoderConfig())
+    values: dict[str, Any] = {"loss": "mse", "monitor": "validation/loss", "mode": "min"}
+    mixed = TrainingConfig(augment=AugmentConfig(mixup=0.2), **values)
+    with pytest.raises(ConfigError, match="mix labels, and an autoencoder has none"):
+        check_before_start(replace(drawn, training=mixed))
     # Rows that come from elsewhere are not those of `data.source`.
     check_before_start(digits(augment=AugmentConfig(jitter=0.1)), reads_source=False)
 

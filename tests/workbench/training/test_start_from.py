@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from nets.config import override
 from tests.workbench.ui import fill
 from workbench.bridge import Prepared
 from workbench.experiments import Experiment
+from workbench.experiments.space import Choice, SweepConfig
 from workbench.training.checks import check_prepared
 from workbench.training.learner import Learner
 from workbench.training.start_from import add_start
@@ -129,6 +131,10 @@ def test_weights_that_cannot_be_used_are_refused(learned: Path, tmp_path: Path) 
         ConfigError, match=r"no tensor fits this net in name and shape.* other.weight"
     ):
         check_prepared(other, add_start(other, prepared))
+    both = Choice(values=(str(learned), str(tmp_path / "other.safetensors")))
+    swept = replace(fill.base(), sweep=SweepConfig(space={"training.start_from": both}))
+    with pytest.raises(ConfigError, match="no tensor fits this net"):
+        check_prepared(swept, add_start(swept, prepared))
     typo = override(start(learned), {"training.freeze": {"body.block": 2}})
     with pytest.raises(ConfigError, match=r"Unknown layer 'body.block'"):
         check_prepared(typo, add_start(typo, prepared))
