@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from workbench.ui.errors import Missing
 from workbench.ui.inside import artifacts
 
 Scale = Literal["number", "log", "category"]
+_OWN = ("trial", "status", "value", "epochs", "seconds", "stopped", "mean", "deviation", "trials")
+"""Columns of tables of trials and of settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,11 @@ class Sweep:
     """A row per trial: run_id, name, trial, status, stopped, start, seconds, epochs, value, settings."""
 
     @property
+    def labels(self) -> dict[str, str]:
+        """A short name of each swept setting."""
+        return short_names(list(self.axes), (*_OWN, self.metric, *(self.objectives or ())))
+
+    @property
     def better(self) -> int:
         """1 where more is better, else -1."""
         return 1 if self.mode == "max" else -1
@@ -47,6 +54,21 @@ class Sweep:
         """Trials that have a value, the best first."""
         valued = self.trials.dropna(subset="value")
         return valued.sort_values("value", ascending=self.mode == "min")
+
+
+def short_names(names: Sequence[str], taken: Collection[str] = ()) -> dict[str, str]:
+    """The last parts of each setting's path: as few as tell it from the others and from `taken`."""
+    short = {}
+    for name in names:
+        parts = name.split(".")
+        ends = (".".join(parts[-count:]) for count in range(1, len(parts) + 1))
+        alone = (
+            end
+            for end in ends
+            if end not in taken and sum(f".{n}".endswith(f".{end}") for n in names) == 1
+        )
+        short[name] = next(alone, name)
+    return short
 
 
 def read(run: store.Run) -> Sweep:
@@ -330,11 +352,15 @@ def grid(
     return table, x_names, y_names
 
 
-def settings_text(row: Mapping[str, Any], axes: Sequence[str]) -> str:
-    """`learning_rate 0.01, activation relu`."""
+def settings_text(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """`learning_rate 0.01, activation relu`.
+
+    Args:
+        labels: a short name of each setting to say.
+    """
     shown = (
-        f"{name.rsplit('.', 1)[-1]} {f'{row[name]:.3g}' if isinstance(row[name], float) else row[name]}"
-        for name in axes
+        f"{label} {f'{row[name]:.3g}' if isinstance(row[name], float) else row[name]}"
+        for name, label in labels.items()
         if not pd.isna(row[name])
     )
     return ", ".join(shown)

@@ -180,15 +180,15 @@ class Window:
     def text(self) -> str:
         return self.page.locator('[data-testid="stMain"]').inner_text()
 
-    def shot(self, name: str, width: int = 1400) -> None:
+    def shot(self, name: str, width: int = 1400, folder: Path = SHOTS) -> None:
         """The whole page as tests/screenshots/<name>.png."""
-        SHOTS.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
         height = self.page.evaluate(
             "document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight + 60"
         )
         self.page.set_viewport_size({"width": width, "height": max(900, min(int(height), 3600))})
         self.page.wait_for_timeout(700)
-        self.page.screenshot(path=SHOTS / f"{name}.png")
+        self.page.screenshot(path=folder / f"{name}.png")
         self.page.set_viewport_size({"width": width, "height": 900})
 
 

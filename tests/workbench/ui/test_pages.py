@@ -260,12 +260,17 @@ class TestInsideCNN:
         assert at.get("imgs") or at.get("image"), "there are pictures on the page"
         assert not at.info and not at.warning, text(at)
 
-    @pytest.mark.parametrize("what", ["filters", "feature maps"])
-    def test_every_epoch_is_a_frame_and_two_are_compared(self, what: str, runs: Runs) -> None:
-        pair = ["1", "3"]
+    @pytest.mark.parametrize(
+        ("what", "first", "last"),
+        [("filters", 1, 3), ("feature maps", 1, 3), ("filters", 3, 3)],
+    )
+    def test_every_epoch_is_a_frame_and_two_are_compared(
+        self, what: str, first: int, last: int, runs: Runs
+    ) -> None:
+        pair = [str(first), str(last)]
         at = open_page("cnn", run=runs["cnn"], show="See it form", forming=what, forming_pair=pair)
         captions = [str(e.proto.imgs[0].caption) for e in at.get("image")][-3:]
-        assert captions == ["epoch 1", "epoch 3", "epoch 3 minus epoch 1"]
+        assert captions == [f"epoch {first}", f"epoch {last}", f"epoch {last} minus epoch {first}"]
         assert "They differ by" in text(at)
 
     def test_a_run_without_epochs_says_how_to_get_them(self, runs: Runs) -> None:

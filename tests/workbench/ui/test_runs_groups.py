@@ -38,11 +38,10 @@ class TestMakeGroups:
         table = groups.make_groups(_VALUES, ["lr"], [])
         assert set(table["lr"].dropna()) == {"0.01", "1e-2", "0.1"}
 
-    def test_less_is_better_of_a_loss(self) -> None:
-        values = {
-            str(i): {"net": n, "loss": v} for i, (n, v) in enumerate([("x", 2.0), ("y", 1.0)])
-        }
-        assert groups.make_groups(values, ["net"], ["loss"])["net"].tolist() == ["y", "x"]
+    @pytest.mark.parametrize("loss", ["loss", "best/validation/loss", "test/mse"])
+    def test_less_is_better_of_a_loss(self, loss: str) -> None:
+        values = {str(i): {"net": n, loss: v} for i, (n, v) in enumerate([("x", 2.0), ("y", 1.0)])}
+        assert groups.make_groups(values, ["net"], [loss])["net"].tolist() == ["y", "x"]
 
 
 class TestPage:

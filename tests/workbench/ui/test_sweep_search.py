@@ -62,6 +62,8 @@ def test_the_page_shows_means_and_the_front(swept: SweepResult) -> None:
     assert f"{len(on_front)} of 12 trials are on the front" in said
     assert "Settings by their mean" in said and "over each seed" in said
     assert any("deviation" in table.value for table in at.dataframe)
+    trials = next(table.value for table in at.dataframe if "trial" in table.value)
+    assert {"channels", "optimizer", "nesterov", "seed"} <= set(trials.columns)
 
 
 def test_the_form_takes_lines_and_refuses_what_is_not_there(empty_store: Path) -> None:

@@ -90,3 +90,14 @@ def test_the_map_has_the_best_of_each_cell() -> None:
 def test_values_that_multiply_are_on_a_logarithmic_axis() -> None:
     assert sweeps._scale(pd.Series(["32", "64", "128", "256"]), None) == "log"
     assert sweeps._scale(pd.Series(["32", "64", "96"]), None) == "number"
+
+
+def test_short_names_tell_settings_apart() -> None:
+    names = ["net.blocks[0].channels", "net.blocks[1].channels", "training.epochs", "net.dropout"]
+    assert sweeps.short_names(names, ("epochs", "trial")) == {
+        "net.blocks[0].channels": "blocks[0].channels",
+        "net.blocks[1].channels": "blocks[1].channels",
+        "training.epochs": "training.epochs",
+        "net.dropout": "dropout",
+    }
+    assert sweeps.short_names(["dropout", "net.dropout"])["dropout"] == "dropout"

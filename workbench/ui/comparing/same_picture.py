@@ -107,16 +107,16 @@ def _filters_side_by_side(runs: Sequence[store.Run], names: Mapping[str, str], s
     for run, column in zip(runs, st.columns(len(runs)), strict=True):
         with column:
             epoch = _nearest(artifacts.epochs(run.id), share)
-            weights = cache.filters(run.id, epoch, layer or common[0])
+            tiles = cache.filters(run.id, epoch, layer or common[0]).mean(axis=1)[:_FILTERS]
             board = inside.montage(
-                weights.mean(axis=1)[:_FILTERS],
+                tiles,
                 palette="diverging",
                 tile=40,
                 gap=3,
                 columns=8,
                 opaque=False,
             )
-            limit = float(np.abs(weights).max())
+            limit = float(np.abs(tiles).max())
             pictures.show(
                 board,
                 f"Filters of {layer} of {names[run.id]}",

@@ -130,12 +130,12 @@ def _compare_two(
     change = frames[second] - frames[first]
     moved = float(np.linalg.norm(change) / max(float(np.linalg.norm(frames[first])), 1e-12))
     difference = _board(change, "diverging", None)
-    for column, (name, board) in zip(
+    for column, (place, name, board) in zip(
         st.columns(3),
         (
-            (f"epoch {first}", boards[first]),
-            (f"epoch {second}", boards[second]),
-            (f"epoch {second} minus epoch {first}", difference),
+            ("from", f"epoch {first}", boards[first]),
+            ("to", f"epoch {second}", boards[second]),
+            ("change", f"epoch {second} minus epoch {first}", difference),
         ),
         strict=True,
     ):
@@ -144,7 +144,7 @@ def _compare_two(
                 board,
                 f"{what}, {name}",
                 caption=name,
-                name=f"{run.name}_{name.replace(' ', '_')}",
+                name=f"{run.name}_{place}_{name.replace(' ', '_')}",
                 width="stretch",
             )
     limit = float(np.abs(change).max())

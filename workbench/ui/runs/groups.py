@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from tracking.query import EXPERIMENT, Values
-from tracking.series import direction
 from workbench.ui import store, widgets
+from workbench.ui.comparing.metrics import find_mode
 
 KIND = "workbench.kind"
 _NAMES = {"kind": KIND}
@@ -52,7 +52,7 @@ def make_groups(
         if (count := column.count()).ne(table["runs"]).any():
             table[f"n {metric}"] = count
     first = f"mean {metrics[0]}" if metrics else "runs"
-    rising = bool(metrics) and direction(metrics[0].removeprefix("best/")) == "min"
+    rising = bool(metrics) and find_mode(metrics[0]) == "min"
     ordered = table.sort_values(first, ascending=rising, kind="stable", na_position="last")
     return ordered.reset_index()
 

@@ -17,7 +17,7 @@ from workbench.ui.store._run import Points, Run, from_tracking
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _STEPS = ("validation/loss", "train/loss", "validation/accuracy", "train/accuracy")
-_TRIALS = 5_000
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +91,9 @@ def values(query: Query, names: Sequence[str]) -> Values:
 
 def every(query: Query) -> list[Run]:
     """All runs that a query finds."""
-    rows: list[Run] = []
-    while more := page(query, len(rows), 1000).rows:
+    first = page(query, 0, _AT_ONCE)
+    rows = list(first.rows)
+    while len(rows) < first.total and (more := page(query, len(rows), _AT_ONCE).rows):
         rows += more
     return rows
 
@@ -132,7 +133,7 @@ def run(run_id: str) -> Run | None:
 
 def children(run_id: str) -> list[Run]:
     """The trials of a sweep."""
-    return page(Query(parent=run_id, descending=False), 0, _TRIALS).rows
+    return every(Query(parent=run_id, descending=False))
 
 
 @forgettable

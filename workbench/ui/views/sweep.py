@@ -84,7 +84,7 @@ def _headline(sweep: Sweep, ranked: pd.DataFrame) -> None:
         column.metric(label, value)
     if not ranked.empty:
         best = ranked.iloc[0]
-        st.markdown(f"Best: **{best['name']}** with {sweeps.settings_text(best, list(sweep.axes))}")
+        st.markdown(f"Best: **{best['name']}** with {sweeps.settings_text(best, sweep.labels)}")
     st.page_link(
         "views/launch.py",
         label="Fork: change its search and start it",
@@ -104,7 +104,7 @@ def _parallel(sweep: Sweep) -> list[int] | None:
     if valued.empty or not sweep.axes:
         st.caption("No trial has a result yet.")
         return None
-    axes: list[tuple[str, Any]] = [(n.rsplit(".", 1)[-1], s) for n, s in sweep.axes.items()]
+    axes: list[tuple[str, Any]] = [(sweep.labels[n], s) for n, s in sweep.axes.items()]
     axes.append((sweep.metric, "number"))
     low = 0.0
     if len(valued) >= 12 and st.toggle(
@@ -140,7 +140,7 @@ def _importance(sweep: Sweep) -> None:
     if not shares:
         st.caption("At least 8 trials with a result are needed.")
         return
-    spec = charts.bars([n.rsplit(".", 1)[-1] for n in shares], list(shares.values()), percent=True)
+    spec = charts.bars([sweep.labels[n] for n in shares], list(shares.values()), percent=True)
     charts.draw(spec, key="importance", height=330, alt="Importance of each setting")
     if len(sweep.rank()) < _ENOUGH:
         st.caption(
@@ -154,6 +154,10 @@ def _map(sweep: Sweep) -> None:
     if len(names) < 2:
         st.caption("A map needs two swept settings.")
         return
+    valued = sweep.rank()
+    if valued.empty:
+        st.caption("No trial has a result yet.")
+        return
     numeric = [n for n in names if sweep.axes[n] != "category"] or names
     a, b, c = st.columns(3)
     x = a.selectbox(
@@ -166,7 +170,6 @@ def _map(sweep: Sweep) -> None:
     by = c.selectbox(
         "One map for each", ["all together", *rest], index=1 if rest else 0, key="map_by"
     )
-    valued = sweep.rank()
     if by in rest:
         valued = valued.dropna(subset=by)  # not searched in every trial
         index, labels = sweeps.cells(valued[by], sweep.axes[by], most=4)
@@ -186,8 +189,8 @@ def _map(sweep: Sweep) -> None:
             high=high,
             show=texts,
             bar=False,
-            x_name=(x or "").rsplit(".", 1)[-1],
-            y_name=(y or "").rsplit(".", 1)[-1],
+            x_name=sweep.labels.get(x or "", ""),
+            y_name=sweep.labels.get(y or "", ""),
         )
         with columns[i % len(columns)]:
             st.markdown(f":gray[{label}]" if label else "")
@@ -219,11 +222,11 @@ def _front(sweep: Sweep) -> None:
 
 def _by_setting(sweep: Sweep) -> None:
     """Mean and spread of each setting over its seeds or folds."""
-    what = " and ".join(name.rsplit(".", 1)[-1] for name in sweep.each)
+    what = " and ".join(sweeps.short_names(sweep.each).values())
     st.markdown(f"**Settings by their mean** over each {what}")
     frame = sweeps.by_setting(sweep)
     st.dataframe(
-        frame.rename(columns=lambda name: name.rsplit(".", 1)[-1]),
+        frame.rename(columns=sweep.labels),
         hide_index=True,
         key="by_setting",
         height=widgets.table_height(len(frame), 320),
@@ -290,7 +293,7 @@ def _scatter_and_table(sweep: Sweep, crossing: list[int] | None) -> None:
     shown = pd.DataFrame()
     others = list(sweep.objectives or {})[1:]
     for name in ("trial", "status", "value", *others, *sweep.axes, "epochs", "seconds", "stopped"):
-        shown[name.rsplit(".", 1)[-1]] = frame[name].to_numpy()
+        shown[sweep.labels.get(name, name)] = frame[name].to_numpy()
     shown = shown.rename(columns={"value": sweep.metric})
     if alike:
         marks = ["~" if run_id in alike else "" for run_id in frame["run_id"]]
@@ -327,7 +330,7 @@ def _scatter(sweep: Sweep, ranked: pd.DataFrame) -> list[int] | None:
         for a, v in zip(ranked[x], ranked["value"], strict=True)
     ]
     x_axis = charts.axis(scale, [] if scale == "category" else list(ranked[x]))
-    spec = charts.scatter(points, x_name=x.rsplit(".", 1)[-1], x_axis=x_axis)
+    spec = charts.scatter(points, x_name=sweep.labels[x], x_axis=x_axis)
     spec |= {
         "brush": {"toolbox": ["rect", "clear"], "xAxisIndex": "all", "throttleType": "debounce"},
         "toolbox": {"right": 12, "top": 0},
