@@ -100,11 +100,11 @@ class TrialResult:
     """Folder with the weights of its best epoch, while the sweep runs: a path in the file system
     that `cluster.storage` lies in."""
 
-    def news(self, total: int, metric: str) -> TrialNews:
+    def news(self, total: int, metric: str, repeated: Sequence[str] = ()) -> TrialNews:
         """The event for a `Progress`: one of `total` trials, ranked by the sweep's `metric`."""
         best = {} if self.value is None else {metric: self.value}
         metrics = best | {"epoch": float(self.epochs)}
-        return TrialNews(self.number, total, self.status, self.settings, metrics)
+        return TrialNews(self.number, total, self.status, self.settings, metrics, repeated)
 
 
 @dataclass(frozen=True, kw_only=True)

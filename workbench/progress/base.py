@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,8 @@ class TrialNews:
     settings: Mapping[str, Any]
     """The settings that differ between trials, by path."""
     metrics: Mapping[str, float]
+    repeated: Sequence[str] = ()
+    """Those of them that differ between the trainings of one setting: its fold, its seed."""
 
 
 @dataclass(frozen=True)

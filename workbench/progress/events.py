@@ -48,7 +48,8 @@ class Events(Progress):
             file.write(line)
 
     def handle(self, event: Event) -> None:
-        self.write(_NAMES[type(event)], **vars(event))
+        fields = {name: value for name, value in vars(event).items() if name != "repeated" or value}
+        self.write(_NAMES[type(event)], **fields)
 
 
 class Several(Progress):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import statistics
 import threading
 import time
 from collections.abc import Collection, Mapping
@@ -116,6 +118,22 @@ class Board:
     def _sort_key(self, number: int) -> tuple[bool, float]:
         value = self.value(number)
         return value is None or value != value, (value or 0.0) * (-1 if self.mode == "max" else 1)
+
+    def by_setting(self) -> Board:
+        """Each setting as one trial with the mean of its trainings so far, and how many have ended."""
+        groups: dict[str, list[TrialNews]] = {}
+        for news in self.trials.values():
+            settings = {p: v for p, v in news.settings.items() if p not in news.repeated}
+            groups.setdefault(json.dumps(settings, sort_keys=True), []).append(news)
+        board = Board(self.metric, self.mode)
+        for key, trainings in groups.items():
+            each = [self.value(one.number) for one in trainings]
+            values = [value for value in each if value is not None and value == value]
+            metrics = {self.metric: statistics.fmean(values)} if values else {}
+            ended = sum(one.status != "RUNNING" for one in trainings)
+            first, status = trainings[0], f"mean of {len(values)}, {ended} ended"
+            board.put(TrialNews(first.number, first.total, status, json.loads(key), metrics))
+        return board
 
     def count(self, *statuses: str) -> int:
         return sum(news.status in statuses for news in self.trials.values())
@@ -250,6 +268,8 @@ class _LiveDisplay:
         running = board.count("RUNNING")
         ended = len(board.trials) - running
         bar = _bar("trials", ended, max(board.total, ended), f"{running} running")
+        if any(news.repeated for news in board.trials.values()):
+            board = board.by_setting()  # the best seed of all is luck
         return [bar, trials_table(board, board.rank()[:_TOP], title="best so far")]
 
 

@@ -133,7 +133,9 @@ def _sweep(
     )
     recorder.tags(run_id, {NUM_TRIALS_RUN: str(total)})
     storage = checkpoint_folder(experiment)
-    progress.stage(f"Running {num_samples or total - len(earlier)} trials")
+    each = len(replicated(config))
+    several = f", {each} of each setting" if each > 1 else ""
+    progress.stage(f"Running {num_samples or total - len(earlier)} trials{several}")
     bound = Bound(config.max_minutes)
     with board.written:
         if total > len(earlier):

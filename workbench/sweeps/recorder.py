@@ -19,6 +19,7 @@ from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
 from workbench.results import Settings, TrialResult
 from workbench.sweeps.background import OrderedCalls
+from workbench.sweeps.folds import replicated
 from workbench.sweeps.objectives import PARAMETERS, RECORDED
 from workbench.sweeps.searcher import read_parameters
 from workbench.sweeps.trial import settings_of
@@ -228,7 +229,9 @@ class TrialRecorder(tune.Callback):
         self.written.do(self._report, trial)  # a trial is reported as finished once it is stored
 
     def _report(self, trial: TrialResult) -> None:
-        self.progress.trial(trial.news(self.total, self.experiment.sweep.metric))
+        sweep = self.experiment.sweep
+        repeated = tuple(replicated(sweep)[0])
+        self.progress.trial(trial.news(self.total, sweep.metric, repeated))
 
 
 def _params_in_lists(settings: Settings) -> dict[str, Any]:

@@ -99,6 +99,21 @@ def test_trials_without_a_value_come_last(mode: str, expected: list[int]) -> Non
     assert board.rank() == expected
 
 
+def test_repeats_of_a_setting_are_one_row_with_their_mean() -> None:
+    on = console(terminal=True)
+    values = [("relu", 0.99), ("tanh", 0.8), ("relu", 0.5), ("tanh", 0.9)]
+    with Terminal(on) as progress:
+        for number, (activation, value) in enumerate(values, 1):
+            settings = {"net.activation": activation, "training.seed": number // 3}
+            metrics = {"validation/accuracy": value}
+            repeated = ["training.seed"]  # as a job's events have it
+            progress.trial(TrialNews(number, 4, "FINISHED", settings, metrics, repeated))
+        on.print(progress._display._render())  # type: ignore[attr-defined]
+    table = printed(on).split("best so far")[-1]
+    assert table.index("tanh") < table.index("relu") and "mean of 2, 2 ended" in table
+    assert "0.85" in table and "0.99" not in table and "seed" not in table
+
+
 def test_the_best_value_counts_where_it_is_known() -> None:
     board = Board("m", "max")
     board.put(TrialNews(1, 1, "FINISHED", {}, {"m": 0.1, "best/m": 0.9}))
