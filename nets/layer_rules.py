@@ -22,7 +22,8 @@ class LayerRules:
     text (`*.bias`). Of several patterns that fit, the last one counts.
 
     Raises:
-        ConfigError: a pattern fits no parameter, or no parameter learns in the first epoch.
+        ConfigError: a pattern fits no parameter, a rate is of layers that never learn, or no parameter
+            learns in the first epoch.
     """
 
     def __init__(self, net: nn.Module, config: TrainingConfig) -> None:
@@ -33,6 +34,13 @@ class LayerRules:
         parameters = dict(net.named_parameters())
         self._epochs = {id(parameters[name]): epochs for name, epochs in frozen.items()}
         self._factors = {id(parameters[name]): factor for name, factor in factors.items()}
+        for pattern in config.layer_rates:
+            fitting = [name for name in names if _fits(name, pattern)]
+            if all(frozen.get(name, 0) is None for name in fitting):
+                raise ConfigError(
+                    f"training.layer_rates {pattern!r} would change nothing: training.freeze keeps these "
+                    "layers as they are. Leave one of them out."
+                )
         if names and not any(self.learns(p, 0) for p in parameters.values()):
             raise ConfigError(
                 f"training.freeze {dict(config.freeze)} leaves no parameter to train in the first epoch. "

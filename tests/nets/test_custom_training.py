@@ -471,7 +471,14 @@ def test_layers_learn_at_their_rates_and_from_their_epochs() -> None:
             "training.freeze: Unknown layer 'body.block'. Did you mean 'body.blocks",
         ),
         ({"layer_rates": {"boddy": 2}}, "training.layer_rates: Unknown layer 'boddy'"),
-        ({"freeze": {"body": None}}, "leaves no parameter to train in the first epoch"),
+        (
+            {"freeze": {"body.output": None}},
+            "training.layer_rates 'body.output' would change nothing",
+        ),
+        (
+            {"freeze": {"body": None}, "layer_rates": {}},
+            "leaves no parameter to train in the first epoch",
+        ),
     ):
         with pytest.raises(ConfigError, match=message):
             Fit(build(NET, SPEC, 3), override(config, changes), steps_per_epoch=1)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from nets.custom import Custom
 from nets.errors import ConfigError
 from workbench.experiments.changed import is_default
 from workbench.experiments.experiment import Experiment
@@ -49,7 +50,7 @@ def _write(value: Any, classes: dict[str, set[str]], depth: int) -> str:
     """A value as Python; `classes` gets what is to be imported, by module."""
     inner, outer = "    " * (depth + 1), "    " * depth
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kind = type(value)
+        kind: type = Custom if isinstance(value, Custom) else type(value)
         classes.setdefault(kind.__module__, set()).add(kind.__name__)
         set_fields = [
             (f.name, getattr(value, f.name))
@@ -57,6 +58,8 @@ def _write(value: Any, classes: dict[str, set[str]], depth: int) -> str:
             if f.name != "kind" and not is_default(f, getattr(value, f.name))
         ]
         parts = [f"{name}={_write(each, classes, depth + 1)}," for name, each in set_fields]
+        if isinstance(value, Custom):
+            parts.insert(0, f"{_import_part(value, classes)},")
         opening, closing = f"{kind.__name__}(", ")"
     elif isinstance(value, dict) and value:
         parts = [f"{key!r}: {_write(each, classes, depth + 1)}," for key, each in value.items()]
@@ -68,3 +71,11 @@ def _write(value: Any, classes: dict[str, set[str]], depth: int) -> str:
         return repr(value)
     lines = "".join(f"{inner}{part}\n" for part in parts)
     return f"{opening}\n{lines}{outer}{closing}" if parts else f"{opening}{closing}"
+
+
+def _import_part(part: Custom, classes: dict[str, set[str]]) -> str:
+    """The name of a part of torch or of a person's own, whose file lies beside the new one."""
+    where, _, name = part.source.partition(":")
+    module = where.removesuffix(".py").replace("/", ".")
+    classes.setdefault(module, set()).add(name.partition(".")[0])
+    return name

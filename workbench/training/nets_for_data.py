@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import torch
+
 import nets
 from nets import Task
 from nets.custom_loss import try_loss
 from nets.custom_metric import try_metric
 from nets.errors import ConfigError
+from nets.layer_rules import LayerRules
 from nets.prepare import PreparationConfig
 from nets.start import take_weights
 from workbench.bridge import Prepared
@@ -41,9 +44,17 @@ def new_net(experiment: Experiment, prepared: Prepared) -> nets.Net:
         try_loss(experiment.training.loss, task, output)
     for metric in experiment.training.metrics:
         try_metric(metric, task, prepared.num_outputs)
-    if experiment.training.start_from is None:
+    if experiment.training.start_from is None and _output_learns(net, experiment.training):
         start_wide(net, prepared, task)
     return net
+
+
+def _output_learns(net: nets.Net, training: nets.TrainingConfig) -> bool:
+    """Whether the last layer learns from the first epoch: at 0 and frozen it would let nothing learn."""
+    output = getattr(net.body, "output", None)
+    if not training.freeze or not isinstance(output, torch.nn.Linear):
+        return True
+    return LayerRules(net, training).learns(next(output.parameters()), 0)
 
 
 def task_of(experiment: Experiment, prepared: Prepared) -> Task:

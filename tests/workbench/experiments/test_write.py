@@ -38,6 +38,23 @@ def test_a_recipe_comes_back_with_the_same_fingerprint(tmp_path: Path) -> None:
     assert load_experiment(str(tmp_path / "other.py")) == other
 
 
+def test_parts_of_torch_and_of_ones_own_are_imported(tmp_path: Path) -> None:
+    (tmp_path / "parts.py").write_text(
+        "def fading(position, length, *, power: float = 1.0):\n"
+        "    return (1 - position / length) ** power\n"
+    )
+    (tmp_path / "first.py").write_text(
+        "from parts import fading\n"
+        "from nets import Custom, TrainingConfig\n"
+        "from workbench import Experiment\n"
+        "schedule = Custom(fading, power=2.0)\n"
+        "mine = Experiment(name='mine', training=TrainingConfig(optimizer='NAdam', schedule=schedule))\n"
+    )
+    experiment = load_experiment(str(tmp_path / "first.py"))
+    save_experiment(experiment, tmp_path / "mine.py")
+    assert load_experiment(str(tmp_path / "mine.py")) == experiment
+
+
 def test_no_file_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("")
     with pytest.raises(ConfigError, match="there already"):

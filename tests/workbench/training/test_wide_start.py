@@ -68,6 +68,19 @@ def test_the_net_of_a_table_starts_where_the_linear_baseline_is(classes: bool) -
     assert not torch.equal(before, learner.net.body.output.weight)  # type: ignore[union-attr]
 
 
+def test_a_last_layer_that_is_frozen_is_not_set_to_0() -> None:
+    prepared = table(classes=True)
+    frozen = TrainingConfig(freeze={"body.output": None})
+    learner = Learner(Experiment(name="t", net=DENSE, training=frozen), prepared)
+    before = {
+        n: v.clone() for n, v in learner.net.state_dict().items() if n.startswith("body.dense")
+    }
+    learner.train_epoch()
+    assert before and all(
+        not torch.equal(v, learner.net.state_dict()[n]) for n, v in before.items()
+    )
+
+
 def test_rows_with_weights_and_nets_without_a_linear_part_start_as_they_are_built() -> None:
     weighted, plain = table(classes=True, weight=True), table(classes=True)
     net = new_net(Experiment(name="t", net=DENSE), weighted)
