@@ -171,3 +171,11 @@ def test_the_image_copies_what_is_there() -> None:
     assert needed | {"pyproject.toml", "constraints.txt", "nets", "workbench"} <= set(copied)
     [extras] = re.findall(r"\.whl\)\[([\w,]+)\]", text)
     assert set(extras.split(",")) <= set(project["project"]["optional-dependencies"])
+
+
+def test_the_extras_of_the_package_are_on_the_page_start() -> None:
+    root = MANUAL.parents[1]
+    page = (root / "docs" / "start.md").read_text().split("| extra |")[1].split("\n\n")[0]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert listed == set(project["optional-dependencies"]) - {"dev"}
