@@ -92,7 +92,7 @@ class Descent:
         norm = self._norm(step)
         self._precision.step()
         if self._averages is not None:
-            self._averages.update()
+            self._averages.end_step()
         return None if norm is None else self._precision.mark_left_out(norm)
 
     @torch.no_grad()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from nets import memory
 from nets.augment import Augment, AugmentConfig
-from nets.averaging import Averages
+from nets.averaging import make_averages, renew_statistics
 from nets.batches import Batch, batches, map_tensors, num_batches
 from nets.callbacks import Callbacks
 from nets.descent import Descent
@@ -27,6 +27,7 @@ from nets.errors import ConfigError, DivergedError
 from nets.evaluation import HELD_BYTES, EvaluatedRows, Evaluation, collect
 from nets.fit_setup import ADVICE, find_task, keep_random_state, place
 from nets.layer_rules import LayerRules
+from nets.loss_check import check_losses
 from nets.losses import Loss
 from nets.mixing import Mixing, partners
 from nets.monitor import Monitor
@@ -103,14 +104,20 @@ class Fit:
         self._layers = LayerRules(net, config)
         self.optimizer = make_optimizer(net.parameters(), config, self._layers.factor)
         self.callbacks = Callbacks(config.callbacks)
-        self.averages = None if config.average is None else Averages(net, config.average)
-        """The mean of the weights; None without `config.average`."""
+        num_steps = num_steps or config.epochs * steps_per_epoch
+        self.averages = make_averages(net, config, num_steps)
+        """The mean of the weights; None without `config.average` and `config.swa_start`."""
         self.stopped = False
         """Whether `stop` was called."""
         self._precision = Precision(config, self.device, self.optimizer)
         trained = [p for p in net.parameters() if p.requires_grad]
         self._descent = Descent(
-            config, self.optimizer, trained, self._layers, self._precision, self.averages
+            config,
+            self.optimizer,
+            trained,
+            self._layers,
+            self._precision,
+            self.averages,
         )
         self.epoch = 0
         """Epochs completed."""
@@ -120,7 +127,6 @@ class Fit:
         self._step_losses = StepLosses(steps_a_point(config, steps_per_epoch))
         self._began = 0.0
         self._updates: LayerUpdates | None = None
-        num_steps = num_steps or config.epochs * steps_per_epoch
         self._rate = rate or make_rates(config, num_steps, steps_per_epoch)
         self.model = net if model is None else model
         self._forward = torch.compile(self.model) if config.compile else self.model
@@ -149,6 +155,8 @@ class Fit:
             metrics |= self._updates.measure()
         self._totals, self._updates, self.step = EpochTotals(), None, 0
         self.epoch += 1
+        if self.averages is not None:
+            self.averages.end_epoch(self.epoch * self.steps_per_epoch)
         return metrics
 
     def train_steps(self, batches: Iterable[Batch]) -> None:
@@ -192,8 +200,14 @@ class Fit:
         self.stopped = True
 
     def averaged(self) -> contextlib.AbstractContextManager[None]:
-        """The net has its averaged weights inside the block, if the training has any."""
+        """The net has its averaged weights inside the block, if the training has any yet."""
         return contextlib.nullcontext() if self.averages is None else self.averages.in_use()
+
+    def renew_statistics(self, batches: Iterable[Batch]) -> None:
+        """Within `averaged`: measure batch norms on these rows, where weights of epochs are averaged."""
+        if self.averages is not None and self.averages.are_of_epochs:
+            held = self._layers.held(self.epoch - 1)
+            renew_statistics(self.net, (self._to_device(batch) for batch in batches), held)
 
     def _take_step_or_explain(self, batch: Batch, rate: float) -> None:
         try:
@@ -266,35 +280,7 @@ class Fit:
         return self._descent.add(loss, total, rows, left=left, epoch=self.epoch, step=self.step)
 
     def _check_losses(self) -> None:
-        totals = self._totals
-        if not totals.pending:
-            return
-        losses = torch.stack([loss for loss, *_ in totals.pending]).tolist()
-        first = totals.steps - len(losses) + 1
-        diverges = not all(map(math.isfinite, losses))
-        for step, (loss, (_, rows, rate, at)) in enumerate(
-            zip(losses, totals.pending, strict=True), first
-        ):
-            if not math.isfinite(loss):
-                error = DivergedError(
-                    f"The loss became {loss} at epoch {self.epoch + 1}, step {step} of "
-                    f"{self.steps_per_epoch}, at learning rate {rate:.3g}. {ADVICE}"
-                )
-                error.points = tuple(self._step_losses.end())
-                raise error
-            totals.loss += loss * rows
-            self._add_step_loss(loss, rows, step, at, rate, alone=diverges)
-        totals.pending.clear()
-
-    def _add_step_loss(
-        self, loss: float, rows: int, step: int, at: float, rate: float, *, alone: bool
-    ) -> None:
-        """Add a step's loss to the curve by step; `alone`: as a point of its own."""
-        steps = self._step_losses
-        ends = alone or step == self.steps_per_epoch
-        ends = ends or bool(steps.steps_a_point and step % steps.steps_a_point == 0)
-        number = self.epoch * self.steps_per_epoch + step
-        steps.add(loss, rows, step=number, seconds=at - self._began, rate=rate, ends=ends)
+        check_losses(self._totals, self._step_losses, self.epoch, self.steps_per_epoch, self._began)
 
     @property
     def seconds(self) -> float:

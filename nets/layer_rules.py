@@ -64,12 +64,17 @@ class LayerRules:
 
     def hold_statistics(self, epoch: int) -> None:
         """Put layers that do not learn yet, such as a batch norm, into the state of an evaluation."""
+        for module in self.held(epoch):
+            module.eval()
+
+    def held(self, epoch: int) -> list[nn.Module]:
+        """The layers that do not learn in an epoch, from 0."""
         if not self._epochs:
-            return
-        for module in self._net.modules():
-            own = list(module.parameters(recurse=False))
-            if own and not any(self.learns(each, epoch) for each in own):
-                module.eval()
+            return []
+        owners = [
+            (module, list(module.parameters(recurse=False))) for module in self._net.modules()
+        ]
+        return [m for m, own in owners if own and not any(self.learns(p, epoch) for p in own)]
 
     def drop_gradients(self, epoch: int) -> None:
         """Forget the gradients of what does not learn yet: an optimizer leaves such parameters alone."""

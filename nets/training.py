@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -81,6 +82,8 @@ class TrainingConfig:
     """Batches whose gradients are averaged before the weights change once: batch_size 32 with accumulate 4 learns as batch_size 128, in less memory."""
     average: float | None = Field(default=None, gt=0, lt=1)
     """Evaluate and keep a moving average of the weights: the share of it that a step keeps, such as 0.999. None: the weights of the last step."""
+    swa_start: float | None = Field(default=None, gt=0, lt=1)
+    """From this share of the steps on, evaluate and keep the plain mean of the weights after each epoch, with batch norms measured anew (stochastic weight averaging, Izmailov et al. 2018): 0.75 is usual, with a learning rate that stays high. None: no such mean."""
     clip_norm: float | None = Field(default=None, gt=0)
     """Scale the gradient down to this Euclidean norm where it is longer; None: never."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -143,6 +146,7 @@ class TrainingConfig:
                 f"beside it, got resample {self.resample!r} with loss {self.loss_name!r} and class_weights "
                 f"{self.class_weights!r}. Set one of them to none."
             )
+        self._check_averages()
         self._check_names_of_metrics()
         # A class of torch counts by itself. A function gets the length.
         own = isinstance(self.schedule, Custom) and self.schedule.is_class
@@ -155,6 +159,26 @@ class TrainingConfig:
             raise ConfigError(
                 f"a loss is better when it is lower, got monitor {self.monitor!r} "
                 "with mode 'max'. Set mode to min."
+            )
+
+    def _check_averages(self) -> None:
+        if self.swa_start is None:
+            return
+        if self.average is not None:
+            raise ConfigError(
+                f"training.average {self.average} and training.swa_start {self.swa_start} are two means of "
+                "the weights, and one is kept. Leave one of them out."
+            )
+        if self.max_minutes is not None:
+            raise ConfigError(
+                f"training.swa_start {self.swa_start} is a share of the steps, whose number max_minutes "
+                f"{self.max_minutes:g} does not give. Set max_rows in its place."
+            )
+        averaged = self.epochs - max(1, math.ceil(self.swa_start * self.epochs)) + 1
+        if averaged < 2:
+            raise ConfigError(
+                f"training.swa_start {self.swa_start} leaves one of {self.epochs} epochs, whose mean is "
+                "itself. Lower it, or raise training.epochs."
             )
 
     def _check_names_of_metrics(self) -> None:

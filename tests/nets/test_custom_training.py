@@ -402,7 +402,7 @@ def test_weights_that_are_there_twice_are_themselves_again_after_an_evaluation()
     averages = Averages(net, 0.9)
     with torch.no_grad():
         net.first.weight.add_(1)
-    averages.update()
+    averages.end_step()
     own = net.first.weight.detach().clone()
     with averages.in_use():
         assert not torch.equal(net.first.weight, own)
@@ -431,6 +431,49 @@ def test_averaged_weights_are_evaluated_and_the_own_ones_trained() -> None:
     other.load_state_dict(fit.state_dict())
     with other.averaged():
         assert torch.allclose(weights(other), mean, atol=1e-6)
+
+
+def test_the_plain_mean_of_the_last_epochs_has_batch_norms_of_its_own() -> None:
+    net = CNNConfig(batch_norm=True)
+    plain = TrainingConfig(learning_rate=0.1, epochs=4)
+    config = override(plain, {"swa_start": 0.5})
+    reference = Fit(build(net, SPEC, 3), plain, steps_per_epoch=1)
+    fit = Fit(build(net, SPEC, 3), config, steps_per_epoch=1)
+    path = []
+    for epoch in range(1, 5):
+        reference.train_epoch([rows()])
+        fit.train_epoch([rows()])
+        path.append(weights(reference))
+        with fit.averaged():
+            assert torch.allclose(weights(fit), torch.stack(path[1:] or path).mean(0), atol=1e-6)
+        assert torch.equal(weights(fit), path[-1])  # its own ones are trained
+        if epoch == 3:  # an interruption loses nothing
+            state = fit.state_dict()
+            fit = Fit(build(net, SPEC, 3), config, steps_per_epoch=1)
+            fit.load_state_dict(state)
+    before = {n: v.clone() for n, v in fit.net.named_buffers()}
+    with fit.averaged():
+        fit.renew_statistics([rows()])
+        fit.net.train()
+        norm = next(m for m in fit.net.modules() if isinstance(m, nn.BatchNorm2d))
+        seen: list[torch.Tensor] = []
+        norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        mean = norm.running_mean.clone()  # type: ignore[union-attr]
+        fit.net.eval()(rows().features)
+        assert torch.allclose(mean, seen[0].mean((0, 2, 3)), atol=1e-4)
+    assert all(torch.equal(v, before[n]) for n, v in fit.net.named_buffers())
+    with fit.averaged():  # what was measured is kept with the mean
+        assert torch.equal(norm.running_mean, mean)  # type: ignore[arg-type]
+
+
+def test_means_of_weights_that_cannot_be_are_refused() -> None:
+    for changes, message in (
+        ({"average": 0.9}, "are two means of the weights"),
+        ({"max_minutes": 5.0}, "whose number max_minutes 5 does not give"),
+        ({"epochs": 3, "swa_start": 0.9}, "leaves one of 3 epochs"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            TrainingConfig(**({"swa_start": 0.5} | changes))  # type: ignore[arg-type]
 
 
 def test_layers_learn_at_their_rates_and_from_their_epochs() -> None:

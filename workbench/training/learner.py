@@ -36,6 +36,8 @@ from workbench.training.process import describe_use
 
 _EVALUATED = 256
 """Rows that are evaluated at a time, at least."""
+_MEASURED = 100
+"""Batches that batch norms of averaged weights are measured on, at most."""
 _STEPS_A_LOOK = 16
 """Steps between two looks at the clock, about which several workers talk."""
 
@@ -155,6 +157,7 @@ class Learner:
         metrics = self.fit.train_epoch(self._train_batches())
         metrics |= self._measure_reading()
         with self.fit.averaged():
+            self.fit.renew_statistics(self._some_batches())
             metrics |= self._validate()
         metrics["epoch"] = float(self.epoch)
         if self.fit.callbacks:
@@ -168,6 +171,15 @@ class Learner:
         if self.finished:
             self.fit.callbacks.end(self.fit)
         return metrics
+
+    def _some_batches(self) -> Iterator[Batch]:
+        """Training batches, the same for each worker, so that all of them measure the same."""
+        reader, config = self._reader("train"), self.training
+        batches = reader.shuffled(
+            config.batch_size, seed=config.seed, epoch=0, resample=config.resample
+        )
+        yield from itertools.islice(batches, _MEASURED)
+        reader.seconds_waited, reader.rows_read = 0.0, 0  # the epoch's own are counted before
 
     def _weights(self) -> dict[str, torch.Tensor]:
         """A copy on the CPU of the weights that are evaluated and kept."""

@@ -229,3 +229,19 @@ def test_a_finished_run_is_judged_by_its_own_evaluation(
         "The net is no better than the baseline linear",
         "1 class is never predicted",
     ]
+
+
+def test_the_mean_of_the_last_epochs_is_evaluated_and_kept(
+    experiment: Experiment, prepared: Prepared
+) -> None:
+    changes = {"training.swa_start": 0.5, "training.epochs": 4, "training.monitor": "train/loss"}
+    chosen = override(experiment, changes | {"training.mode": "min"})
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in Learner(chosen, prepared).net.modules())
+    learner = Learner(chosen, prepared)
+    while not learner.finished:
+        metrics = learner.train_epoch()
+    kept = learner._weights()
+    assert any(not torch.equal(v, kept[n]) for n, v in cpu_state(learner.net).items())
+    learner.net.load_state_dict(kept)
+    measured = learner.evaluate("validation").metrics("validation")
+    assert measured["validation/loss"] == pytest.approx(metrics["validation/loss"], rel=1e-5)
