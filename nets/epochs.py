@@ -1,7 +1,7 @@
 """How the passes over the training rows are cut into epochs, and where a training ends.
 
 An epoch is what lies between two evaluations. By default it is one pass over the rows;
-`TrainingConfig.epoch_rows` makes it shorter or longer. Passes follow each other without a gap: each
+`TrainingConfig.epoch_rows` makes it shorter or longer, `limit_batches` shorter. Passes follow each other without a gap: each
 row comes once a pass, wherever the epochs end.
 """
 
@@ -33,11 +33,17 @@ class Epochs(NamedTuple):
     """Of the whole training, if nothing ends it early."""
     rows: int
     """About as many rows as an epoch has."""
+    repeats: bool = False
+    """Every epoch has the first batches of the first pass; `TrainingConfig.overfit_batches`."""
 
     def stretches(self, epoch: int, step: int) -> Iterator[Stretch]:
         """The batches of an epoch (from 0), from its step `step` on."""
         at = epoch * self.steps_per_epoch + step
         end = min((epoch + 1) * self.steps_per_epoch, self.num_steps)
+        if self.repeats:
+            if at < end:
+                yield Stretch(0, step, end - at)
+            return
         while at < end:
             number, first = divmod(at, self.steps_per_pass)
             steps = min(self.steps_per_pass - first, end - at)
@@ -58,8 +64,11 @@ def plan_epochs(config: TrainingConfig, num_rows: int, *, world_size: int = 1) -
     steps, rows = a_pass, num_rows
     if config.epoch_rows is not None:
         steps, rows = -(-config.epoch_rows // config.batch_size), config.epoch_rows
+    for limit in (config.overfit_batches, config.limit_batches):
+        if limit is not None and limit < steps:
+            steps, rows = limit, limit * config.batch_size
     num_steps = config.epochs * steps
     if config.max_rows is not None:
         passes, rest = divmod(config.max_rows, num_rows)
         num_steps = min(num_steps, passes * a_pass + -(-rest // config.batch_size))
-    return Epochs(a_pass, steps, num_steps, rows)
+    return Epochs(a_pass, steps, num_steps, rows, config.overfit_batches is not None)

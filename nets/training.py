@@ -44,6 +44,10 @@ class TrainingConfig:
     """End after so many rows, rounded up to whole steps, where that is before the last epoch; schedules end there too. None: no such end."""
     max_minutes: float | None = Field(default=None, gt=0)
     """End after so many minutes of training, without evaluations, where that is before the last epoch; within an epoch too, which is then evaluated. None: no such end."""
+    overfit_batches: int | None = Field(default=None, ge=1)
+    """A check that the net can learn: every epoch trains on the same first batches, so many, whose loss has to fall to nearly 0. The run is marked. None: on all."""
+    limit_batches: int | None = Field(default=None, ge=1)
+    """A quick run through everything: at most so many batches of training rows an epoch, and of the rows of each evaluation. The run is marked. None: all."""
     batch_size: int = Field(default=64, ge=1)
     """Rows of a step, over all workers together: each takes its share."""
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -145,6 +149,11 @@ class TrainingConfig:
                 "resample makes classes alike, as class_weights do: it needs classes, and no weights "
                 f"beside it, got resample {self.resample!r} with loss {self.loss_name!r} and class_weights "
                 f"{self.class_weights!r}. Set one of them to none."
+            )
+        if self.overfit_batches is not None and self.patience:
+            raise ConfigError(
+                f"training.overfit_batches {self.overfit_batches} learns a few rows by heart, and patience "
+                f"{self.patience} ends that when validation rows do not gain. Set patience to 0."
             )
         self._check_averages()
         self._check_names_of_metrics()

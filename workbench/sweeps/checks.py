@@ -14,6 +14,7 @@ from workbench.sweeps.schedulers import count_brackets, most_epochs
 from workbench.sweeps.variants import BEFORE_THE_NET
 from workbench.training.checks import check_values
 from workbench.training.idle import check_idle_in_sweep
+from workbench.training.partial import refuse_partial
 
 
 def check_space(experiment: Experiment, *, recorded: bool = False) -> list[str]:
@@ -30,6 +31,10 @@ def check_space(experiment: Experiment, *, recorded: bool = False) -> list[str]:
             f"experiment {experiment.name!r} has no sweep space. Give one, such as "
             "--space training.learning_rate=log:1e-4..1e-1 --space net.activation=relu,elu."
         )
+    for path in ("training.overfit_batches", "training.limit_batches"):
+        if path in experiment.sweep.space:
+            raise ConfigError(f"{path} is for a check before a sweep, and no setting to search.")
+    refuse_partial(experiment.training, "a sweep")
     _check_data_space(experiment)
     notes = _check_search(experiment.sweep, most_epochs(experiment))
     check_paths(experiment)

@@ -22,6 +22,7 @@ from workbench.training.epochs import plan_of
 from workbench.training.idle import check_idle, check_idle_for_rows, note_idle
 from workbench.training.nets_for_data import describe_class_metric, new_net
 from workbench.training.own_parts import check_own_parts
+from workbench.training.partial import describe_partial
 
 _ALWAYS = ("train/loss", "validation/loss", "learning_rate", "gradient_norm", "samples_per_s")
 
@@ -92,6 +93,9 @@ def check_prepared(
         raise ConfigError(NO_RESAMPLING)
     _check_rows_of_metrics(experiment, prepared)
     notes += _check_layers(experiment, prepared)
+    if partial := describe_partial(experiment.training):
+        notes.append(partial)
+        _check_limit(experiment, prepared)
     if not prepared.has("validation"):
         _check_without_validation(experiment, *metrics)
         notes.append(_describe_no_validation(experiment, prepared))
@@ -138,6 +142,17 @@ def _describe_idle_max_rows(experiment: Experiment, prepared: Prepared) -> str |
         f"training.max_rows {training.max_rows:,} would change nothing: {training.epochs} epochs of "
         f"{plan.rows:,} rows end no later. Raise training.epochs, or lower training.max_rows."
     )
+
+
+def _check_limit(experiment: Experiment, prepared: Prepared) -> None:
+    """Refuse a limit of batches that every split stays below."""
+    training, limit = experiment.training, experiment.training.limit_batches
+    most = max(split.num_rows for split in prepared.splits.values())
+    if limit is not None and most <= limit * training.batch_size:
+        raise ConfigError(
+            f"training.limit_batches {limit} would change nothing: no split has more than {most} rows, which "
+            f"are {-(-most // training.batch_size)} batches of {training.batch_size}. Lower it."
+        )
 
 
 def describe_large_batch(batch_size: int, num_rows: int) -> str | None:

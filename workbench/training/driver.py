@@ -27,6 +27,7 @@ from workbench.training.epochs import describe_long_epochs, plan_of
 from workbench.training.evaluation import TrainedModel
 from workbench.training.learner import cpu_state, new_net
 from workbench.training.one_worker import train_on_one
+from workbench.training.partial import judge_partial, list_limits
 from workbench.training.preparing import prepare_experiment
 from workbench.training.recording import (
     Part,
@@ -92,9 +93,10 @@ def train(
         notes = list(dict.fromkeys(notes))
         for note in notes:
             progress.note(note)
+        partial = "-partial" if list_limits(experiment.training) else ""
         run_id = recorder.start(
             experiment.name,
-            f"{experiment.name}-{time.strftime('%m%d-%H%M%S')}",
+            f"{experiment.name}{partial}-{time.strftime('%m%d-%H%M%S')}",
             params=provenance.params(experiment),
             tags=provenance.tags(experiment, "train", prepared.fingerprint)
             | provenance.describe_data(experiment, prepared),
@@ -229,6 +231,8 @@ def judge_run(
 ) -> tuple[str, ...]:
     """The verdicts on a finished run, as texts."""
     training = experiment.training
+    if (shown := judge_partial(training, history)) is not None:
+        return (shown,)
     missed: list[str] = []
     for path, content in model.files.items():
         if path.startswith("evaluation/") and path.endswith(".json"):

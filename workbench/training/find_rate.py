@@ -20,6 +20,7 @@ from workbench.training.checks import check_before_start, check_prepared, descri
 from workbench.training.driver import close_run
 from workbench.training.learner import new_net
 from workbench.training.one_worker import measure_on_one
+from workbench.training.partial import refuse_partial
 from workbench.training.preparing import prepare_experiment
 from workbench.training.recording import default_recorder, record_data
 
@@ -58,6 +59,7 @@ def find_learning_rate(
         TrainingError: the worker's process died.
     """
     rates = spaced_rates(low, high, steps)
+    refuse_partial(experiment.training, "lr-find")
     notes = check_before_start(experiment, reads_source=prepared is None)
     progress = progress or Silent()
     recorder = recorder or default_recorder()

@@ -228,9 +228,12 @@ class Learner:
         return evaluation.metrics("validation") | health
 
     def evaluate(self, split: str) -> Evaluation:
-        """The net on every row of a split, each exactly once, over all workers together."""
-        size = max(_EVALUATED, self.training.batch_size)
+        """The net on every row of a split, each exactly once, over all workers together; with
+        `training.limit_batches` on so many batches for each worker."""
+        limit = self.training.limit_batches
+        size = self.training.batch_size if limit else max(_EVALUATED, self.training.batch_size)
         rows = self._reader(split).in_order(size, rank=self.rank, world_size=self.world_size)
+        rows = itertools.islice(rows, limit)
         held_bytes = HELD_BYTES // self.world_size  # each worker gets what all of them keep
         whole = Evaluation.merge(self.gather(self.fit.evaluate(rows, held_bytes=held_bytes)))
         return dataclasses.replace(whole, own=self._own_metrics.measure(whole))

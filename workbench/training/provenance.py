@@ -23,6 +23,7 @@ from nets.config import flatten
 from nets.order import Order, ResampledOrder, Shards, WindowedOrder
 from tracking import hide_passwords
 from workbench.experiments.experiment import Experiment
+from workbench.training.partial import TAG, list_limits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,6 +74,7 @@ def tags(experiment: Experiment, kind: str, fingerprint: str) -> dict[str, str]:
         "workbench.versions": json.dumps(_versions()),
         "workbench.code": json.dumps(digest_folders(digest_files())),
         **describe_process(),
+        **({TAG: limits} if (limits := ", ".join(list_limits(experiment.training))) else {}),
         **({"workbench.commit": commit} if (commit := _commit()) else {}),
     }
 

@@ -19,15 +19,17 @@ from nets.augment import AugmentConfig
 from nets.config import override
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
-from tests.workbench.small import digits
+from tests.workbench.small import digits, digits_sweep
 from workbench.bridge import Prepared, store_arrays
 from workbench.experiments.experiment import Experiment
 from workbench.results import TrainResult
+from workbench.sweeps.checks import check_space
 from workbench.training.checks import check_prepared
 from workbench.training.driver import judge_run
 from workbench.training.epochs import describe_long_epochs
 from workbench.training.evaluation import evaluate_best
 from workbench.training.learner import Learner, cpu_state
+from workbench.training.provenance import tags
 
 SPEC = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
 ROWS, SIZE = 400, 8
@@ -245,3 +247,47 @@ def test_the_mean_of_the_last_epochs_is_evaluated_and_kept(
     learner.net.load_state_dict(kept)
     measured = learner.evaluate("validation").metrics("validation")
     assert measured["validation/loss"] == pytest.approx(metrics["validation/loss"], rel=1e-5)
+
+
+def test_a_few_batches_are_learned_by_heart_or_not(
+    experiment: Experiment, prepared: Prepared
+) -> None:
+    plain = override(experiment, {"training.augment.flip": False, "net.dropout": 0})
+    changes = {"training.overfit_batches": 2, "training.epochs": 12}
+    chosen = override(plain, changes | {"training.learning_rate": 0.01})
+    learner = Learner(chosen, prepared)
+    first, second = ([batch.label.tolist() for batch in learner._train_batches()] for _ in range(2))
+    assert first == second and [len(labels) for labels in first] == [SIZE, SIZE]
+    history = history_of(learner)
+    later = Learner(chosen, prepared)
+    later.fit.epoch = 5
+    assert [batch.label.tolist() for batch in later._train_batches()] == first
+    result = TrainResult(run_id="r", epochs=12, best_epoch=1, metrics={})
+    model = evaluate_best(chosen, prepared, save(cpu_state(learner.net)))
+    (text,) = judge_run(chosen, result, history, model, {})
+    assert text.startswith("The net learns 2 batches by heart: the training loss went from ")
+    still = override(chosen, {"training.learning_rate": 1e-9})
+    (text,) = judge_run(still, result, history_of(Learner(still, prepared)), model, {})
+    assert text.startswith("The net does not learn 2 batches by heart")
+    with pytest.raises(ConfigError, match="Set patience to 0"):
+        override(chosen, {"training.patience": 3})
+
+
+def test_two_batches_of_everything_are_marked(experiment: Experiment, prepared: Prepared) -> None:
+    chosen = override(experiment, {"training.limit_batches": 2})
+    learner = Learner(chosen, prepared)
+    history = history_of(learner)
+    assert learner.fit.take_points()[-1].rows == 2 * 2 * SIZE
+    assert learner.evaluate("validation").count == 2 * SIZE
+    (note,) = [n for n in check_prepared(chosen, prepared) if "limit_batches" in n]
+    assert "The figures are no result of a net." in note
+    assert tags(chosen, "train", "f")["workbench.partial"] == "training.limit_batches 2"
+    assert "workbench.partial" not in tags(experiment, "train", "f")
+    result = TrainResult(run_id="r", epochs=2, best_epoch=1, metrics={})
+    model = evaluate_best(chosen, prepared, save(cpu_state(learner.net)))
+    assert json.loads(model.files["evaluation/validation.json"])["rows"] == 2 * SIZE
+    assert "no result of a net" in judge_run(chosen, result, history, model, {})[0]
+    with pytest.raises(ConfigError, match="limit_batches 50 would change nothing: no split has"):
+        check_prepared(override(experiment, {"training.limit_batches": 50}), prepared)
+    with pytest.raises(ConfigError, match="a sweep compares figures, and those of a few"):
+        check_space(override(digits_sweep(), {"training.limit_batches": 2}))
