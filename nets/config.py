@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import json
 import typing
 from collections.abc import Collection, Iterator, Mapping
@@ -47,7 +48,20 @@ def config(cls: type[C]) -> type[C]:
             raise ConfigError(_explain(error, cls.__name__)) from None
 
     checked.__init__ = __init__
+    _inherit(checked)
     return typing.cast("type[C]", checked)
+
+
+def _inherit(cls: Any) -> None:
+    """Give inherited fields their help, which pydantic reads from a class's own source only, and put
+    the class's own fields before them."""
+    fields = cls.__pydantic_fields__
+    for name, base in ((name, base) for base in cls.__mro__[1:] for name in fields):
+        if fields[name].description is None and name in getattr(base, "__pydantic_fields__", {}):
+            fields[name].description = base.__pydantic_fields__[name].description
+    own = [name for name in cls.__dataclass_fields__ if name in inspect.get_annotations(cls)]
+    order = [*own, *(name for name in cls.__dataclass_fields__ if name not in own)]
+    cls.__dataclass_fields__ = {name: cls.__dataclass_fields__[name] for name in order}
 
 
 def _explain(error: pydantic.ValidationError, where: str, paths: Collection[str] = ()) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nets.averaging import Averages
 from nets.layer_rules import LayerRules
 from nets.precision import Precision
+from nets.step_profile import StepProfile
 from nets.training import TrainingConfig
 
 _NORM_EVERY = 8
@@ -33,6 +34,7 @@ class Descent:
         layers: LayerRules,
         precision: Precision,
         averages: Averages | None,
+        profile: StepProfile,
     ) -> None:
         """
         Args:
@@ -40,7 +42,7 @@ class Descent:
         """
         self._config, self._optimizer, self._trained = config, optimizer, parameters
         self._layers = layers
-        self._precision, self._averages = precision, averages
+        self._precision, self._averages, self._profile = precision, averages, profile
         self._batches = 0
         """Batches that are added up and not yet used."""
         self._weight: Tensor | float = 0.0
@@ -67,11 +69,13 @@ class Descent:
         if self._batches == 0:
             self._optimizer.zero_grad(set_to_none=True)
         if every == 1:
-            self._precision.backward(loss)
+            with self._profile.part("backward"):
+                self._precision.backward(loss)
             return self._finish(epoch, step)
         if self._batches == 0:
             self._scale, self._weight = float(min(every, left) * rows), 0.0
-        self._precision.backward(loss * (weight / self._scale))
+        with self._profile.part("backward"):
+            self._precision.backward(loss * (weight / self._scale))
         self._weight = self._weight + weight
         self._batches += 1
         if self._batches < min(every, self._batches + left - 1):
@@ -84,6 +88,10 @@ class Descent:
             self._finish(epoch, step)
 
     def _finish(self, epoch: int, step: int) -> Tensor | None:
+        with self._profile.part("step"):
+            return self._change_weights(epoch, step)
+
+    def _change_weights(self, epoch: int, step: int) -> Tensor | None:
         self._precision.unscale()
         if self._batches:
             self._correct()

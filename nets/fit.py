@@ -36,6 +36,7 @@ from nets.optimizers import make_optimizer, make_rates
 from nets.order import step_seeds
 from nets.precision import Precision
 from nets.step_losses import StepLosses, StepPoint, steps_a_point
+from nets.step_profile import StepProfile
 from nets.task import Task
 from nets.totals import EpochTotals
 from nets.training import TrainingConfig
@@ -110,6 +111,8 @@ class Fit:
         self.stopped = False
         """Whether `stop` was called."""
         self._precision = Precision(config, self.device, self.optimizer)
+        self.profile = StepProfile(self.device, active=config.profile)
+        """What the steps' time is spent on, with `config.profile`."""
         trained = [p for p in net.parameters() if p.requires_grad]
         self._descent = Descent(
             config,
@@ -118,6 +121,7 @@ class Fit:
             self._layers,
             self._precision,
             self.averages,
+            self.profile,
         )
         self.epoch = 0
         """Epochs completed."""
@@ -177,7 +181,7 @@ class Fit:
         self._layers.hold_statistics(self.epoch)
         with keep_random_state(self.device):
             self.callbacks.start_steps(self)
-            for batch in batches:
+            for batch in self.profile.watch(batches):
                 if self.step >= len(seeds):
                     raise ConfigError(
                         f"an epoch has {self.steps_per_epoch} batches (steps_per_epoch), got more."
@@ -194,6 +198,7 @@ class Fit:
         seconds = time.perf_counter() - self._began
         self._totals.seconds += seconds
         self._step_losses.seconds += seconds
+        self.profile.add_total(seconds)
 
     def stop(self) -> None:
         """End the training after this epoch, as a callback may ask for."""
@@ -211,7 +216,9 @@ class Fit:
 
     def _take_step_or_explain(self, batch: Batch, rate: float) -> None:
         try:
-            return self._take_step(self._to_device(batch), rate)
+            with self.profile.part("copy"):
+                batch = self._to_device(batch)
+            return self._take_step(batch, rate)
         except RuntimeError as error:
             if "primitive descriptor" in str(error) and self.device.type == "cpu":
                 raise ConfigError(
@@ -250,11 +257,12 @@ class Fit:
 
     def _take_step(self, batch: Batch, rate: float) -> None:
         label, share = batch.label, batch.share
-        batch = batch._replace(features=self.augment(batch.features, batch.length))
         own = 1.0
-        if self._mixing:
-            batch, own = self._mixing(batch)
-        scores, loss = self._scores_and_loss(batch, own)
+        with self.profile.part("forward"):
+            batch = batch._replace(features=self.augment(batch.features, batch.length))
+            if self._mixing:
+                batch, own = self._mixing(batch)
+            scores, loss = self._scores_and_loss(batch, own)
         norm = self._descend(loss, batch)
         self.step += 1
         right = None

@@ -112,6 +112,8 @@ class TrainingConfig:
     """Record gradient norm, weight norm and size of the update for every layer, once an epoch."""
     loss_points: int | None = Field(default=None, ge=0)
     """Points an epoch of the training loss by step: each is the mean over an equal part of the epoch. None: up to 200, and 4,000 in a whole run; in the trials of a sweep none. 0: none."""
+    profile: bool = False
+    """Record what the time of each epoch is spent on, as shares `profile/data` (waiting for rows), `copy`, `forward`, `backward`, `step`, `evaluation` and `other` of the first worker, and give a sentence of advice at the end."""
     augment: AugmentConfig = AugmentConfig()
     """Random variations of the training rows."""
 

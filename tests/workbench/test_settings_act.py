@@ -37,6 +37,7 @@ READ_BY = {
     "training.metrics": "workbench/training/learner.py: CustomMetrics(self.training.metrics)",
     "training.start_from": "workbench/training/nets_for_data.py: experiment.training.start_from",
     "training.limit_batches": "workbench/training/learner.py: limit = self.training.limit_batches",
+    "training.profile": "nets/fit.py: active=config.profile",
     "training.max_minutes": "workbench/training/learner.py: limit = self.training, self.training.max_minutes",
     "training.compile": "nets/fit.py: torch.compile(self.model) if config.compile",
     "data.max_bad_share": "workbench/data/counts.py: config.max_bad_share",

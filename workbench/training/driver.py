@@ -13,6 +13,7 @@ from ray.exceptions import RayTaskError
 from safetensors.torch import save
 
 from nets import Net, TrainingConfig, best_epoch
+from nets.step_profile import describe_profile
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared
 from workbench.cluster import Session, name_lost_ray, open_session
@@ -231,8 +232,10 @@ def judge_run(
 ) -> tuple[str, ...]:
     """The verdicts on a finished run, as texts."""
     training = experiment.training
+    profile = describe_profile(history)
+    asked = (profile,) if profile else ()
     if (shown := judge_partial(training, history)) is not None:
-        return (shown,)
+        return (shown, *asked)
     missed: list[str] = []
     for path, content in model.files.items():
         if path.startswith("evaluation/") and path.endswith(".json"):
@@ -248,7 +251,7 @@ def judge_run(
         never_predicted=missed,
         rows=rows,
     )
-    return tuple(verdict.text for verdict in found)
+    return (*(verdict.text for verdict in found), *asked)
 
 
 def _result(

@@ -156,9 +156,11 @@ class Learner:
         """
         metrics = self.fit.train_epoch(self._train_batches())
         metrics |= self._measure_reading()
+        began = time.perf_counter()
         with self.fit.averaged():
             self.fit.renew_statistics(self._some_batches())
             metrics |= self._validate()
+        metrics |= self.fit.profile.take(time.perf_counter() - began)
         metrics["epoch"] = float(self.epoch)
         if self.fit.callbacks:
             metrics = self.fit.callbacks.end_epoch(self.fit, metrics)

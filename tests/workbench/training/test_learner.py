@@ -291,3 +291,19 @@ def test_two_batches_of_everything_are_marked(experiment: Experiment, prepared: 
         check_prepared(override(experiment, {"training.limit_batches": 50}), prepared)
     with pytest.raises(ConfigError, match="a sweep compares figures, and those of a few"):
         check_space(override(digits_sweep(), {"training.limit_batches": 2}))
+
+
+def test_a_profile_is_recorded_and_comes_with_advice(
+    experiment: Experiment, prepared: Prepared, tmp_path: Path
+) -> None:
+    chosen = override(experiment, {"training.profile": True})
+    learner = Learner(chosen, prepared)
+    learner.train_part(0.0)
+    history = history_of(learner)
+    for metrics in history:
+        shares = {name: value for name, value in metrics.items() if name.startswith("profile/")}
+        assert sum(shares.values()) == pytest.approx(1) and shares["profile/evaluation"] > 0
+    result = TrainResult(run_id="r", epochs=2, best_epoch=1, metrics=history[0])
+    model = evaluate_best(chosen, prepared, save(cpu_state(learner.net)))
+    *_, text = judge_run(chosen, result, history, model, {"validation": 50})
+    assert text.startswith("Time of an epoch: data ")
