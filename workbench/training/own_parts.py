@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nets
 from nets import ConfigError, Custom, Task
@@ -16,12 +17,14 @@ from nets.custom import custom_parts, trust
 from nets.custom_loss import CustomLoss, try_loss
 from nets.custom_metric import try_metric
 from nets.optimizer_trial import try_optimizer
-from tracking import Reader
 from workbench.data import sources
 from workbench.data.size import Size
 from workbench.data.sources.custom import check_load
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
+
+if TYPE_CHECKING:  # importing it loads MLflow, a second that workers need not spend
+    from tracking import Reader
 
 SUMS = f"{FOLDER}/sha256.json"
 """Path of each file of own code to its SHA-256."""

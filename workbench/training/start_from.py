@@ -11,7 +11,7 @@ from torch import Tensor
 from nets import ConfigError
 from nets.files import WEIGHTS
 from nets.start import read_weights
-from tracking import ArtifactError, Reader, TrackingError
+from tracking import ArtifactError, TrackingError
 from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice
@@ -36,6 +36,8 @@ def _read(where: str) -> dict[str, Tensor]:
         return read_weights(path)
     if "/" in where or where.endswith(".safetensors"):
         raise ConfigError(f"training.start_from: there is no file or folder {where!r}.")
+    from tracking import Reader  # importing it loads MLflow, a second that workers need not spend
+
     try:
         reader = Reader()
         run = reader.run(where)

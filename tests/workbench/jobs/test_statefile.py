@@ -119,9 +119,10 @@ def test_a_second_supervisor_ends_at_once_and_disturbs_nothing(tmp_path: Path) -
     [
         ("workbench.jobs, workbench.cli", {"ray", "torch", "pyspark", "mlflow", "numpy"}),
         ("workbench.jobs.supervisor, workbench.jobs.server", {"torch", "pyspark", "mlflow"}),
+        ("workbench.training.one_worker, workbench.sweeps.trial", {"pyspark", "mlflow"}),
     ],
 )
-def test_clients_and_supervisor_stay_small(modules: str, heavy: set[str]) -> None:
+def test_clients_supervisor_and_workers_stay_small(modules: str, heavy: set[str]) -> None:
     code = f"import sys, {modules}; print(*sys.modules)"
     reply = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not heavy & set(reply.stdout.split())
