@@ -19,7 +19,7 @@ import torch
 from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from nets.code import FOLDER
 from nets.config import from_dict, to_dict
@@ -164,21 +164,21 @@ def load(
 def to_onnx(net: Net, path: Path | str) -> None:
     """Write the net as ONNX: input `features` (batch, *spec.shape) in spec.dtype, output `scores`.
 
-    The batch size is free. Recurrent nets are exported for sequences of full length: packing by
-    length has no ONNX counterpart, so pad-free input (or summary max/mean of full rows) is needed.
+    The batch size is free. A text's length is that of its tokens before the padding, which is 0. Series
+    are taken as of full length.
     """
     was_training = net.training
     net.eval()
     recurrent = any(isinstance(module, nn.RNNBase) for module in net.modules())
     batch = torch.export.Dim("batch", min=1)
-    dynamic = {"features": {0: batch}, "length": None}
+    model = _WithLength(net) if net.spec.kind == "tokens" else net
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about itself
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # and about torchvision's absence
         target = Path(folder) / "net.onnx"
         torch.onnx.export(
-            net,
-            (net.example(2), None),
+            model,
+            (torch.ones_like(net.example(2)),),
             str(target),
             input_names=["features"],
             output_names=["scores"],
@@ -188,10 +188,23 @@ def to_onnx(net: Net, path: Path | str) -> None:
             **(
                 {"dynamic_axes": {"features": {0: "batch"}, "scores": {0: "batch"}}}
                 if recurrent
-                else {"dynamic_shapes": dynamic}
+                else {"dynamic_shapes": {"features": {0: batch}}}
             ),
             verbose=False,
         )
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(target, path)
     net.train(was_training)
+
+
+class _WithLength(nn.Module):
+    """A net of texts that finds the length of each by itself. Token ids (B, T), 0 behind the text."""
+
+    def __init__(self, net: Net) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, features: Tensor) -> Tensor:
+        places = torch.arange(1, features.shape[1] + 1, device=features.device)
+        out: Tensor = self.net(features, ((features != 0) * places).amax(1))
+        return out

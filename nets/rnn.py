@@ -107,10 +107,21 @@ class RNN(nn.Module):
             packed = pack_padded_sequence(x, host, batch_first=True, enforce_sorted=False)
             states, final = self.recurrent(packed)
             states, _ = pad_packed_sequence(states, batch_first=True, total_length=x.shape[1])
+            if torch.onnx.is_in_onnx_export():  # which cannot put the last states back into order
+                return states, self._last(states, host)
         hidden = final[0] if isinstance(final, tuple) else final  # (layers * directions, B, H)
         if self.recurrent.bidirectional:
             return states, torch.cat([hidden[-2], hidden[-1]], dim=1)
         return states, hidden[-1]
+
+    def _last(self, states: Tensor, length: Tensor) -> Tensor:
+        """(B, H) of the states (B, T, H): each direction after its last step."""
+        at = (length - 1)[:, None, None].expand(-1, 1, states.shape[2])
+        last = states.gather(1, at)[:, 0]
+        if not self.recurrent.bidirectional:
+            return last
+        hidden = self.recurrent.hidden_size
+        return torch.cat([last[:, :hidden], states[:, 0, hidden:]], dim=1)
 
 
 def _recurrent(net: RNNConfig, features: int) -> nn.RNN | nn.LSTM | nn.GRU:

@@ -20,6 +20,7 @@ from nets import (
     ModelFileError,
     PreparationConfig,
     RNNConfig,
+    SequenceCNNConfig,
     Sums,
     TensorSpec,
     build,
@@ -49,7 +50,8 @@ NETS = [
 def random_input(spec: TensorSpec, rows: int = 5) -> torch.Tensor:
     generator = np.random.default_rng(0)
     high = spec.vocabulary_size or 256
-    values = generator.integers(0, high, (rows, *spec.shape))
+    low = int(spec.kind == "tokens")  # 0 is padding
+    values = generator.integers(low, high, (rows, *spec.shape))
     return torch.from_numpy(values.astype(spec.dtype))
 
 
@@ -82,6 +84,28 @@ def test_onnx_gives_the_same_answers(config: Any, spec: TensorSpec, tmp_path: Pa
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     (found,) = session.run(None, {"features": x.numpy()})
     np.testing.assert_allclose(found, net(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SequenceCNNConfig(wide=2),
+        CNNConfig(),
+        RNNConfig(cell="lstm"),
+        RNNConfig(cell="gru", bidirectional=True),
+        RNNConfig(cell="gru", bidirectional=True, summary="mean_max", layers=2),
+    ],
+)
+def test_onnx_of_texts_leaves_the_padding_out(config: Any, tmp_path: Path) -> None:
+    import onnxruntime
+
+    net = fitted(config, TOKENS)
+    x, length = random_input(TOKENS, 7), torch.tensor([4, 1, 3, 5, 2, 6, 0])
+    x[torch.arange(9)[None] >= length[:, None]] = 0
+    to_onnx(net, tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (found,) = session.run(None, {"features": x.numpy()})
+    np.testing.assert_allclose(found, net(x, length).detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
 def damaged(folder: Path, how: str) -> Path:
