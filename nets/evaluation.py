@@ -15,7 +15,15 @@ import torch
 from torch import Tensor
 
 from nets.evaluation_sums import EvaluationSums
-from nets.metrics import PerClass, confusion, macro_f1, per_class, regression
+from nets.metrics import (
+    PerClass,
+    calibration_bins,
+    calibration_error,
+    confusion,
+    macro_f1,
+    per_class,
+    regression,
+)
 from nets.task import Task
 
 HELD_BYTES = 256 * 2**20
@@ -71,9 +79,15 @@ class Evaluation:
             return self.sums.confusion
         return confusion(self.scores, self.labels, num_classes)
 
+    def calibration(self) -> Tensor:
+        """(3, 10) float64: rows, sum of the confidences and right answers by range of confidence."""
+        if self.sums is not None and self.sums.calibration is not None:
+            return self.sums.calibration
+        return calibration_bins(self.scores, self.labels)
+
     def metrics(self, prefix: str) -> dict[str, float]:
-        """By name, as `validation/loss`: loss; accuracy and macro_f1 for classes; mse, mae and r2
-        for measured values; and those of a person's own."""
+        """By name, as `validation/loss`: loss; accuracy, macro_f1 and calibration_error for classes;
+        mse, mae and r2 for measured values; and those of a person's own."""
         values = {"loss": self.loss}
         if self.sums is not None:
             values |= self.sums.metrics()
@@ -81,6 +95,7 @@ class Evaluation:
             right = int((self.scores.argmax(1) == self.labels).sum()) if self.count else 0
             values["accuracy"] = right / self.count if self.count else float("nan")
             values["macro_f1"] = macro_f1(self.scores, self.labels, self.scores.shape[1])
+            values["calibration_error"] = calibration_error(self.calibration())
         elif self.task is Task.VALUES:
             values |= regression(self.scores, self.labels)
         values |= self.own

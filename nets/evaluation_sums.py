@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nets.metrics import PerClass
+from nets.metrics import PerClass, calibration_bins, calibration_error
 from nets.statistics import Sums
 from nets.task import Task
 
 MOST_CLASSES = 4096
 """Above, the counts by class are kept but no confusion matrix, which would take classes² * 8 bytes."""
+_BY_CLASS = ("right", "predicted", "support")
 
 
 @dataclass
@@ -32,6 +33,8 @@ class EvaluationSums:
     """(classes,) int64: rows of the class."""
     confusion: Tensor | None = None
     """(classes, classes) int64, true by predicted; None above `MOST_CLASSES`."""
+    calibration: Tensor | None = None
+    """(3, 10) float64, from `nets.metrics.calibration_bins`."""
     squared: float = 0.0
     """Measured values: sum of the squared errors over all rows and outputs."""
     absolute: float = 0.0
@@ -64,6 +67,7 @@ class EvaluationSums:
         self.right = torch.bincount(labels[predicted == labels], minlength=classes).cpu()
         self.predicted = torch.bincount(predicted, minlength=classes).cpu()
         self.support = torch.bincount(labels, minlength=classes).cpu()
+        self.calibration = calibration_bins(scores, labels)
         if classes <= MOST_CLASSES:
             cells = torch.bincount(labels * classes + predicted, minlength=classes**2)
             self.confusion = cells.reshape(classes, classes).cpu()
@@ -86,7 +90,7 @@ class EvaluationSums:
         self.total_weight += other.total_weight
         self.squared += other.squared
         self.absolute += other.absolute
-        for name in ("right", "predicted", "support", "confusion", "squared_by_output"):
+        for name in (*_BY_CLASS, "confusion", "calibration", "squared_by_output"):
             own, more = getattr(self, name), getattr(other, name)
             setattr(self, name, more if own is None else own + more)
         if other.targets is not None:
@@ -102,10 +106,15 @@ class EvaluationSums:
     def metrics(self) -> dict[str, float]:
         """As `Evaluation.metrics`, without the loss and without a prefix."""
         if self.right is not None and self.predicted is not None and self.support is not None:
+            assert self.calibration is not None
             both = self.predicted + self.support
             there = both > 0
             f1 = (2 * self.right[there] / both[there]).double().mean()
-            return {"accuracy": int(self.right.sum()) / self.count, "macro_f1": float(f1)}
+            return {
+                "accuracy": int(self.right.sum()) / self.count,
+                "macro_f1": float(f1),
+                "calibration_error": calibration_error(self.calibration),
+            }
         if self.squared_by_output is None or self.targets is None:
             return {}
         values = self.count * len(self.targets.mean)

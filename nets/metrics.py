@@ -8,6 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+_RANGES = 10
+"""Ranges of confidence, as the reliability diagram has."""
+
 
 class PerClass(NamedTuple):
     """One value per class, (classes,) each; 0 where a class has no rows or no predictions."""
@@ -76,6 +79,33 @@ def macro_f1(scores: Tensor, labels: Tensor, num_classes: int) -> float:
     both = torch.bincount(torch.cat([predicted, labels]), minlength=num_classes)
     there = both > 0
     return float((2 * right[there] / both[there]).double().mean())
+
+
+def calibration_bins(scores: Tensor, labels: Tensor) -> Tensor:
+    """(3, 10) float64: rows, sum of the confidences and number of right answers by range of confidence.
+
+    The confidence is the probability of the predicted class. Ranges are of equal width, and the upper end
+    belongs to each. Arguments as `confusion`, with logits.
+    """
+    confidence, predicted = torch.softmax(scores.float(), 1).max(1)
+    number = (confidence * _RANGES).ceil().long().clamp(1, _RANGES) - 1
+    columns = (torch.ones_like(confidence), confidence, predicted == labels)
+    weights = torch.stack([column.double() for column in columns])  # (3, N)
+    bins = torch.zeros(3, _RANGES, dtype=torch.float64, device=scores.device)
+    return bins.index_add_(1, number, weights).cpu()
+
+
+def calibration_error(bins: Tensor) -> float:
+    """Mean distance of confidence and share of right answers, each range by its rows; NaN for no rows.
+
+    The expected calibration error of Naeini et al. 2015, "Obtaining well calibrated probabilities using
+    Bayesian binning" (Guo et al. 2017 for nets): 0 is best.
+
+    Args:
+        bins: from `calibration_bins`, of all rows.
+    """
+    rows, confidence, right = bins
+    return float((confidence - right).abs().sum() / rows.sum()) if rows.sum() else float("nan")
 
 
 def regression(values: Tensor, targets: Tensor) -> dict[str, float]:

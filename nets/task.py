@@ -61,7 +61,7 @@ class Task(StrEnum):
     def metrics(self) -> tuple[str, ...]:
         """What an evaluation measures beside the loss."""
         return {
-            Task.CLASSES: ("accuracy", "macro_f1"),
+            Task.CLASSES: ("accuracy", "macro_f1", "calibration_error"),
             Task.VALUES: ("mse", "mae", "r2"),
             Task.RECONSTRUCTION: (),
         }[self]

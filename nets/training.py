@@ -166,9 +166,9 @@ class TrainingConfig:
                 f"schedule {self.schedule_name!r} needs the number of steps, which max_minutes "
                 f"{self.max_minutes:g} does not give. Set max_rows in its place, or schedule to constant."
             )
-        if self.monitor.endswith("/loss") and self.mode == "max":
+        if self.monitor.endswith(("/loss", "/calibration_error")) and self.mode == "max":
             raise ConfigError(
-                f"a loss is better when it is lower, got monitor {self.monitor!r} "
+                f"a {self.monitor.rpartition('/')[2]} is better when it is lower, got monitor {self.monitor!r} "
                 "with mode 'max'. Set mode to min."
             )
 

@@ -47,6 +47,24 @@ def test_macro_f1_is_the_mean_over_the_classes_that_occur() -> None:
     assert metrics.macro_f1(scores, labels, 4) == pytest.approx(expected, abs=1e-6)
 
 
+@given(count=st.integers(1, 200), classes=st.integers(2, 6), seed=st.integers(0, 500))
+def test_the_calibration_error_is_torchmetrics_and_adds_up(
+    count: int, classes: int, seed: int
+) -> None:
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    scores, labels = scored(count, classes, seed)
+    bins = metrics.calibration_bins(scores, labels)
+    expected = multiclass_calibration_error(scores.softmax(1), labels, classes, n_bins=10)
+    assert metrics.calibration_error(bins) == pytest.approx(float(expected), abs=1e-5)
+    half = count // 2
+    parts = [
+        metrics.calibration_bins(scores[at], labels[at]) for at in (slice(half), slice(half, None))
+    ]
+    assert torch.allclose(bins, parts[0] + parts[1])
+    assert math.isnan(metrics.calibration_error(torch.zeros(3, 10)))
+
+
 def test_two_classes_are_classes_like_any() -> None:
     scores = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0]])
     table = metrics.confusion(scores, torch.tensor([0, 1, 1]), 2)

@@ -124,6 +124,8 @@ def _evaluation(evaluation: Evaluation, split: str, prepared: Prepared) -> dict[
         cells = evaluation.confusion(num)
         if cells is not None:
             summary["confusion"] = cells.tolist()
+        rows, confidence, right = evaluation.calibration().tolist()
+        summary["calibration"] = {"rows": rows, "confidence": confidence, "right": right}
         summary["per_class"] = {name: values.tolist() for name, values in by_class.items()}
         files["evaluation/predictions.parquet"] = _parquet(_predictions(evaluation))
     elif evaluation.task is Task.VALUES:
