@@ -36,6 +36,7 @@ def list_experiments(
     `workbench experiments my_experiment.py:wide --json`
     """
     from nets.config import to_dict
+    from nets.errors import ConfigError
     from workbench.experiments import load_experiment, names
 
     if name is not None:
@@ -44,7 +45,12 @@ def list_experiments(
         else:
             _show_settings(name)
         return
-    shipped = {each: load_experiment(each) for each in names()}
+    shipped = {}
+    for each in names():
+        try:
+            shipped[each] = load_experiment(each)
+        except ConfigError as error:  # an installed package's: the others are listed
+            output.err().print(Text(str(error)))
     if json:
         output.print_json({each: to_dict(experiment) for each, experiment in shipped.items()})
         return

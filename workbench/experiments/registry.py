@@ -1,4 +1,4 @@
-"""Finds an experiment by its name, or by a file and the function in it that returns one."""
+"""Finds an experiment by its name, of an installed package too, or by a file and the function in it that returns one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,19 +32,23 @@ _SHIPPED = {
     "rt_polarity": "workbench.experiments.shipped.text",
 }
 
+GROUP = "workbench.experiments"
+"""Entry points of installed packages: name to a function that returns an experiment."""
+
 _MODULE = "workbench_experiment_file"
 """Module name of a person's file: never importable, so its code is pickled by value."""
 
 
 def names() -> list[str]:
-    """The experiments that ship, sorted."""
-    return sorted(_SHIPPED)
+    """The experiments that ship, and those of installed packages, sorted."""
+    return sorted({*_SHIPPED, *(entry.name for entry in entry_points(group=GROUP))})
 
 
 def load_experiment(name: str) -> Experiment:
-    """The shipped experiment called `name`, or the one of a function in a file: `path/to/my.py:wide`.
+    """The shipped experiment called `name`, that of an installed package (entry points of the group
+    `workbench.experiments`), or the one of a function in a file: `path/to/my.py:wide`.
 
-    The function takes no arguments and returns a complete `Experiment`; a module-level
+    A name that ships is always the one that ships. The function takes no arguments and returns a complete `Experiment`; a module-level
     `Experiment` works too. The file is run as Python code, with its folder on the import path.
 
     Raises:
@@ -52,6 +57,8 @@ def load_experiment(name: str) -> Experiment:
     """
     if name in _SHIPPED:
         return _build(getattr(importlib.import_module(_SHIPPED[name]), name), name)
+    if installed := entry_points(group=GROUP, name=name):
+        return _load_installed(name, tuple(installed))
     path, _, function = name.rpartition(":") if ".py:" in name else (name, "", "")
     if not path.endswith(".py"):
         raise ConfigError(
@@ -60,6 +67,27 @@ def load_experiment(name: str) -> Experiment:
         )
     source = _choose(_run(Path(path)), function, path)
     return _build(source, f"{path}:{function}".rstrip(":"))
+
+
+def _load_installed(name: str, entries: tuple[EntryPoint, ...]) -> Experiment:
+    packages = sorted({entry.dist.name if entry.dist else entry.value for entry in entries})
+    if len(packages) > 1:
+        raise ConfigError(
+            f"Several installed packages have an experiment {name!r}: {', '.join(packages)}. Uninstall one, "
+            "or name a file and its function."
+        )
+    what = f"Experiment {name!r} of the package {packages[0]}"
+    with _report_errors(what, Path(entries[0].module)):
+        source = entries[0].load()
+    if not isinstance(source, _experiment_class()) and not inspect.isfunction(source):
+        raise ConfigError(f"{what} must be a function that returns one, got {source!r}.")
+    return _build(source, what)
+
+
+def _experiment_class() -> type[Experiment]:
+    from workbench.experiments.experiment import Experiment
+
+    return Experiment
 
 
 def _run(path: Path) -> dict[str, Any]:

@@ -126,3 +126,49 @@ def test_the_import_path_is_left_as_it_was(file: Path) -> None:
     before = list(sys.path)
     load_experiment(f"{file}:wide")
     assert sys.path == before
+
+
+def install(folder: Path, package: str, entries: str) -> None:
+    """A package as an installer leaves it."""
+    described = folder / f"{package}-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text(f"[workbench.experiments]\n{entries}\n")
+
+
+def test_installed_packages_bring_experiments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "brought.py").write_text(
+        "from workbench import Experiment, load_experiment\n"
+        "def wide() -> Experiment:\n    return load_experiment('digits_cnn')\n"
+        "def broken():\n    return 1 / 0\n"
+        "number = 7\n"
+    )
+    own = "wide_one = brought:wide\nbroken_one = brought:broken\nnumber = brought:number\n"
+    install(
+        tmp_path,
+        "first",
+        own + "absent = nowhere:wide\ntwice = brought:wide\ndigits_rnn = brought:broken",
+    )
+    install(tmp_path, "second", "twice = brought:wide")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert {"wide_one", "broken_one", "digits_cnn"} <= set(names())
+    assert names().count("digits_rnn") == 1
+    assert load_experiment("wide_one") == load_experiment("digits_cnn")
+    assert load_experiment("digits_rnn").name == "digits_rnn"  # what ships keeps its name
+    for name, message in (
+        (
+            "broken_one",
+            r"Experiment 'broken_one' of the package first failed with ZeroDivisionError",
+        ),
+        (
+            "absent",
+            r"of the package first failed with ModuleNotFoundError: No module named 'nowhere'",
+        ),
+        ("number", "must be a function that returns one, got 7"),
+        ("twice", "Several installed packages have an experiment 'twice': first, second"),
+        ("wide_on", "Did you mean 'wide_one'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_experiment(name)
