@@ -54,14 +54,24 @@ def main() -> None:
     st.set_page_config(page_title="Workbench", page_icon=_icon(), layout="wide")
     widgets.style()
     login.require()
-    chosen = st.navigation(
-        {
-            heading: [_page(name, title, icon) for name, (title, icon) in pages.items()]
-            for heading, pages in _MENU.items()
-        }
-    )
+    menu = {
+        heading: [_page(name, title, icon) for name, (title, icon) in pages.items()]
+        for heading, pages in _MENU.items()
+    }
+    chosen = st.navigation(menu, position="hidden")
     search.draw({name: title for pages in _MENU.values() for name, (title, _) in pages.items()})
+    _draw_menu(menu)
     chosen.run()
+
+
+def _draw_menu(menu: dict[str, list[st.Page]]) -> None:
+    """Links to the pages. Streamlit's own menu has its headings among the items of a list, where a
+    screen reader does not expect them, and no keyboard opens them."""
+    with st.sidebar.container(gap=None):
+        for heading, pages in menu.items():
+            st.caption(heading)
+            for page in pages:
+                st.page_link(page)
 
 
 main()

@@ -24,6 +24,7 @@ _STYLE = """
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .block-container { padding: 2.6rem 2.5rem 3rem; max-width: 1600px; }
 [data-testid="stImageCaption"] { font-size: 0.8rem; }
+[data-testid="stCaptionContainer"], [data-testid="stImageCaption"] { color: inherit; opacity: 0.8; }
 .workbench-scale { display: flex; gap: 0.8rem; max-width: 24rem; font-size: 0.8rem; font-variant-numeric: tabular-nums; }
 .workbench-scale > div { flex: 1; }
 .workbench-scale > div > div:first-child { height: 10px; border-radius: 3px; }

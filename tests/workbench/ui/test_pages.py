@@ -281,7 +281,7 @@ class TestInsideCNN:
         best = sweeps.read(run).rank().iloc[0]["run_id"]
         at = open_page("cnn", run=best, show="See it form")
         assert "kept one set of weights" in text(at)
-        (link,) = at.get("page_link")
+        (link,) = at.main.get("page_link")
         assert link.proto.label.startswith("Train it alone") and best in link.proto.query_string
 
     def test_the_epoch_changes_what_is_said(self, runs: Runs) -> None:

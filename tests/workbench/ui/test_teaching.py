@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 Runs = dict[str, str]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, "data"])
 def test_a_page_says_in_two_sentences_what_it_is_for(page: str, runs: Runs) -> None:
     said = open_page(page).caption[0].value
     what, _, more = (
@@ -114,7 +114,7 @@ def test_search_lists_pages_parts_runs_and_settings(runs: Runs) -> None:
     assert "Step size" in entries["Setting: training.learning_rate"].text
 
 
-@pytest.mark.parametrize("name", ["app", *(f"views/{page}" for page in PAGES)])
+@pytest.mark.parametrize("name", ["app", *(f"views/{page}" for page in (*PAGES, "data"))])
 def test_streamlit_draws_no_docstring(name: str) -> None:
     """A text that stands alone in a page's file is drawn on the page, docstrings of values too."""
     body = ast.parse((ROOT / "workbench" / "ui" / f"{name}.py").read_text()).body

@@ -16,7 +16,12 @@ _LINES = 12
 
 
 def main() -> None:
-    widgets.title("Data", "What a file, a folder or an experiment's data is taken for.")
+    widgets.title(
+        "Data",
+        "What a file, a folder or an experiment's data is taken for, with samples as the net gets them. "
+        "Correct what is wrong, then train on it.",
+        "docs/data",
+    )
     queue = Queue(jobs_folder())
     with st.form("data_form", border=False):
         source = st.text_input(
