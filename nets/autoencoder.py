@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from nets.activations import ActivationName
 from nets.cnn import Dense, output_layer
 from nets.config import config
 from nets.errors import ConfigError
+from nets.idle import IdleSetting, without_hidden, without_maxout
 from nets.spec import TensorSpec
 
 
@@ -31,6 +33,12 @@ class AutoencoderConfig:
     """Linear pieces of maxout."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of hidden values set to zero in training."""
+
+    def idle(self, kind: str | None) -> Iterator[IdleSetting]:
+        """Settings that change nothing beside the others, for rows of this kind."""
+        if not self.hidden:
+            yield from without_hidden("net.hidden")
+        yield from without_maxout(self.activation)
 
 
 class Autoencoder(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal, Protocol
 
 import torch
@@ -14,6 +15,7 @@ from nets.activations import ActivationName
 from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
+from nets.idle import IdleSetting, without_hidden, without_maxout, without_tokens
 from nets.spec import TensorSpec
 from nets.wide import make as make_wide
 
@@ -66,6 +68,30 @@ class CNNConfig:
                 f"wide is a linear model beside hidden layers, got {self.wide} without blocks or dense "
                 "layers, which is a linear model already. Set wide to 0, or add a layer to dense."
             )
+
+    def idle(self, kind: str | None) -> Iterator[IdleSetting]:
+        """Settings that change nothing beside the others, for rows of this kind."""
+        yield from self._idle_in_blocks()
+        if not self.blocks and not self.dense:
+            yield from without_hidden("net.blocks or net.dense")
+        yield from without_maxout(self.activation)
+        yield from without_tokens(kind)
+
+    def _idle_in_blocks(self) -> Iterator[IdleSetting]:
+        if not self.blocks:
+            for name in ("batch_norm", "global_pool"):
+                rule = "it belongs to the convolutional part, got no blocks"
+                yield IdleSetting(name, rule, "Add a block to net.blocks")
+        for number, block in enumerate(self.blocks):
+            path = f"blocks.{number}"
+            if block.pool == "none":
+                rule = "a block with pool 'none' has no windows to pool"
+                yield IdleSetting(
+                    f"{path}.pool_size", rule, f"Set net.{path}.pool to max or average"
+                )
+            elif block.pool_size == 1:
+                rule = "pooling windows of pool_size 1 hold one value each"
+                yield IdleSetting(f"{path}.pool", rule, f"Set net.{path}.pool_size above 1")
 
 
 def lenet(activation: str = "relu") -> CNNConfig:

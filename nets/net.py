@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -160,7 +160,7 @@ def build(
     if num_outputs < 1:
         raise ConfigError(f"a net needs num_outputs >= 1, got {num_outputs}.")
     prepare = prepare or make(PreparationConfig(method="none"), spec)
-    prepare.sound_as = "series" if isinstance(net, RNNConfig | SequenceCNNConfig) else "image"
+    prepare.sound_as = _sound_as(net)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         body = (
@@ -171,3 +171,15 @@ def build(
         if restore is not None and restore.channel is not None:
             read_own_history(body, prepare.output, restore.channel)
     return Net(net, spec, num_outputs, prepare, body, restore)
+
+
+def _sound_as(net: NetConfig) -> Literal["image", "series"]:
+    """What a net takes sounds as, by `sound_as` of its configuration or of an own net's class."""
+    owner = net.part if isinstance(net, Custom) else net
+    wanted = getattr(owner, "sound_as", "image")
+    if wanted == "series":
+        return "series"
+    if wanted == "image":
+        return "image"
+    name = getattr(owner, "__name__", owner)
+    raise ConfigError(f"sound_as of {name} must be 'image' or 'series', got {wanted!r}.")

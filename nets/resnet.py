@@ -6,6 +6,7 @@ After D. Page, "How to train your ResNet" (2018), and K. Jordan, "94% on CIFAR-1
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from nets.activations import ActivationName
 from nets.cnn import output_layer
 from nets.config import config
 from nets.errors import ConfigError
+from nets.idle import IdleSetting, without_maxout
 from nets.spec import TensorSpec
 
 
@@ -41,6 +43,10 @@ class ResNetConfig:
                 f"residual must have one entry per stage, {len(self.widths) - 1}, got "
                 f"{len(self.residual)}."
             )
+
+    def idle(self, kind: str | None) -> Iterator[IdleSetting]:
+        """Settings that change nothing beside the others, for rows of this kind."""
+        yield from without_maxout(self.activation)
 
 
 def fast_resnet(width: int = 64, activation: str = "relu") -> ResNetConfig:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -14,6 +15,7 @@ from nets.cnn import dense_layers, make_embedding, output_layer
 from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
+from nets.idle import IdleSetting, without_maxout, without_tokens
 from nets.spec import TensorSpec
 from nets.wide import check_relative, relative_to_last
 from nets.wide import make as make_wide
@@ -23,6 +25,7 @@ from nets.wide import make as make_wide
 class RNNConfig:
     """Embedding (token ids only), recurrent layers, a summary over time, dense layers."""
 
+    sound_as: ClassVar[str] = "series"
     kind: Literal["rnn"] = "rnn"
     cell: Literal["rnn", "lstm", "gru"] = "lstm"
     """rnn: Elman 1990; lstm: Hochreiter & Schmidhuber 1997; gru: Cho et al. 2014."""
@@ -53,6 +56,26 @@ class RNNConfig:
     def nonlinearity(self) -> str:
         """What the plain recurrent cell computes: relu if `activation` is relu, else tanh."""
         return "relu" if self.activation == "relu" else "tanh"
+
+    def idle(self, kind: str | None) -> Iterator[IdleSetting]:
+        """Settings that change nothing beside the others, for rows of this kind."""
+        if not self.dense:
+            yield from self._idle_in_recurrence()
+        yield from without_maxout(self.activation)
+        yield from without_tokens(kind)
+
+    def _idle_in_recurrence(self) -> Iterator[IdleSetting]:
+        """Without dense layers only the plain cell has an activation to choose, relu or tanh."""
+        if self.cell != "rnn":
+            rule = f"cell {self.cell!r} has its own functions, and there are no dense layers"
+            way_out = "Add a layer to net.dense, or set net.cell to rnn"
+            yield IdleSetting("activation", rule, way_out)
+        elif self.activation not in ("relu", "tanh"):
+            rule = "cell 'rnn' computes tanh unless net.activation is relu, and there are no dense layers"
+            yield IdleSetting("activation", rule, "Add a layer to net.dense")
+        if self.activation == "maxout":
+            rule = "maxout is for dense layers, and there are none"
+            yield IdleSetting("maxout_pieces", rule, "Add a layer to net.dense")
 
 
 class RNN(nn.Module):

@@ -7,7 +7,8 @@ has the form of InceptionTime (Ismail Fawaz et al. 2020).
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -19,6 +20,7 @@ from nets.cnn import dense_layers, make_embedding, output_layer
 from nets.config import config
 from nets.dropout import Dropout
 from nets.errors import ConfigError
+from nets.idle import IdleSetting, without_maxout, without_tokens
 from nets.rnn import summarize, valid_steps
 from nets.spec import TensorSpec
 from nets.wide import check_relative, relative_to_last
@@ -29,6 +31,7 @@ from nets.wide import make as make_wide
 class SequenceCNNConfig:
     """Embedding (token ids only), layers of parallel convolutions, a summary over time, dense layers."""
 
+    sound_as: ClassVar[str] = "series"
     kind: Literal["sequence_cnn"] = "sequence_cnn"
     channels: tuple[int, ...] = Field(default=(100,), min_length=1)
     """Filters of each width, layer by layer. A layer as wide as the one before it adds to its input."""
@@ -59,6 +62,11 @@ class SequenceCNNConfig:
                 f"channels and kernels must be whole numbers >= 1, got {list(self.channels)} and "
                 f"{list(self.kernels)}."
             )
+
+    def idle(self, kind: str | None) -> Iterator[IdleSetting]:
+        """Settings that change nothing beside the others, for rows of this kind."""
+        yield from without_maxout(self.activation)
+        yield from without_tokens(kind)
 
 
 class Layer(nn.Module):

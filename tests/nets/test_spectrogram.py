@@ -11,11 +11,20 @@ import torch
 from scipy import signal
 
 import nets
-from nets import CNNConfig, ConfigError, PreparationConfig, RNNConfig, SequenceCNNConfig, TensorSpec
+from nets import (
+    CNNConfig,
+    ConfigError,
+    Custom,
+    PreparationConfig,
+    RNNConfig,
+    SequenceCNNConfig,
+    TensorSpec,
+)
 from nets.mel import FLOOR, SpectrogramConfig, log_mel
 from nets.prepare import make
 from nets.spectrogram import LogMel
 from nets.statistics import Statistics, Sums
+from tests.nets.test_custom import run_file
 
 RATE = 8000
 SPEC = TensorSpec(kind="sound", shape=(RATE // 2,), dtype="int16", rate=RATE)
@@ -127,3 +136,28 @@ def test_augmentations_of_others_are_refused() -> None:
     for change in ({"flip": True}, {"crop": 2}, {"jitter": 0.1}, {"time_mask": 3}):
         with pytest.raises(ConfigError, match="got sound rows"):
             Augment(AugmentConfig(**change), SPEC)
+
+
+def test_an_own_net_says_how_it_takes_sounds(tmp_path: Path) -> None:
+    (tmp_path / "own_sound.py").write_text(
+        "from torch import nn\n"
+        "class Frames(nn.Module):\n"
+        "    sound_as = 'series'\n"
+        "    def __init__(self, spec, num_outputs):\n"
+        "        super().__init__()\n"
+        "        self.recurrent = nn.GRU(spec.shape[1], 8, batch_first=True)\n"
+        "        self.output = nn.Linear(8, num_outputs)\n"
+        "    def forward(self, x, length=None):\n"
+        "        return self.output(self.recurrent(x)[0].mean(1))\n"
+        "class Odd(Frames):\n"
+        "    sound_as = 'frames'\n"
+    )
+    own = run_file(tmp_path, "own_sound")
+    prepare = make(PreparationConfig(method="none"), SPEC)
+    net = nets.build(Custom(own.Frames), SPEC, 3, prepare=prepare)
+    assert net.prepare.output.kind == "series"
+    assert net(net.example(2)).shape == (2, 3)
+    with pytest.raises(
+        ConfigError, match="sound_as of Odd must be 'image' or 'series', got 'frames'"
+    ):
+        nets.build(Custom(own.Odd), SPEC, 3, prepare=prepare)

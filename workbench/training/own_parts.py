@@ -64,7 +64,7 @@ def _size(experiment: Experiment) -> Size | None:
 
 def _check_loss(loss: Custom, experiment: Experiment, size: Size | None) -> None:
     """Refuse an own loss that fits neither classes nor values; which of them, only the data shows."""
-    if experiment.net.kind == "autoencoder":
+    if Task.by_loss(experiment.net.kind, loss) is Task.RECONSTRUCTION:
         CustomLoss(loss)  # tried when the sample's shape is known
         return
     problems: list[str] = []

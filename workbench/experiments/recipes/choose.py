@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from nets import Custom
 from workbench.cluster import ClusterConfig
 from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import SeriesSource, Source, TextSource
@@ -70,14 +71,14 @@ def _sweep(recipe: Recipe) -> Any:
     """Around the recipe: a tenth to ten times its learning rate, half to twice its batch."""
     training = recipe.training
     rate, batch = training.learning_rate, training.batch_size
-    has_activation = recipe.net.kind != "rnn"
+    idle = [] if isinstance(recipe.net, Custom) else [one.path for one in recipe.net.idle(None)]
     sweep = default_sweep(
         learning_rate=(rate / 10, rate * 10),
         batch_size=(max(2, batch // 2), batch, batch * 2),
         metric=training.monitor,
         mode=training.mode,
     )
-    if has_activation:
+    if "activation" not in idle:
         return sweep
     space = {path: what for path, what in sweep.space.items() if path != "net.activation"}
     return replace(sweep, space=space)
