@@ -75,6 +75,15 @@ class TestPage:
             store.page(store.Query(text=condition, archived=False)).total == table["runs"].sum() > 0
         )
 
+    def test_each_trial_of_a_random_search_is_found_by_its_rate(self, runs: Runs) -> None:
+        """Rates have 17 digits: a rounded one would find no run."""
+        rate = "training.learning_rate"
+        every = store.values(store.Query(), [rate])
+        table = groups.make_groups(every, [rate], [], numbers=[rate])
+        for row in range(len(table)):
+            condition = groups.conditions(groups.values_of_row(table, [rate], row), store.names())
+            assert store.page(store.Query(text=condition)).total == table["runs"][row]
+
     def test_columns_suit_the_runs(self, runs: Runs) -> None:
         shown = open_page("runs").dataframe[0].value
         assert {ACCURACY, "test/accuracy", "training.learning_rate"} <= set(shown.columns)

@@ -121,8 +121,14 @@ def conditions(values: Mapping[str, Any], names: store.Names) -> str:
         elif isinstance(value, str):
             parts.append(f"{key} = {_quoted(value)}")
         else:  # compared as a number: 0.01 is written in several ways
-            parts.append(f"{key} = {float(value):.12g}")
+            parts.append(f"{key} = {_write_number(float(value))}")
     return " and ".join(parts)
+
+
+def _write_number(value: float) -> str:
+    """As short as possible, and read again as the same number."""
+    short = f"{value:.12g}"
+    return short if float(short) == value else repr(value)
 
 
 def _quoted(text: object) -> str:
