@@ -143,7 +143,8 @@ def shuffled_rows(
     """The row numbers of a rank's share of each batch.
 
     The order is a function of (seed, epoch, num_rows), or with `shards` of (seed, epoch, shards): every row once, the uneven last batch
-    included, and the same batches for any number of workers. A last batch of a single row joins the
+    included, and the same batches for any number of workers. With `shards` the rows of a batch are in the order of the
+    shards. A last batch of a single row joins the
     one before it, since batch normalisation cannot train on one row. With `resample`, the order is of
     `num_resampled_rows` rows, equally many of each class (`TrainingConfig.resample`).
 
@@ -165,10 +166,14 @@ def shuffled_rows(
         order = ResampledOrder(labels, resample, seed=seed, epoch=epoch)
     _check_workers(order.num_rows, batch_size, world_size)
     for low, high in _bounds(order.num_rows, batch_size, join_single=True)[first:]:
-        if world_size == 1:
+        share = _share_of_batch(high - low, rank, world_size) if world_size > 1 else None
+        if shards is not None:
+            # By shard: a share of the batch then lies in few of them, and a machine reads only these.
+            rows = order.rows(low, high).sort().values
+            yield (rows[share.start : share.stop] if share else rows), share
+        elif share is None:
             yield order.rows(low, high), None
         else:
-            share = _share_of_batch(high - low, rank, world_size)
             yield order.rows(low + share.start, low + share.stop), share
 
 

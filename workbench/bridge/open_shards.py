@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -96,26 +98,25 @@ class OpenShards:
     def gather_ahead(
         self, orders: Iterable[np.ndarray], groups: Sequence[Sequence[int]]
     ) -> Iterator[Arrays]:
-        """Rows by their numbers, an array for each of `orders`.
+        """Rows by their numbers, an array for each of `orders`. Only shards that have some of the rows are fetched.
 
         Args:
             groups: shards in the order in which the rows need them; while the rows of one group are
                 read, the next group is fetched.
         """
-        group_of = {shard: place for place, group in enumerate(groups) for shard in group}
+        upcoming = _Upcoming(
+            orders, {n: at for at, group in enumerate(groups) for n in group}, self.find
+        )
         read = (-1, -1)
-        for rows in orders:
-            places = [group_of[number] for number in set(self.find(rows).tolist())]
-            first, last = min(places), max(places)
-            if (first, last) != read:
-                read = (first, last)
+        while (batch := upcoming.next()) is not None:
+            if batch.groups != read:
+                read = batch.groups
                 # Where rows of two groups meet, the first is given up before a third is fetched.
-                end = last + 2 if first == last else last + 1
-                near = [number for group in groups[first:end] for number in group]
+                near = upcoming.shards_until(read[1] + (read[0] == read[1]), batch)
                 self.keep_only(near)
                 for number in near:
                     self.begin(number)
-            yield self._gather(rows, close=False)
+            yield self._gather(batch.rows, close=False)
 
     def read(self, start: int = 0, stop: int | None = None) -> Arrays:
         """Rows in their order; views where they lie in one shard."""
@@ -197,6 +198,47 @@ class OpenShards:
 
     def __del__(self) -> None:
         self.close()
+
+
+class _Batch(NamedTuple):
+    rows: np.ndarray
+    shards: list[int]
+    groups: tuple[int, int]
+    """The first and the last group that its shards are in."""
+
+
+class _Upcoming:
+    """Batches of row numbers, looked at before their turn comes."""
+
+    def __init__(
+        self,
+        orders: Iterable[np.ndarray],
+        group_of: Mapping[int, int],
+        find: Callable[[np.ndarray], np.ndarray],
+    ) -> None:
+        self._orders, self._group_of, self._find = iter(orders), group_of, find
+        self._waiting = deque[_Batch]()
+
+    def next(self) -> _Batch | None:
+        return self._waiting.popleft() if self._waiting or self._look() else None
+
+    def shards_until(self, group: int, batch: _Batch) -> list[int]:
+        """The shards of `batch` and of those after it, up to this group; the first needed first."""
+        while not self._waiting or self._waiting[-1].groups[0] <= group:
+            if not self._look():
+                break
+        needed = itertools.chain(batch.shards, *(each.shards for each in self._waiting))
+        found = (number for number in needed if self._group_of[number] <= group)
+        return list(dict.fromkeys(found))
+
+    def _look(self) -> bool:
+        rows = next(self._orders, None)
+        if rows is None:
+            return False
+        shards = np.unique(self._find(rows)).tolist()
+        groups = [self._group_of[number] for number in shards]
+        self._waiting.append(_Batch(rows, shards, (min(groups), max(groups))))
+        return True
 
 
 def _close(shard: Future[_Shard]) -> None:

@@ -180,6 +180,25 @@ def test_every_row_comes_once_in_the_same_batches_for_any_number_of_workers(
     assert 0.95 < chi_square / (len(counts) * (CLASSES - 1)) < 1.05
 
 
+@pytest.mark.parametrize(("world_size", "share"), [(2, 0.65), (8, 0.4)])
+def test_a_worker_opens_only_the_shards_of_its_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world_size: int, share: float
+) -> None:
+    """In windows of eight shards; a part of a shard more at both ends, since a batch is drawn by chance."""
+    monkeypatch.setattr(shards, "WINDOW", 8)
+    prepared = prepare(tmp_path)
+    split, opened = prepared.splits["train"], []
+    for rank in range(world_size):
+        reader = SplitReader(split, torch.device("cpu"))
+        rows = sum(
+            len(batch.label)
+            for batch in reader.shuffled(512, seed=3, epoch=0, rank=rank, world_size=world_size)
+        )
+        assert reader.shards is not None and rows > 0.9 * ROWS / world_size
+        opened.append(reader.shards.take_counts()[0])
+    assert np.mean(opened) / len(stored(prepared).shards) <= share
+
+
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_an_evaluation_has_every_row_once_in_order(tmp_path: Path, world_size: int) -> None:
     split = prepare(tmp_path).splits["train"]
