@@ -6,7 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Literal, TypeVar
 
+from nets.errors import ConfigError
+
 Mode = Literal["max", "min"]
+LOWER_IS_BETTER = ("loss", "mse", "mae", "calibration_error")
+"""Metrics, without their split, that nobody wants more of."""
 E = TypeVar("E", bound=float)
 
 
@@ -26,3 +30,16 @@ def best_epoch(values: Iterable[tuple[E, float]], mode: Mode) -> tuple[E, float]
         key=lambda pair: (sign * pair[1], pair[0]),
         default=None,
     )
+
+
+def check_mode(metric: str, mode: str) -> None:
+    """Refuse to look for the highest value of what is better when it is lower.
+
+    Raises:
+        ConfigError: it is asked for.
+    """
+    name = metric.rpartition("/")[2]
+    if mode == "max" and name in LOWER_IS_BETTER:
+        raise ConfigError(
+            f"a {name} is better when it is lower, got {metric!r} with mode 'max'. Set mode to min."
+        )

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nets.augment import AugmentConfig
 from nets.batches import Resample
-from nets.best import Mode
+from nets.best import Mode, check_mode
 from nets.config import config
 from nets.custom import Custom
 from nets.custom_field import CHECKED, DUMPED, ONLY_CUSTOM, name_of
@@ -166,11 +166,7 @@ class TrainingConfig:
                 f"schedule {self.schedule_name!r} needs the number of steps, which max_minutes "
                 f"{self.max_minutes:g} does not give. Set max_rows in its place, or schedule to constant."
             )
-        if self.monitor.endswith(("/loss", "/calibration_error")) and self.mode == "max":
-            raise ConfigError(
-                f"a {self.monitor.rpartition('/')[2]} is better when it is lower, got monitor {self.monitor!r} "
-                "with mode 'max'. Set mode to min."
-            )
+        check_mode(self.monitor, self.mode)
 
     def _check_averages(self) -> None:
         if self.swa_start is None:

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 _UNITS = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
-_LOWER = ("loss", "mse", "mae", "parameters", "gradient_norm")
+_LOWER = ("loss", "mse", "mae", "calibration_error", "parameters", "gradient_norm")
 """Last parts of the names of metrics that are better where they are lower."""
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from nets import ConfigError
+from nets.best import check_mode
 from workbench.experiments.changes import override
 from workbench.experiments.combinations import candidates, combinations, with_conditions
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.space import Choice, SweepConfig, Uniform
 from workbench.experiments.space_check import check_paths, contexts
 from workbench.sweeps.folds import searched
-from workbench.sweeps.objectives import PARAMETERS
+from workbench.sweeps.objectives import PARAMETERS, objectives
 from workbench.sweeps.schedulers import count_brackets, most_epochs
 from workbench.sweeps.variants import BEFORE_THE_NET
 from workbench.training.checks import check_values
@@ -96,6 +97,8 @@ def _check_objectives(config: SweepConfig) -> None:
             "sweep.metric 'parameters' is the same in each epoch. Name it after a metric: --metric "
             "accuracy:max,parameters:min."
         )
+    for name, mode in objectives(config).items():
+        check_mode(name, mode)
     if not config.objectives:
         return
     if config.metric in config.objectives:

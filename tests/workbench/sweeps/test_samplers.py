@@ -228,6 +228,11 @@ ACTIVATION = {"net.activation": Choice(values=("relu", "tanh"))}
         ({"objectives": {"validation/accuracy": "max"}}, "an objective twice"),
         ({"objectives": {"parametres": "min"}}, "Unknown metric.*parametres"),
         ({"metric": "parameters", "mode": "min"}, "the same in each epoch"),
+        ({"metric": "validation/loss"}, "a loss is better when it is lower"),
+        (
+            {"objectives": {"validation/calibration_error": "max"}},
+            "a calibration_error is better when it is lower",
+        ),
     ],
 )
 def test_a_search_that_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:
