@@ -44,7 +44,7 @@ READ_BY = {
     "sweep.keep": "workbench/sweeps/driver.py: experiment.sweep.keep",
     "sweep.metric": "workbench/sweeps/driver.py: config.metric",
     "sweep.mode": "workbench/sweeps/recorder.py: self.experiment.sweep.mode",
-    "sweep.max_minutes": "workbench/sweeps/driver.py: Bound(config.max_minutes)",
+    "sweep.max_minutes": "workbench/sweeps/driver.py: Bound(config.max_minutes",
     "sweep.objectives": "workbench/sweeps/driver.py: if config.objectives else",
 }
 

@@ -67,12 +67,26 @@ def find(fingerprint: str) -> tuple[Path, Description] | None:
     description = read_description(folder)
     if description is None:
         return None
-    if description.code != code_digest() or _was_changed(folder, description):
+    if description.code != code_digest():
         remove_folder(folder)
         return None
+    return (folder, description) if mark_used(fingerprint) else None
+
+
+def mark_used(fingerprint: str) -> bool:
+    """Mark a store that this session has as used now, whichever version of the program wrote it.
+
+    Returns:
+        Whether it is there, and its files are as they were written. Otherwise it is removed.
+    """
+    folder = prepared_folder() / fingerprint
+    description = read_description(folder)
+    if description is None or _was_changed(folder, description):
+        remove_folder(folder)
+        return False
     with suppress(OSError):
         os.utime(folder / DESCRIPTION)
-    return folder, description
+    return True
 
 
 def list_kept() -> list[Kept]:

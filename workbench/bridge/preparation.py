@@ -84,9 +84,13 @@ def prepare(
         )
     fingerprint = data.fingerprint(config, preparation, session.spark if remote else None)
     known: Prepared | None = session.prepared.get(fingerprint)
-    if known is not None and known.storage == storage and known.is_whole():
-        if storage is None:
-            kept.find(fingerprint)
+    # Program files may change while a bench is up: it goes on with what it has prepared.
+    is_there = known is not None and known.storage == storage and known.is_whole()
+    if (
+        known is not None
+        and is_there
+        and (storage is not None or kept.mark_used(known.fingerprint))
+    ):
         data.refuse(known.record, known.labels, config)
         return known
     if session.prepare is not None:

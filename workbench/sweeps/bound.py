@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+if TYPE_CHECKING:
+    from workbench.sweeps.recorder import TrialRecorder
+
 
 class Bound(tune.Stopper, tune.Callback):
-    """Ray Tune's stopper that ends all trials after so many minutes; None: never."""
+    """Ray Tune's stopper that ends all trials after so many minutes (None: never), or where their data is gone."""
 
-    def __init__(self, minutes: float | None) -> None:
-        self._minutes = minutes
+    def __init__(self, minutes: float | None, trials: TrialRecorder) -> None:
+        self._minutes, self._trials = minutes, trials
         self._ends_at: float | None = None
         self.reached = False
 
@@ -26,9 +29,9 @@ class Bound(tune.Stopper, tune.Callback):
         return False
 
     def stop_all(self) -> bool:
-        """Whether the time is over."""
+        """Whether the time is over, or no further trial can train."""
         self.reached = self._ends_at is not None and time.monotonic() >= self._ends_at
-        return self.reached
+        return self.reached or self._trials.lost
 
     def describe(self, ended: int, total: int, run_id: str) -> str:
         """The note on what the bound has cut off."""

@@ -136,7 +136,7 @@ def _sweep(
     each = len(replicated(config))
     several = f", {each} of each setting" if each > 1 else ""
     progress.stage(f"Running {num_samples or total - len(earlier)} trials{several}")
-    bound = Bound(config.max_minutes)
+    bound = Bound(config.max_minutes, board)
     with board.written:
         if total > len(earlier):
             at_once = _limit_trials(experiment)

@@ -8,17 +8,21 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from nets.prepare import PreparationConfig
 from nets.spec import TensorSpec
 from nets.statistics import Sums
 from workbench.bridge import Prepared, SplitReader, kept, reading, store_arrays
+from workbench.bridge.preparation import prepare as prepare_source
 from workbench.bridge.prepared import load
 from workbench.bridge.store import find_damage, read_description
+from workbench.data import DataConfig, fingerprint
 from workbench.errors import DataError
 
 SPEC = TensorSpec(kind="series", shape=(4, 3))
@@ -105,6 +109,22 @@ def test_rows_that_another_version_of_the_readers_prepared_are_not_met(
     prepared = prepare()
     monkeypatch.setattr(kept, "code_digest", lambda: "other")
     assert find_again(prepared) is None
+
+
+def test_a_session_keeps_what_it_prepared_when_program_files_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a bench whose program is edited or upgraded: its next trainings still find the data."""
+    config, preparation = DataConfig(), PreparationConfig()
+    rows = {"train": 100, "validation": 10, "test": 10}
+    counts = {"train": [34, 33, 33], "validation": [4, 3, 3], "test": [4, 3, 3]}
+    prepared = prepare(record={"bad": {"rows": 0}, "rows": rows, "class_counts": counts})
+    held: Any = SimpleNamespace(
+        prepared={fingerprint(config, preparation): prepared}, prepare=None, spark=None
+    )
+    monkeypatch.setattr(kept, "code_digest", lambda: "other")
+    assert prepare_source(config, preparation, held) is prepared
+    assert prepared.is_whole()
 
 
 def test_a_preparation_that_was_killed_leaves_nothing_that_reads_as_data(own_home: Path) -> None:
