@@ -18,6 +18,7 @@ import torch
 from typer.testing import CliRunner
 
 import nets
+import workbench
 from nets.config import to_dict
 from nets.errors import ConfigError, UntrustedCodeError
 from tests.workbench.ui import fill
@@ -102,6 +103,16 @@ def test_the_settings_of_an_own_net_are_listed_with_their_help(file: Path) -> No
     listed = {each.path: each for each in settings(load_experiment(str(file)))}
     assert listed["net.width"].value == 6 and listed["net.width"].meaning == "Channels of a block."
     assert listed["net.depth"].value == 2
+
+
+def test_a_notebook_has_the_net_of_its_run(
+    recorded: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", recorded.uri)
+    run = workbench.open().run(recorded.run_id)
+    assert run.net(run.net.example(2)).shape == (2, 10)
+    assert run.attribution(3, method="occlusion").frame.shape == (8, 8)
+    assert "code/mine.py" in run._model_files  # scoring in Spark takes them
 
 
 def test_two_files_may_each_have_a_file_of_the_same_name_beside_them(

@@ -57,10 +57,10 @@ class RunViews:
     def net(self) -> Net:
         """The trained net, a `torch.nn.Module` in eval mode: raw samples in, logits or values out."""
         import nets
+        from workbench.scoring.model import write_files
 
         with tempfile.TemporaryDirectory() as folder:
-            for name, content in self._model_files.items():
-                (Path(folder) / name).write_bytes(content)
+            write_files(self._model_files, Path(folder))
             return nets.load(folder).eval()
 
     def predict(self, data: DataFrame | pd.DataFrame | np.ndarray | Tensor, **options: Any) -> Any:
@@ -259,12 +259,17 @@ class RunViews:
 
     @cached_property
     def _model_files(self) -> dict[str, bytes]:
+        from nets.code import FOLDER as CODE
         from workbench.scoring.model import DESCRIPTION, WEIGHTS
 
         names = [n for n in self.files if PurePosixPath(n).name in (DESCRIPTION, WEIGHTS)]
         if len(names) != 2:
             raise ArtifactError(f"Run {self.run_id[:8]} has kept no model. {self._why}")
-        return {PurePosixPath(name).name: self._file(name).read_bytes() for name in names}
+        folder = f"{PurePosixPath(names[0]).parent}/"
+        names += [
+            n for n in self.files if n.startswith(f"{folder}{CODE}/")
+        ]  # of a net of one's own
+        return {name.removeprefix(folder): self._file(name).read_bytes() for name in names}
 
     _why = (
         "It is written at the end of a training; a sweep keeps it for its best trials (sweep.keep), "
