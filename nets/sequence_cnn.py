@@ -137,7 +137,7 @@ class SequenceCNN(nn.Module):
         raw = x
         x = self.embedding_dropout(self.embedding(x)).transpose(1, 2)  # (B, C, T)
         valid = None
-        if length is not None and not self.normalises:
+        if length is not None and not self.normalises and not torch.compiler.is_exporting():
             # Half the time: most batches end long before the longest text.
             x = x[:, :, : int(length.clamp(1, x.shape[2]).max())]
         if length is not None:
