@@ -81,10 +81,9 @@ def _chart(table: pd.DataFrame) -> charts.Spec:
     spec = charts.curves(
         {"this net": list(zip(table["confidence"], table["right"], strict=True))},
         x_name="confidence",
-        y_name="share of right answers",
     )
     spec["xAxis"] |= {"min": 0, "max": 1}
-    spec["yAxis"] = {"type": "value", "name": "share of right answers", "min": 0, "max": 1}
+    spec["yAxis"] = {"type": "value", "name": "right", "min": 0, "max": 1}
     spec["grid"]["top"] = 34
     line = spec["series"][0]
     for place, rows in enumerate(table["rows"]):

@@ -24,7 +24,12 @@ _STYLE = """
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 .block-container { padding: 2.6rem 2.5rem 3rem; max-width: 1600px; }
 [data-testid="stImageCaption"] { font-size: 0.8rem; }
-[data-testid="stCaptionContainer"], [data-testid="stImageCaption"] { color: inherit; opacity: 0.8; }
+[data-testid="stCaptionContainer"], [data-testid="stImageCaption"] { color: inherit; opacity: 0.87; }
+.st-key-menu [data-testid="stPageLink-NavLink"] { min-height: 1.9rem; margin: 0; }
+[data-testid="stMultiSelect"] button { min-width: 24px; min-height: 24px; }
+@media (prefers-color-scheme: dark) {
+  [data-testid="stBaseButton-primary"] p, [data-testid="stMultiSelect"] span[title] { color: #10131a; }
+}
 .workbench-scale { display: flex; gap: 0.8rem; max-width: 24rem; font-size: 0.8rem; font-variant-numeric: tabular-nums; }
 .workbench-scale > div { flex: 1; }
 .workbench-scale > div > div:first-child { height: 10px; border-radius: 3px; }
@@ -32,6 +37,10 @@ _STYLE = """
 @media (max-width: 1000px) {
   .block-container { padding-left: 1.2rem; padding-right: 1.2rem; }
   [data-testid="stSidebar"] { min-width: 11rem !important; width: 11rem !important; }
+  [data-testid="stSidebarUserContent"] { padding-left: 0.8rem; padding-right: 0.8rem; }
+  .st-key-search_open button { padding: 0 0.4rem; }
+  .st-key-search_open p { white-space: nowrap; }
+  [data-testid="stColumn"]:has(> div [data-testid="stPopover"]) { min-width: 7.5rem; }
   [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
   [data-testid="stColumn"]:has(input, [role="combobox"]) { min-width: min(100%, 11rem); }
   [data-testid="stColumn"]:has([data-testid="stEChartsChart"], [data-testid="stDataFrame"]) { min-width: 100%; }

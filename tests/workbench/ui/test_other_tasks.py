@@ -114,6 +114,7 @@ def test_the_best_of_a_row_is_marked_and_a_small_rate_is_readable(runs: dict[str
     at = open_page("compare", runs=f"{runs['cnn']},{runs['cnn_slow']}")
     styler = at.dataframe[0].proto.arrow_data.styler
     assert "rgba(44, 155, 116" in styler.styles and b"2e-08" in styler.display_values
-    names = [name.split("/")[0] for name in at.dataframe[0].value.index]
-    assert names[0] == "best" and names.index("test") < names.index("validation")
-    assert names.index("baseline") == len(names) - names.count("baseline"), "they come last"
+    names = list(at.dataframe[0].value.index)
+    assert names[0].startswith("best/") and names.index("test/loss") < names.index("train/loss")
+    baselines = [i for i, name in enumerate(names) if "baseline/" in name]
+    assert baselines == list(range(len(names) - len(baselines), len(names))) != [], "they come last"

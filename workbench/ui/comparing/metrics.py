@@ -113,10 +113,12 @@ def _draw_values(runs: Sequence[store.Run], names: Mapping[str, str]) -> None:
 
 def order_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """A table with a row per metric: those by which runs are judged on top, baselines at the end."""
-    groups = ("best/", "test/", "validation/", "train/", "", "baseline/")
+    groups = ("best/", "test/", "validation/", "train/")
 
     def find_group(name: str) -> int:
-        return next((i for i, start in enumerate(groups) if start and name.startswith(start)), 4)
+        if "baseline/" in name:  # best/baseline/ too
+            return len(groups) + 1
+        return next((i for i, start in enumerate(groups) if name.startswith(start)), len(groups))
 
     return frame.loc[sorted(frame.index, key=lambda name: (find_group(name), name))]
 

@@ -56,7 +56,7 @@ def draw(names: store.Names, sweep: str) -> tuple[store.Query, Layout]:
         help="Archived runs are kept out of the way, deleted ones until they are removed for good.",
     )
     _explain(text)
-    wide, narrow = st.columns([9, 1])
+    wide, narrow = st.columns([6, 1])
     with narrow:
         view_menu.draw(defaults)
     with wide, st.expander(_OPENED, icon=":material/tune:"):
