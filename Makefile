@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep train ui mlflow test test-long check format bench docs release clean chromium postgresql connect
+.PHONY: help setup sweep train ui mlflow test test-long check format bench docs pictures release clean chromium postgresql connect
 
 help: ## this list
 	@echo "Deep-learning experiments on data that lives in Spark"
@@ -80,6 +80,9 @@ docs: $(READY) ## build the manual into build/docs/html
 	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
 	  > "$$($(DOCS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/project.pth"
 	@$(DOCS)/bin/python docs/manual/build.py $(ARGS)
+
+pictures: $(READY) chromium ## make the manual's pictures (docs/pictures) from the real browser UI
+	@$(BIN)/python docs/manual/pictures.py $(ARGS)
 
 # Built with this environment's hatchling; checked and installed in environments of their own.
 RELEASE := .venv-release

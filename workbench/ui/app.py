@@ -67,7 +67,7 @@ def main() -> None:
 def _draw_menu(menu: dict[str, list[st.Page]]) -> None:
     """Links to the pages. Streamlit's own menu has its headings among the items of a list, where a
     screen reader does not expect them, and no keyboard opens them."""
-    with st.sidebar.container(key="menu", gap="xxsmall"):
+    with st.sidebar.container(key="menu", gap="xsmall"):
         for heading, pages in menu.items():
             st.caption(heading)
             for page in pages:

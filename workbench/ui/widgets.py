@@ -25,7 +25,6 @@ _STYLE = """
 .block-container { padding: 2.6rem 2.5rem 3rem; max-width: 1600px; }
 [data-testid="stImageCaption"] { font-size: 0.8rem; }
 [data-testid="stCaptionContainer"], [data-testid="stImageCaption"] { color: inherit; opacity: 0.87; }
-.st-key-menu [data-testid="stPageLink-NavLink"] { min-height: 1.9rem; margin: 0; }
 [data-testid="stMultiSelect"] button { min-width: 24px; min-height: 24px; }
 @media (prefers-color-scheme: dark) {
   [data-testid="stBaseButton-primary"] p, [data-testid="stMultiSelect"] span[title] { color: #10131a; }

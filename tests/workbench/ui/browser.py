@@ -28,7 +28,6 @@ from playwright.sync_api import (
 import workbench.ui
 
 ROOT = Path(__file__).parents[3]
-SHOTS = ROOT / "tests" / "screenshots"
 APP = Path(workbench.ui.__file__).parent / "server.py"
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
@@ -42,7 +41,17 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+# Whether a heading is drawn, nothing is still loaded, and the script has not run for a moment
+_IDLE = """() => {
+  const app = document.querySelector('[data-testid="stApp"]');
+  const loading = document.querySelector('[data-testid="stSkeleton"]');
+  if (app?.dataset.testScriptState !== "notRunning" || !document.querySelector("h2") || loading) {
+    window.idle_since = null;
+    return false;
+  }
+  window.idle_since ??= performance.now();
+  return performance.now() - window.idle_since > 150;
+}"""
 
 
 @contextmanager
@@ -82,6 +91,9 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(f"The UI did not start: {log.read_text()}")
 
 
+_WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+
+
 class Window:
     """A browser window on the UI that remembers every error it saw."""
 
@@ -110,14 +122,16 @@ class Window:
 
     def open(self, page: str = "", **query: str) -> Window:
         self.page.goto(f"{self.address}/{page}" + (f"?{urlencode(query)}" if query else ""))
-        return self.settled()
+        return self._idle()
 
     def settled(self) -> Window:
         """After the script has run and everything it sent is drawn."""
-        self.page.wait_for_selector("h2", timeout=60_000)
-        self.page.wait_for_timeout(250)
-        self.page.wait_for_selector(_IDLE, timeout=60_000)
-        self.page.wait_for_timeout(250)
+        self.page.wait_for_timeout(250)  # a click is on its way: the script has not begun
+        return self._idle()
+
+    def _idle(self) -> Window:
+        self.page.evaluate("window.idle_since = null")
+        self.page.wait_for_function(_IDLE, timeout=60_000)
         return self
 
     def click_at(self, selector: str, x: float, y: float) -> None:
@@ -177,19 +191,26 @@ class Window:
         )
         assert blind == 0, self.page.url
 
+    def check_access(self, *rules: str) -> None:
+        """What axe finds of WCAG 2.2, levels A and AA; of some rules, only these."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        only = (
+            {"type": "rule", "values": list(rules)}
+            if rules
+            else {"type": "tag", "values": list(_WCAG)}
+        )
+        options = {"resultTypes": ["violations"], "runOnly": only}
+        answer = Axe().run(self.page, options=options).response
+        found = [
+            f"{violation['id']}: {node['html'][:200]} {node['failureSummary']}"
+            for violation in answer["violations"]
+            for node in violation["nodes"]
+        ]
+        assert not found, (self.page.url, *found)
+
     def text(self) -> str:
         return self.page.locator('[data-testid="stMain"]').inner_text()
-
-    def shot(self, name: str, width: int = 1400, folder: Path = SHOTS) -> None:
-        """The whole page as tests/screenshots/<name>.png."""
-        folder.mkdir(exist_ok=True)
-        height = self.page.evaluate(
-            "document.querySelector('[data-testid=\"stMainBlockContainer\"]').scrollHeight + 60"
-        )
-        self.page.set_viewport_size({"width": width, "height": max(900, min(int(height), 3600))})
-        self.page.wait_for_timeout(700)
-        self.page.screenshot(path=folder / f"{name}.png")
-        self.page.set_viewport_size({"width": width, "height": 900})
 
 
 def open_window(browser: object, address: str, scheme: str = "light") -> Iterator[Window]:

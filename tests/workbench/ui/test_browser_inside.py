@@ -96,7 +96,6 @@ def test_a_picture_of_ones_own(window: Window, filled: Filled, tmp_path: Path) -
     window.settled()
     window.page.get_by_text("your picture").first.wait_for()
     assert "blocks.1.conv" in window.text()
-    window.shot("cnn_upload")
 
     path = tmp_path / "two.png"
     path.write_bytes(b"not a picture at all")

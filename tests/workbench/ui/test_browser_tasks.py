@@ -31,7 +31,7 @@ def window(
 
 def test_a_run_that_diverged_shows_its_loss_blow_up(window: Window, tasks: Filled) -> None:
     run = tasks[1]["diverged"]
-    window.open("run", run=run).shot("run_diverged")
+    window.open("run", run=run)
     said = window.text()
     assert "Training loss by step" in said and "failed before its first epoch" in said
     chart = window.page.locator('[class*="st-key-curve_step"] svg[baseProfile]').first
@@ -45,18 +45,18 @@ def test_a_forecast_is_read_as_one(window: Window, tasks: Filled) -> None:
     run = tasks[1]["forecast"]
     window.open("run", run=run)
     assert window.page.locator(".st-key-curve_loss svg[baseProfile] path").count() > 3
-    window.open("run", run=run, part="Evaluation").shot("run_forecast")
+    window.open("run", run=run, part="Evaluation")
     said = window.text()
     assert "confusion" not in said and "Over the first 40 windows" in said
     assert window.page.locator("svg[baseProfile]").count() >= 2, "windows, and the error by step"
-    window.open("rnn", run=run).shot("rnn_forecast")
+    window.open("rnn", run=run)
     boxes = window.page.get_by_role("combobox").all()
     assert "1 step ahead" in [box.input_value() for box in boxes]
     window.check()
 
 
 def test_a_reconstruction_is_beside_its_input(window: Window, tasks: Filled) -> None:
-    window.open("run", run=tasks[1]["autoencoder"], part="Evaluation").shot("run_autoencoder")
+    window.open("run", run=tasks[1]["autoencoder"], part="Evaluation")
     said = window.text()
     assert said.index("input") < said.index("reconstruction") < said.index("difference")
     window.check()
@@ -94,5 +94,5 @@ def test_a_comparison_with_a_failed_run_and_a_drawing_of_ones_own(
         return [...d.getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 == 0); }"""
     )
     assert min(shades) < 100 and np.mean(shades) > 150, "a dark stroke on light ground"
-    window.settled().shot("compare_own_picture")
+    window.settled()
     window.check()

@@ -121,7 +121,6 @@ def test_a_tag_and_a_note_are_columns(opened: tuple[Window, Path]) -> None:
     window.page.keyboard.type("written in place", delay=10)
     window.page.keyboard.press("Enter")
     window.page.get_by_text("Saved.").wait_for()
-    window.shot("runs_edit")
     window.open("", q="'written in place' keep").shows("1 to 1 of 1")
     window.check()
 
@@ -147,7 +146,6 @@ def test_names_are_offered_while_typing(opened: tuple[Window, Path]) -> None:
     assert box.input_value() == "finished "
     box.press_sequentially("fai")
     page.get_by_role("listbox").wait_for()
-    window.shot("runs_suggestions")
     box.press("Escape")
     assert page.get_by_role("option").count() == 0
     window.check()
@@ -201,7 +199,6 @@ def test_many_runs(opened: tuple[Window, Path]) -> None:
         filters.press("Enter")
         window.shows(says)
     assert "{" not in window.text()
-    window.shot("runs_refused")
 
     window.open("", group="status_of_none").shows("1 to 50 of 105")
     window.open("", group="training.seed", q="run").shows("1 group of 102 runs")

@@ -32,7 +32,6 @@ def test_from_an_empty_store_to_the_filters_of_a_net(tmp_path: Path) -> None:
         window = Window(browser.new_context(viewport={"width": 1400, "height": 900}), address)
         page = window.open().page
         assert "No runs yet" in window.text()
-        window.shot("journey_1_empty")
 
         page.get_by_role("link", name="Or fill in a form").click()
         page.wait_for_url("**/launch*")
@@ -45,10 +44,8 @@ def test_from_an_empty_store_to_the_filters_of_a_net(tmp_path: Path) -> None:
         page.get_by_role("button", name="Start").click()
         page.get_by_text("Queue").wait_for()
         page.get_by_text(re.compile("epoch 1/3")).first.wait_for(timeout=_TRAINING_MS)
-        window.shot("journey_2_training")
         page.get_by_role("button", name="Run again").wait_for(timeout=_TRAINING_MS)
         assert "finished" in window.text(), window.text()
-        window.shot("journey_3_finished")
 
         page.get_by_role("link", name="See its runs").click()
         page.wait_for_url(re.compile(r":\d+/(\?.*)?$"))
@@ -68,10 +65,8 @@ def test_from_an_empty_store_to_the_filters_of_a_net(tmp_path: Path) -> None:
             handle.press("ArrowLeft")
             # A picture that is replaced before it is loaded is gone, and its load fails.
             shown = window.other_picture(shown)
-        window.shot("journey_4_filters")
 
         window.open("run", part="Evaluation")
         assert "Confusion matrix" in window.text()
-        window.shot("journey_5_evaluation")
         window.check()
         browser.close()
