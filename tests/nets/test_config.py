@@ -19,6 +19,7 @@ from nets import (
 )
 from nets.config import flatten, from_dict, override, to_dict
 from nets.suggestions import ALIASES
+from workbench.data.sources import ImageFolderSource
 from workbench.experiments.experiment import Experiment, SweepConfig
 from workbench.experiments.space import Choice
 
@@ -142,3 +143,12 @@ def test_a_configuration_cannot_be_changed_and_checks_when_made() -> None:
         TensorSpec(kind="image", shape=(3, 4))
     with pytest.raises(ConfigError, match="vocabulary_size >= 2"):
         TensorSpec(kind="tokens", shape=(4,), dtype="int32")
+
+
+def test_inherited_settings_keep_their_help_and_come_after_a_class_s_own() -> None:
+    source = ImageFolderSource(path="x")
+    names = [field.name for field in dataclasses.fields(source)]
+    assert names[:3] == ["kind", "path", "shape"] and "class_level" in names
+    fields = type(source).__pydantic_fields__  # type: ignore[attr-defined]
+    assert fields["class_level"].description.startswith("Which folder of a file's path")
+    assert fields["shape"].description.startswith("(channels, height, width)")

@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -115,20 +115,29 @@ def remove(fingerprint: str) -> Kept:
     Raises:
         DataError: there is none of this name, or several; or a process reads it.
     """
-    found = [kept for kept in list_kept() if kept.folder.name.startswith(fingerprint)]
-    if len(found) != 1:
-        names = ", ".join(sorted(kept.folder.name for kept in (found or list_kept()))) or "nothing"
-        what = "names several of" if found else "is not among"
+    stores = {kept.folder.name: kept for kept in list_kept()}
+    chosen = stores[find_name(fingerprint, stores, "the prepared data")]
+    if chosen.in_use:
         raise DataError(
-            f"{fingerprint!r} {what} the prepared data: {names}. `workbench data list` shows it."
-        )
-    if found[0].in_use:
-        raise DataError(
-            f"The prepared data {found[0].folder.name} is in use by a training. Remove it when that "
+            f"The prepared data {chosen.folder.name} is in use by a training. Remove it when that "
             "has ended."
         )
-    remove_folder(found[0].folder)
-    return found[0]
+    remove_folder(chosen.folder)
+    return chosen
+
+
+def find_name(beginning: str, names: Collection[str], where: str) -> str:
+    """The one name that begins so, or is it.
+
+    Raises:
+        DataError: there is none, or several.
+    """
+    found = [name for name in names if name.startswith(beginning)]
+    if len(found) == 1 or beginning in found:
+        return beginning if beginning in found else found[0]
+    shown = ", ".join(sorted(found or names)) or "nothing"
+    what = "names several of" if found else "is not among"
+    raise DataError(f"{beginning!r} {what} {where}: {shown}. `workbench data list` shows it.")
 
 
 def prune(

@@ -53,14 +53,10 @@ def remove_shared(storage: str, name: str) -> SharedKept:
     Raises:
         DataError: there is none of this name, or several; or the storage cannot be reached.
     """
-    stores = list_shared(storage)
-    found = [store for store in stores if store.name.startswith(name)]
-    if len(found) != 1:
-        names = ", ".join(sorted(store.name for store in (found or stores))) or "nothing"
-        what = "names several of" if found else "is not among"
-        raise DataError(f"{name!r} {what} the prepared data in cluster.storage: {names}.")
-    _delete(storage, found[0])
-    return found[0]
+    stores = {store.name: store for store in list_shared(storage)}
+    chosen = stores[kept.find_name(name, stores, "the prepared data in cluster.storage")]
+    _delete(storage, chosen)
+    return chosen
 
 
 def prune_shared(storage: str, max_bytes: int) -> list[SharedKept]:

@@ -11,10 +11,11 @@ from workbench.data.csv_config import CsvConfig
 from workbench.data.dialect import find_dialect, is_number, open_unpacked, split_rows
 from workbench.data.listing import list_folder
 from workbench.data.pictures import ENDINGS
-from workbench.data.sources.archives import has_pictures, list_endings
+from workbench.data.sources.archives import holds, list_endings
 from workbench.data.sources.guess_columns import guess_columns
 from workbench.data.sources.guess_sounds import (
     describe_sounds,
+    guess_sound_archive,
     guess_sound_columns,
     guess_sound_folder,
 )
@@ -46,7 +47,18 @@ _ARCHIVES = (
 
 _LIBSVM = re.compile(r"\s*[+-]?\d+(\.\d+)?(\s+\d+:[-+.\deE]+)+\s*(#.*)?")
 
+_TFRECORD = (
+    "TFRecord is read where Spark has its connector: put com.linkedin.sparktfrecord:spark-tfrecord into "
+    "spark.jars.packages (cluster.spark.settings, or your own session with workbench.open), and name it: "
+    '\'{"kind": "table", "format": "tfrecord", "path": "..."}\'. Or write Parquet from where TensorFlow is: '
+    "pandas.DataFrame(rows).to_parquet('x.parquet')."
+)
+_SHARD = re.compile(r"(\.tfrecords?)[-.].*")
+"""train.tfrecord-00000-of-00004"""
+
 _NOT_READ = {
+    ".tfrecord": _TFRECORD,
+    ".tfrecords": _TFRECORD,
     ".npy": "arrays of NumPy are no table. Write one with pandas: "
     "pandas.DataFrame(array).assign(label=labels).to_parquet('table.parquet').",
     ".npz": "arrays of NumPy are no table. Write one with pandas: "
@@ -74,8 +86,6 @@ _NOT_READ = {
     "pandas.read_pickle('x.pkl').to_parquet('x.parquet').",
     ".h5": "Spark reads no HDF5. Write a table with pandas: "
     "pandas.read_hdf('x.h5').to_parquet('x.parquet').",
-    ".tfrecord": "TFRecord files need Spark's connector spark-tfrecord on the class path; with it: "
-    '\'{"kind": "table", "format": "tfrecord", "path": "..."}\'.',
 }
 """What is to be done with files of these endings."""
 
@@ -89,7 +99,7 @@ def guess_source(text: str) -> dict[str, Any]:
     path = find_path(text, "data")
     settings = _guess_file(path) if path.is_file() else _guess_folder(path)
     if settings is None:
-        if way := _NOT_READ.get(ending_of(path.name)):
+        if way := _NOT_READ.get(_ending_of(path.name)):
             raise DataError(f"{path} cannot be read: {way}")
         raise DataError(
             f"{path} is of no known kind of data: no names of pictures, tables, texts or series, and no "
@@ -99,28 +109,32 @@ def guess_source(text: str) -> dict[str, Any]:
     return {**settings, "path": str(path)}
 
 
+def _ending_of(name: str) -> str:
+    return ending_of(_SHARD.sub(r"\1", name.lower()))
+
+
 def _show_endings(path: Path) -> str:
     """The files of a folder by their endings, with what is to be done about the most frequent one."""
     if path.is_file():
         return ""
     names = [name for name, _ in list_folder(path)[0].walk()]
-    counts = Counter(ending_of(name) or "no ending" for name in names).most_common(5)
+    counts = Counter(_ending_of(name) or "no ending" for name in names).most_common(5)
     shown = ", ".join(f"{ending} ({count})" for ending, count in counts)
     way = _NOT_READ.get(counts[0][0], "") if counts else ""
     return f"It holds {shown or 'no file'}{f': {way}' if way else ''}. ".replace("..", ".")
 
 
 def _guess_file(path: Path) -> dict[str, Any] | None:
-    if path.suffix.lower() in (".tar", ".zip") and has_pictures(path):
-        return {"kind": "picture_tars"}
+    if (archived := _guess_archives([path])) is not None:
+        return archived
     if path.name.lower().endswith(_ARCHIVES):
         return _guess_archive(path)
     if path.suffix == ".ts":
         return {"kind": "ts_file"}
     form = _TABLES.get(ending_of(path.name))
-    if form is None and ending_of(path.name) not in _NOT_READ and _is_libsvm(path):
+    if form is None and _ending_of(path.name) not in _NOT_READ and _is_libsvm(path):
         form = "libsvm"
-    if form is None and ending_of(path.name) not in _NOT_READ and _is_csv(path):
+    if form is None and _ending_of(path.name) not in _NOT_READ and _is_csv(path):
         form = "csv"
     return None if form is None else _guess_table(path, form)
 
@@ -130,6 +144,15 @@ def _is_libsvm(path: Path) -> bool:
     with open_unpacked(path) as file:
         lines = file.read(1 << 16).decode("ascii", "replace").splitlines()[:20]
     return len(lines) > 1 and all(map(_LIBSVM.fullmatch, lines[:-1]))
+
+
+def _guess_archives(paths: list[Path]) -> dict[str, Any] | None:
+    """Plain archives of pictures or sounds, by the first one."""
+    archives = [path for path in paths if path.suffix.lower() in (".tar", ".zip")]
+    kind = holds(archives[0]) if archives else None
+    if kind == "sounds":
+        return guess_sound_archive(archives[0])
+    return None if kind is None else {"kind": "picture_tars"}
 
 
 def _guess_archive(path: Path) -> dict[str, Any]:
@@ -145,7 +168,7 @@ def _guess_archive(path: Path) -> dict[str, Any]:
     way = "unzip -d FOLDER" if path.suffix.lower() == ".zip" else "tar -C FOLDER -xf"
     raise DataError(
         f"{path} is an archive ({shown or 'it cannot be listed'}), which is not read where it lies: only "
-        f"pictures in plain .tar and .zip archives are. Unpack it ({way} {path.name}), and name the "
+        f"pictures and sounds in plain .tar and .zip archives are. Unpack it ({way} {path.name}), and name the "
         "folder."
     )
 
@@ -184,9 +207,8 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
             "part.to_parquet(f'data/{name}.parquet'), and name that folder."
         )
     endings = {ending_of(name) for name in names}
-    archives = sorted(p for p in path.iterdir() if p.suffix.lower() in (".tar", ".zip"))
-    if archives and has_pictures(archives[0]) and not _holds_pictures(path):
-        return {"kind": "picture_tars"}
+    if not _holds_pictures(path) and (archived := _guess_archives(sorted(path.iterdir()))):
+        return archived
     if _holds_pictures(path):
         return {"kind": "image_folder"}
     if (sounds := _guess_sounds(path)) is not None:
@@ -247,7 +269,7 @@ def describe_guess(settings: dict[str, Any]) -> list[str]:
             f"Taken for texts ({settings['text_column']}) and their class ({settings['label_column']}): "
             "--set data.source.text_column=COLUMN, data.source.label_column=COLUMN."
         ]
-    if kind in ("sound_folder", "sound_table"):
+    if kind in ("sound_folder", "sound_table", "sound_tars"):
         return describe_sounds(settings)
     if kind != "series":
         return []

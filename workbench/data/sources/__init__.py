@@ -29,6 +29,7 @@ from workbench.data.sources import (
     series,
     sound_folder,
     sound_table,
+    sound_tars,
     sql,
     table,
     text,
@@ -44,6 +45,7 @@ from workbench.data.sources.picture_tars import PictureTarsSource
 from workbench.data.sources.series import SeriesSource
 from workbench.data.sources.sound_folder import SoundFolderSource
 from workbench.data.sources.sound_table import SoundTableSource
+from workbench.data.sources.sound_tars import SoundTarsSource
 from workbench.data.sources.sql import SqlSource
 from workbench.data.sources.table import TableSource
 from workbench.data.sources.text import TextSource
@@ -63,6 +65,7 @@ __all__ = [
     "SeriesSource",
     "SoundFolderSource",
     "SoundTableSource",
+    "SoundTarsSource",
     "Source",
     "SqlSource",
     "TableSource",
@@ -83,6 +86,7 @@ _Shipped = (
     | SeriesSource
     | SoundFolderSource
     | SoundTableSource
+    | SoundTarsSource
     | SqlSource
     | TableSource
     | TextSource
@@ -104,6 +108,7 @@ _READERS: dict[type, Callable[[Any, SparkSession], CanonicalFrame]] = {
     SeriesSource: series.read,
     SoundFolderSource: sound_folder.read,
     SoundTableSource: sound_table.read,
+    SoundTarsSource: sound_tars.read,
     SqlSource: sql.read,
     TableSource: table.read,
     TextSource: text.read,
@@ -117,6 +122,7 @@ _SIZES: dict[type, Callable[[Any], Size]] = {
     ImageFolderSource: image_folder.size,
     PictureTarsSource: picture_tars.size,
     SoundFolderSource: sound_folder.size,
+    SoundTarsSource: sound_tars.size,
     TextSource: text.size,
 }
 

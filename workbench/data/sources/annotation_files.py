@@ -45,6 +45,8 @@ def read_annotations(file: Path) -> Annotations | None:
         return _read_json(file)
     except (OSError, ValueError, ElementTree.ParseError, RecursionError):
         return None
+    except (AttributeError, TypeError):  # its parts are others
+        return None
 
 
 def read_voc(files: Iterable[Path]) -> Annotations | None:

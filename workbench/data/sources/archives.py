@@ -5,18 +5,22 @@ from __future__ import annotations
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from workbench.data.pictures import ENDINGS as PICTURES
+from workbench.data.sounds import ENDINGS as SOUNDS
 from workbench.errors import DataError
 
 _FIRST = 2_000
 """Members of an archive that are looked at for its kind."""
 _LOCAL_HEADER = 30
 """Bytes of a member's own header in a zip archive, before its name."""
+_MOST_UNPACKED = 2**30
+"""Bytes of a member of a zip archive, unpacked: a small archive can hold any number of zeros."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,36 @@ def _list_names(archive: Path) -> Iterable[str]:
     return names
 
 
-def has_pictures(archive: Path) -> bool:
-    """Whether one of the archive's first members is a picture; False where it cannot be read."""
-    return any(ending in PICTURES for ending in list_endings(archive))
+def holds(archive: Path) -> Literal["pictures", "sounds"] | None:
+    """What most of the archive's first files are; None: neither, or it cannot be read."""
+    counts = list_endings(archive)
+    pictures = sum(counts.get(ending, 0) for ending in PICTURES)
+    sounds = sum(counts.get(ending, 0) for ending in SOUNDS)
+    if not pictures + sounds:
+        return None
+    return "pictures" if pictures >= sounds else "sounds"
+
+
+def read_member(archive: Path, member: Member) -> bytes:
+    """The content of a file in an archive.
+
+    Raises:
+        zlib.error: it is damaged, or larger than `inflate` takes.
+    """
+    with archive.open("rb") as handle:
+        handle.seek(member.offset)
+        content = handle.read(member.size)
+    return inflate(content) if member.deflated else content
+
+
+def inflate(content: bytes) -> bytes:
+    """Unpack a member of a zip archive, up to `_MOST_UNPACKED` bytes.
+
+    Raises:
+        zlib.error: it is damaged, or larger.
+    """
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    unpacked = unpacker.decompress(content, _MOST_UNPACKED)
+    if not unpacker.eof:
+        raise zlib.error("it ends before its end, or is larger than a picture or sound may be")
+    return unpacked

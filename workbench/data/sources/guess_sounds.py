@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
+import zlib
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from workbench.data.sounds import ENDINGS, is_sound, load_soundfile
+from workbench.data.sources.archives import list_members, read_member
 from workbench.data.sources.picture_columns import LABELS, read_class_names
 
 _HEADERS = 100
@@ -29,6 +33,20 @@ def guess_sound_folder(path: Path, names: Iterable[str]) -> dict[str, Any] | Non
     step = max(1, len(files) // _HEADERS)
     measured = measure(str(path / name) for name in files[::step])
     return {"kind": "sound_folder", **measured}
+
+
+def guess_sound_archive(archive: Path) -> dict[str, Any]:
+    """Settings of an archive of sounds, by the first of them."""
+    found = (
+        member
+        for name, member in list_members(archive)
+        if Path(name).suffix.lower() in ENDINGS and not Path(name).name.startswith(".")
+    )
+    files = []
+    for member in itertools.islice(found, _ROWS):
+        with suppress(zlib.error):  # a damaged one is a bad row later
+            files.append(io.BytesIO(read_member(archive, member)))
+    return {"kind": "sound_tars", **measure(files)}
 
 
 def guess_sound_columns(file: Path) -> dict[str, Any] | None:

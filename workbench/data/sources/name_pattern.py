@@ -13,11 +13,11 @@ from workbench.data.sources.picture_layout import (
     FileKind,
     Found,
     Layout,
-    check_split,
+    find_split_level,
     get_ending,
     show_some,
 )
-from workbench.data.split_names import find_splits
+from workbench.errors import DataError
 
 _USUAL = r"([^/]*?)[-_. ]*\(?\d+\)?\.\w+$"
 """A name, a number and an ending."""
@@ -26,10 +26,11 @@ _USUAL = r"([^/]*?)[-_. ]*\(?\d+\)?\.\w+$"
 def find_pattern_layout(
     folder: Folder, pattern: str, setting: Mapping[str, str] | None, kind: FileKind
 ) -> Layout:
-    """The files below, with the class that the pattern finds in each path; splits by their first folder.
+    """The files below, with the class that the pattern finds in each path; splits by their folders.
 
     Raises:
         ConfigError: it is no regular expression with a group.
+        DataError: it finds a class in no path, or `setting` names folders that are not there.
     """
     try:
         compiled = re.compile(pattern)
@@ -42,16 +43,19 @@ def find_pattern_layout(
             f"data.source.class_pattern must have a group in brackets, which is the class, got {pattern!r}."
         )
     files = [(path, size) for path, size in folder.walk() if get_ending(path) in kind.endings]
-    tops = {path.partition("/")[0] for path, _ in files if "/" in path}
-    parts = dict(find_splits(tops)) if setting is None else {}
-    if setting is not None:
-        parts = {name: check_split(setting[name]) for name in tops if name in setting}
+    if files and not any((m := compiled.search(path)) and m[1] for path, _ in files):
+        raise DataError(
+            f"data.source.class_pattern {pattern!r} finds a class in no path, such as {files[0][0]}. Its "
+            "first group must be the class."
+        )
+    level, parts = find_split_level([path.split("/")[:-1] for path, _ in files], setting)
     layout = Layout([], ())
     for path, size in files:
-        match = compiled.search(path)
+        match, folders = compiled.search(path), path.split("/")[:-1]
         label = (match[1] or "") if match else ""
         problem = None if label else "data.source.class_pattern finds no class in its path"
-        layout.pictures.append(Found(path, size, label, parts.get(path.partition("/")[0]), problem))
+        split = parts.get(folders[level]) if len(folders) > level else None
+        layout.pictures.append(Found(path, size, label, split, problem))
     layout.labels = natural_order(found.label for found in layout.pictures if found.label)
     layout.decided.append(f"Classes are what {pattern} finds in the paths")
     layout.decided += [f"{name}/ is the {split} split" for name, split in parts.items()]

@@ -21,6 +21,7 @@ from workbench.data.canonical import CanonicalFrame
 from workbench.data.encode import Encoding, Recipe
 from workbench.data.frames import divide_rows
 from workbench.data.rows import binary
+from workbench.data.sources.archives import inflate
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,8 +34,6 @@ _PART_SAMPLE_BYTES = 16 * 2**20
 """Of encoded samples."""
 _SLICE_BYTES = 8 * 2**20
 _SMALL_BYTES = 2 * 2**20
-_MOST_UNPACKED = 2**30
-"""Bytes of a member of a zip archive, unpacked: a small archive can hold any number of zeros."""
 _SCHEMA = "features binary, label long, key string, split string, reason string"
 
 
@@ -161,19 +160,6 @@ def _read_all(files: list[PictureFile], failures: dict[int, str]) -> Iterator[by
         except zlib.error as error:
             content, failures[i] = b"", f"is damaged in its archive: {error}"
         yield content
-
-
-def inflate(content: bytes) -> bytes:
-    """Unpack a member of a zip archive, up to `_MOST_UNPACKED` bytes.
-
-    Raises:
-        zlib.error: it is damaged, or larger.
-    """
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-    unpacked = unpacker.decompress(content, _MOST_UNPACKED)
-    if not unpacker.eof:
-        raise zlib.error("it ends before its end, or is larger than a picture may be")
-    return unpacked
 
 
 def _readable(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from workbench.data import pictures as picture_files
@@ -138,11 +138,7 @@ def _by_names(root: Folder, pictures: _Files, splits: Mapping[str, str] | None) 
             layout.decided[-1] = (
                 f"{prefix} is the only folder of a split: its rows are split anew, by data.split"
             )
-    if splits and not parts:
-        raise DataError(
-            f"data.source.splits names {', '.join(splits)}, and no such folders with folders of "
-            f"classes are there. There is {', '.join(pictures.folders_in(root)) or 'nothing'}."
-        )
+    _check_named(splits, parts, pictures.folders_in(top))
     if parts:
         _add_splits(layout, top, prefix, parts, pictures)
     else:
@@ -170,6 +166,20 @@ def _split_folders(
             "--set data.source.splits={}."
         )
     return {}
+
+
+def _check_named(
+    setting: Mapping[str, str] | None, parts: Collection[str], names: Collection[str]
+) -> None:
+    """
+    Raises:
+        DataError: the setting names a folder that is not there: its split would be drawn anew.
+    """
+    if missing := [name for name in setting or () if name not in parts]:
+        raise DataError(
+            f"data.source.splits names {', '.join(missing)}, and no such folders with folders of classes "
+            f"are there. There is {show_some(list(names)) or 'nothing'}."
+        )
 
 
 def check_split(name: str) -> Split:
@@ -296,7 +306,7 @@ def _by_level(
             f"{deepest} of them, from 0. Set a lower one."
         )
     layout = Layout([], ())
-    level, parts = _find_split_level([folders for *_, folders in rows], setting, class_level)
+    level, parts = find_split_level([folders for *_, folders in rows], setting, class_level)
     for path, size, folders in rows:
         split = parts.get(folders[level]) if len(folders) > level else None
         layout.pictures.append(Found(path, size, folders[class_level], split))
@@ -310,10 +320,19 @@ def _by_level(
     return layout
 
 
-def _find_split_level(
-    paths: list[list[str]], setting: Mapping[str, str] | None, class_level: int
+def find_split_level(
+    paths: list[list[str]], setting: Mapping[str, str] | None, class_level: int | None = None
 ) -> tuple[int, dict[str, Split]]:
-    for level in range(max(map(len, paths))):
+    """The first level at which folders are splits, and which; 0 and none where there is no such level.
+
+    Args:
+        paths: the folders of each file.
+        class_level: a level that is none of splits.
+
+    Raises:
+        DataError: the setting names folders that are not there.
+    """
+    for level in range(max(map(len, paths), default=0)):
         if level == class_level:
             continue
         names = {folders[level] for folders in paths if len(folders) > level}
@@ -323,7 +342,9 @@ def _find_split_level(
             else {name: check_split(setting[name]) for name in names if name in setting}
         )
         if parts:
+            _check_named(setting, parts, names)
             return level, parts
+    _check_named(setting, (), {folder for folders in paths for folder in folders})
     return 0, {}
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from nets.config import config
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.csv_config import CsvConfig
-from workbench.data.sounds import load_soundfile, sound_spec
+from workbench.data.sounds import load_soundfile
 from workbench.data.sources.encoded_table import read_encoded
+from workbench.data.sources.settings import RowSettings, SoundSettings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
 @config
-class SoundTableSource:
+class SoundTableSource(RowSettings, SoundSettings):
     """A table with a sound (the bytes of a WAV, FLAC, OGG or MP3 file) in each row."""
 
     kind: Literal["sound_table"] = "sound_table"
@@ -31,23 +30,8 @@ class SoundTableSource:
     """Column of the sounds: bytes, or HuggingFace's struct of bytes and path; a dot leads into a struct (`audio.bytes`)."""
     label: str = "label"
     """Column of the classes: text or numbers."""
-    split: str | None = None
-    """Column of train, validation, test or null, in any usual spelling; None: a column named split, set, ... where its values are names of splits."""
     named_splits: bool = True
     """Whether names of files, folders and columns say the splits (train.parquet, test/); False: they are drawn."""
-    key: str | None = None
-    """Column that names the rows; None: a hash of each row."""
-    group: str | None = None
-    """Column whose equal values stay together where data.split.by is group: a speaker, a recording."""
-    time: str | None = None
-    """Column of numbers, dates or timestamps that rows are ordered by where data.split.by is time."""
-    rate: int = Field(default=16_000, ge=1)
-    """Samples a second that every sound is converted to."""
-    seconds: float = Field(default=1.0, gt=0)
-    """Length of a sample: the middle of a longer sound is kept, a shorter one is followed by silence."""
-
-    def __post_init__(self) -> None:
-        sound_spec(self.rate, self.seconds)
 
     @property
     def csv(self) -> CsvConfig:
@@ -63,5 +47,4 @@ def read(source: SoundTableSource, spark: SparkSession) -> CanonicalFrame:
             soundfile is not installed.
     """
     load_soundfile()
-    spec = sound_spec(source.rate, source.seconds)
-    return read_encoded(source, spark, spec, column=source.sound, setting="sound")
+    return read_encoded(source, spark, source.spec, column=source.sound, setting="sound")
