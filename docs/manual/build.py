@@ -7,7 +7,6 @@ reference is written from the code. A warning is an error.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
@@ -136,30 +135,13 @@ def point_to_code(text: str, folder: Path, source: Path) -> str:
     return LINK.sub(replace, text)
 
 
-def run_tutorials(folder: Path, home: Path) -> None:
-    """Run each notebook in place, with a store of its own."""
-    import nbformat
-    from nbclient import NotebookClient
-
-    os.environ["WORKBENCH_HOME"] = str(home)
-    for path in sorted(folder.glob("*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
-        NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
-        nbformat.write(notebook, path)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--run", action="store_true", help="run the tutorials, so that their pages have pictures"
-    )
     parser.add_argument("target", nargs="?", type=Path, default=ROOT / "build" / "docs")
     arguments = parser.parse_args()
     target = arguments.target.resolve()
     shutil.rmtree(target, ignore_errors=True)
     collect(target / "source")
-    if arguments.run:
-        run_tutorials(target / "source" / "docs" / "tutorials", target / "home")
     sphinx = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
     folders = [str(Path(__file__).parent), str(target / "source"), str(target / "html")]
     done = subprocess.run([*sphinx, "-c", *folders], check=False)

@@ -13,7 +13,7 @@ html_title = f"{project} {release}"
 html_static_path: list[str] = []
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
-nb_execution_mode = "off"  # build.py runs them, in the project's own environment
+nb_execution_mode = "off"  # they are kept with outputs: tutorials.py runs them
 smartquotes = False  # an option is --set, and a message is found by its own letters
 # Code is shown as it is where a lexer does not know it, such as a terminal's table.
 suppress_warnings = ["misc.highlighting_failure"]
