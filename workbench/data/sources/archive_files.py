@@ -89,7 +89,11 @@ def _list_files(
     samples = [sample for tar in tars for sample in _read_tar(tar)]
     label = source.label or _find_label(samples, kind)
     if label is None:
-        if (listed := _read_folders(root, tars, samples, kind)) is not None:
+        # Shards whose samples have files of other endings have a class there, which is not known yet.
+        shards = len(tars) > 1 and any(
+            not _is_of(ending, kind) for s in samples if len(s.members) > 1 for ending in s.members
+        )
+        if not shards and (listed := _read_folders(root, tars, samples, kind)) is not None:
             return listed
         raise DataError(
             f"{root} holds neither WebDataset's samples with a class (000.jpg, 000.cls) nor folders of "
