@@ -6,7 +6,9 @@ raydp 1.6.5; `tests/workbench/test_spark_private.py` fails when a later version 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -137,6 +139,28 @@ def list_files(spark: SparkSession, path: str) -> list[tuple[str, int, int]]:
     if not files:
         raise OSError("no file is there")
     return files
+
+
+def list_table_files(spark: SparkSession, name: str) -> list[tuple[str, int, int]]:
+    """The same of each file of a table that the session's catalog knows.
+
+    Spark names the files of a table, or the folder of one of Hive's, without size and time.
+
+    Raises:
+        OSError: the file system does not answer.
+    """
+    places = {_plain(place) for place in spark.table(name).inputFiles()}
+    below = tuple(f"{place}/" for place in places)
+    # Many files are listed by their folders; the one folder of a table of Hive lies beside those of others.
+    roots = places if len(places) == 1 else {place.rpartition("/")[0] for place in places}
+    files = {file for root in roots for file in list_files(spark, root)}
+    named = ((_plain(file), size, time) for file, size, time in files)
+    return sorted(one for one in named if one[0] in places or one[0].startswith(below))
+
+
+def _plain(address: str) -> str:
+    """An address as Spark's planner and Hadoop's file systems both write it."""
+    return re.sub(r"^file:/+", "/", unquote(address))
 
 
 def write_file(spark: SparkSession, path: str, content: bytes) -> None:

@@ -64,17 +64,19 @@ def prepare(
     """
     progress = progress or Silent()
     storage = None if storage is None else resolve_storage(storage)
-    remote = data.is_remote(config) or data.is_read_anew(config)
+    own = data.spark_of(config)  # of a DataFrame of this program
+    remote = own is None and (data.is_remote(config) or data.is_read_anew(config))
     if remote and session.prepare is not None:  # the process that has Spark lists the files
         session.make_room()
         prepared: Prepared = session.prepare(config, preparation, storage)
         session.prepared[prepared.fingerprint] = prepared
         return prepared
-    if data.is_read_anew(config):  # its rows say what it is, and only reading shows them
+    # Rows say what they are where only reading shows them.
+    if data.is_read_anew(config, session.spark if remote else None):
         progress.stage("Reading and splitting the data in Spark")
         began = time.perf_counter()
         return prepare_table(
-            data.read(config.source, session.spark),
+            data.read(config.source, own or session.spark),
             config,
             preparation,
             session,

@@ -132,10 +132,19 @@ def _read_aligned(
     """Rows whose cells have any number of spaces between them, which Spark's reader of CSV has no way to say."""
     from pyspark.sql import functions as F
 
-    reader = spark.read.option("encoding", dialect.java_encoding)
-    frame = (reader.option("basePath", base) if base else reader).text(places)
-    cells = F.split(F.trim(F.col("value")), r"\s+")
-    frame = frame.where(F.trim(F.col("value")) != "")
+    # One column of whole lines: Spark's reader of text takes every file for UTF-8.
+    options = {
+        "sep": "\1",
+        "quote": "",
+        "encoding": dialect.java_encoding,
+        "multiLine": dialect.multi_line,
+        "maxCharsPerColumn": -1,
+    }
+    options |= {"basePath": base} if base else {}
+    frame = spark.read.options(**options).schema("value string").csv(places)
+    line = F.regexp_replace(F.col("value"), "^[\ufeff\\s]+|\\s+$", "")
+    frame = frame.withColumn("value", line).where(F.col("value") != "")
+    cells = F.split(F.col("value"), r"\s+")
     if dialect.comment:
         frame = frame.where(~F.col("value").startswith(dialect.comment))
     if dialect.header:

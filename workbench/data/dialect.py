@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workbench.data.csv_config import CsvConfig
-from workbench.data.profile import SIGN_AFTER, SIGN_BEFORE
+from workbench.data.number_text import number_pattern, strip_signs
 from workbench.errors import DataError
 
 _SAMPLE_BYTES = 256 * 2**10
@@ -31,7 +31,7 @@ _JAVA = {
     "cp1252": "windows-1252",
 }
 """Python's names to Java's."""
-_NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(number_pattern("."))
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 """12,345.6: a comma between thousands."""
 _POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
@@ -61,7 +61,7 @@ class Dialect:
     comment: str | None
     """Lines that begin with this are left out."""
     header_cells: tuple[str, ...] = ()
-    """The first line's cells as they are written, where it is a header."""
+    """The first line's cells as they are written, where it is a header and spaces are between cells."""
     aligned: bool = False
     """Any number of spaces is between two cells, as in tables that are written to be looked at."""
     multi_line: bool
@@ -164,7 +164,7 @@ def find_dialect_of_text(
         "encoding": settings.encoding or "utf-8",
         "spaces": spaces,
         "comment": comment,
-        "header_cells": tuple(rows[0]) if header else (),
+        "header_cells": tuple(rows[0]) if header and delimiter == " " else (),
         "aligned": delimiter == " " and not (quote and quote in text),
         "multi_line": bool(quote) and quote in text,
         "renamed": renamed,
@@ -190,7 +190,7 @@ def split_rows(text: str, dialect: Dialect) -> list[list[str]]:
 
 def is_number(text: str, decimal: str) -> bool:
     """Whether a cell is a number with that decimal sign."""
-    bare = re.sub(SIGN_AFTER, "", re.sub(SIGN_BEFORE, "", text))
+    bare = strip_signs(text)
     return bool(_NUMBER.fullmatch(bare) or (decimal == "," and _COMMA_NUMBER.fullmatch(bare)))
 
 
@@ -337,7 +337,9 @@ def _has_spaces(first: list[str], cells: list[str]) -> bool:
 
 def _find_decimal(cells: list[str], delimiter: str) -> str:
     """The decimal sign. In a file with commas between cells, 12,345 has a comma between thousands."""
-    texts = [re.sub(SIGN_AFTER, "", re.sub(SIGN_BEFORE, "", cell.strip())) for cell in cells]
+    texts = [strip_signs(cell.strip()) for cell in cells]
+    lists = [text.strip("[]").split() for text in texts if text.count(" ") > 1]
+    texts += [part for parts in lists for part in parts]  # 1,5 2,5 3,5
     with_comma = [text for text in texts if _COMMA_NUMBER.fullmatch(text)]
     if delimiter == "," and all(map(_GROUPED.fullmatch, with_comma)):
         return "."

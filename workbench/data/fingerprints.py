@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,9 +78,47 @@ def _paths(config: DataConfig) -> list[str | None]:
     return [getattr(config.source, name, None) for name in _PATHS]
 
 
-def is_read_anew(config: DataConfig) -> bool:
-    """Whether the rows may be others although the settings are the same: of a query, or a function."""
-    return config.source.kind in ("custom", "sql")
+def is_read_anew(config: DataConfig, spark: SparkSession | None = None) -> bool:
+    """Whether the rows may be others although settings and files are the same: of a query, a function,
+    a DataFrame, a view, or a table of a database.
+
+    Args:
+        spark: knows views and tables by name; None: they are not asked for.
+    """
+    if config.source.kind in ("custom", "sql") or spark_of(config) is not None:
+        return True
+    if spark is None or not _in_catalog(config):
+        return False
+    return any(is_without_files(spark, path) for path in _paths(config) if path is not None)
+
+
+def spark_of(config: DataConfig) -> SparkSession | None:
+    """The session of a DataFrame of this program that is the source; None: it is another source."""
+    frame = getattr(config.source, "frame", None)
+    return None if frame is None else frame.sparkSession
+
+
+def is_without_files(spark: SparkSession, name: str) -> bool:
+    """Whether files do not say what rows a table of the catalog has: it is a view, or has none.
+
+    One that is not there counts as none of these: reading it says what is wrong.
+    """
+    from pyspark.errors import PySparkException
+
+    try:
+        views = ("VIEW", "TEMPORARY")
+        return _kind_of(spark, name) in views or not spark.table(name).inputFiles()
+    except PySparkException:
+        return False
+
+
+def _kind_of(spark: SparkSession, name: str) -> str:
+    from pyspark.errors import PySparkException
+
+    try:
+        return spark.catalog.getTable(name).tableType
+    except PySparkException:  # a table of another catalog, as Iceberg's
+        return ""
 
 
 def content_fingerprint(
@@ -93,6 +132,10 @@ def content_fingerprint(
         "labels": canonical.labels,
         "preparation": _preparation(preparation, sounds=canonical.spec.kind == "sound"),
     }
+    if canonical.text is not None:  # the same numbers may stand for other words
+        facts["text"] = to_dict(canonical.text)
+    if canonical.forecast is not None:
+        facts["forecast"] = asdict(canonical.forecast)
     return _hash(facts)
 
 
@@ -109,9 +152,9 @@ def _list_files(
     if spark is not None and in_catalog:
         from pyspark.errors import PySparkException
 
-        try:  # files that Spark writes anew have other names
-            return [(file, 0, 0) for file in sorted(spark.table(path).inputFiles())]
-        except PySparkException:
+        try:
+            return spark_private.list_table_files(spark, path)
+        except (PySparkException, OSError):
             return []  # reading it says what is wrong
     if spark is not None and "://" in path:
         try:

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.data.columns import quote
+from workbench.data.number_text import (
+    count_signs,
+    find_mixture,
+    find_units,
+    list_pattern,
+    number_pattern,
+    same_unit,
+    strip_signs_in_arrow,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-NUMBER = r"[+-]?(\d{1,3}(,\d{3})+(\.\d*)?|\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-"""With a decimal point, and maybe commas between thousands."""
-COMMA_NUMBER = r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?([eE][+-]?\d+)?"
-SIGN_BEFORE = r"^(?:US\$|[$€£¥]|USD|EUR|GBP|CHF|JPY)\s*"
-SIGN_AFTER = r"\s*(?:[%‰$€£¥]|USD|EUR|GBP|CHF|JPY)$"
-"""Signs of money and shares around a number."""
-_NUM = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_NEXT = rf"(?:\s*[,;]\s*|\s+){_NUM}"
-LIST = rf"(?:\[\s*{_NUM}(?:{_NEXT})*\s*\]|{_NUM}(?:{_NEXT}){{2,}})"
-"""Numbers after one another: 0.1 0.2 0.3, or [0.1, 0.2]."""
 _DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?"
 _BOOLEAN = r"(?i)true|false|yes|no|t|f|y|n"
 _MOST_NUMBERS = 0.9
 """From this share of numbers on, a column of text is one of numbers with wrong cells."""
 MOST_VALUES = 200
 """Different values that are kept of a column."""
+_MOST_UNITS = 20
 
 
 @dataclass
@@ -46,8 +46,18 @@ class Column:
     booleans: int = 0
     lists: int = 0
     """Texts that are several numbers."""
-    signs: int = 0
-    """Numbers with a sign of money or a share: $5, 3 %."""
+    signs: dict[str, int] = field(default_factory=dict)
+    """How many numbers have each sign of money or a share: $5, 3 %."""
+    units: dict[str, int] = field(default_factory=dict)
+    """How many texts are a number with each unit: 5 kg."""
+    unit_low: float | None = None
+    unit_high: float | None = None
+    with_unit: str | None = None
+    """A cell that is a number with a unit."""
+    unit: str | None = None
+    """The unit that all numbers have; they count as numbers then."""
+    codes: int = 0
+    """Numbers that begin with a 0 before another digit, as codes do: 007."""
     grouped: int = 0
     """Numbers with signs between their thousands: 12,345."""
     low: float | None = None
@@ -73,6 +83,21 @@ class Column:
         return self.present > 0 and self.numbers >= _MOST_NUMBERS * self.present
 
     @property
+    def used_units(self) -> tuple[str, ...]:
+        """The unit as it is written, where all numbers have it; `day` and `days` are both there."""
+        return tuple(self.units) if self.unit is not None else ()
+
+    @property
+    def mixture(self) -> str | None:
+        """Signs or units of a column of numbers that do not belong together, with counts."""
+        bare = self.numbers - sum(self.signs.values())
+        if self.unit is not None or bare + sum([*self.signs.values(), *self.units.values()]) < (
+            _MOST_NUMBERS * self.present
+        ):
+            return None
+        return find_mixture(self.signs, self.units, bare)
+
+    @property
     def is_boolean(self) -> bool:
         return 0 < self.present == self.booleans and len(self.values) == 2
 
@@ -86,7 +111,7 @@ class Column:
 
     @property
     def is_constant(self) -> bool:
-        if self.numbers == self.present > 0:
+        if self.numbers == self.present > 0 and not self.mixture:
             return self.low == self.high
         return not self.many and len(self.values) == 1
 
@@ -110,17 +135,33 @@ class Column:
             "booleans",
             "grouped",
             "lists",
-            "signs",
+            "codes",
             "total",
             "words",
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.squares = (self.squares + other.squares) % 2**64
-        self.low = min((x for x in (self.low, other.low) if x is not None), default=None)
-        self.high = max((x for x in (self.high, other.high) if x is not None), default=None)
+        for name, choose in (("low", min), ("high", max), ("unit_low", min), ("unit_high", max)):
+            both = (getattr(self, name), getattr(other, name))
+            setattr(self, name, choose((x for x in both if x is not None), default=None))
         self.many |= other.many
         self.odd = self.odd or other.odd
+        self.with_unit = self.with_unit or other.with_unit
+        for mine, others in ((self.signs, other.signs), (self.units, other.units)):
+            for name, number in others.items():
+                if name in mine or len(mine) < _MOST_UNITS:
+                    mine[name] = mine.get(name, 0) + number
         self.count(other.values)
+
+    def settle(self) -> None:
+        """Once all rows are counted: numbers that all have the same unit are numbers."""
+        with_units = sum(self.units.values())
+        one = len(set(map(same_unit, self.units))) == 1
+        if one and not self.numbers and with_units >= _MOST_NUMBERS * self.present:
+            self.unit = same_unit(next(iter(self.units)))
+            self.numbers, self.low, self.high = with_units, self.unit_low, self.unit_high
+        else:
+            self.odd = self.odd or self.with_unit
 
     def count(self, values: Any) -> None:
         """Add counts of values, up to the largest number that is kept."""
@@ -172,6 +213,8 @@ def profile_columns(
     for row in frame.select(*chosen).mapInArrow(count, "profile string").collect():
         for short, fields in json.loads(row["profile"]).items():
             total[by_number[short]].merge(Column(**fields))
+    for column in total.values():
+        column.settle()
     return total
 
 
@@ -217,26 +260,30 @@ def _count_text(values: pa.Array, missing: frozenset[str], decimal: str, column:
     def matches(pattern: str) -> pa.Array:
         return pc.match_substring_regex(present, f"^({pattern})$")
 
-    pattern = COMMA_NUMBER if decimal == "," else NUMBER
-    bare = pc.replace_substring_regex(present, SIGN_BEFORE, "")
-    bare = pc.replace_substring_regex(bare, SIGN_AFTER, "")
-    is_number = pc.match_substring_regex(bare, f"^({pattern})$")
-    column.signs = int(pc.sum(pc.and_(is_number, pc.not_equal(bare, present))).as_py() or 0)
+    bare = strip_signs_in_arrow(present)
+    is_number = pc.match_substring_regex(bare, f"^({number_pattern(decimal)})$")
     numbers = bare.filter(is_number)
     group = "." if decimal == "," else ","
     if len(numbers):
+        column.signs = count_signs(present.filter(is_number))
         grouped = pc.match_substring_regex(numbers, rf"\d[{group}]\d{{3}}")
         column.grouped = int(pc.sum(grouped).as_py() or 0)
-    numbers = pc.replace_substring(numbers, group, "")
-    if decimal == ",":
-        numbers = pc.replace_substring(numbers, ",", ".")
-    if len(numbers):
-        plain = pc.replace_substring_regex(numbers, r"^\+", "")
-        _add_numbers(pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False), column)
+        codes = pc.match_substring_regex(numbers, r"^[+-]?0\d")
+        column.codes = int(pc.sum(codes).as_py() or 0)
+        _add_numbers(_to_floats(numbers, decimal), column)
     if len(numbers) < len(present):
         odd = present.filter(pc.invert(is_number))
-        column.odd = odd[0].as_py()[:40]
-        column.lists = int(pc.sum(matches(LIST)).as_py() or 0)
+        values, units = find_units(odd, decimal)
+        if values.null_count < len(values):
+            with_units = Column()
+            _add_numbers(_to_floats(values.drop_null(), decimal), with_units)
+            column.unit_low, column.unit_high = with_units.low, with_units.high
+            for row in pc.value_counts(units.drop_null()).to_pylist()[:_MOST_UNITS]:
+                column.units[row["values"]] = row["counts"]
+            column.with_unit = odd.filter(values.is_valid())[0].as_py()[:40]
+        if values.null_count:
+            column.odd = odd.filter(values.is_null())[0].as_py()[:40]
+        column.lists = int(pc.sum(matches(list_pattern(decimal))).as_py() or 0)
         column.dates = int(pc.sum(matches(_DATE)).as_py() or 0)
         column.booleans = int(pc.sum(matches(_BOOLEAN)).as_py() or 0)
         column.words = int(pc.sum(pc.add(pc.count_substring_regex(present, r"\s+"), 1)).as_py())
@@ -246,6 +293,17 @@ def _count_text(values: pa.Array, missing: frozenset[str], decimal: str, column:
         if len(counts) <= MOST_VALUES
         else {str(i): 0 for i in range(MOST_VALUES + 1)}
     )
+
+
+def _to_floats(numbers: pa.Array, decimal: str) -> np.ndarray:
+    """Texts that are numbers, as float64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    numbers = pc.replace_substring(numbers, "." if decimal == "," else ",", "")
+    numbers = pc.replace_substring(numbers, ",", ".") if decimal == "," else numbers
+    plain = pc.replace_substring_regex(numbers, r"^\+", "")
+    return pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False)
 
 
 def _add_numbers(numbers: np.ndarray, column: Column) -> None:

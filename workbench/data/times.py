@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 Order = Literal["year", "day", "month"]
 
-_ZONE = r"(Z|UTC|[+-]\d{2}:?\d{2})"
+_ZONE = r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})"
+_NAMED_ZONE = (
+    r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[T ,]+\d{1,2}:\d{2}[^ A-Za-z]*\s*([AaPp]\.?[Mm]\.?)?\s*"
+    r"\[?([A-Za-z]+/[A-Za-z_/+-]+|[A-Z]{3,5})\]?\s*$"
+)
+"""A time with CET, Europe/Berlin or the like after it."""
 _PATTERN = (
     r"^\s*(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})"
     r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*([AaPp]\.?[Mm]\.?)?\s*"
@@ -64,22 +69,15 @@ def join_parts(names: tuple[str, ...]) -> Column:
     if names[0].lower() not in YEARS:
         clock = F.regexp_replace(texts[-1], r"^(\d{1,2})\.(\d{2})", "$1:$2")  # 18.00.00
         clock = F.regexp_replace(clock, r"^(\d{1,2}:\d{2})\.(\d{2})$", "$1:$2")
-        return F.concat_ws(" ", *texts[:-1], clock)
+        joined = [part for text in (*texts[:-1], clock) for part in (F.lit(" "), text)]
+        return F.concat(*joined[1:])  # null where a part is: a date alone would be midnight
     whole = [F.regexp_replace(text, r"\.0+$", "") for text in texts]
-    filled = whole + [F.lit(one) for one in ("1", "1", "0", "0", "0")[len(whole) - 1 :]]
-    year, *rest = [filled[0], *(F.lpad(part, 2, "0") for part in filled[1:])]
+    fits = [F.when(whole[0].rlike(r"^\d{4}$"), whole[0])]
+    fits += [F.when(part.rlike(r"^\d{1,2}$"), F.lpad(part, 2, "0")) for part in whole[1:]]
+    filled = fits + [F.lit(one) for one in ("01", "01", "00", "00", "00")[len(fits) - 1 :]]
+    signs = map(F.lit, ("-", "-", " ", ":", ":"))
     return F.concat(
-        year,
-        F.lit("-"),
-        rest[0],
-        F.lit("-"),
-        rest[1],
-        F.lit(" "),
-        rest[2],
-        F.lit(":"),
-        rest[3],
-        F.lit(":"),
-        rest[4],
+        filled[0], *(each for pair in zip(signs, filled[1:], strict=True) for each in pair)
     )
 
 
@@ -93,7 +91,8 @@ def find_time_form(
         where: for the message: the setting's path, as `data.source.time_format`.
 
     Raises:
-        DataError: dates can be read with the day or the month first, and no row tells.
+        DataError: dates can be read with the day or the month first, and no row tells; or times name
+            their zone.
         ConfigError: the setting is no format.
     """
     from pyspark.sql import functions as F
@@ -103,6 +102,11 @@ def find_time_form(
             raise ConfigError(
                 f"{where} must be a format such as %d/%m/%Y %H:%M (as Python's strptime takes it), got "
                 f"{setting!r}."
+            )
+        if "%Z" in setting:
+            raise ConfigError(
+                f"{where} must not have %Z, got {setting!r}: names of zones are read in no way that holds "
+                "everywhere. Write offsets (%z, as +0200) into the data."
             )
         return TimeForm(order="year", format=setting)
     text = F.col(quote(name))
@@ -120,9 +124,15 @@ def find_time_form(
         F.max((dated & text.rlike(_ZONE + r"\s*$") & text.contains(":")).cast("int")).alias("zone"),
         F.sum(text.rlike(_COMPACT).cast("long")).alias("compact"),
         F.min(F.when(open_date, text)).alias("example"),
+        F.min(F.when(~dated & text.rlike(_NAMED_ZONE), text)).alias("named"),
     ).collect()[0]
     if not row["rows"]:
         return None
+    if row["named"] is not None:
+        raise DataError(
+            f"Times of the column {name!r}, such as {row['named']!r}, name their zone, which is not read. "
+            "Write offsets (2024-03-29 12:00+01:00) or UTC into the data, or take the zone off."
+        )
     if row["compact"] == row["rows"]:
         return TimeForm(order="year", compact=True)
     if not row["dated"]:

@@ -10,6 +10,7 @@ import pytest
 from nets import ConfigError, Custom
 from nets.config import flatten, from_dict, override, to_dict
 from tests.nets.test_custom import run_file
+from tests.workbench.data.test_more_kinds import picture
 from workbench import data
 from workbench.data import DataConfig
 from workbench.data.sources import SqlSource
@@ -113,8 +114,36 @@ def test_a_query_gives_a_table(spark: SparkSession) -> None:
     assert data.read(values, spark).labels is None
     assert not [view for view in spark.catalog.listTables() if view.name.startswith("workbench_")]
     with pytest.raises(
-        DataError, match=r"data.source.query 'select \* from nowhere' cannot be run"
+        DataError, match=r"must be a query .*'select \* from nowhere' cannot be run"
     ):
         data.read(SqlSource(query="select * from nowhere"), spark)
     with pytest.raises(DataError, match="label"):
         data.read(SqlSource(query=query), spark)
+
+
+@pytest.mark.slow
+def test_a_query_that_would_act_is_refused(spark: SparkSession) -> None:
+    spark.range(3).createOrReplaceTempView("kept_rows")
+    for query in ("drop view kept_rows", "create or replace temp view kept_rows as select 1"):
+        with pytest.raises(DataError, match="must be a query"):
+            data.read(SqlSource(query=query), spark)
+    assert spark.table("kept_rows").count() == 3
+    spark.catalog.dropTempView("kept_rows")
+    query = "with a as (select id / 2 as x, id % 2 as y from range(40)) select * from a; -- the end"
+    assert (
+        data.read(SqlSource(query=query.partition(" --")[0], label="y"), spark).frame.count() == 40
+    )
+
+
+@pytest.mark.slow
+def test_pictures_of_a_query_keep_their_splits_and_measured_values(spark: SparkSession) -> None:
+    rows = [(bytearray(picture(10 * i)), i, "Test" if i < 5 else "TRAIN") for i in range(20)]
+    frame = spark.createDataFrame(rows, "p binary, age int, fold string")
+    frame.createOrReplaceTempView("aged")
+    source = SqlSource(query="table aged", features=("p",), label="age", task="values")
+    canonical = data.read(source, spark)
+    spark.catalog.dropTempView("aged")
+    assert canonical.labels is None and canonical.spec.shape == (1, 4, 4)
+    found = {row["label"]: row["split"] for row in canonical.frame.collect()}
+    assert found == {i: "test" if i < 5 else None for i in range(20)}
+    assert "Splits by the column fold: TRAIN is train, Test is test." in canonical.decided

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.data.canonical import CanonicalFrame
+from workbench.data.columns import quote
 from workbench.data.frames import from_dataframe
-from workbench.data.sources import table
-from workbench.data.sources.open_table import CATALOG
-from workbench.data.sources.table import TableSource
+from workbench.data.rows import BROKEN
+from workbench.data.sources.open_table import CATALOG, SPLIT, from_frame, mark_splits
+from workbench.data.sources.table import TableSource, read_opened
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
-_SAMPLES = ("binary", "struct", "udt", "array")
-"""Types of one column that holds whole samples."""
+_ENCODED = ("binary", "struct")
+"""Types of one column that holds pictures."""
 
 
 def read_frame(
-    spark: SparkSession,
     frame: DataFrame,
+    what: str,
     *,
     features: Sequence[str] = (),
     columns: Mapping[str, Any],
@@ -31,25 +32,32 @@ def read_frame(
     """The rows of a DataFrame: as a table's, or one column of pictures, arrays or vectors.
 
     Args:
+        what: where it comes from, for messages.
         features: columns of the sample; none: all that `columns` does not name.
-        columns: label, split, weight, key, group and time to the names of their columns, where there
+        columns: label to the name of its column; split, weight, key, group and time too, where there
             are such.
         more: settings of `TableSource`.
 
     Raises:
         DataError: a column is missing, or has another type.
     """
-    types = {field.name: field.dataType.typeName() for field in frame.schema}
-    if len(features) == 1 and types.get(features[0]) in _SAMPLES:
-        named: dict[str, Any] = {"label": None, **columns}
-        classes = "fit" if task == "classes" and named["label"] else None
-        return from_dataframe(frame, features=features[0], labels=classes, **named)
-    name = f"workbench_{uuid.uuid4().hex}"
-    frame.createOrReplaceTempView(name)
-    try:
-        source = TableSource(
-            path=name, format=CATALOG, features=tuple(features), task=task, **columns, **more
+    from pyspark.sql import functions as F
+
+    required = {**columns, **{f"features.{i}": name for i, name in enumerate(features)}}
+    opened, split = mark_splits(from_frame(frame, required, what), columns.get("split"))
+    if len(features) == 1 and frame.schema[features[0]].dataType.typeName() in _ENCODED:
+        rows = opened.frame.drop(BROKEN)
+        if task == "values" and rows.schema[columns["label"]].dataType.typeName() != "array":
+            # Whole numbers would be classes.
+            rows = rows.withColumn(columns["label"], F.col(quote(columns["label"])).cast("double"))
+        canonical = from_dataframe(
+            rows,
+            features=features[0],
+            labels="fit" if task == "classes" else None,
+            **{**columns, "split": SPLIT},
         )
-        return table.read(source, spark)
-    finally:
-        spark.catalog.dropTempView(name)
+        return replace(canonical, decided=opened.decided)
+    source = TableSource(
+        path=what, format=CATALOG, features=tuple(features), task=task, **columns, **more
+    )
+    return read_opened(source, opened, split)

@@ -72,8 +72,8 @@ def read(source: Custom, spark: SparkSession) -> CanonicalFrame:
         )
     measured = made.schema["label"].dataType.typeName() in _MEASURED
     return read_frame(
-        spark,
         made,
+        f"data {name}",
         features=("features",) if "features" in made.columns else (),
         columns=columns,
         task="values" if measured else "classes",

@@ -14,11 +14,10 @@ from workbench.data.rows import BROKEN
 from workbench.data.sources.open_table import (
     SPLIT,
     OpenTable,
-    add_test_table,
-    mark_splits,
     open_table,
 )
 from workbench.data.sources.picture_columns import name_classes
+from workbench.data.sources.two_tables import Tables, open_with_test
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,21 +26,13 @@ if TYPE_CHECKING:
 _CONTENT, _CLASS = "__content", "__class"
 
 
-class EncodedTable(Protocol):
+class EncodedTable(Tables, Protocol):
     """The settings that such sources share."""
 
-    @property
-    def path(self) -> str: ...
-    @property
-    def test_path(self) -> str | None: ...
     @property
     def format(self) -> str: ...
     @property
     def label(self) -> str: ...
-    @property
-    def split(self) -> str | None: ...
-    @property
-    def named_splits(self) -> bool: ...
     @property
     def key(self) -> str | None: ...
     @property
@@ -107,12 +98,7 @@ def _open(
             )
         return opened
 
-    opened, split = mark_splits(
-        open_one(source.path, source.named_splits), source.split, by_name=source.named_splits
-    )
-    if source.test_path is None:
-        return opened, split
-    return add_test_table(opened, open_one(source.test_path, False)), split
+    return open_with_test(source, open_one)
 
 
 def _select(frame: DataFrame, name: str, setting: str, decided: list[str]) -> Column:

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.data.csv_config import MISSING, CsvConfig
 from workbench.data.dialect import find_dialect, is_number, open_unpacked, split_rows
-from workbench.data.profile import LIST
+from workbench.data.number_text import list_pattern
 from workbench.data.sources.guess_series import guess_series
 from workbench.errors import DataError
 
@@ -189,7 +189,7 @@ def _find_label(columns: dict[str, list[str]], text: str | None) -> str | None:
 def _is_list(cells: list[str]) -> bool:
     """Whether the cells are several numbers each."""
     some = [cell.strip() for cell in cells[:20] if cell]
-    return bool(some) and all(re.fullmatch(LIST, cell) for cell in some)
+    return bool(some) and all(re.fullmatch(list_pattern("."), cell) for cell in some)
 
 
 def _is_classes(cells: list[str]) -> bool:

@@ -113,7 +113,6 @@ def _read_catalog(spark: SparkSession, name: str) -> OpenTable:
 
     try:
         frame = spark.table(name)
-        files = frame.inputFiles()
     except PySparkException as error:
         known = [table.name for table in spark.catalog.listTables()][:20]
         first = str(error).strip().splitlines()[0]
@@ -123,11 +122,23 @@ def _read_catalog(spark: SparkSession, name: str) -> OpenTable:
             "DATABASE.TABLE in data.source.path, or use a session that has the catalog: "
             "workbench.open(spark=...)."
         ) from error
-    if name.startswith("workbench_"):  # a view of our own
-        return OpenTable(frame=_complete(frame, None))
-    noticed = "" if files else " A change of its rows is not noticed, as it has no files."
-    sentence = f"Read from the session's catalog: {name}.{noticed}"
+    sentence = f"Read from the session's catalog: {name}."
     return OpenTable(frame=_complete(frame, None), decided=(sentence,))
+
+
+def from_frame(frame: DataFrame, required: Mapping[str, str], what: str) -> OpenTable:
+    """The rows of a DataFrame that is there already.
+
+    Args:
+        required: setting to column name; the columns must be there.
+        what: where it comes from, for the message.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    opened = OpenTable(frame=_complete(frame, None))
+    _check_columns(opened.columns, required, what)
+    return opened
 
 
 def filter_rows(opened: OpenTable, where: str | None) -> OpenTable:
@@ -140,8 +151,10 @@ def filter_rows(opened: OpenTable, where: str | None) -> OpenTable:
 
     if where is None:
         return opened
-    try:
-        frame = opened.frame.where(where)
+    from pyspark.sql import functions as F
+
+    try:  # a row that cannot be parsed has no values to ask, and stays a bad row
+        frame = opened.frame.where(F.expr(where) | F.col(BROKEN).isNotNull())
     except PySparkException as error:
         first = str(error).strip().splitlines()[0]
         raise DataError(
@@ -299,23 +312,6 @@ def _check_columns(columns: list[str], required: Mapping[str, str], path: str) -
                 f"{path} has no column {name!r}. It has {', '.join(columns)}.{hint} Say which it is with "
                 f"--set data.source.{setting}=COLUMN."
             )
-
-
-def add_test_table(opened: OpenTable, test: OpenTable) -> OpenTable:
-    """The rows of `data.source.path`, and those of `test_path` as its test set.
-
-    Raises:
-        DataError: they have not the same columns.
-    """
-    from pyspark.sql import functions as F
-
-    if differing := set(opened.columns) ^ set(test.columns):
-        raise DataError(
-            "The tables data.source.path and test_path must have the same columns; only one of them "
-            f"has {', '.join(sorted(differing))}."
-        )
-    marked = test.frame.withColumn(SPLIT, F.lit("test"))
-    return replace(opened, frame=opened.frame.unionByName(marked))
 
 
 def mark_splits(

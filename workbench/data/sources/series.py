@@ -15,7 +15,6 @@ from workbench.data.calendars import Calendar, find_calendar
 from workbench.data.canonical import CanonicalFrame, Forecast
 from workbench.data.columns import quote
 from workbench.data.csv_config import CsvConfig
-from workbench.data.profile import profile_columns
 from workbench.data.rows import (
     BROKEN,
     add_keys,
@@ -25,7 +24,12 @@ from workbench.data.rows import (
     open_splits,
 )
 from workbench.data.sources.open_table import SPLIT, OpenTable, mark_splits, open_table
-from workbench.data.sources.table_columns import names_rows, number_of
+from workbench.data.sources.series_channels import (
+    explain,
+    find_channels,
+    not_a_number,
+    value_of,
+)
 from workbench.data.times import (
     TimeForm,
     find_time_form,
@@ -209,7 +213,7 @@ def _read(
         sentence = f"Times: {', '.join(parts)} are put together."
         opened = replace(opened, frame=joined, decided=(*opened.decided, sentence))
     taken = {*others.values(), source.time_column, *([split] if split else [])}
-    channels, said = _find_channels(source, opened, taken)
+    channels, profiles, said = find_channels(source.channels, source.targets, opened, taken)
     table, kinds = opened.frame, dict(opened.frame.dtypes)
     form = None
     if kinds[source.time_column] == "string":
@@ -227,7 +231,7 @@ def _read(
     raw = [F.col(quote(name)) for name in channels]
     is_text = [kinds[name] == "string" for name in channels]
     values = [
-        number_of(name, opened.decimal) if text else column
+        value_of(name, profiles[name], opened.decimal) if text else column
         for name, column, text in zip(channels, raw, is_text, strict=True)
     ]
     time = _seconds(source.time_column, kinds[source.time_column], form)
@@ -236,9 +240,9 @@ def _read(
         F.when(entity.isNull(), "no entity"),
         F.when(group.isNull(), "no group"),
         F.when(label.isNull(), "no class"),
-        F.when(time.isNull(), _explain("no time", clock)),
+        F.when(time.isNull(), explain("no time", clock)),
         *(
-            _not_a_number(name, column, value, opened.missing)
+            not_a_number(name, column, value, opened.missing)
             for name, column, value in zip(channels, raw, values, strict=True)
         ),
     )
@@ -265,40 +269,6 @@ def _read_split_names(opened: OpenTable) -> set[str | None]:
     if not opened.has_splits:
         return set()
     return {row[0] for row in opened.frame.select(SPLIT).distinct().collect()}
-
-
-def _find_channels(
-    source: SeriesSource, opened: OpenTable, taken: set[str]
-) -> tuple[tuple[str, ...], list[str]]:
-    """The channels that are named, or all other columns of numbers; and what is to be said."""
-    from pyspark.sql import functions as F
-
-    if source.channels:
-        return source.channels, []
-    columns = [name for name in opened.columns if name not in taken]
-    rows = opened.frame.where(F.col(BROKEN).isNull())
-    profiles = profile_columns(rows, columns, missing=opened.missing, decimal=opened.decimal)
-    channels, said = [], []
-    for name, profile in profiles.items():
-        if name in source.targets:
-            channels.append(name)
-        elif names_rows(name, profile):
-            said.append(f"Column not used: {name}; it only counts or names the rows.")
-        elif not profile.is_number and not (
-            profile.numbers and profile.numbers * 2 > profile.present
-        ):
-            why = (
-                f"it is no number, such as {profile.odd!r}" if profile.odd else "it holds no number"
-            )
-            said.append(f"Column not used: {name}; {why}.")
-        else:
-            channels.append(name)
-    if not channels:
-        raise DataError(
-            f"{source.path} has no column left for a channel. {' '.join(said)} Name some with "
-            "--set data.source.channels='[\"COLUMN\"]'."
-        )
-    return tuple(channels), [f"Channels: {', '.join(channels)}.", *said]
 
 
 def _find_step(
@@ -355,24 +325,6 @@ def _seconds(name: str, kind: str, form: TimeForm | None) -> Column:
         return F.coalesce(number, micros / 1e6)
     seconds = seconds_of(name, form)
     return seconds if form.format or form.compact else F.coalesce(seconds, micros / 1e6)
-
-
-def _not_a_number(name: str, raw: Column, value: Column, missing: tuple[str, ...]) -> Column:
-    from pyspark.sql import functions as F
-
-    number = value.cast("float")
-    not_finite = F.isnan(number) | (F.abs(number) == float("inf"))
-    absent = raw.isNull() | F.trim(raw.cast("string")).isin(*missing)
-    return F.when(absent, F.lit(f"{name} is missing")).when(
-        number.isNull() | not_finite, _explain(f"{name} is no finite number", raw)
-    )
-
-
-def _explain(what: str, value: Column) -> Column:
-    from pyspark.sql import functions as F
-
-    shown = F.coalesce(F.substring(value.cast("string"), 1, 40), F.lit("null"))
-    return F.concat(F.lit(f"{what}: "), shown)
 
 
 def _mark_bad_rows(rows: DataFrame, channels: tuple[str, ...]) -> DataFrame:

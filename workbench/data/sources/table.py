@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from nets.config import config
-from nets.errors import ConfigError
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.categories import encode_categories
 from workbench.data.columns import hash_columns, quote
 from workbench.data.csv_config import CsvConfig
 from workbench.data.frames import from_dataframe
+from workbench.data.number_text import number_of
 from workbench.data.profile import Column, profile_columns
 from workbench.data.rows import BROKEN
 from workbench.data.sources.open_table import (
     SPLIT,
     OpenTable,
-    add_test_table,
     filter_rows,
-    mark_splits,
     open_table,
 )
 from workbench.data.sources.picture_columns import name_classes
-from workbench.data.sources.table_columns import Features, find_features, number_of
+from workbench.data.sources.settings import VectorSettings
+from workbench.data.sources.table_columns import Features, describe_numbers, find_features
+from workbench.data.sources.two_tables import open_with_test
 from workbench.data.times import find_time_form, seconds_of
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
 _TEXT_FORMATS = ("csv", "json", "text")
@@ -38,7 +36,7 @@ _TEXT_FORMATS = ("csv", "json", "text")
 
 
 @config
-class TableSource:
+class TableSource(VectorSettings):
     """Rows of numbers, categories and dates, and a label: each row is a vector."""
 
     kind: Literal["table"] = "table"
@@ -50,39 +48,12 @@ class TableSource:
     """Spark's name of the format: parquet, orc, json, csv (and TSV), delta, ...; catalog: a table that the session knows by name (Hive, Iceberg, Delta, JDBC)."""
     where: str | None = None
     """Condition in Spark's SQL on the table's columns, as "day >= '2024-01-01'": only rows that fulfil it are read; None: all rows."""
-    features: tuple[str, ...] = ()
-    """Columns of numbers, booleans, categories and dates, or one column of vectors or arrays; none: every such column that no other setting names, but those that only count the rows."""
-    label: str = "label"
-    """Column to predict."""
-    task: Literal["classes", "values"] = "classes"
-    """classes: each different label is a class; values: labels are measured, and predicted as numbers."""
-    split: str | None = None
-    """Column of train, validation, test or null, in any usual spelling; None: a column named split, set, ... where its values are names of splits."""
-    weight: str | None = None
-    """Column with the weight of a row in the loss; None: all rows weigh the same."""
-    key: str | None = None
-    """Column that names the rows; None: a hash of each row."""
-    group: str | None = None
-    """Column whose equal values stay together where data.split.by is group."""
-    time: str | None = None
-    """Column of numbers, dates or timestamps that rows are ordered by where data.split.by is time."""
     time_format: str | None = None
     """How the column `time` writes times that are text, as Python's strptime takes it (%d/%m/%Y %H:%M); None: found from the rows."""
     named_splits: bool = True
     """Whether names of files, folders and columns say the splits (train.csv, test/, split=train); False: they are drawn."""
-    max_categories: int = Field(default=50, ge=1)
-    """A column of text with more different values is no category, and no feature."""
-    fill: float | None = None
-    """Number in place of a missing one, and no category in place of a missing category; None: rows without a value are set aside."""
     csv: CsvConfig = CsvConfig()
     """csv: how the files are written."""
-
-    def __post_init__(self) -> None:
-        others = {self.label, self.split, self.weight, self.key, self.group, self.time}
-        if twice := others & set(self.features):
-            raise ConfigError(
-                f"features must not name another setting's column, got {', '.join(map(str, twice))}."
-            )
 
 
 def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
@@ -92,11 +63,25 @@ def read(source: TableSource, spark: SparkSession) -> CanonicalFrame:
         DataError: a table cannot be read, lacks a column or has one of another type; or the labels are
             measured values and the task is classes.
     """
+    settings = ("label", "split", "weight", "key", "group", "time")
+    named = {s: value for s in settings if (value := getattr(source, s))}
+    opened, split = _open(source, spark, named)
+    return read_opened(source, opened, split)
+
+
+def read_opened(source: TableSource, opened: OpenTable, split: str | None) -> CanonicalFrame:
+    """The rows of a table that is open, by the source's other settings.
+
+    Args:
+        split: the column that says the split, which is no feature.
+
+    Raises:
+        DataError: as `read` does.
+    """
     from pyspark.sql import functions as F
 
     settings = ("label", "split", "weight", "key", "group", "time")
     named = {s: value for s in settings if (value := getattr(source, s))}
-    opened, split = _open(source, spark, named)
     others = {*named.values(), *([split] if split else [])}
     features = find_features(
         opened,
@@ -145,12 +130,7 @@ def _open(
         opened = open_table(spark, path, source.format, source.csv, required, named_splits=by_name)
         return filter_rows(opened, source.where)
 
-    opened, split = mark_splits(
-        open_one(source.path, source.named_splits), source.split, by_name=source.named_splits
-    )
-    if source.test_path is None:
-        return opened, split
-    return add_test_table(opened, open_one(source.test_path, False)), split
+    return open_with_test(source, open_one)
 
 
 def _with_categories(canonical: CanonicalFrame, features: Features) -> CanonicalFrame:
@@ -168,25 +148,47 @@ def _cast_label(
     column, kind = F.col(quote(source.label)), frame.schema[source.label].dataType.typeName()
     if kind in ("array", "udt", "vector"):
         return frame
-    if source.task == "values":
-        # Text that is no number becomes null, and so a bad row.
-        value = number_of(source.label, opened.decimal) if kind == "string" else column
-        return frame.withColumn(source.label, value.cast("double"))
+    if source.task == "values" and kind != "string":
+        return frame.withColumn(source.label, column.cast("double"))
     good = opened.frame.where(F.col(BROKEN).isNull())
     profile = profile_columns(good, [source.label], missing=opened.missing, decimal=opened.decimal)[
         source.label
     ]
+    if source.task == "values":
+        return frame.withColumn(source.label, _measure(source.label, profile, opened, decided))
     _refuse_measured(source.label, profile, decided)
     if kind != "string":
         return frame
     value = F.trim(column)
     value = F.when(~value.isin(*opened.missing), value)
-    if profile.numbers == profile.present > 0 and source.format in _TEXT_FORMATS:
-        if any(re.match(r"[+-]?0\d", text) for text in profile.values):
-            return frame.withColumn(source.label, value)  # 01 is a code, and not the number 1
-        number = number_of(source.label, opened.decimal)
+    if source.format in _TEXT_FORMATS and _is_plain(profile):
+        number = number_of(source.label, opened.decimal, signs=False)
         value = number.cast("long") if profile.wholes == profile.present else number
     return frame.withColumn(source.label, value)
+
+
+def _measure(name: str, profile: Column, opened: OpenTable, decided: list[str]) -> SparkColumn:
+    """Text as measured values. What is no number becomes null, and so a bad row.
+
+    Raises:
+        DataError: its numbers have several units.
+    """
+    if profile.mixture:
+        raise DataError(
+            f"The numbers of the label {name!r} have different signs or units, {profile.mixture}. Write "
+            "them in one."
+        )
+    decided += describe_numbers(name, profile, opened.decimal)
+    return number_of(name, opened.decimal, signs=bool(profile.signs), units=profile.used_units)
+
+
+def _is_plain(profile: Column) -> bool:
+    """Whether classes are numbers and nothing else: not 01, 5 %, or too long for a double to tell apart."""
+    return (
+        profile.numbers == profile.present > 0
+        and not (profile.codes or profile.signs or profile.unit)
+        and max(abs(profile.low or 0), abs(profile.high or 0)) < 2**53
+    )
 
 
 def _refuse_measured(name: str, profile: Column, decided: list[str]) -> None:

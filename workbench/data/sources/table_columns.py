@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING
 
 from workbench.data.class_order import natural_order
 from workbench.data.columns import quote
-from workbench.data.profile import (
-    COMMA_NUMBER,
-    MOST_VALUES,
-    NUMBER,
-    SIGN_AFTER,
-    SIGN_BEFORE,
-    Column,
-    profile_columns,
-)
+from workbench.data.number_text import number_of, numbers_of
+from workbench.data.profile import MOST_VALUES, Column, profile_columns
 from workbench.data.sources.open_table import OpenTable
 from workbench.data.times import TimeForm, find_time_form, seconds_of
 from workbench.errors import DataError
@@ -88,9 +81,8 @@ def find_features(
     rows = opened.frame.where(F.col("_broken").isNull())
     profiles = profile_columns(rows, scalars, missing=opened.missing, decimal=opened.decimal)
     lists = [name for name in scalars if profiles[name].is_list]
-    if len(lists) == 1 and not [
-        n for n in scalars if n not in lists and not _is_left_out(n, profiles[n])
-    ]:
+    alone = not [n for n in scalars if n not in lists and not _is_left_out(n, profiles[n])]
+    if len(lists) == 1 and (len(features) == 1 if features else alone):
         return _read_list(opened, lists[0], [name for name in candidates if name not in lists])
     maker = _Maker(opened, kinds, typed, fill, max_categories, named=bool(features))
     for name in scalars:
@@ -143,7 +135,14 @@ class _Maker:
             text = self._lower(name)
             value = text.isin(*_TRUE).cast("double")
             self._use(name, "yes or no as 1 and 0", value, profile)
-        elif profile.is_number and not self.typed:
+        elif (
+            profile.mixture and not self.typed and (profile.signs or not self._is_category(profile))
+        ):
+            self._leave_out(
+                name,
+                f"its numbers have different signs or units, {profile.mixture}: write them in one",
+            )
+        elif profile.is_number and not profile.mixture and not self.typed:
             self._add_number(name, profile)
         elif profile.is_date and self._find_date(name, profile):
             return
@@ -224,16 +223,11 @@ class _Maker:
                 column = F.when(~F.isnan(column), column)
             self._use(name, "number", column, profile)
             return
-        value = number_of(name, self.opened.decimal, signs=profile.signs > 0)
+        value = number_of(
+            name, self.opened.decimal, signs=bool(profile.signs), units=profile.used_units
+        )
         self._use(name, "number", value, profile)
-        if profile.signs:
-            self.decided.append(
-                f"Signs: {profile.signs} of {profile.present} numbers of {name} have a sign, as $ or %, "
-                "which is taken off."
-            )
-        if profile.grouped:
-            sign = "points" if self.opened.decimal == "," else "commas"
-            self.decided.append(f"Thousands: numbers of {name} have {sign} between thousands.")
+        self.decided += describe_numbers(name, profile, self.opened.decimal)
         if wrong := profile.present - profile.numbers:
             self.decided.append(
                 f"Wrong cells: {wrong} of {profile.present} values of {name} are no numbers, such as "
@@ -286,13 +280,8 @@ class _Maker:
     def _add_category(self, name: str, profile: Column) -> None:
         from pyspark.sql import functions as F
 
-        most = min(self.max_categories, MOST_VALUES)
         size = f"more than {MOST_VALUES}" if profile.many else str(len(profile.values))
-        if (
-            profile.many
-            or len(profile.values) > most
-            or len(profile.values) * 2 > max(profile.present, 4)
-        ):
+        if not self._is_category(profile):
             way = "" if profile.words > 3 * profile.present else " (data.source.max_categories)"
             self._leave_out(name, f"it is text with {size} different values{way}")
             return
@@ -304,12 +293,40 @@ class _Maker:
         self._use(name, "category", value, profile)
         self.categories[name] = names
 
+    def _is_category(self, profile: Column) -> bool:
+        size = len(profile.values)
+        most = min(self.max_categories, MOST_VALUES, max(profile.present, 4) // 2)
+        return not profile.many and size <= most
+
     def _lower(self, name: str) -> SparkColumn:
         from pyspark.sql import functions as F
 
         text = F.lower(F.trim(F.col(quote(name))))
         missing = [marker.lower() for marker in self.opened.missing]
         return F.when(~text.isin(*missing), text)
+
+
+def describe_numbers(name: str, profile: Column, decimal: str) -> list[str]:
+    """What is said of a column of text that is taken as numbers: signs, units, thousands, codes."""
+    said = []
+    if profile.signs:
+        said.append(
+            f"Signs: {sum(profile.signs.values())} of {profile.present} numbers of {name} have a sign "
+            f"({', '.join(profile.signs)}), which is taken off."
+        )
+    if profile.unit:
+        said.append(
+            f"Units: the numbers of {name} have the unit {profile.unit}, which is taken off."
+        )
+    if profile.grouped:
+        sign = "points" if decimal == "," else "commas"
+        said.append(f"Thousands: numbers of {name} have {sign} between thousands.")
+    if profile.codes:
+        said.append(
+            f"Maybe codes: {profile.codes} values of {name} begin with 0, as 007 does. They are taken as "
+            "numbers."
+        )
+    return said
 
 
 def names_rows(name: str, profile: Column) -> bool:
@@ -332,31 +349,10 @@ def _is_left_out(name: str, profile: Column) -> bool:
 
 def _read_list(opened: OpenTable, name: str, others: list[str]) -> Features:
     """A column of texts that are several numbers each, as one vector."""
-    from pyspark.sql import functions as F
-
-    inner = F.trim(F.regexp_replace(F.col(quote(name)), r"[\[\]]", " "))
-    frame = opened.frame.withColumn(name, F.split(inner, r"[\s,;]+").cast("array<double>"))
+    frame = opened.frame.withColumn(name, numbers_of(name, opened.decimal))
     said = [f"Columns used: {name}, several numbers in each cell (a vector)."]
     said += [f"Columns not used: {_list(others)}."] if others else []
     return Features(frame=frame, names=(name,), decided=tuple(said))
-
-
-def number_of(name: str, decimal: str, *, signs: bool = True) -> SparkColumn:
-    """A column of text as doubles; null for text that is no number.
-
-    Args:
-        signs: numbers may have a sign of money or a share, which is taken off.
-    """
-    from pyspark.sql import functions as F
-
-    text = F.trim(F.col(quote(name)))
-    if signs:
-        text = F.regexp_replace(F.regexp_replace(text, SIGN_BEFORE, ""), SIGN_AFTER, "")
-    pattern = COMMA_NUMBER if decimal == "," else NUMBER
-    plain = F.replace(text, F.lit("." if decimal == "," else ","), F.lit(""))  # thousands
-    if decimal == ",":
-        plain = F.replace(plain, F.lit(","), F.lit("."))
-    return F.when(text.rlike(f"^({pattern})$"), plain.cast("double"))
 
 
 def _moment(name: str, kind: str) -> SparkColumn:
