@@ -21,3 +21,4 @@ from .spark_start import start_spark as start_spark
 from .terminal_logs import new_log_path as new_log_path
 from .terminal_logs import route_loggers as route_loggers
 from .terminal_logs import send_logs_to as send_logs_to
+from .worker_check import check_workers as check_workers

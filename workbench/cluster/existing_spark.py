@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import importlib.util
-import re
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +14,7 @@ from workbench.cluster.java import Java
 from workbench.cluster.lost_ray import check_not_lost, get_address, leave_lost_ray
 from workbench.cluster.ray_start import start_ray
 from workbench.cluster.session import OPEN_SESSIONS, Session
-from workbench.errors import ClusterError
+from workbench.cluster.worker_check import check_workers
 from workbench.home import logs_folder
 from workbench.spark_session import is_connect
 
@@ -39,7 +36,7 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
 
     Raises:
         ClusterError: Ray could not be started or joined; `spark` ran on a Ray that is gone; its
-            Python workers cannot load the workbench; or they run on another machine, and no folder
+            Python workers lack packages; or they run on another machine, and no folder
             is named that both reach (Spark Connect).
     """
     connect = is_connect(spark)
@@ -48,7 +45,7 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
         check_not_lost(OPEN_SESSIONS[name].ray_address)
         return OPEN_SESSIONS[name]
     if name not in _JOINED:
-        check_connect(spark) if connect else _check_workers(spark)
+        check_connect(spark) if connect else check_workers(spark)
     leave_lost_ray()
     log_path = logs_folder()
     if get_address() is None:
@@ -67,25 +64,6 @@ def get_session(spark: SparkSession, config: ClusterConfig) -> Session:
             log_path=log_path,
         )
     return _JOINED[name]
-
-
-def _check_workers(spark: SparkSession) -> None:
-    """Refuse a Spark whose Python workers lack the packages, before a job fails with their traceback."""
-    from py4j.protocol import Py4JError
-
-    needed = spark.sparkContext.parallelize(["workbench.bridge.spark_writer"], 1)
-    try:
-        # A function of Python's own: one of this package could not say that the package is missing.
-        needed.filter(importlib.util.find_spec).count()
-    except Py4JError as error:
-        lines = [
-            line for line in str(error).splitlines() if re.match(r"\w*(Error|Exception)\b", line)
-        ]
-        reason = lines[-1] if lines else str(error).splitlines()[0]
-        raise ClusterError(
-            f"Spark's Python workers cannot load the workbench: {reason} Start the Spark session with "
-            f"PYSPARK_PYTHON={sys.executable}, or another Python that has the same packages."
-        ) from None
 
 
 def leave_session(session: Session) -> None:

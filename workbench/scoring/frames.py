@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.cluster import check_workers
 from workbench.data import select_features
 from workbench.errors import DataError
 from workbench.scoring.model import Model, read_model
@@ -54,6 +55,7 @@ def score(
 
     Raises:
         ModelFileError: the model's files are not usable.
+        ClusterError: Spark's Python workers lack packages.
         DataError: a column is missing, has a type that the net cannot read, or has the name of a
             column that scoring adds.
     """
@@ -66,6 +68,7 @@ def score(
     value, encoding = _features(df, names, model)
     frame = df if value is None else df.withColumn(_FEATURES, value)
     session = df.sparkSession
+    check_workers(session)
     cpus = int(get_setting(session, "spark.task.cpus") or 1)
     settings = ScoringSettings(
         key=model.key,

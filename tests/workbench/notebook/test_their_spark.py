@@ -61,12 +61,10 @@ class ConnectServer(Processes):
         self.address = f"sc://127.0.0.1:{port}"
 
 
-def run_program(
-    master: str, folder: Path, python: str = sys.executable
-) -> subprocess.CompletedProcess[str]:
-    """Run `five_lines.py`, with `python` in Spark's workers."""
+def run_program(master: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `five_lines.py`."""
     environment = plain_environment(
-        PYSPARK_PYTHON=python,
+        PYSPARK_PYTHON=sys.executable,
         PYSPARK_DRIVER_PYTHON=sys.executable,
         SPARK_WORKER_DIR=str(folder / "work"),
         WORKBENCH_HOME=str(folder / "home"),
@@ -95,17 +93,6 @@ def test_five_lines_leave_the_session_as_it_was(master: str, tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert done.stdout.strip().endswith("all right")
     assert "epoch 4/4" in done.stderr
-
-
-@pytest.mark.cluster
-@pytest.mark.long
-@pytest.mark.timeout(900)
-def test_workers_without_the_packages_are_refused(tmp_path: Path) -> None:
-    bare = str(Path(sys.base_prefix) / "bin" / Path(sys.executable).resolve().name)
-    done = run_program("local[1]", tmp_path, python=bare)
-    assert done.returncode != 0
-    assert "Spark's Python workers cannot load the workbench: ModuleNotFoundError" in done.stderr
-    assert f"PYSPARK_PYTHON={sys.executable}" in done.stderr
 
 
 def test_the_probe_of_connect_says_what_a_worker_lacks(tmp_path: Path) -> None:
