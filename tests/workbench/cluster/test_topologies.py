@@ -27,7 +27,7 @@ from tests.workbench.cluster.processes import (
 )
 from tracking import Reader
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 SMALL = ("--epochs", "1", "--set", 'net.blocks=[{"channels": 8}]', "--set", "net.dense=[16]")
 TWO_DRAWN = ("--trials", "2", "--search", "random", "--scheduler", "none")
@@ -75,7 +75,7 @@ class Person:
     def run(self, *command: str, **more: str) -> subprocess.CompletedProcess[str]:
         with self.start(*command, **more) as process:
             try:
-                out, err = process.communicate(timeout=300)
+                out, err = process.communicate(timeout=600)
             finally:
                 process.kill()
         return subprocess.CompletedProcess(command, process.returncode, out, err)
