@@ -84,14 +84,23 @@ def macro_f1(scores: Tensor, labels: Tensor, num_classes: int) -> float:
 def calibration_bins(scores: Tensor, labels: Tensor) -> Tensor:
     """(3, 10) float64: rows, sum of the confidences and number of right answers by range of confidence.
 
-    The confidence is the probability of the predicted class. Ranges are of equal width, and the upper end
-    belongs to each. Arguments as `confusion`, with logits.
+    Arguments as `confusion`, with logits.
     """
     confidence, predicted = torch.softmax(scores.float(), 1).max(1)
+    return bin_confidences(confidence, predicted == labels)
+
+
+def bin_confidences(confidence: Tensor, right: Tensor) -> Tensor:
+    """`calibration_bins` of answers. Ranges are of equal width, and the upper end belongs to each.
+
+    Args:
+        confidence: (N,) probability of each predicted class, 0 to 1.
+        right: (N,) bool, whether each prediction is the label.
+    """
     number = (confidence * _RANGES).ceil().long().clamp(1, _RANGES) - 1
-    columns = (torch.ones_like(confidence), confidence, predicted == labels)
+    columns = (torch.ones_like(confidence), confidence, right)
     weights = torch.stack([column.double() for column in columns])  # (3, N)
-    bins = torch.zeros(3, _RANGES, dtype=torch.float64, device=scores.device)
+    bins = torch.zeros(3, _RANGES, dtype=torch.float64, device=confidence.device)
     return bins.index_add_(1, number, weights).cpu()
 
 

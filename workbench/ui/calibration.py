@@ -5,56 +5,74 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import streamlit as st
+import torch
 from numpy.typing import ArrayLike
 
+from nets.metrics import bin_confidences, calibration_error
 from workbench.ui import charts, store, widgets
 from workbench.ui.inside import artifacts
 
-_BINS = 10
 _FEW = 20
 """A share of fewer rows than this is mostly chance."""
 
 
-def make_bins(confidence: ArrayLike, right: ArrayLike, bins: int = _BINS) -> pd.DataFrame:
-    """A row per range of confidence that has any prediction; ranges are of equal width.
+def make_bins(confidence: ArrayLike, right: ArrayLike) -> pd.DataFrame:
+    """`tabulate` of single answers.
 
     Args:
         confidence: probability of the predicted class of each row, 0 to 1.
         right: whether each prediction is the label.
+    """
+    answers = torch.tensor(np.asarray(confidence, float)), torch.tensor(np.asarray(right, bool))
+    return tabulate(bin_confidences(*answers).tolist())
+
+
+def tabulate(sums: ArrayLike) -> pd.DataFrame:
+    """A row per range of confidence that has any prediction; ranges are of equal width.
+
+    Args:
+        sums: (3, ranges), as `nets.metrics.calibration_bins`.
 
     Returns:
         Columns `from`, `to`, `rows`, `confidence` (mean), `right` (share), `deviation` (standard
         error of that share).
     """
-    frame = pd.DataFrame({"confidence": np.asarray(confidence, float), "right": np.asarray(right)})
-    # The upper end belongs to a range: a confidence of exactly 1 is in the last one
-    number = np.clip(np.ceil(frame["confidence"] * bins).astype(int) - 1, 0, bins - 1)
-    grouped = frame.groupby(number.rename("bin"))
-    table = grouped.agg(
-        rows=("right", "size"), confidence=("confidence", "mean"), right=("right", "mean")
-    )
-    table.insert(0, "from", table.index / bins)
-    table.insert(1, "to", (table.index + 1) / bins)
-    table["deviation"] = np.sqrt(table["right"] * (1 - table["right"]) / table["rows"])
-    return table.reset_index(drop=True)
+    rows, confidence, right = np.asarray(sums, float)
+    present, ranges = np.flatnonzero(rows), len(rows)
+    rows = rows[present]
+    share = right[present] / rows
+    columns = {
+        "from": present / ranges,
+        "to": (present + 1) / ranges,
+        "rows": rows.astype(int),
+        "confidence": confidence[present] / rows,
+        "right": share,
+        "deviation": np.sqrt(share * (1 - share) / rows),
+    }
+    return pd.DataFrame(columns)
 
 
 def mean_gap(table: pd.DataFrame) -> float:
-    """The mean distance of confidence and share of right answers, each range by its rows: the expected
-    calibration error (Naeini et al., 2015)."""
-    gaps = (table["confidence"] - table["right"]).abs()
-    return float((gaps * table["rows"]).sum() / table["rows"].sum())
+    """The expected calibration error of a table of `tabulate`."""
+    sums = [table["rows"], table["rows"] * table["confidence"], table["rows"] * table["right"]]
+    return calibration_error(torch.tensor(np.array(sums)))
 
 
 def draw(run: store.Run, evaluation: artifacts.Evaluation) -> None:
     """The diagram, in words and as a table."""
-    predictions = artifacts.predictions(run.id)
-    if predictions.empty:
+    if (recorded := evaluation.values.get("calibration")) is not None:  # of all rows
+        table = tabulate([recorded[name] for name in ("rows", "confidence", "right")])
+    else:  # an earlier version of the program recorded the rows that it lists
+        predictions = artifacts.predictions(run.id)
+        right = predictions["label"] == predictions["prediction"]
+        table = make_bins(predictions["confidence"], right)
+    if table.empty:
         st.caption("The evaluation has no rows.")
         return
-    right = predictions["label"] == predictions["prediction"]
-    table = make_bins(predictions["confidence"], right)
-    gap, sure = mean_gap(table), float(predictions["confidence"].mean())
+    counted = int(table["rows"].sum())
+    sure, share = (
+        np.average(table[name], weights=table["rows"]) for name in ("confidence", "right")
+    )
     left, beside = st.columns([3, 2])
     with left:
         charts.draw(
@@ -62,15 +80,15 @@ def draw(run: store.Run, evaluation: artifacts.Evaluation) -> None:
         )
     with beside:
         st.markdown(
-            f"On average it is **{sure:.1%}** sure and **{right.mean():.1%}** right. Within a range of "
-            f"confidence the two are **{gap:.1%}** apart (expected calibration error, {_BINS} ranges)."
+            f"On average it is **{sure:.1%}** sure and **{share:.1%}** right. Within a range of confidence "
+            f"the two are **{mean_gap(table):.1%}** apart (expected calibration error, 10 ranges)."
         )
         widgets.show_table(
             _as_text(table), "calibration_table", "Right answers by range of confidence"
         )
         widgets.csv(table, f"{run.name}_calibration")
-    rows = int(evaluation.values.get("rows", len(predictions)))
-    over = f"the first {len(predictions):,} of {rows:,}" if len(predictions) < rows else f"{rows:,}"
+    rows = int(evaluation.values.get("rows", counted))
+    over = f"the first {counted:,} of {rows:,}" if counted < rows else f"{rows:,}"
     st.caption(
         f"Below the grey line the net is surer than it is right. Over {over} rows of the {evaluation.split} "
         f"split; a range of fewer than {_FEW} rows is a hollow dot."
