@@ -70,18 +70,16 @@ def find(fingerprint: str) -> tuple[Path, Description] | None:
     if description.code != code_digest():
         remove_folder(folder)
         return None
-    return (folder, description) if mark_used(fingerprint) else None
+    return (folder, description) if mark_used(folder, description) else None
 
 
-def mark_used(fingerprint: str) -> bool:
-    """Mark a store that this session has as used now, whichever version of the program wrote it.
+def mark_used(folder: Path, description: Description) -> bool:
+    """Mark a store as used now, whichever version of the program wrote it.
 
     Returns:
-        Whether it is there, and its files are as they were written. Otherwise it is removed.
+        Whether its files are as they were written. Otherwise it is removed.
     """
-    folder = prepared_folder() / fingerprint
-    description = read_description(folder)
-    if description is None or _was_changed(folder, description):
+    if _was_changed(folder, description):
         remove_folder(folder)
         return False
     with suppress(OSError):

@@ -64,8 +64,7 @@ def prepare(
     """
     progress = progress or Silent()
     storage = None if storage is None else resolve_storage(storage)
-    own = data.spark_of(config)  # of a DataFrame of this program
-    remote = own is None and (data.is_remote(config) or data.is_read_anew(config))
+    remote = data.is_remote(config) or data.is_read_anew(config)
     if remote and session.prepare is not None:  # the process that has Spark lists the files
         session.make_room()
         prepared: Prepared = session.prepare(config, preparation, storage)
@@ -76,7 +75,7 @@ def prepare(
         progress.stage("Reading and splitting the data in Spark")
         began = time.perf_counter()
         return prepare_table(
-            data.read(config.source, own or session.spark),
+            data.read(config.source, session.spark),
             config,
             preparation,
             session,
@@ -86,13 +85,7 @@ def prepare(
         )
     fingerprint = data.fingerprint(config, preparation, session.spark if remote else None)
     known: Prepared | None = session.prepared.get(fingerprint)
-    # Program files may change while a bench is up: it goes on with what it has prepared.
-    is_there = known is not None and known.storage == storage and known.is_whole()
-    if (
-        known is not None
-        and is_there
-        and (storage is not None or kept.mark_used(known.fingerprint))
-    ):
+    if known is not None and known.storage == storage and known.use():
         data.refuse(known.record, known.labels, config)
         return known
     if session.prepare is not None:

@@ -237,6 +237,20 @@ class Prepared:
         description = read_description(self.folder)
         return description is not None and description.id == self.origin.id
 
+    def use(self) -> bool:
+        """Mark the store as used now, whichever version of the program wrote it: program files may
+        change while a bench is up, and it goes on with what it has prepared.
+
+        Returns:
+            Whether it is still there as it was written.
+        """
+        if isinstance(self.origin, SharedOrigin):
+            return self.is_whole()
+        description = read_description(self.folder)
+        if description is None or description.id != self.origin.id:
+            return False
+        return kept.mark_used(self.folder, description)
+
     def dataset(self, split: str) -> ray.data.Dataset:
         """The rows of a split as a Ray Dataset; see `workbench.bridge.dataset`."""
         from workbench.bridge.dataset import to_dataset

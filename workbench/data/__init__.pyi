@@ -20,7 +20,6 @@ from .fingerprints import content_fingerprint as content_fingerprint
 from .fingerprints import fingerprint as fingerprint
 from .fingerprints import is_read_anew as is_read_anew
 from .fingerprints import is_remote as is_remote
-from .fingerprints import spark_of as spark_of
 from .frames import from_dataframe as from_dataframe
 from .guess import guess_source as guess_source
 from .loading import assign_splits as assign_splits

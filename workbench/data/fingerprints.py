@@ -80,22 +80,16 @@ def _paths(config: DataConfig) -> list[str | None]:
 
 def is_read_anew(config: DataConfig, spark: SparkSession | None = None) -> bool:
     """Whether the rows may be others although settings and files are the same: of a query, a function,
-    a DataFrame, a view, or a table of a database.
+    a view, or a table of a database.
 
     Args:
         spark: knows views and tables by name; None: they are not asked for.
     """
-    if config.source.kind in ("custom", "sql") or spark_of(config) is not None:
+    if config.source.kind in ("custom", "sql"):
         return True
     if spark is None or not _in_catalog(config):
         return False
     return any(is_without_files(spark, path) for path in _paths(config) if path is not None)
-
-
-def spark_of(config: DataConfig) -> SparkSession | None:
-    """The session of a DataFrame of this program that is the source; None: it is another source."""
-    frame = getattr(config.source, "frame", None)
-    return None if frame is None else frame.sparkSession
 
 
 def is_without_files(spark: SparkSession, name: str) -> bool:
