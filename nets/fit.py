@@ -211,7 +211,7 @@ class Fit:
     def renew_statistics(self, batches: Iterable[Batch]) -> None:
         """Within `averaged`: measure batch norms on these rows, where weights of epochs are averaged."""
         if self.averages is not None and self.averages.are_of_epochs:
-            held = self._layers.held(self.epoch - 1)
+            held = self._layers.find_held(self.epoch - 1)
             renew_statistics(self.net, (self._to_device(batch) for batch in batches), held)
 
     def _take_step_or_explain(self, batch: Batch, rate: float) -> None:

@@ -64,10 +64,10 @@ class LayerRules:
 
     def hold_statistics(self, epoch: int) -> None:
         """Put layers that do not learn yet, such as a batch norm, into the state of an evaluation."""
-        for module in self.held(epoch):
+        for module in self.find_held(epoch):
             module.eval()
 
-    def held(self, epoch: int) -> list[nn.Module]:
+    def find_held(self, epoch: int) -> list[nn.Module]:
         """The layers that do not learn in an epoch, from 0."""
         if not self._epochs:
             return []

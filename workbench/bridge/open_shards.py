@@ -110,9 +110,9 @@ class OpenShards:
         read = (-1, -1)
         while (batch := upcoming.next()) is not None:
             if batch.groups != read:
-                read = batch.groups
+                first, last = read = batch.groups
                 # Where rows of two groups meet, the first is given up before a third is fetched.
-                near = upcoming.shards_until(read[1] + (read[0] == read[1]), batch)
+                near = upcoming.shards_until(last + 1 if first == last else last, batch)
                 self.keep_only(near)
                 for number in near:
                     self.begin(number)

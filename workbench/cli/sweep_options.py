@@ -7,8 +7,10 @@ from typing import Any
 
 import typer
 
+from nets.best import LOWER_IS_BETTER
+
 _UNITS = {"s": 1 / 60, "m": 1.0, "h": 60.0, "d": 1440.0}
-_LOWER = ("loss", "mse", "mae", "calibration_error", "parameters", "gradient_norm")
+_LOWER = (*LOWER_IS_BETTER, "parameters", "gradient_norm")
 """Last parts of the names of metrics that are better where they are lower."""
 
 
