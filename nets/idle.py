@@ -1,4 +1,4 @@
-"""Settings of a net that change nothing beside its others: the rules that several kinds share.
+"""Settings that change nothing beside the others, and the rules about them that several nets share.
 
 The configuration of a net may have a method `idle(kind)` that yields these; `kind` is that of the rows
 (`TensorSpec.kind`), None where it is not known yet.
@@ -7,18 +7,20 @@ The configuration of a net may have a method `idle(kind)` that yields these; `ki
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class IdleSetting(NamedTuple):
     """A setting that changes nothing, whatever its value."""
 
     path: str
-    """In the net's configuration."""
+    """In the configuration that the rule is about: a net, a cluster, an experiment."""
     rule: str
     """When it acts, and what is set instead."""
     way_out: str
     """A change with which it acts."""
+    also_true: tuple[Any, ...] = ()
+    """Values beside the default that say what happens anyway, such as a share of 0."""
 
 
 def without_hidden(where: str) -> Iterator[IdleSetting]:

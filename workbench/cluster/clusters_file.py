@@ -171,7 +171,7 @@ def _refuse_idle(file: Path, name: str, written: Mapping[str, Any], whole: Clust
 
     spark = written.get("spark", {})
     paths = [*written, *(f"spark.{key}" for key in spark)]
-    for path, rule, way_out in idle_settings(whole):
+    for path, rule, way_out, _ in idle_settings(whole):
         if path in paths:
             raise _config_error(
                 f"{file}: [{name}] {path} would change nothing: {rule}. "

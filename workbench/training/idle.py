@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nets.errors import ConfigError
+from nets.idle import IdleSetting
 from workbench.cluster.idle import idle_settings as idle_in_cluster
 from workbench.experiments.changes import overlap, override, param_name
 from workbench.experiments.combinations import combinations, with_conditions
 from workbench.experiments.experiment import Experiment
 from workbench.training.idle_data import idle_in_data, idle_in_preparation
 from workbench.training.idle_net import idle_in_net
-from workbench.training.idle_rule import Idle, default_of, sample_kind, value_of
+from workbench.training.idle_rule import default_of, sample_kind, value_of
 from workbench.training.idle_sweep import idle_in_sweep
 from workbench.training.idle_training import idle_in_training
 
@@ -51,7 +52,7 @@ def check_idle_in_sweep(experiment: Experiment) -> None:
     searched = with_conditions(space, deciding)
     names = {param_name(path) for path in searched}
     # Most experiments have no idle setting: one combination shows it.
-    left: dict[str, tuple[Idle, Experiment]] | None = None
+    left: dict[str, tuple[IdleSetting, Experiment]] | None = None
     for number, settings in enumerate(combinations(searched)):
         if number == _MOST_COMBINATIONS or left == {}:
             return
@@ -141,7 +142,7 @@ def check_idle_for_rows(experiment: Experiment, kind: str) -> None:
     _refuse(experiment, _find_by_rows(experiment, kind))
 
 
-def _find_by_rows(experiment: Experiment, kind: str) -> list[Idle]:
+def _find_by_rows(experiment: Experiment, kind: str) -> list[IdleSetting]:
     by_kind = [
         *idle_in_training(experiment, kind),
         *idle_in_net(experiment, kind),
@@ -151,11 +152,11 @@ def _find_by_rows(experiment: Experiment, kind: str) -> list[Idle]:
     return [i for i in by_kind if i.path in named and _changed(experiment, i)]
 
 
-def _find_changed(experiment: Experiment, reads_source: bool) -> list[Idle]:
+def _find_changed(experiment: Experiment, reads_source: bool) -> list[IdleSetting]:
     return [i for i in _find_idle(experiment, reads_source) if _changed(experiment, i)]
 
 
-def _find_idle(experiment: Experiment, reads_source: bool) -> Iterator[Idle]:
+def _find_idle(experiment: Experiment, reads_source: bool) -> Iterator[IdleSetting]:
     kind = sample_kind(experiment.data.source) if reads_source else None
     yield from idle_in_training(experiment, kind)
     yield from idle_in_net(experiment, kind)
@@ -165,22 +166,22 @@ def _find_idle(experiment: Experiment, reads_source: bool) -> Iterator[Idle]:
     yield from _idle_in_cluster(experiment)
 
 
-def _idle_in_cluster(experiment: Experiment) -> Iterator[Idle]:
-    for path, rule, way_out in idle_in_cluster(experiment.cluster):
-        yield Idle(f"cluster.{path}", rule, way_out)
+def _idle_in_cluster(experiment: Experiment) -> Iterator[IdleSetting]:
+    for idle in idle_in_cluster(experiment.cluster):
+        yield idle._replace(path=f"cluster.{idle.path}")
 
 
-def _changed(experiment: Experiment, idle: Idle) -> bool:
+def _changed(experiment: Experiment, idle: IdleSetting) -> bool:
     value = value_of(experiment, idle.path)
     return value not in (default_of(experiment, idle.path), *idle.also_true)
 
 
-def _refuse(experiment: Experiment, idle: Iterable[Idle]) -> None:
+def _refuse(experiment: Experiment, idle: Iterable[IdleSetting]) -> None:
     if lines := [_describe(experiment, each) for each in idle]:
         raise ConfigError("\n".join(lines))
 
 
-def _describe(experiment: Experiment, idle: Idle, *, searched: bool = False) -> str:
+def _describe(experiment: Experiment, idle: IdleSetting, *, searched: bool = False) -> str:
     path, rule, way_out, _ = idle
     if searched:
         return (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nets import Custom
+from nets.idle import IdleSetting
 from workbench.experiments.experiment import Experiment
-from workbench.training.idle_rule import Idle
 
 
-def idle_in_net(experiment: Experiment, kind: str | None) -> Iterator[Idle]:
+def idle_in_net(experiment: Experiment, kind: str | None) -> Iterator[IdleSetting]:
     """Settings that change nothing. Of a net of a person's own, its author knows them.
 
     Args:
@@ -18,5 +18,5 @@ def idle_in_net(experiment: Experiment, kind: str | None) -> Iterator[Idle]:
     net = experiment.net
     if isinstance(net, Custom):
         return
-    for path, rule, way_out in net.idle(kind):
-        yield Idle(f"net.{path}", rule, way_out)
+    for idle in net.idle(kind):
+        yield idle._replace(path=f"net.{idle.path}")

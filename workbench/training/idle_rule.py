@@ -1,8 +1,8 @@
-"""One setting that changes nothing, and what the rules about such settings need to know."""
+"""What the rules about settings that change nothing need to know of an experiment."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from workbench.data.sources import (
     CifarArchiveSource,
@@ -30,19 +30,6 @@ _KINDS: dict[type, str] = {
     TextSource: "tokens",
     TsFileSource: "series",
 }
-
-
-class Idle(NamedTuple):
-    """A setting that changes nothing beside the others, whatever its value."""
-
-    path: str
-    """Its path in an experiment."""
-    rule: str
-    """When it acts, and what is set instead."""
-    way_out: str
-    """A change with which it acts."""
-    also_true: tuple[Any, ...] = ()
-    """Values beside the default that say what happens anyway, such as a share of 0."""
 
 
 def sample_kind(source: Any) -> str | None:
