@@ -15,11 +15,10 @@ from torch import Tensor
 
 from nets.errors import ConfigError
 from nets.order import (
-    Order,
+    LabelsOfShard,
     Resample,
-    ResampledOrder,
     Shards,
-    WindowedOrder,
+    draw_order,
     mix_seed,
     num_resampled_rows,
 )
@@ -136,7 +135,7 @@ def shuffled_rows(
     rank: int = 0,
     world_size: int = 1,
     resample: Resample = "none",
-    labels: Tensor | None = None,
+    labels: Tensor | LabelsOfShard | None = None,
     shards: Shards | None = None,
     first: int = 0,
 ) -> Iterator[tuple[Tensor, Share | None]]:
@@ -149,21 +148,16 @@ def shuffled_rows(
     `num_resampled_rows` rows, equally many of each class (`TrainingConfig.resample`).
 
     Args:
-        labels: (num_rows,) int64, needed to resample.
+        labels: (num_rows,) int64, or with `shards` of each shard, needed to resample.
         shards: where the rows can only be reached a shard at a time; see `nets.order.WindowedOrder`.
         first: the number of the first batch.
 
     Raises:
         ConfigError: fewer rows, or fewer rows a step, than workers.
     """
-    order: Order
-    if resample == "none" and shards is not None:
-        order = WindowedOrder(shards, seed=seed, epoch=epoch)
-    elif resample == "none":
-        order = Order(num_rows, seed=seed, epoch=epoch)
-    else:
-        assert labels is not None and shards is None, "resampling needs the labels of all rows"
-        order = ResampledOrder(labels, resample, seed=seed, epoch=epoch)
+    order = draw_order(
+        num_rows, seed=seed, epoch=epoch, shards=shards, resample=resample, labels=labels
+    )
     _check_workers(order.num_rows, batch_size, world_size)
     for low, high in _bounds(order.num_rows, batch_size, join_single=True)[first:]:
         share = _share_of_batch(high - low, rank, world_size) if world_size > 1 else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -60,6 +60,21 @@ class Shards(NamedTuple):
     """Of each shard. Rows are numbered through the shards."""
     window: int
     """Shards whose rows are mixed."""
+    class_counts: tuple[tuple[int, ...], ...] | None = None
+    """Rows of each class, of each shard; a shard may leave out the last classes that it has no rows
+    of. None: the rows have no classes."""
+
+    def count_classes(self) -> np.ndarray:
+        """(shards, classes) int64."""
+        assert self.class_counts is not None, "rows without classes"
+        counts = np.zeros((len(self.rows), max(map(len, self.class_counts))), np.int64)
+        for row, own in zip(counts, self.class_counts, strict=True):
+            row[: len(own)] = own
+        return counts
+
+
+LabelsOfShard = Callable[[int], Tensor]
+"""(n,) int64, the class of each row of a shard, by the shard's number."""
 
 
 class WindowedOrder(Order):
@@ -72,7 +87,6 @@ class WindowedOrder(Order):
     """
 
     def __init__(self, shards: Shards, *, seed: int, epoch: int) -> None:
-        self.num_rows = sum(shards.rows)
         self._seed, self._epoch = seed, epoch
         self._starts = [0, *itertools.accumulate(shards.rows)]
         generator = torch.Generator().manual_seed(mix_seed(seed, epoch))
@@ -80,7 +94,12 @@ class WindowedOrder(Order):
         cuts = range(0, len(drawn), shards.window)
         self.windows: list[list[int]] = [drawn[n : n + shards.window] for n in cuts]
         """Numbers of the shards, in the order in which they are read."""
-        sizes = [sum(shards.rows[shard] for shard in window) for window in self.windows]
+        self._cut(shards.rows)
+
+    def _cut(self, rows: Sequence[int]) -> None:
+        """Places for the windows' rows, by how many there are of each shard."""
+        self.num_rows = sum(rows)
+        sizes = [sum(rows[shard] for shard in window) for window in self.windows]
         self._ends = list(itertools.accumulate(sizes))
         self._last: tuple[int, Tensor] | None = None
 
@@ -98,12 +117,62 @@ class WindowedOrder(Order):
     def _draw(self, number: int) -> Tensor:
         """The row numbers of a window, in their order."""
         if self._last is None or self._last[0] != number:
-            ranges = [torch.arange(*self._starts[n : n + 2]) for n in self.windows[number]]
             generator = torch.Generator()
             generator.manual_seed(mix_seed(self._seed, self._epoch, 2, number))
-            rows = torch.cat(ranges)
+            rows = torch.cat([self._of_shard(n, generator) for n in self.windows[number]])
             self._last = (number, rows[torch.randperm(len(rows), generator=generator)])
         return self._last[1]
+
+    def _of_shard(self, shard: int, generator: torch.Generator) -> Tensor:
+        """The row numbers of a shard that the epoch has."""
+        return torch.arange(*self._starts[shard : shard + 2])
+
+
+class ResampledWindows(WindowedOrder):
+    """`ResampledOrder` for rows in shards, in the windows of `WindowedOrder`.
+
+    Which rows come once more, or not at all, is drawn in two steps: how many of each class a shard
+    has of them (hypergeometric, as if they were drawn from all rows), and which ones, where the shard is
+    read. So only the classes of one window's rows are in memory.
+
+    Args:
+        labels: of a shard; asked for when its window comes.
+    """
+
+    def __init__(
+        self,
+        shards: Shards,
+        labels: LabelsOfShard,
+        resample: Resample,
+        *,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        super().__init__(shards, seed=seed, epoch=epoch)
+        self._labels = labels
+        self._counts = shards.count_classes()
+        totals = self._counts.sum(axis=0)
+        present = np.flatnonzero(totals)
+        each = num_resampled_rows(totals.tolist(), resample) // len(present)
+        generator = np.random.default_rng(mix_seed(seed, epoch, 3))
+        self._taken = np.zeros_like(self._counts)
+        """(shards, classes): rows that the epoch has."""
+        for number in present:
+            own, (passes, rest) = self._counts[:, number], divmod(each, int(totals[number]))
+            more = generator.multivariate_hypergeometric(own, rest, method="marginals")
+            self._taken[:, number] = passes * own + more
+        self._cut(self._taken.sum(axis=1).tolist())
+
+    def _of_shard(self, shard: int, generator: torch.Generator) -> Tensor:
+        labels = self._labels(shard)
+        order = torch.argsort(labels, stable=True)
+        classes = order.split(self._counts[shard].tolist())
+        parts = [
+            _draw_rows(rows, int(count), generator)
+            for rows, count in zip(classes, self._taken[shard], strict=True)
+            if count
+        ]
+        return self._starts[shard] + torch.cat([order[:0], *parts])
 
 
 class ResampledOrder(Order):
@@ -120,6 +189,32 @@ class ResampledOrder(Order):
         self._drawn = _draw_evenly(labels, self.num_rows, generator)[order]
 
 
+def draw_order(
+    num_rows: int,
+    *,
+    seed: int,
+    epoch: int,
+    shards: Shards | None = None,
+    resample: Resample = "none",
+    labels: Tensor | LabelsOfShard | None = None,
+) -> Order:
+    """The order of an epoch.
+
+    Args:
+        shards: where the rows can only be reached a shard at a time.
+        labels: (num_rows,) int64, or with `shards` of each shard; needed to resample.
+    """
+    if resample == "none":
+        if shards is not None:
+            return WindowedOrder(shards, seed=seed, epoch=epoch)
+        return Order(num_rows, seed=seed, epoch=epoch)
+    if shards is not None:
+        assert callable(labels), "resampling shards needs the labels of each"
+        return ResampledWindows(shards, labels, resample, seed=seed, epoch=epoch)
+    assert isinstance(labels, Tensor), "resampling needs the labels of all rows"
+    return ResampledOrder(labels, resample, seed=seed, epoch=epoch)
+
+
 def num_resampled_rows(class_counts: Sequence[int], resample: Resample) -> int:
     """Rows of an epoch in which every class that has rows has as many as the largest or smallest."""
     present = [count for count in class_counts if count]
@@ -134,12 +229,14 @@ def _draw_evenly(label: Tensor, num_rows: int, generator: torch.Generator) -> Te
     order = torch.argsort(label, stable=True)
     classes = [rows for rows in order.split(torch.bincount(label).tolist()) if len(rows)]
     each = num_rows // len(classes)
-    by_class = []
-    for rows in classes:
-        passes = -(-each // len(rows))
-        shuffled = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(passes)]
-        by_class.append(torch.cat(shuffled)[:each])
-    return torch.cat(by_class)
+    return torch.cat([_draw_rows(rows, each, generator) for rows in classes])
+
+
+def _draw_rows(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(count,) of the rows; one comes again only after every other one."""
+    passes = -(-count // len(rows))
+    shuffled = [rows[torch.randperm(len(rows), generator=generator)] for _ in range(passes)]
+    return torch.cat(shuffled)[:count]
 
 
 class _KeyedPermutation:

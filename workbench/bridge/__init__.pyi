@@ -5,6 +5,5 @@ from .prepared import OpenSplit as OpenSplit
 from .prepared import Prepared as Prepared
 from .prepared import Split as Split
 from .prepared import find as find
-from .reading import NO_RESAMPLING as NO_RESAMPLING
 from .reading import SplitReader as SplitReader
 from .storage import open_storage as open_storage

@@ -18,12 +18,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
 
 from workbench.bridge.kept import read_bound
-from workbench.bridge.shards import StoredShard
+from workbench.bridge.shards import StoredShard, read_labels
 from workbench.bridge.storage import open_or_explain
 from workbench.errors import DataError
 from workbench.home import cache_folder
+
+if TYPE_CHECKING:
+    from nets.spec import TensorSpec
 
 BOUND = "WORKBENCH_CACHE_GB"
 """Environment variable: gigabytes that the cache of a machine takes."""
@@ -91,6 +98,25 @@ def hold_shard(origin: SharedOrigin, shard: StoredShard) -> HeldShard:
         return HeldShard(path, fetched=fetched)
 
 
+def fetch_labels(origin: SharedOrigin, shard: StoredShard, spec: TensorSpec) -> np.ndarray:
+    """The labels of a shard from where it was written; nothing else of it is fetched or kept.
+
+    Raises:
+        DataError: it is gone or damaged there.
+    """
+    files, _ = open_or_explain(origin.address)
+    try:
+        labels = read_labels(files, f"{origin.path}/{shard.name}", spec)
+    except pa.ArrowInvalid as error:
+        raise _explain_damage(origin, shard) from error
+    except OSError as error:
+        raise _explain_unreadable(origin, shard, error) from error
+    counts = shard.class_counts
+    if counts is not None and not np.array_equal(np.bincount(labels, minlength=1), counts or (0,)):
+        raise _explain_damage(origin, shard)
+    return labels
+
+
 def bound_bytes() -> int:
     """How many bytes the cache of this machine may take.
 
@@ -132,11 +158,7 @@ def _fetch(origin: SharedOrigin, shard: StoredShard, path: Path) -> None:
                 with _lock_sizes():  # who counts meanwhile would see both names
                     os.rename(part, path)
                 return
-    folder = origin.path.rpartition("/")[0]
-    raise DataError(
-        f"{origin.path}/{shard.name} of the prepared data in cluster.storage is damaged: it has other "
-        f"bytes than were written. Remove {folder}, and the data is prepared again."
-    )
+    raise _explain_damage(origin, shard)
 
 
 def _copy(origin: SharedOrigin, shard: StoredShard, part: Path) -> tuple[int, int]:
@@ -158,12 +180,24 @@ def _copy(origin: SharedOrigin, shard: StoredShard, part: Path) -> tuple[int, in
                 f"The disk of {part.parent} is full, and prepared data is kept there as it is read. "
                 f"Free some, lower {BOUND}, or name a folder on another disk in WORKBENCH_CACHE."
             ) from error
-        raise DataError(
-            f"{origin.path}/{shard.name} of the prepared data in cluster.storage cannot be read: "
-            f"{type(error).__name__}. If it was removed, start the command again: the data is prepared "
-            "again."
-        ) from error
+        raise _explain_unreadable(origin, shard, error) from error
     return size, crc
+
+
+def _explain_damage(origin: SharedOrigin, shard: StoredShard) -> DataError:
+    folder = origin.path.rpartition("/")[0]
+    return DataError(
+        f"{origin.path}/{shard.name} of the prepared data in cluster.storage is damaged: it has other "
+        f"bytes than were written. Remove {folder}, and the data is prepared again."
+    )
+
+
+def _explain_unreadable(origin: SharedOrigin, shard: StoredShard, error: OSError) -> DataError:
+    return DataError(
+        f"{origin.path}/{shard.name} of the prepared data in cluster.storage cannot be read: "
+        f"{type(error).__name__}. If it was removed, start the command again: the data is prepared "
+        "again."
+    )
 
 
 @contextmanager

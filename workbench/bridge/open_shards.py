@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from nets.order import Shards
 from workbench.bridge.arrays import Arrays, to_arrays
-from workbench.bridge.cache import HeldShard, SharedOrigin, hold_shard
+from workbench.bridge.cache import HeldShard, SharedOrigin, fetch_labels, hold_shard
 from workbench.bridge.shards import StoredShards, open_table
 
 if TYPE_CHECKING:
@@ -139,12 +139,21 @@ class OpenShards:
             yield self.read(start, start + size)
 
     def labels(self) -> np.ndarray:
-        """The labels in the order of the rows."""
-        parts = []
-        for number in range(len(self.stored.shards)):
-            parts.append(self.begin(number).result().arrays["label"].copy())
-            self.keep_only([number])
-        return np.concatenate(parts)
+        """The labels in the order of the rows; nothing else is fetched."""
+        with ThreadPoolExecutor(_AT_ONCE, "labels") as threads:
+            return np.concatenate(list(threads.map(self.labels_of, range(len(self.stored.shards)))))
+
+    def labels_of(self, number: int) -> np.ndarray:
+        """The labels of a shard, without the rest of it where it is not open.
+
+        Raises:
+            DataError: the shard is gone, or damaged.
+        """
+        with self._guard:
+            opened = self._open.get(number)
+        if opened is not None and opened.done():
+            return opened.result().arrays["label"]
+        return fetch_labels(self.origin, self.stored.shards[number], self.spec)
 
     def keys(self, rows: np.ndarray) -> np.ndarray:
         """The names of rows, by their numbers (n,)."""

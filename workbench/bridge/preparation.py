@@ -283,11 +283,10 @@ def write_shared(
         numbered = number_shards(_select(frame), num_shards)
         with limit_batch_bytes(frame.sparkSession, spec.num_bytes):
             written = [
-                (
-                    row["split"],
-                    StoredShard(**{n: v for n, v in row.asDict().items() if n != "split"}),
+                (facts.pop("split"), StoredShard.load(facts))
+                for facts in (
+                    row.asDict() for row in numbered.mapInArrow(write, SHARDS_SCHEMA).collect()
                 )
-                for row in numbered.mapInArrow(write, SHARDS_SCHEMA).collect()
             ]
         splits = {}
         for name in num_shards:

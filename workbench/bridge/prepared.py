@@ -17,10 +17,11 @@ from torch import Tensor
 
 from nets.batches import Batch
 from nets.config import from_dict, to_dict
-from nets.order import Shards
+from nets.order import LabelsOfShard, Order, Shards, draw_order
 from nets.spec import TensorSpec
 from nets.statistics import Statistics
 from nets.text import TextEncoding
+from nets.training import TrainingConfig
 from workbench import html
 from workbench.bridge import kept, shared
 from workbench.bridge.arrays import Arrays
@@ -64,7 +65,13 @@ class Split:
         """Where the rows can only be reached a shard at a time."""
         if not isinstance(self.stored, StoredShards):
             return None
-        return Shards(tuple(shard.rows for shard in self.stored.shards), self.stored.window)
+        each = self.stored.shards
+        counts = tuple(shard.class_counts for shard in each if shard.class_counts is not None)
+        return Shards(
+            tuple(shard.rows for shard in each),
+            self.stored.window,
+            counts if len(counts) == len(each) else None,
+        )
 
     def open(self) -> OpenRows:
         """The rows, mapped; on a machine that does not have them, they are fetched before, or as they
@@ -81,6 +88,17 @@ class Split:
             arrays = rows.read(start, stop)
             arrays["key"] = rows.keys(np.arange(*slice(start, stop).indices(self.num_rows)))
         return arrays
+
+    def draw_order(self, training: TrainingConfig, epoch: int) -> Order:
+        """The order in which a training takes the rows in a pass."""
+        return draw_order(
+            self.num_rows,
+            seed=training.seed,
+            epoch=epoch,
+            shards=self.shards,
+            resample=training.resample,
+            labels=None if training.resample == "none" else labels_for_order(self.open()),
+        )
 
     def labels(self) -> Tensor:
         """(n,) int64, or float, (n,) or (n, outputs), in the order of the rows."""
@@ -152,6 +170,13 @@ class OpenSplit:
 
 OpenRows = OpenSplit | OpenShards
 """The rows of a split: both have read, take, read_chunks, labels, keys and close."""
+
+
+def labels_for_order(rows: OpenRows) -> Tensor | LabelsOfShard:
+    """The labels as `nets.order.draw_order` takes them to resample."""
+    if isinstance(rows, OpenShards):
+        return lambda number: torch.from_numpy(rows.labels_of(number).copy())
+    return torch.from_numpy(rows.labels())
 
 
 def to_batch(arrays: Arrays) -> Batch:

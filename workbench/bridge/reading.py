@@ -31,10 +31,9 @@ from nets.batches import (
     shuffled_rows,
     take,
 )
-from nets.errors import ConfigError
 from nets.order import WindowedOrder
 from workbench.bridge.open_shards import OpenShards
-from workbench.bridge.prepared import Split, to_batch
+from workbench.bridge.prepared import Split, labels_for_order, to_batch
 from workbench.memory import available_memory
 
 T = TypeVar("T")
@@ -47,11 +46,6 @@ _DEVICE_SHARE = 0.5
 
 _AHEAD = 4
 """Batches that are gathered ahead."""
-
-NO_RESAMPLING = (
-    "training.resample takes rows from anywhere, and prepared data in cluster.storage is read a shard at "
-    "a time. Set training.class_weights to balanced instead, or leave cluster.storage out."
-)
 
 _ASKED = 16
 """Batches that the system is asked for ahead of that: a disk answers many requests at a time."""
@@ -100,13 +94,7 @@ class SplitReader:
         resample: Resample = "none",
         first: int = 0,
     ) -> Iterator[Batch]:
-        """A training epoch, from batch `first` on; see `nets.batches.shuffled_rows`.
-
-        Raises:
-            ConfigError: resampling of rows that can only be reached a shard at a time.
-        """
-        if resample != "none" and self.split.shards is not None:
-            raise ConfigError(NO_RESAMPLING)
+        """A training epoch, from batch `first` on; see `nets.batches.shuffled_rows`."""
         order = shuffled_rows(
             self.split.num_rows,
             batch_size,
@@ -115,7 +103,7 @@ class SplitReader:
             rank=rank,
             world_size=world_size,
             resample=resample,
-            labels=torch.from_numpy(self._rows.labels()) if resample != "none" else None,
+            labels=labels_for_order(self._rows) if resample != "none" else None,
             shards=self.split.shards,
             first=first,
         )

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from nets.spec import TensorSpec
 
-SHARDS_SCHEMA = "split string, name string, rows long, num_bytes long, crc long"
+SHARDS_SCHEMA = (
+    "split string, name string, rows long, num_bytes long, crc long, class_counts array<long>"
+)
 
 _SHARD = "_shard"
 _RANK = "_rank"

@@ -18,7 +18,7 @@ import hashlib
 import json
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ SHARD_BYTES = 64 * 2**20
 WINDOW = 8
 """Shards whose rows are mixed in training; see `nets.order.WindowedOrder`."""
 
-VERSION = 1
+VERSION = 2
 
 RANK_DIGITS = 15
 """Hex digits of a row's hash: 60 bits, which fit a signed number."""
@@ -54,6 +54,16 @@ class StoredShard:
     num_bytes: int
     crc: int
     """CRC-32 of the file."""
+    class_counts: tuple[int, ...] | None = None
+    """Rows of each class up to the last that has any; None where labels are no classes."""
+
+    @staticmethod
+    def load(facts: Mapping[str, Any]) -> StoredShard:
+        """From JSON, or a row of Spark: tuples have become lists there."""
+        counts = facts["class_counts"]
+        return StoredShard(
+            **dict(facts) | {"class_counts": None if counts is None else tuple(counts)}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +110,7 @@ class SharedDescription:
             return None
         splits = {
             name: StoredShards(
-                shards=tuple(StoredShard(**shard) for shard in split["shards"]),
+                shards=tuple(StoredShard.load(shard) for shard in split["shards"]),
                 window=split["window"],
             )
             for name, split in facts.pop("splits").items()
@@ -148,17 +158,33 @@ def write_shard(
         DataError: a sample does not have exactly `spec.num_bytes` bytes.
     """
     content = _to_file(table, spec)
+    labels = table["label"].to_numpy()
+    has_classes = labels.dtype == np.int64 and labels.min(initial=0) >= 0
     name = f"{split}/{number:06d}-{uuid.uuid4().hex[:12]}.arrow"
     with files.open_output_stream(f"{folder}/{name}") as out:
         out.write(content)
     return StoredShard(
-        name=name, rows=table.num_rows, num_bytes=content.size, crc=zlib.crc32(content)
+        name=name,
+        rows=table.num_rows,
+        num_bytes=content.size,
+        crc=zlib.crc32(content),
+        class_counts=tuple(np.bincount(labels).tolist()) if has_classes else None,
     )
 
 
 def open_table(content: pa.Buffer) -> pa.Table:
     """The rows of a shard, on the memory of its file."""
     return pa.ipc.open_file(pa.BufferReader(content)).read_all()
+
+
+def read_labels(files: FileSystem, path: str, spec: TensorSpec) -> np.ndarray:
+    """The labels of a shard; nothing else of its file is read."""
+    with files.open_input_file(path) as file:
+        with pa.ipc.open_file(file) as shard:
+            column = shard.schema.get_field_index("label")
+        options = pa.ipc.IpcReadOptions(included_fields=[column])
+        with pa.ipc.open_file(file, options=options) as shard:
+            return to_arrays(shard.read_all(), spec)["label"]
 
 
 def _to_file(table: pa.Table, spec: TensorSpec) -> pa.Buffer:

@@ -14,7 +14,7 @@ from nets.layer_rules import LayerRules
 from nets.mixing import check_mixing
 from nets.optimizers import make_rates
 from nets.start import take_weights
-from workbench.bridge import NO_RESAMPLING, Prepared
+from workbench.bridge import Prepared
 from workbench.data import sources
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
@@ -88,9 +88,6 @@ def check_prepared(
     Augment(experiment.training.augment, prepared.spec)
     task = Task.by_loss(experiment.net.kind, experiment.training.loss)
     check_mixing(experiment.training.augment, prepared.spec, task)
-    searched = "training.resample" in experiment.sweep.space
-    if (searched or experiment.training.resample != "none") and prepared.storage is not None:
-        raise ConfigError(NO_RESAMPLING)
     _check_rows_of_metrics(experiment, prepared)
     notes += _check_layers(experiment, prepared)
     if partial := describe_partial(experiment.training):

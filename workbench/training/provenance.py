@@ -20,15 +20,12 @@ import nets
 import workbench
 from nets import TrainingConfig
 from nets.config import flatten
-from nets.order import Order, ResampledOrder, Shards, WindowedOrder
 from tracking import hide_passwords
 from workbench.experiments.experiment import Experiment
 from workbench.training.partial import TAG, list_limits
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from workbench.bridge import Prepared
+    from workbench.bridge import Prepared, Split
 
 _PACKAGES = (
     *("ray", "raydp", "pyspark", "torch", "mlflow", "numpy", "ray-on-spark-workbench"),
@@ -83,31 +80,17 @@ def describe_data(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
     """The tags of the rows that a run trains on: their content, their order, the batch they make."""
     training, split = experiment.training, prepared.splits["train"]
     tags = {"workbench.used.batch_size": str(min(training.batch_size, split.num_rows))}
-    labels = None if training.resample == "none" else split.labels()
-    tags["workbench.order"] = digest_order(split.num_rows, training, labels, split.shards)
+    tags["workbench.order"] = _digest_order(split, training)
     if content := prepared.record.get("content"):
         tags["workbench.content"] = str(content)
     return tags
 
 
-def digest_order(
-    num_rows: int, training: TrainingConfig, labels: Tensor | None, shards: Shards | None = None
-) -> str:
-    """12 hex digits of the order of the rows in the first epochs.
-
-    Args:
-        labels: (n,) int64, the class of each row; only for `training.resample`.
-        shards: where the rows lie in shards.
-    """
+def _digest_order(split: Split, training: TrainingConfig) -> str:
+    """12 hex digits of the order of the rows in the first epochs."""
     digest = hashlib.sha256()
     for epoch in range(min(_ORDERED_EPOCHS, training.epochs)):
-        order: Order
-        if labels is not None:
-            order = ResampledOrder(labels, training.resample, seed=training.seed, epoch=epoch)
-        elif shards is not None:
-            order = WindowedOrder(shards, seed=training.seed, epoch=epoch)
-        else:
-            order = Order(num_rows, seed=training.seed, epoch=epoch)
+        order = split.draw_order(training, epoch)
         rows = order.rows(0, min(order.num_rows, _ORDERED_ROWS))
         digest.update(rows.numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from nets import TrainingConfig
-from nets.errors import ConfigError
+from nets.order import Resample
 from nets.spec import TensorSpec
 from tests.workbench.s3 import S3
 from tests.workbench.small import digits
 from workbench.bridge import Prepared, SplitReader, cache, find, shards, store_arrays
-from workbench.bridge.cache import SharedOrigin, hold_shard, used_bytes
+from workbench.bridge.cache import SharedOrigin, fetch_labels, hold_shard, used_bytes
 from workbench.bridge.shards import StoredShards
 from workbench.errors import DataError
 from workbench.training.learner import Learner
@@ -39,10 +39,10 @@ def small_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "WINDOW", WINDOW)
 
 
-def prepare(storage: Path | str, rows: int = ROWS) -> Prepared:
+def prepare(storage: Path | str, rows: int = ROWS, label: np.ndarray | None = None) -> Prepared:
     """Rows sorted by class; the first two pixels are the row's number."""
     generator = np.random.default_rng(0)
-    label = np.arange(rows) * CLASSES // rows
+    label = np.arange(rows) * CLASSES // rows if label is None else label
     features = generator.integers(0, 60, (rows, *SPEC.shape)).astype(np.uint8)
     features[:, 0, 4:] += (40 * label[:, None, None]).astype(np.uint8)
     features[:, 0, 0, :2] = np.arange(rows, dtype="<u2").view(np.uint8).reshape(-1, 2)
@@ -308,10 +308,55 @@ def test_what_a_killed_process_left_of_a_shard_goes_first(
     assert not left.exists() and held.path.exists()
 
 
-def test_resampling_of_shards_is_refused(tmp_path: Path) -> None:
-    reader = SplitReader(prepare(tmp_path).splits["train"], torch.device("cpu"))
-    with pytest.raises(ConfigError, match=r"training\.resample .* cluster\.storage"):
-        reader.shuffled(64, seed=0, epoch=0, resample="over")
+@pytest.mark.parametrize("resample", ["over", "under"])
+def test_classes_are_made_alike_in_shards_too(tmp_path: Path, resample: Resample) -> None:
+    """Also a class that most shards have no row of; the same batches for any number of workers."""
+    label = np.repeat(np.arange(CLASSES), [ROWS - 2_030, 1_500, 500, 30])
+    split = prepare(tmp_path, label=label).splits["train"]
+    each = int(np.bincount(label).max() if resample == "over" else 30)
+    assert split.shards is not None and split.shards.count_classes().sum(axis=0)[3] == 30
+
+    def read(world_size: int, epoch: int = 0) -> list[list[int]]:
+        ranks = [
+            SplitReader(split, torch.device("cpu")).shuffled(
+                64, seed=3, epoch=epoch, rank=rank, world_size=world_size, resample=resample
+            )
+            for rank in range(world_size)
+        ]
+        return [
+            [n for share in shares for n in row_numbers(share.features)]
+            for shares in zip(*ranks, strict=True)
+        ]
+
+    alone = read(1)
+    rows = np.array([*itertools.chain(*alone)])
+    assert np.bincount(label[rows]).tolist() == [each] * CLASSES
+    times = np.bincount(rows, minlength=ROWS)
+    for number in range(CLASSES):
+        own = times[label == number]
+        assert own.max() - own.min() <= 1  # none once more before all of its class
+    assert read(2) == alone and read(3) == alone
+    training = TrainingConfig(seed=3, batch_size=64, resample=resample)
+    order = split.draw_order(training, epoch=0)
+    with split.open() as opened:
+        drawn = opened.take(order.rows(0, 64).sort().values.numpy())["features"]
+    assert row_numbers(drawn) == alone[0]
+    later = np.bincount([*itertools.chain(*read(1, epoch=1))], minlength=ROWS)
+    assert not np.array_equal(later, times)
+
+
+def test_labels_are_read_without_the_rest_of_a_shard(tmp_path: Path) -> None:
+    prepared = prepare(tmp_path)
+    labels = prepared.splits["train"].labels()
+    assert torch.bincount(labels).tolist() == [ROWS // CLASSES] * CLASSES and not used_bytes()
+    shard = stored(prepared).shards[3]
+    path = Path(origin_of(prepared).path) / shard.name
+    content = path.read_bytes()
+    own = fetch_labels(origin_of(prepared), shard, SPEC).astype("<i8").tobytes()
+    assert content.count(own) == 1
+    path.write_bytes(content.replace(own, own[8:] + bytes(8)))
+    with pytest.raises(DataError, match="is damaged"):
+        prepared.splits["train"].labels()
 
 
 def test_a_place_that_does_not_exist_is_named_without_its_password() -> None:
