@@ -56,13 +56,20 @@ def count_executors(spark: SparkSession) -> int:
 
 
 def list_executor_cores(spark: SparkSession) -> list[int]:
-    """The cores of each executor.
+    """The cores of each executor."""
+    return [int(each.totalCores()) for each in _list_executors(spark)]
 
-    `_jsc.sc().statusStore()`: PySpark shows them on the pages of its UI only.
-    """
+
+def list_executor_hosts(spark: SparkSession) -> list[str]:
+    """The host of each executor, by name or address."""
+    return [str(each.hostPort()).rpartition(":")[0] for each in _list_executors(spark)]
+
+
+def _list_executors(spark: SparkSession) -> list[Any]:
+    """`_jsc.sc().statusStore()`: PySpark shows executors on the pages of its UI only."""
     executors = _java_context(spark).statusStore().executorList(True)
     summaries = [executors.apply(i) for i in range(executors.size())]
-    return [each.totalCores() for each in summaries if each.id() != "driver"]
+    return [each for each in summaries if each.id() != "driver"]
 
 
 def request_executors(spark: SparkSession, number: int) -> bool:

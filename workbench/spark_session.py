@@ -6,8 +6,13 @@ can be read and its DataFrames made; its JVM, RDDs and broadcasts cannot be reac
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from workbench.spark_private import list_executor_hosts
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -45,6 +50,20 @@ def count_slots(spark: SparkSession) -> int:
 def count_partitions(frame: DataFrame) -> int | None:
     """Partitions of a DataFrame; None for Spark Connect, which does not say."""
     return None if is_connect(frame) else frame.rdd.getNumPartitions()
+
+
+def reads_our_files(spark: SparkSession) -> bool:
+    """Whether Spark's tasks see the disk of this process: all executors are on this machine. A server
+    of Spark Connect does not say where they are; it is taken to see it."""
+    if is_connect(spark) or (get_setting(spark, "spark.master") or "").startswith("local"):
+        return True
+    hosts = set(list_executor_hosts(spark))
+    return bool(hosts) and hosts <= {*list_own_addresses(), "localhost", socket.gethostname()}
+
+
+def list_own_addresses() -> set[str]:
+    """The addresses of this machine."""
+    return {each.address for some in psutil.net_if_addrs().values() for each in some}
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from workbench.errors import ClusterError
+from workbench.spark_session import list_own_addresses
 
 _ANSWER_S = 60.0
 
@@ -32,11 +31,6 @@ def select_remote_nodes(nodes: list[dict[str, Any]], ours: set[str]) -> list[dic
         and node["Resources"].get("CPU", 0) > 0
         and node["NodeManagerAddress"] not in ours
     ]
-
-
-def list_own_addresses() -> set[str]:
-    """The addresses of this machine."""
-    return {each.address for some in psutil.net_if_addrs().values() for each in some}
 
 
 def check_storage(folder: str) -> None:

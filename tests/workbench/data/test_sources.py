@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.pictures import decode
 from workbench.data.sources import CifarArchiveSource, DigitsSource, ImageFolderSource, cifar
 from workbench.errors import DataError
+from workbench.spark_errors import explain_files
 
 GREY = TensorSpec(kind="image", shape=(1, 4, 4), dtype="uint8")
 
@@ -66,6 +68,24 @@ def test_digits_are_whole_and_measured_on_the_training_split(
     assert found.count == len(train)
     np.testing.assert_allclose(found.mean, train.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(found.covariance, np.cov(train.T, bias=True), atol=1e-9)
+
+
+@pytest.mark.cluster
+def test_executors_elsewhere_get_the_same_rows(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They cannot read files of this machine."""
+    source = DigitsSource()
+    expected = data.read(source, spark)
+    assert expected.cache is not None
+    monkeypatch.setattr("workbench.data.sources.arrays.reads_our_files", lambda _: False)
+    found = data.read(source, spark)
+    assert found.cache is None and found.labels == expected.labels
+    assert found.frame.orderBy("key").collect() == expected.frame.orderBy("key").collect()
+    shutil.rmtree(expected.cache)
+    gone = rf"{expected.cache}/00000.parquet is not there for Spark's executor on .*all machines"
+    with pytest.raises(DataError, match=gone), explain_files():
+        expected.frame.collect()
 
 
 def test_the_fingerprint_follows_what_decides_the_tensors(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from nets.spec import TensorSpec
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.rows import binary, location
 from workbench.home import home_folder
+from workbench.spark_session import reads_our_files, share
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,15 +31,26 @@ def from_blocks(
     *,
     official_test: bool = False,
 ) -> CanonicalFrame:
-    """Samples that the driver reads block by block and writes to Parquet files for the executors.
+    """Samples that the driver reads block by block and hands to the executors.
 
-    py4j would copy hundreds of megabytes through a socket. The files lie below WORKBENCH_HOME (on a
-    cluster: a folder that all nodes reach).
+    On this machine as Parquet files below WORKBENCH_HOME: py4j would copy hundreds of megabytes through a
+    socket. Executors on other machines get them by Spark's broadcast.
 
     Args:
         blocks: in each, features (n, *spec.shape), label (n,), key (n,), and one split ("test" or None).
         official_test: whether some block is the test set.
     """
+    if not reads_our_files(spark):
+        rows = [_compress(part) for part in _cut(blocks)]
+        shared = share(spark, rows)
+        numbers = spark.range(0, len(rows), 1, len(rows))
+        return CanonicalFrame(
+            frame=numbers.mapInArrow(functools.partial(_unpack, shared=shared), SCHEMA),
+            spec=spec,
+            labels=names,
+            num_outputs=len(names),
+            official_test=official_test,
+        )
     folder = home_folder() / "cache" / uuid.uuid4().hex
     folder.mkdir(parents=True)
     try:
@@ -60,11 +72,33 @@ def from_blocks(
 def _write(blocks: Iterable[dict[str, Any]], folder: Path) -> None:
     import pyarrow.parquet as pq
 
-    numbers = itertools.count()
+    for number, rows in enumerate(_cut(blocks)):
+        pq.write_table(rows, folder / f"{number:05d}.parquet", compression="lz4")
+
+
+def _cut(blocks: Iterable[dict[str, Any]]) -> Iterator[pa.Table]:
     for block in blocks:
         for start in range(0, len(block["label"]), _ROWS_PER_FILE):
-            rows = _to_arrow(block, slice(start, start + _ROWS_PER_FILE))
-            pq.write_table(rows, folder / f"{next(numbers):05d}.parquet", compression="lz4")
+            yield _to_arrow(block, slice(start, start + _ROWS_PER_FILE))
+
+
+def _compress(rows: pa.Table) -> bytes:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
+        writer.write_table(rows)
+    return bytes(sink.getvalue())
+
+
+def _unpack(numbers: Iterator[pa.RecordBatch], shared: Any) -> Iterator[pa.RecordBatch]:
+    """In Spark's tasks: the rows of the parts with these numbers."""
+    import pyarrow as pa
+
+    for batch in numbers:
+        for number in batch.column(0).to_pylist():
+            yield from pa.ipc.open_stream(shared.value[number])
 
 
 def _to_arrow(block: dict[str, Any], rows: slice) -> pa.Table:
