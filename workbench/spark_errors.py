@@ -25,9 +25,14 @@ def explain_files() -> Iterator[None]:
     try:
         yield
     except Py4JJavaError as error:
-        if (said := _describe_gone(str(error))) is not None:
-            raise DataError(said) from error
-        raise
+        gone, host = _GONE.search(str(error)), _HOST.search(str(error))
+        if gone is None:
+            raise
+        raise DataError(
+            f"{gone[1]} is not there for Spark's executor on {host[1] if host else 'its machine'}. Files must "
+            "lie where all machines of the cluster reach them under the same path: a shared folder, "
+            "HDFS or a bucket. If it was removed while it was read, start again."
+        ) from error
 
 
 @contextmanager
@@ -50,18 +55,3 @@ def explain_all() -> Iterator[None]:
         raise DataError(
             f"Spark's job failed: {kind}{': ' if kind else ''}{said.strip()}"
         ) from error
-
-
-def _describe_gone(text: str) -> str | None:
-    """
-    Args:
-        text: of a job that failed in the JVM.
-    """
-    gone, host = _GONE.search(text), _HOST.search(text)
-    if gone is None:
-        return None
-    return (
-        f"{gone[1]} is not there for Spark's executor on {host[1] if host else 'its machine'}. Files must lie "
-        "where all machines of the cluster reach them under the same path: a shared folder, HDFS or a "
-        "bucket. If it was removed while it was read, start again."
-    )
