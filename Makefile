@@ -10,6 +10,9 @@ READY := $(VENV)/.ready
 # -qq: errors only; pip has a warning per package where a mirror is configured and lacks it.
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
+# What was asked for, also in a make that this one starts.
+export ASKED ?= $(MAKECMDGOALS)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep train ui mlflow test test-long check format bench docs pictures release clean chromium postgresql connect
 
@@ -26,10 +29,10 @@ setup: $(READY) ## create .venv with everything in it (the other targets do it w
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "Python 3.11 is needed and '$(PYTHON)' is not on PATH. Install it (Debian: apt-get install" \
-	       "python3.11-venv), or name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	       "python3.11-venv), or name one: make PYTHON=/path/to/python3.11 $(ASKED)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	  echo "Python 3.11 is needed and '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." \
-	       "Name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	       "Name one: make PYTHON=/path/to/python3.11 $(ASKED)" >&2; exit 1; }
 	@echo "[1/3] Python environment in $(VENV)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "[2/3] PyTorch (the largest part; minutes on a slow line)"
@@ -50,10 +53,12 @@ ui: $(READY) ## the browser UI: launch, compare, look inside the nets
 mlflow: $(READY) ## MLflow's own UI on the recorded runs (PORT=5001 for another port)
 	@$(BIN)/workbench mlflow $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: check chromium ## check, then the tests
+test: ## check, then the tests
+	@$(MAKE) --no-print-directory -j2 check chromium
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" $(ARGS)
 
-test-long: $(READY) chromium postgresql connect ## the tests that take long: faults, topologies, memory, S3, PostgreSQL
+test-long: ## the tests that take long: faults, topologies, memory, S3, PostgreSQL
+	@$(MAKE) --no-print-directory -j2 connect postgresql
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m long $(ARGS)
 
 check: $(READY) ## format, lint, types, import directions, pinned packages
@@ -124,7 +129,7 @@ connect: $(READY)
 
 # The same for the tests that record to a PostgreSQL. Debian starts a server of its own with it, which
 # nobody here needs.
-postgresql:
+postgresql: | chromium
 	@if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	  && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing PostgreSQL for the tests of the tracking store"; \
