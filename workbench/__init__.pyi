@@ -1,5 +1,6 @@
 from .cluster.session import bench as bench
 from .cluster.session import open_session as open_session
+from .data.sources.dataframe import DataFrameSource as DataFrameSource
 from .experiments.experiment import Experiment as Experiment
 from .experiments.registry import load_experiment as load_experiment
 from .notebook.opened import Workbench as Workbench

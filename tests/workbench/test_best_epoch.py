@@ -11,6 +11,7 @@ import pytest
 from nets import TrainingConfig, best_epoch
 from nets.best import Mode
 from nets.monitor import Monitor
+from nets.order import Order
 from tracking import MemoryRecorder, Run
 from workbench.experiments.experiment import Experiment, SweepConfig
 from workbench.progress import Silent
@@ -19,9 +20,10 @@ from workbench.training.driver import _result
 from workbench.training.evaluation import TrainedModel
 from workbench.ui import store
 
-PREPARED = SimpleNamespace(
-    fingerprint="f", splits={"train": SimpleNamespace(num_rows=100, shards=None)}, record={}
+TRAIN = SimpleNamespace(
+    num_rows=100, draw_order=lambda training, epoch: Order(100, seed=training.seed, epoch=epoch)
 )
+PREPARED = SimpleNamespace(fingerprint="f", splits={"train": TRAIN}, record={})
 
 NAN = math.nan
 CASES: list[tuple[Mode, list[float], int]] = [

@@ -40,7 +40,7 @@ AROUND = {
         "frame = train.selectExpr('monotonically_increasing_id() as id', 'image as features',"
         " 'label')\n"
         "frame.write.parquet('rows.parquet')",
-        "assert prepared.labels == tuple('0123456789')",
+        "assert result.epochs == 1",
     ),
     ("docs/large-data.md", 0): ("", "assert 0 < bright.mean('mean') < 16"),
     ("docs/notebook.md", 1): (

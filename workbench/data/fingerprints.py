@@ -80,12 +80,13 @@ def _paths(config: DataConfig) -> list[str | None]:
 
 def is_read_anew(config: DataConfig, spark: SparkSession | None = None) -> bool:
     """Whether the rows may be others although settings and files are the same: of a query, a function,
-    a view, or a table of a database.
+    a program's DataFrame, a view, or a table of a database. Equal plans of DataFrames may have other
+    rows: `semanticHash` knows neither the rows of a local list nor the files' state.
 
     Args:
         spark: knows views and tables by name; None: they are not asked for.
     """
-    if config.source.kind in ("custom", "sql"):
+    if config.source.kind in ("custom", "dataframe", "sql"):
         return True
     if spark is None or not _in_catalog(config):
         return False

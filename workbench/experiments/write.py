@@ -9,6 +9,7 @@ from typing import Any
 
 from nets.custom import Custom
 from nets.errors import ConfigError
+from workbench.data.sources import DataFrameSource
 from workbench.experiments.changed import is_default
 from workbench.experiments.experiment import Experiment
 
@@ -16,7 +17,8 @@ from workbench.experiments.experiment import Experiment
 def experiment_code(experiment: Experiment) -> str:
     """The text of a file with a function that returns this experiment; defaults are left out.
 
-    The file gives an equal experiment, so its data has the same fingerprint.
+    The file gives an equal experiment, so its data has the same fingerprint. A DataFrame of a program
+    is an argument of the function.
     """
     classes: dict[str, set[str]] = {}
     body = _write(experiment, classes, 1)
@@ -24,11 +26,17 @@ def experiment_code(experiment: Experiment) -> str:
         f"from {module} import {', '.join(sorted(names))}"
         for module, names in sorted(classes.items())
     )
+    held = isinstance(experiment.data.source, DataFrameSource)
+    use = (
+        "give its function the Spark DataFrame `df`"
+        if held
+        else "train it with `workbench train` and the name of this file"
+    )
     name = re.sub(r"\W", "_", experiment.name).strip("_").lower() or "experiment"
     name = f"experiment_{name}" if name[0].isdigit() else name
     return (
-        f'"""{experiment.name}: train it with `workbench train` and the name of this file."""\n\n'
-        f"{imports}\n\n\ndef {name}() -> Experiment:\n    return {body}\n"
+        f'"""{experiment.name}: {use}."""\n\n'
+        f"{imports}\n\n\ndef {name}({'df' if held else ''}) -> Experiment:\n    return {body}\n"
     )
 
 
@@ -57,9 +65,13 @@ def _write(value: Any, classes: dict[str, set[str]], depth: int) -> str:
             for f in dataclasses.fields(value)
             if f.name != "kind" and not is_default(f, getattr(value, f.name))
         ]
+        if kind is DataFrameSource:
+            set_fields = [one for one in set_fields if one[0] not in ("plan", "frame")]
         parts = [f"{name}={_write(each, classes, depth + 1)}," for name, each in set_fields]
         if isinstance(value, Custom):
             parts.insert(0, f"{_import_part(value, classes)},")
+        if kind is DataFrameSource:
+            parts.insert(0, "df,")
         opening, closing = f"{kind.__name__}(", ")"
     elif isinstance(value, dict) and value:
         parts = [f"{key!r}: {_write(each, classes, depth + 1)}," for key, each in value.items()]

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nets.config import from_dict
+from nets.config import from_dict, to_dict
 from nets.errors import ConfigError
-from nets.spec import TensorSpec
-from workbench.data import (
-    CanonicalFrame,
-    DataConfig,
-    SplitConfig,
-    from_dataframe,
-    guess_source,
-    picture_spec,
-)
+from workbench.data import CanonicalFrame, DataConfig, SplitConfig, guess_source
 from workbench.data.sources import DataFrameSource
 from workbench.errors import DataError
 from workbench.experiments import load_experiment, names
@@ -66,58 +57,46 @@ def find_experiment(what: Experiment | str | Path) -> Experiment:
     return Experiment(name=stem, data=from_dict(DataConfig, tree))
 
 
-def read_frame(df: DataFrame, columns: Columns) -> tuple[CanonicalFrame, DataFrameSource]:
-    """The columns of a DataFrame as samples, and how the run records them.
+def source_of(
+    df: DataFrame, columns: Columns, settings: Mapping[str, Any] | None, base: Experiment | None
+) -> DataFrameSource:
+    """A DataFrame as a source: its columns as they are named, and settings of `data.source`.
+
+    Args:
+        base: of an experiment on another DataFrame, what it says of the columns is kept.
 
     Raises:
-        DataError: a column is missing or cannot be a sample or a label.
+        DataError: no column to predict is named.
+        ConfigError: a setting breaks a rule.
     """
-    label = columns.label
-    if label is None:
+    prefix = "data.source."
+    chosen: dict[str, Any] = {
+        path.removeprefix(prefix): value
+        for path, value in (settings or {}).items()
+        if path.startswith(prefix)
+    }
+    named = {"label": columns.label, "features": columns.features, "shape": columns.shape}
+    chosen = {name: value for name, value in named.items() if value is not None} | chosen
+    if base is not None and isinstance(base.data.source, DataFrameSource):
+        chosen = {**to_dict(base.data.source), **chosen}
+    if chosen.get("label") is None:
         raise DataError(
             f"A training on a DataFrame needs the column to predict: label=. It has "
             f"{', '.join(df.columns)}."
         )
-    chosen = columns.features or [name for name in df.columns if name != label]
-    several = [chosen] if isinstance(chosen, str) else list(chosen)
-    canonical = from_dataframe(
-        df, features=several, label=label, spec=_spec_of(df, several, columns.shape)
-    )
-    source = DataFrameSource(features=tuple(several), label=label, plan=canonical.plan)
-    return canonical, source
+    return DataFrameSource(df, **chosen)
 
 
-def _spec_of(
-    df: DataFrame, features: Sequence[str], shape: Sequence[int] | None
-) -> TensorSpec | None:
-    if shape is None:
-        return None
-    kinds: dict[int, Any] = {1: "vector", 2: "series", 3: "image"}
-    if len(shape) not in kinds:
-        raise ConfigError(
-            "shape must be [features], [steps, channels] or [channels, height, width], got "
-            f"{list(shape)}."
-        )
-    pictures = features[0] in df.columns and df.schema[features[0]].dataType.typeName() == "binary"
-    if len(shape) == 3 and pictures:
-        return picture_spec((shape[0], shape[1], shape[2]))
-    return TensorSpec(kind=kinds[len(shape)], shape=tuple(shape))
-
-
-def experiment_on(
+def experiment_by_recipe(
     canonical: CanonicalFrame,
     source: DataFrameSource,
-    base: Experiment | None,
-    name: str,
     counts: tuple[int, Sequence[int]] | None = None,
 ) -> Experiment:
-    """`base` on the data of a DataFrame; without one, by the recipe for the data.
+    """The experiment on a DataFrame by the recipe for its columns.
 
     Args:
         counts: rows to train on, and those of each class; None: not counted yet.
     """
-    if base is not None:
-        return replace(base, data=replace(base.data, source=source))
     rows, classes = counts or (_ROWS, ())
     facts = Facts(
         kind=canonical.spec.kind,
@@ -126,7 +105,7 @@ def experiment_on(
         labels=canonical.labels,
         class_counts=tuple(classes),
     )
-    return recipe_for(source, facts, name=name, split=SplitConfig())
+    return recipe_for(source, facts, name="dataframe", split=SplitConfig())
 
 
 def change(experiment: Experiment, settings: Any) -> Experiment:

@@ -1,50 +1,56 @@
-"""Trains on a Spark DataFrame of a person's program."""
+"""What is trained on a Spark DataFrame of a person's program."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.bridge import prepare_table
+from workbench.bridge import Prepared, prepare_table
+from workbench.data.sources.dataframe import read
 from workbench.notebook import asked
 from workbench.notebook.columns import Columns
-from workbench.notebook.relay import Relay
-from workbench.training import train
+from workbench.training.checks import check_before_start
+from workbench.training.preparing import name_spark_failure
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from workbench.cluster import Session
     from workbench.experiments.experiment import Experiment
-    from workbench.results import TrainResult
+    from workbench.notebook.relay import Relay
 
 
-def train_on_frame(
+def choose_on_frame(
     df: DataFrame,
     columns: Columns,
     base: Any,
     settings: Mapping[str, Any] | None,
-    open_session: Callable[..., Session],
+    open_session: Callable[[Experiment, Relay], Session],
     progress: Relay,
-) -> TrainResult:
-    """Prepare the rows and train on them, in the session that the DataFrame belongs to.
+) -> tuple[Experiment, Prepared | None]:
+    """The experiment on a DataFrame, and its data where it had to be prepared to choose by.
 
     Args:
         base: the experiment whose net and training are taken, or its name; None: by the recipe for
             the data, once its rows are counted.
-        open_session: called with the experiment, the progress and the Spark session.
     """
-    canonical, source = asked.read_frame(df, columns)
     named = None if base is None else asked.find_experiment(base)
+    source = asked.source_of(df, columns, settings, named)
+    if named is not None:
+        made = replace(named, data=replace(named.data, source=source))
+        return asked.change(made, settings), None
+    with name_spark_failure():
+        canonical = read(source)
 
-    def settle(counts: tuple[int, Sequence[int]] | None) -> Experiment:
-        made = asked.experiment_on(canonical, source, named, "dataframe", counts)
-        return asked.change(made, settings)
+        def settle(counts: tuple[int, Sequence[int]] | None) -> Experiment:
+            return asked.change(asked.experiment_by_recipe(canonical, source, counts), settings)
 
-    first = settle(None)
-    session = open_session(first, progress, df.sparkSession)
-    prepared = prepare_table(canonical, first.data, first.preparation, session, progress=progress)
+        first = settle(None)
+        check_before_start(first)
+        session = open_session(first, progress)
+        prepared = prepare_table(
+            canonical, first.data, first.preparation, session, progress=progress
+        )
     rows = prepared.splits["train"].num_rows
-    chosen = settle((rows, prepared.class_counts or ()))
-    progress.rank_by(chosen.training.monitor, chosen.training.mode)
-    return train(chosen, session=session, prepared=prepared, progress=progress)
+    return settle((rows, prepared.class_counts or ())), prepared

@@ -92,19 +92,8 @@ class Workbench:
         with self._working() as progress:
             from workbench.notebook.results import Training
 
-            frame, base = (experiment, None) if _is_frame(experiment) else (data, experiment)
-            if frame is None and (label, features, shape) != (None, None, None):
-                raise WorkbenchError(
-                    "label, features and shape say what the columns of a DataFrame are, and none was "
-                    "given. Give it as data=, or leave them out."
-                )
-            if frame is not None:
-                from workbench.notebook.on_frame import train_on_frame
-
-                columns = Columns(label=label, features=features, shape=shape)
-                result = train_on_frame(frame, columns, base, settings, self._open, progress)
-                return Training.of(result, self.reader)
-            chosen = self._choose(base, settings, progress)
+            columns = Columns(label=label, features=features, shape=shape)
+            chosen, prepared = self._choose(experiment, data, columns, settings, progress)
             progress.rank_by(chosen.training.monitor, chosen.training.mode)
             if end := self._run_on_bench("train", chosen, progress):
                 from workbench.results import TrainResult
@@ -112,20 +101,26 @@ class Workbench:
                 return Training.of(TrainResult(**end.result or {}), self.reader)
             from workbench.training import train
 
-            result = train(chosen, session=self._open(chosen, progress), progress=progress)
+            session = self._open(chosen, progress)
+            result = train(chosen, session=session, progress=progress, prepared=prepared)
             return Training.of(result, self.reader)
 
     def sweep(
         self,
-        experiment: Experiment | str | Path,
+        experiment: Experiment | str | Path | DataFrame,
         settings: Mapping[str, Any] | None = None,
         *,
         space: Mapping[str, Any] | None = None,
         trials: int | None = None,
+        data: DataFrame | None = None,
+        label: str | None = None,
+        features: str | Sequence[str] | None = None,
+        shape: Sequence[int] | None = None,
     ) -> Sweep:
         """Search for an experiment's best settings; each trial is a run.
 
         Args:
+            experiment: as `train` takes it; so are data, label, features and shape.
             settings: other values by path.
             space: what is searched, in place of `sweep.space`: a list of values, or `Uniform` and
                 `Choice` of `workbench.experiments.space`.
@@ -145,7 +140,8 @@ class Workbench:
                 changes["sweep.space"] = read_space(space)
             if trials is not None:
                 changes["sweep.num_trials"] = trials
-            chosen = self._choose(experiment, changes, progress)
+            columns = Columns(label=label, features=features, shape=shape)
+            chosen, _ = self._choose(experiment, data, columns, changes, progress)
             progress.rank_by(chosen.sweep.metric, chosen.sweep.mode)
             if end := self._run_on_bench("sweep", chosen, progress):
                 result = SweepResult.from_dict(end.result or {})
@@ -206,11 +202,10 @@ class Workbench:
             DataError: the data cannot be read, or not be trained on.
         """
         with self._working() as progress:
-            from workbench.bridge import prepare
+            from workbench.training.preparing import prepare_experiment
 
-            chosen = self._choose(experiment, settings, progress)
-            session = self._open(chosen, progress)
-            return prepare(chosen.data, chosen.preparation, session, progress=progress)
+            chosen, _ = self._choose(experiment, None, Columns(), settings, progress)
+            return prepare_experiment(chosen, self._open(chosen, progress), progress)
 
     @property
     def spark(self) -> SparkSession:
@@ -305,27 +300,43 @@ class Workbench:
             return _Nothing()
         return Cell() if in_notebook() else Terminal(Console(stderr=True, highlight=False))
 
-    def _choose(self, what: Any, settings: Mapping[str, Any] | None, progress: Relay) -> Experiment:
-        from workbench.notebook import asked
-
+    def _choose(
+        self,
+        what: Any,
+        data: DataFrame | None,
+        columns: Columns,
+        settings: Mapping[str, Any] | None,
+        progress: Relay,
+    ) -> tuple[Experiment, Prepared | None]:
+        """The experiment, and its data where this had to be prepared to choose by."""
         progress.stage("Loading the libraries")
-        chosen = asked.find_experiment(what)
+        from workbench.notebook import asked
+        from workbench.notebook.on_frame import choose_on_frame
+
         progress.stage_done()
+        frame, base = (what, None) if _is_frame(what) else (data, what)
+        if frame is not None:
+            return choose_on_frame(frame, columns, base, settings, self._open, progress)
+        if columns != Columns():
+            raise WorkbenchError(
+                "label, features and shape say what the columns of a DataFrame are, and none was "
+                "given. Give it as data=, or leave them out."
+            )
+        chosen = asked.find_experiment(what)
         if asked.is_data_path(what):
             from workbench.preflight import experiment_for
 
             described = self._describe(chosen, progress)
             chosen = experiment_for(chosen.data, described, name=chosen.name)
-        return asked.change(chosen, settings)
+        return asked.change(chosen, settings), None
 
     def _describe(self, experiment: Experiment, progress: Relay) -> Description:
         from workbench.preflight import describe
 
         session = self._open(experiment, progress)
         progress.stage("Describing the data")
-        description = describe(
-            experiment.data, experiment.preparation, session.spark, progress=progress
-        )
+        spark = _session_of(experiment) or session.spark
+        description = describe(experiment.data, experiment.preparation, spark, progress=progress)
         for sentence in description.decided:
             progress.note(sentence)
         progress.stage_done()
@@ -335,15 +346,14 @@ class Workbench:
         self, kind: Literal["train", "sweep"], experiment: Experiment, progress: Relay
     ) -> End | None:
         """Run it on the bench that is up; None without one, and where a session is to be used."""
-        if self._own or self._spark is not None or self._session is not None:
+        used = self._own or self._spark is not None or self._session is not None
+        if used or _session_of(experiment) is not None:
             return None
         from workbench.notebook.on_bench import run_on_bench
 
         return run_on_bench(kind, experiment, progress)
 
-    def _open(
-        self, experiment: Experiment | None, progress: Progress, spark: SparkSession | None = None
-    ) -> Session:
+    def _open(self, experiment: Experiment | None, progress: Progress) -> Session:
         """The session, started or joined where there is none, or none for such an experiment."""
         from workbench.cluster import (
             START_SETTINGS,
@@ -354,7 +364,7 @@ class Workbench:
         )
 
         config = experiment.cluster if experiment is not None else self._config or ClusterConfig()
-        if (spark := spark or self._spark) is not None:
+        if (spark := _session_of(experiment) or self._spark) is not None:
             self._joined = get_session(spark, config)
             return self._joined
         if self._session is not None and self._config is not None:
@@ -380,6 +390,13 @@ class _Nothing(Silent):
         return self
 
     def __exit__(self, *_: object) -> None: ...
+
+
+def _session_of(experiment: Experiment | None) -> SparkSession | None:
+    """The Spark session of the DataFrame that an experiment trains on."""
+    from workbench.data.sources.dataframe import held_session
+
+    return None if experiment is None else held_session(experiment.data.source)
 
 
 def _is_frame(what: Any) -> bool:

@@ -16,7 +16,7 @@ import ray
 from ray import tune
 
 from tracking import Recorder
-from workbench.cluster import Session, name_lost_ray, open_session
+from workbench.cluster import Session, name_lost_ray
 from workbench.errors import TrainingError
 from workbench.experiments.changes import override, param_name
 from workbench.experiments.experiment import Experiment
@@ -29,7 +29,12 @@ from workbench.sweeps.folds import add_folds, group_folds, replicated, setting_o
 from workbench.sweeps.objectives import objectives
 from workbench.sweeps.ranking import find_front, record_front, record_groups
 from workbench.sweeps.recorder import TrialRecorder
-from workbench.sweeps.resume import check_resumed, describe_parameter, read_finished_trials
+from workbench.sweeps.resume import (
+    check_resumed,
+    check_same_rows,
+    describe_parameter,
+    read_finished_trials,
+)
 from workbench.sweeps.schedulers import make_scheduler, most_epochs
 from workbench.sweeps.search import limit_trials, plan_trials
 from workbench.sweeps.trial import Trial, train_on_several
@@ -37,6 +42,7 @@ from workbench.sweeps.variants import Variants, prepare_variants
 from workbench.training import close_run, provenance
 from workbench.training.checkpoints import best_weights, checkpoint_folder, discard_checkpoints
 from workbench.training.evaluation import evaluate_on_cluster
+from workbench.training.preparing import session_for
 from workbench.training.process import worker_resources
 from workbench.training.recording import default_recorder, record_data, record_model
 
@@ -80,12 +86,14 @@ def sweep(
     if message:
         progress.note(message)
     folder = checkpoint_folder(experiment)
-    own = open_session(experiment.cluster, progress=progress, checkpoints=folder)
+    own = session_for(experiment, progress=progress, checkpoints=folder)
     with nullcontext(session) if session else own as session:
         session.end_idle_workers()  # trials have processes of their own
         session.check(experiment.cluster, checkpoints=folder)
         variants = prepare_variants(experiment, session, progress, recorded=resume is not None)
         prepared = variants.first
+        if resume:
+            check_same_rows(recorder, resume, prepared)
         earlier, last_number = (
             read_finished_trials(recorder, resume, experiment.sweep) if resume else ([], 0)
         )

@@ -13,6 +13,8 @@ from typing import Any
 from nets import ConfigError
 from nets.config import flatten, from_dict, to_dict
 from tracking import ArtifactError, Recorder, Run
+from workbench.bridge import Prepared
+from workbench.data.sources.dataframe import NUMBERED_ANEW
 from workbench.experiments.changes import override
 from workbench.experiments.combinations import is_active, plain
 from workbench.experiments.experiment import Experiment
@@ -97,7 +99,7 @@ def resume_from_record(
     if recorded.data.source.kind == "dataframe":
         raise ConfigError(
             f"Sweep {short} trained on a DataFrame of a program, which its record does not hold. "
-            "Resume it in that program: sweep(experiment, resume=...)."
+            "Resume it in that program: workbench.sweep(experiment, resume=...)."
         )
     allowed = {path: value for path, value in changes.items() if _may_change(path)}
     others = {path: value for path, value in changes.items() if path not in allowed}
@@ -127,6 +129,24 @@ def check_resumed(recorder: Recorder, name: str, experiment: Experiment) -> str:
     _refuse_changes(run.run_id[:8], recorded, without_folds(experiment), skip=_may_differ)
     _check_num_trials(run.run_id[:8], recorded, experiment)
     return run.run_id
+
+
+def check_same_rows(recorder: Recorder, run_id: str, prepared: Prepared) -> None:
+    """Refuse to add trials on other rows to those of a sweep.
+
+    Raises:
+        ConfigError: the sweep's record names other rows.
+    """
+    try:
+        before = recorder.read_dict(run_id, "data.json").get("content")
+    except ArtifactError:
+        return  # it ended before its data was prepared: it has no trials
+    now = prepared.record.get("content")
+    if before and now and before != now:
+        raise ConfigError(
+            f"Sweep {run_id[:8]} trained on other rows (content {before[:8]}, now {now[:8]}): its trials "
+            "and new ones could not be compared. Give it the data as it was, or start a new sweep."
+        )
 
 
 def list_differences(
@@ -209,8 +229,7 @@ def _may_change(path: str) -> bool:
 
 
 def _may_differ(path: str) -> bool:
-    # Spark numbers a DataFrame's plan anew in every session.
-    return _may_change(path) or path == "data.source.plan"
+    return _may_change(path) or path in NUMBERED_ANEW
 
 
 def _refuse_changes(

@@ -16,7 +16,7 @@ from nets import Net, TrainingConfig, best_epoch
 from nets.step_profile import describe_profile
 from tracking import Recorder, TrackingError
 from workbench.bridge import Prepared
-from workbench.cluster import Session, name_lost_ray, open_session
+from workbench.cluster import Session, name_lost_ray
 from workbench.experiments.experiment import Experiment
 from workbench.progress import EpochPart, Progress, Silent
 from workbench.results import TrainResult
@@ -29,7 +29,7 @@ from workbench.training.evaluation import TrainedModel
 from workbench.training.learner import cpu_state, new_net
 from workbench.training.one_worker import train_on_one
 from workbench.training.partial import judge_partial, list_limits
-from workbench.training.preparing import prepare_experiment
+from workbench.training.preparing import prepare_experiment, session_for
 from workbench.training.recording import (
     Part,
     default_recorder,
@@ -74,7 +74,7 @@ def train(
     # One worker keeps its state in Ray's object store.
     shares = experiment.cluster.num_workers > 1 or experiment.cluster.storage
     folder = checkpoint_folder(experiment) if shares else None
-    own = open_session(experiment.cluster, progress=progress, checkpoints=folder)
+    own = session_for(experiment, progress=progress, checkpoints=folder)
     with nullcontext(session) if session else own as session:
         session.check(experiment.cluster, checkpoints=folder)
         if experiment.cluster.num_workers == 1:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nets.config import flatten
 from tracking import Run
+from workbench.data.sources.dataframe import NUMBERED_ANEW
 from workbench.experiments.experiment import Experiment
 from workbench.training.provenance import without_passwords
 
@@ -26,8 +27,6 @@ losses     metric to epoch to value; test/loss under the last epoch
 """
 
 _SETTINGS = ("net.", "training.", "preparation.", "data.")
-_NUMBERED_ANEW = "data.source.plan"
-"""Spark numbers a DataFrame's plan anew in every session."""
 USED = "workbench.used."
 
 
@@ -55,7 +54,7 @@ def read_facts(
         "settings": {
             path: value
             for path, value in settings.items()
-            if path.startswith(_SETTINGS) and path != _NUMBERED_ANEW
+            if path.startswith(_SETTINGS) and path not in NUMBERED_ANEW
         },
         "code": json.loads(run.tags.get("workbench.code", "{}")),
         "files": dict(files),

@@ -10,7 +10,7 @@ from ray.exceptions import RayTaskError
 from nets.rate_range import RateCurve, spaced_rates
 from tracking import Recorder
 from workbench.bridge import Prepared
-from workbench.cluster import Session, name_lost_ray, open_session
+from workbench.cluster import Session, name_lost_ray
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress, Silent
 from workbench.results import RateResult
@@ -21,7 +21,7 @@ from workbench.training.driver import close_run
 from workbench.training.learner import new_net
 from workbench.training.one_worker import measure_on_one
 from workbench.training.partial import refuse_partial
-from workbench.training.preparing import prepare_experiment
+from workbench.training.preparing import prepare_experiment, session_for
 from workbench.training.recording import default_recorder, record_data
 
 LOW, HIGH, STEPS = 1e-7, 10.0, 100
@@ -63,7 +63,7 @@ def find_learning_rate(
     notes = check_before_start(experiment, reads_source=prepared is None)
     progress = progress or Silent()
     recorder = recorder or default_recorder()
-    own = open_session(experiment.cluster, progress=progress)
+    own = session_for(experiment, progress=progress)
     with nullcontext(session) if session else own as session:
         session.check(experiment.cluster)
         if prepared is None:

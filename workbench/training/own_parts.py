@@ -20,6 +20,7 @@ from nets.optimizer_trial import try_optimizer
 from workbench.data import sources
 from workbench.data.size import Size
 from workbench.data.sources.custom import check_load
+from workbench.data.sources.dataframe import DataFrameSource, find_frame
 from workbench.errors import DataError
 from workbench.experiments.experiment import Experiment
 
@@ -32,11 +33,13 @@ SUMS = f"{FOLDER}/sha256.json"
 
 def check_own_parts(experiment: Experiment, *, reads_source: bool) -> None:
     """Refuse own parts that are not loaded, a loss that fits no task, and a net that does not fit the
-    rows, where these are known.
+    rows, where these are known; a DataFrame that this process does not hold.
 
     Raises:
         UntrustedCodeError: the code of a part is not loaded in this process.
-        ConfigError: a signature, the shape of the output or of the losses, or a missing gradient.
+        ConfigError: a signature, the shape of the output or of the losses, or a missing gradient; a
+            DataFrame without a label, for a net that learns one.
+        DataError: the DataFrame is not here, or lacks a column.
     """
     for each in custom_parts(experiment):
         assert each.part is not None
@@ -48,11 +51,23 @@ def check_own_parts(experiment: Experiment, *, reads_source: bool) -> None:
         _check_metric(metric, experiment, size)
     if isinstance(experiment.data.source, Custom) and reads_source:
         check_load(experiment.data.source)
+    if isinstance(experiment.data.source, DataFrameSource) and reads_source:
+        _check_frame(experiment.data.source, experiment)
     if isinstance(experiment.training.optimizer, Custom):
         try_optimizer(experiment.training)
     Callbacks(experiment.training.callbacks)
     if isinstance(experiment.net, Custom) and size is not None and size.spec is not None:
         nets.build(experiment.net, size.spec, size.num_outputs)
+
+
+def _check_frame(source: DataFrameSource, experiment: Experiment) -> None:
+    columns = find_frame(source).columns
+    task = Task.by_loss(experiment.net.kind, experiment.training.loss)
+    if source.label is None and task is not Task.RECONSTRUCTION:
+        raise ConfigError(
+            "data.source.label must name the DataFrame's column to predict, got None, and this net learns "
+            f"{task or 'a label'}. It has {', '.join(columns)}: DataFrameSource(df, label=...)."
+        )
 
 
 def _size(experiment: Experiment) -> Size | None:

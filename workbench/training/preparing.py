@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from workbench.bridge import Prepared, prepare
-from workbench.cluster import Session, name_lost_ray
+from workbench.bridge import Prepared, prepare, prepare_table
+from workbench.bridge.storage import resolve_storage
+from workbench.cluster import Session, get_session, name_lost_ray, open_session
+from workbench.data.sources.dataframe import DataFrameSource, held_session
+from workbench.data.sources.dataframe import read as read_dataframe
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
 from workbench.scoring.failures import explain_spark
 from workbench.training.start_from import add_start
+
+
+@contextmanager
+def session_for(
+    experiment: Experiment, *, progress: Progress, checkpoints: str | None = None
+) -> Iterator[Session]:
+    """Ray and Spark, started for the block; for a DataFrame that a program holds, its Spark session.
+
+    That session stays as it is, and the Ray beside it stays until the process ends.
+
+    Args:
+        checkpoints: as `open_session`.
+
+    Raises:
+        ClusterError: as `open_session`, `get_session`.
+    """
+    spark = held_session(experiment.data.source)
+    if spark is not None:
+        yield get_session(spark, experiment.cluster)
+        return
+    with open_session(experiment.cluster, progress=progress, checkpoints=checkpoints) as session:
+        yield session
 
 
 def prepare_experiment(experiment: Experiment, session: Session, progress: Progress) -> Prepared:
@@ -21,14 +47,23 @@ def prepare_experiment(experiment: Experiment, session: Session, progress: Progr
         DataError: the data cannot be read, or Spark failed on it.
         ClusterError: Ray ended meanwhile.
     """
+    config, preparation = experiment.data, experiment.preparation
+    storage = experiment.cluster.storage
     with name_lost_ray(session.ray_address), name_spark_failure():
-        prepared = prepare(
-            experiment.data,
-            experiment.preparation,
-            session,
-            progress=progress,
-            storage=experiment.cluster.storage,
-        )
+        if isinstance(config.source, DataFrameSource):  # it is read by the Spark that it is of
+            progress.stage("Reading and splitting the data in Spark")
+            began = time.perf_counter()
+            prepared = prepare_table(
+                read_dataframe(config.source),
+                config,
+                preparation,
+                session,
+                progress=progress,
+                began=began,
+                storage=None if storage is None else resolve_storage(storage),
+            )
+        else:
+            prepared = prepare(config, preparation, session, progress=progress, storage=storage)
     return add_start(experiment, prepared)
 
 

@@ -38,8 +38,9 @@ _ORDERED_EPOCHS, _ORDERED_ROWS = 2, 2**16
 
 
 def params(experiment: Experiment) -> dict[str, Any]:
-    """The flattened experiment, without the description and the settings of the sweep."""
-    skipped = ("sweep.", "description")
+    """The flattened experiment, without the description, the settings of the sweep and a name that means
+    something in one process only."""
+    skipped = ("sweep.", "description", "data.source.frame")
     return {
         path: without_passwords(value)
         for path, value in flatten(experiment).items()

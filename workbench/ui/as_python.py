@@ -28,6 +28,16 @@ def _indent(text: str) -> str:
     return text.replace("\n", "\n    ")
 
 
+def write_repeat(run_id: str) -> str:
+    """Lines that train a run again on a DataFrame, which only a program has."""
+    return (
+        "import workbench\n\n"
+        "with workbench.open(spark=spark) as wb:\n"
+        f'    result = wb.train(wb.run("{run_id}").experiment, data=df)\n'
+        "result"
+    )
+
+
 def write_read(run_id: str) -> str:
     """Lines that read a run in a notebook."""
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -10,6 +11,7 @@ from sklearn.datasets import load_digits
 
 import workbench
 from workbench.cluster import find_java
+from workbench.data import DataConfig
 from workbench.spark_session import is_connect
 
 BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
@@ -66,6 +68,9 @@ def main(master: str, folder: str) -> None:
     wb = workbench.open(spark=spark)
     result = wb.train(df, {"training.epochs": 4}, label="digit", shape=[1, 8, 8])
     scored = result.predict(df)
+    source = workbench.DataFrameSource(df, label="digit", shape=[1, 8, 8])
+    again = replace(result.experiment, data=DataConfig(source=source))
+    swept = wb.sweep(again, {"training.epochs": 1}, trials=1, space={"training.seed": [1]})
     wb.close()
 
     assert wb.spark is spark
@@ -74,6 +79,7 @@ def main(master: str, folder: str) -> None:
     here = result.predict(df.toPandas())
     assert (here["prediction"].astype(int) == df.toPandas()["digit"]).sum() == right
     assert result.experiment.net.kind == "cnn"
+    assert len(swept.trials) == 1 and swept.best_run.experiment.data.source == source
     assert state_of(spark) == before
     import ray
 

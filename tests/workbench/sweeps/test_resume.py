@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from nets import ConfigError
 from nets.config import override, to_dict
+from nets.order import Order
 from tests.workbench.small import digits_sweep
 from tracking import MemoryRecorder, MlflowRecorder, Reader, Recorder
 from tracking.errors import RunNotFoundError
@@ -34,9 +35,10 @@ from workbench.sweeps.resume import (
 from workbench.training import provenance
 from workbench.training.provenance import without_passwords
 
-PREPARED = SimpleNamespace(
-    fingerprint="f", splits={"train": SimpleNamespace(num_rows=100, shards=None)}, record={}
+TRAIN = SimpleNamespace(
+    num_rows=100, draw_order=lambda training, epoch: Order(100, seed=training.seed, epoch=epoch)
 )
+PREPARED = SimpleNamespace(fingerprint="f", splits={"train": TRAIN}, record={})
 
 runner = CliRunner()
 
@@ -227,7 +229,7 @@ def test_the_python_function_refuses_before_it_opens_a_session(
     def open_session(*_: Any, **__: Any) -> Any:
         raise AssertionError("a session was opened")
 
-    monkeypatch.setattr(driver, "open_session", open_session)
+    monkeypatch.setattr(driver, "session_for", open_session)
     recorder = MemoryRecorder()
     run_id = record(recorder, digits_sweep())
     with pytest.raises(ConfigError, match=r"sweep\.scheduler none, got asha"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from nets import inside
+from nets.config import from_dict
+from workbench.data.sources.dataframe import DataFrameSource, describe_frame
 from workbench.ui import (
     as_python,
     calibration,
@@ -306,29 +310,7 @@ def _settings(run: store.Run) -> None:
 
 
 def _reproduce(run: store.Run) -> None:
-    with widgets.part("The exact command"):
-        experiment = artifacts.experiment(run.id)
-        name = f"repeat_{run.id[:8]}.py"
-        st.write("Save the experiment as a file and train it again, seed and all:")
-        widgets.download(
-            name,
-            lambda: experiment_file.write_source(run.id, name, experiment),
-            name,
-            "text/x-python",
-        )
-        st.code(f"workbench train {name}:again", language="bash")
-        st.page_link(
-            "views/launch.py",
-            label="Change something and train again",
-            query_params={"run": run.id},
-            icon=":material/replay:",
-        )
-        with st.expander("In Python", icon=":material/code:"):
-            st.code(as_python.write_call("train", f"{name}:again", {}), language="python")
-            st.caption("What it did, in a notebook:")
-            st.code(as_python.write_read(run.id), language="python")
-        with st.expander("The experiment as JSON"):
-            st.json(experiment)
+    _command(run)
     st.subheader("A report to send", anchor=False)
     st.write("Results, curves, filters and settings as one HTML file, which needs no server:")
     widgets.download(
@@ -346,6 +328,42 @@ def _reproduce(run: store.Run) -> None:
     with widgets.part("Files"):
         names = store.artifact_names(run.id)
         st.code("\n".join(names) or "none", language=None)
+
+
+def _command(run: store.Run) -> None:
+    with widgets.part("The exact command"):
+        experiment = artifacts.experiment(run.id)
+        source = experiment.get("data", {}).get("source", {})
+        if source.get("kind") == "dataframe":
+            st.write(describe_frame(from_dict(DataFrameSource, source)))
+            st.write("A program that has it as `df` trains the same again:")
+            st.code(as_python.write_repeat(run.id), language="python")
+        else:
+            _repeat_from_file(run, experiment)
+        with st.expander("The experiment as JSON"):
+            st.json(experiment)
+
+
+def _repeat_from_file(run: store.Run, experiment: dict[str, Any]) -> None:
+    name = f"repeat_{run.id[:8]}.py"
+    st.write("Save the experiment as a file and train it again, seed and all:")
+    widgets.download(
+        name,
+        lambda: experiment_file.write_source(run.id, name, experiment),
+        name,
+        "text/x-python",
+    )
+    st.code(f"workbench train {name}:again", language="bash")
+    st.page_link(
+        "views/launch.py",
+        label="Change something and train again",
+        query_params={"run": run.id},
+        icon=":material/replay:",
+    )
+    with st.expander("In Python", icon=":material/code:"):
+        st.code(as_python.write_call("train", f"{name}:again", {}), language="python")
+        st.caption("What it did, in a notebook:")
+        st.code(as_python.write_read(run.id), language="python")
 
 
 def _log(run: store.Run) -> None:
