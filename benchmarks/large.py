@@ -45,23 +45,36 @@ _BLOCK_ROWS = 50_000
 _GROUPS = Path("/sys/fs/cgroup/memory")
 
 
-def write_store(gb: float, folder: Path) -> str:
-    """A store of about `gb` GB of noise: one block of rows, as often as needed."""
+def make_block() -> pa.Table:
+    """Rows of noise."""
     pixels = np.random.default_rng(0).integers(0, 256, (_BLOCK_ROWS, SPEC.num_bytes), np.uint8)
     offsets = np.arange(_BLOCK_ROWS + 1, dtype=np.int64) * SPEC.num_bytes
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(pixels)]
-    table = pa.table(
+    return pa.table(
         {
             "features": pa.Array.from_buffers(pa.large_binary(), _BLOCK_ROWS, buffers),
             "label": pa.array(np.arange(_BLOCK_ROWS) % 10),
             "key": pa.array([f"{i:06d}" for i in range(_BLOCK_ROWS)]),
         }
     )
+
+
+def write_store(gb: float, folder: Path) -> str:
+    """A store of about `gb` GB of noise: one block of rows, as often as needed."""
+    table = make_block()
     path = folder / "block.arrow"
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-    blocks = [str(path)] * max(1, round(gb * 1e9 / pixels.nbytes))
-    prepared = Prepared(
+    blocks = [str(path)] * max(1, round(gb * 1e9 / (_BLOCK_ROWS * SPEC.num_bytes)))
+    prepared = describe_store(gb)
+    with kept.new_part() as part:
+        split = write_split(part / "train", blocks, SPEC, sort=False)
+        return finish_store(part, prepared, {"train": split}).fingerprint
+
+
+def describe_store(gb: float) -> Prepared:
+    """What is known of a store before it is written."""
+    return Prepared(
         splits={},
         spec=SPEC,
         fingerprint=f"noise{gb:g}".replace(".", "p"),
@@ -70,9 +83,6 @@ def write_store(gb: float, folder: Path) -> str:
         statistics=None,
         class_counts=None,
     )
-    with kept.new_part() as part:
-        split = write_split(part / "train", blocks, SPEC, sort=False)
-        return finish_store(part, prepared, {"train": split}).fingerprint
 
 
 def drop_caches() -> None:
@@ -96,16 +106,18 @@ def read(way: str, fingerprint: str, seconds: float) -> dict[str, float]:
     if way == "tensors":
         rows = reader._rows.tensors()
         some = Batch(*(None if x is None else x[:_BLOCK_ROWS].clone() for x in rows))
-        stream = _repeat_in_memory(some)
+        stream = repeat_in_memory(some)
     else:
         stream = reader.shuffled(BATCH, seed=0, epoch=0)
-    with _watch_memory() as peak:
-        rate, net = _train(stream, seconds) if way != "read" else (_count(stream, seconds), 0)
+    with watch_memory() as peak:
+        rate, net = (
+            train_rows(stream, seconds) if way != "read" else (count_rows(stream, seconds), 0)
+        )
     waited = reader.seconds_waited / seconds
     return {"rows": rate, "peak": peak[0], "net": net, "waited": waited}
 
 
-def _repeat_in_memory(data: Batch) -> Iterator[Batch]:
+def repeat_in_memory(data: Batch) -> Iterator[Batch]:
     for epoch in count():
         yield from batches(data, BATCH, seed=0, epoch=epoch)
 
@@ -144,14 +156,14 @@ def _for_seconds(stream: Iterable[Batch], seconds: float, seen: list[float]) -> 
     seen.append(rows / (time.perf_counter() - began))
 
 
-def _count(stream: Iterable[Batch], seconds: float) -> float:
+def count_rows(stream: Iterable[Batch], seconds: float) -> float:
     seen: list[float] = []
     for batch in _for_seconds(stream, seconds, seen):
         batch.features.sum(dtype=torch.int64)  # every byte is used
     return seen[0]
 
 
-def _train(stream: Iterable[Batch], seconds: float) -> tuple[float, float]:
+def train_rows(stream: Iterable[Batch], seconds: float) -> tuple[float, float]:
     config = TrainingConfig(batch_size=BATCH, learning_rate=1e-4)
     fit = Fit(
         build(CNNConfig(), SPEC, 10), config, steps_per_epoch=10**7, device=torch.device("cpu")
@@ -163,7 +175,7 @@ def _train(stream: Iterable[Batch], seconds: float) -> tuple[float, float]:
 
 
 @contextmanager
-def _watch_memory() -> Iterator[list[float]]:
+def watch_memory() -> Iterator[list[float]]:
     peak, over = [0.0], threading.Event()
 
     def look() -> None:
