@@ -17,6 +17,8 @@ Draw = Callable[["Canvas"], None]
 
 COLOURS = ("#3b6fd8", "#e0812d", "#2c9b74", "#c9455b", "#8a63c9", "#a8822f", "#3fa3b8", "#6f7f8f")
 """The browser UI's, in its order."""
+_PLATE, _TEXT = "#4a5059", "#ffffff"
+"""Of a plate with text that lies over lines, and of its text."""
 _LABELS = 30
 """Classes whose names are written at a matrix."""
 _STEPS = 60
@@ -84,7 +86,7 @@ def pictures(tiles: Sequence[np.ndarray], names: Sequence[str], columns: int = 6
 
 
 def boards(named: Mapping[str, np.ndarray]) -> Draw:
-    """One wide picture (h, w, 3) uint8 below another, each with its name above."""
+    """One wide picture (h, w, 3 or 4) uint8 below another, each with its name above."""
 
     def draw(canvas: Canvas) -> None:
         heights = [board.shape[0] / board.shape[1] for board in named.values()]
@@ -113,25 +115,40 @@ def bars(frame: pd.DataFrame, columns: Sequence[str], x_name: str) -> Draw:
 
 
 def parallel(frame: pd.DataFrame, value: str, logs: Sequence[str] = ()) -> Draw:
-    """Parallel coordinates: an axis for each column, a line for each row, coloured by `value`.
+    """Parallel coordinates: an axis for each column, a line for each row, coloured by `value` from blue
+    over violet to orange.
 
     Args:
         logs: columns that are drawn by the logarithm.
     """
 
     def draw(canvas: Canvas) -> None:
-        from matplotlib import colormaps
+        from matplotlib.colors import LinearSegmentedColormap
 
+        # None of them is lost on white or on black, as the ends of viridis are.
+        colours = LinearSegmentedColormap.from_list("value", [COLOURS[i] for i in (0, 4, 1)])
         axes = canvas.subplots()
         scaled = pd.DataFrame({name: _unit(frame[name], name in logs) for name in frame})
         for row in scaled.sort_values(value).to_numpy():
-            axes.plot(range(len(row)), row, color=colormaps["viridis"](row[-1]), alpha=0.8)
+            axes.plot(range(len(row)), row, color=colours(row[-1]), alpha=0.8)
         axes.set_xticks(range(len(frame.columns)), [_short(name) for name in frame])
         axes.set_yticks([])
         for place, name in enumerate(frame):
             for text, height in _ends(frame[name]):
-                axes.annotate(text, (place, height), fontsize=7, ha="left", va="center")
+                axes.annotate(
+                    text,
+                    (place, height),
+                    fontsize=7.5,
+                    ha="center",
+                    va="center",
+                    color=_TEXT,
+                    bbox={"boxstyle": "round,pad=0.25", "facecolor": _PLATE, "edgecolor": "none"},
+                    zorder=3,
+                )
             axes.axvline(place, color="#6f7f8f", linewidth=0.6)
+        axes.margins(x=0.08)
+        for side in axes.spines.values():
+            side.set_visible(False)
 
     return draw
 
@@ -166,7 +183,10 @@ def table(frame: pd.DataFrame) -> Draw:
         axes.set_axis_off()
         if len(frame):
             cells = [[_cell(value) for value in row] for row in frame.to_numpy()]
-            axes.table(cells, colLabels=list(frame.columns), loc="center").set_fontsize(8)
+            drawn = axes.table(cells, colLabels=list(frame.columns), loc="center")
+            drawn.set_fontsize(8)
+            for cell in drawn.get_celld().values():
+                cell.set(facecolor="none", edgecolor="#6f7f8f")
 
     return draw
 

@@ -132,11 +132,11 @@ def _cut(count: int) -> str:
 
 
 def _board_of(picture: np.ndarray) -> np.ndarray:
-    """A picture as a board that is as wide as those of 16 maps; white beside it."""
+    """A picture as a board that is as wide as those of 16 maps; nothing beside it."""
     factor = max(1, 80 // max(picture.shape[:2]))
     large = picture.repeat(factor, axis=0).repeat(factor, axis=1)
-    board = np.full((large.shape[0], max(8 * _TILE, large.shape[1]), 3), 255, np.uint8)
-    board[:, : large.shape[1]] = large
+    board = np.zeros((large.shape[0], max(8 * _TILE, large.shape[1]), 4), np.uint8)
+    board[:, : large.shape[1], :3], board[:, : large.shape[1], 3] = large, 255
     return board
 
 

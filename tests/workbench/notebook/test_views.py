@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 
 import workbench
@@ -34,7 +36,9 @@ def wb(ids: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> workbench.Workbe
 
 
 def is_png(figure: Figure) -> bool:
-    return figure.png().startswith(b"\x89PNG") and len(figure.png()) > 2_000
+    """Without a background: no figure is a white box in a dark notebook."""
+    clear = np.asarray(Image.open(io.BytesIO(figure.png())))[..., 3] == 0
+    return clear[0, 0] and clear[-1, -1] and len(figure.png()) > 2_000
 
 
 def test_runs_are_listed_filtered_and_framed(wb: workbench.Workbench, ids: dict[str, str]) -> None:
@@ -91,6 +95,8 @@ def test_figures_of_a_picture_net_have_their_numbers(
         assert is_png(figure), figure.title
     maps.save(tmp_path / "maps.svg")
     assert "<svg" in (tmp_path / "maps.svg").read_text()
+    maps.save(tmp_path / "maps.png")
+    assert np.asarray(Image.open(tmp_path / "maps.png").convert("RGBA"))[0, 0].tolist() == [255] * 4
     assert set(maps._repr_mimebundle_()) == {"image/png", "text/plain"}
 
 
