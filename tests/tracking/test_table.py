@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
@@ -35,7 +38,12 @@ RUNS: dict[str, tuple[str, dict[str, list[float]], dict[str, str], dict[str, str
         {"net.act": "Relu", "lr": "9e-4"},
         {"workbench.kind": "sweep"},
     ),
-    "d": ("two", {}, {"odd": "1_000"}, {"workbench.kind": "trial", "note": "50% off_"}),
+    "d": (
+        "two",
+        {},
+        {"odd": "1_000", "marks": "Öl [a*]?"},
+        {"workbench.kind": "trial", "note": "50% off_"},
+    ),
     "e": ("two", {"acc": [0.8]}, {"net.act": "elu", "lr": "1.0", "odd": "2"}, {}),
 }
 
@@ -151,6 +159,9 @@ def test_values_of_every_run_that_a_query_finds(
         (Query(text="'1_0'"), "d"),
         (Query(text="two tanh or 50%"), "d"),
         (Query(text="one tanh"), "b"),
+        (Query(text="'l [A*]?'"), "d"),
+        (Query(text="'a*f'"), ""),
+        (Query(text="'of?_'"), ""),
         (Query(text="acc > 0.7"), "ea"),
         (Query(text="acc>0.7 or lr<1e-3"), "eca"),
         (Query(text="params.lr > 0.05"), "eb"),
@@ -176,6 +187,29 @@ def test_order_and_filters(table: Table, query: Query, found: str) -> None:
 
 def test_parameters_that_are_numbers_sort_as_numbers(store: tuple[str, dict[str, str]]) -> None:
     assert names(DatabaseTable(store[0]), Query(order="lr", descending=False)) == "cabed"
+
+
+def test_numbers_are_found_with_few_bound_values(
+    store: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    if not store[0].startswith("sqlite"):
+        pytest.skip("filled by SQLite's own interface")
+    file = tmp_path / "mlflow.db"
+    original = sqlite3.connect(store[0].removeprefix("sqlite:///"))
+    with closing(original), closing(sqlite3.connect(file)) as database:
+        original.backup(database)  # with what is in the write-ahead log
+        rows = [("lr", f"{number}e-3", f"{number:032x}") for number in range(900)]
+        database.executemany("INSERT INTO params (key, value, run_uuid) VALUES (?, ?, ?)", rows)
+        database.commit()
+    table, bound = DatabaseTable(f"sqlite:///{file}"), []
+    sa.event.listen(
+        table.engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, _statement, values, *_: bound.append(len(values)),
+    )
+    assert names(table, Query(text="lr > 0.05")) == "eb"
+    assert 0 < max(bound) < 20
+    assert names(table, Query(text="ÖL")) == "d", "SQLite's lower() knows ASCII alone"
 
 
 def test_the_trials_of_a_sweep(table: Table, store: tuple[str, dict[str, str]]) -> None:
@@ -232,7 +266,7 @@ def test_a_filter_is_explained_with_whole_names(table: Table) -> None:
 def test_names_to_choose_from(table: Table) -> None:
     found = table.names()
     assert found.experiments == ["one", "two"]
-    assert found.metrics == ["acc", "loss"] and found.params == ["lr", "net.act", "odd"]
+    assert found.metrics == ["acc", "loss"] and found.params == ["lr", "marks", "net.act", "odd"]
 
 
 def test_curves(table: Table, store: tuple[str, dict[str, str]]) -> None:

@@ -248,6 +248,7 @@ def judge_run(
         patience=training.patience,
         schedule=training.schedule_name,
         has_classes=model.labels is not None,
+        wide=bool(experiment.net.wide) if hasattr(experiment.net, "wide") else None,
         never_predicted=missed,
         rows=rows,
     )

@@ -49,6 +49,7 @@ def judge(
     patience: int = 0,
     schedule: str = "constant",
     has_classes: bool = True,
+    wide: bool | None = None,
     never_predicted: Sequence[str] = (),
     rows: Mapping[str, int] | None = None,
 ) -> list[Verdict]:
@@ -60,11 +61,12 @@ def judge(
         epochs: that were planned.
         best_epoch: from 1.
         schedule: `training.schedule`: where the rate falls to 0, a curve that still falls says little.
+        wide: whether a linear model is beside the net (`net.wide`); None: this kind of net has none.
         never_predicted: classes with test rows that no row was taken for.
         rows: rows of validation and test.
     """
     found = [
-        _worse_than_baseline(metrics, rows or {}),
+        _worse_than_baseline(metrics, rows or {}, wide),
         *_rates(history),
         _overfitting(history, best_epoch, patience),
         _underfitting(history, metrics, has_classes),
@@ -168,7 +170,9 @@ def best_baseline(metrics: Mapping[str, float], unit: str) -> tuple[str, float] 
     return name, values[name]
 
 
-def _worse_than_baseline(metrics: Mapping[str, float], rows: Mapping[str, int]) -> Verdict | None:
+def _worse_than_baseline(
+    metrics: Mapping[str, float], rows: Mapping[str, int], wide: bool | None
+) -> Verdict | None:
     split = "test" if any(name.startswith("test/") for name in metrics) else "validation"
     better: Callable[[float, float], float]
     for unit, better in (("accuracy", max), ("mse", min)):
@@ -183,9 +187,13 @@ def _worse_than_baseline(metrics: Mapping[str, float], rows: Mapping[str, int]) 
             chance = f", a difference that chance explains on {rows[split]:,} rows"
         return Verdict(
             name="worse_than_baseline",
-            sentence=f"The net is no better than the baseline {name}: {unit} {own:.4g} and "
+            sentence=f"The net is as good as the baseline {name}, and no better: {unit} {own:.4g}."
+            if own == value
+            else f"The net is no better than the baseline {name}: {unit} {own:.4g} and "
             f"{value:.4g}{chance}.",
-            next="Try net.wide, which puts a linear model beside the net, or another learning rate.",
+            next="Try net.wide, which puts a linear model beside the net, or another learning rate."
+            if wide is False
+            else "Try another learning rate, more epochs or another size of net.",
         )
     return None
 

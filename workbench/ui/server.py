@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workbench.ui import manual
+from workbench.ui import garbage, manual
 
 _SCRIPT = (
     b"<head><script>window.__streamlit = Object.assign({BACKEND_BASE_URL: "
@@ -76,6 +76,7 @@ def open_first_page(request: Request) -> RedirectResponse:
 
 app = st.App(
     str(Path(__file__).with_name("app.py")),
+    lifespan=garbage.leave_out_modules,
     middleware=[Middleware(AddressInPage)],
     routes=[Route("/runs", open_first_page), *manual.routes(manual.find_folder())],
 )

@@ -53,6 +53,20 @@ def test_a_healthy_run_has_no_verdict() -> None:
     assert judge([], {}, epochs=1, best_epoch=1) == []
 
 
+def test_a_linear_model_beside_the_net_is_advised_only_where_it_is_missing() -> None:
+    sentences = {
+        0.8: "as good as the baseline linear, and no better: accuracy 0.8.",
+        0.7: "no better than the baseline linear: accuracy 0.7 and 0.8",
+    }
+    for own, says in sentences.items():
+        for wide in (False, True, None):
+            (verdict,) = judge(
+                [], METRICS | {"test/accuracy": own}, epochs=1, best_epoch=1, wide=wide
+            )
+            assert says in verdict.sentence
+            assert ("net.wide" in verdict.next) == (wide is False)
+
+
 @pytest.mark.parametrize(
     ("expected", "case"),
     [
