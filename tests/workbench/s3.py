@@ -33,12 +33,12 @@ class S3:
 
 
 @contextmanager
-def start_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+def start_s3(monkeypatch: pytest.MonkeyPatch, host: str = "127.0.0.1") -> Iterator[S3]:
     """A server with one bucket, which this process and those that it starts find."""
     import boto3
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address=host, port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,17 +12,16 @@ import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import psutil
 import pyspark
 import pytest
 
+from tests.workbench.cluster.hosts import Hosts
 from workbench.cluster.java import find_java
 
 START_S = 90.0
-_KINDS = {"node-a": (2, "spark"), "node-b": (3, "trainer"), "spare": (4, "spark")}
-"""Nodes beside the head: the last number of the address, and their custom resource."""
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -112,53 +111,73 @@ class Processes:
 class StandaloneSpark(Processes):
     """A Spark master and two workers on loopback; their home folder has no Ray token."""
 
+    WORKERS: ClassVar = {"worker-a": 2, "worker-b": 3}
+    """Name to the last number of the address, where it is a host."""
+    APART = False
+
     def bring_up(self) -> None:
         java, spark = find_java().home, Path(pyspark.__file__).parent
         elsewhere = self.folder / "home"
         elsewhere.mkdir()
+        self.hosts = Hosts(self.folder, self.WORKERS if self.APART else {}, own_disks=True)
+        self._stack.enter_context(self.hosts)
         env = plain_environment(
-            HOME=str(elsewhere),
+            HOME="/root" if self.APART else str(elsewhere),
             JAVA_HOME=str(java),
             SPARK_HOME=str(spark),
-            SPARK_LOCAL_IP="127.0.0.1",
             SPARK_DAEMON_MEMORY="256m",
             SPARK_DAEMON_JAVA_OPTS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             # Two nodes on one machine take turns to find their ports.
             RAY_ON_SPARK_RAY_WORKER_NODE_STARTUP_INTERVAL="1",
         )
-        run = str(spark / "bin" / "spark-class")
-        port = free_port()
-        self.master = f"spark://127.0.0.1:{port}"
-        deploy = "org.apache.spark.deploy"
-        here = ["--host", "127.0.0.1", "--webui-port", "0"]
-        master = [run, f"{deploy}.master.Master", *here, "--port", str(port)]
-        log = self.start("master", master, env)
-        wait_for("Spark's master", lambda: answers("127.0.0.1", port), log)
-        for name in ("worker-a", "worker-b"):
-            share = ["--cores", "2", "--memory", "1g", "--work-dir", str(self.folder / name)]
-            self.start(name, [run, f"{deploy}.worker.Worker", *here, *share, self.master], env)
+        deploy = f"{spark / 'bin' / 'spark-class'} org.apache.spark.deploy"
+        host, port = self.hosts.here, free_port(self.hosts.here)
+        self.master = f"spark://{host}:{port}"
+        run = f"{deploy}.master.Master --host {host} --webui-port 0 --port {port}"
+        log = self.start("master", ["sh", "-c", f"exec {run}"], env | {"SPARK_LOCAL_IP": host})
+        wait_for("Spark's master", lambda: answers(host, port), log)
+        for name in self.WORKERS:
+            own = self.hosts.address(name)
+            run = f"{deploy}.worker.Worker --host {own} --webui-port 0 --cores 2 --memory 1g"
+            run += f" --work-dir {self.folder / name} {self.master}"
+            self.start(name, self.hosts.command(name, run), env | {"SPARK_LOCAL_IP": own})
         wait_for("Spark's workers", lambda: log.read_text().count("Registering worker") == 2, log)
+
+
+class SparkHosts(StandaloneSpark):
+    """The same, where this machine allows it, with the workers on hosts that share `self.storage` only."""
+
+    APART = True
+
+    def bring_up(self) -> None:
+        super().bring_up()
+        self.storage = self.hosts.shared / "storage"
 
 
 class RayNodes(Processes):
     """A Ray head, a node for Spark's executors and one for training; a spare can replace the first.
 
-    Where this machine allows network namespaces, the nodes have their own addresses and host names,
-    and the second node does not see the folder `self.hidden`.
+    Where this machine allows network namespaces, the nodes are `Hosts`, and the second node does not see
+    the folder `self.hidden`.
     """
 
+    KINDS: ClassVar = {"node-a": (2, "spark"), "node-b": (3, "trainer"), "spare": (4, "spark")}
+    """Nodes beside the head: the last number of the address, and their custom resources."""
+    FIRST = ("node-a", "node-b")
+    """Nodes that are up at the beginning."""
+    OWN_DISKS = False
     OBJECT_STORE_BYTES = 100_000_000
 
     def bring_up(self) -> None:
         self.hidden = self.folder / "hidden"
         self.hidden.mkdir()
-        tag = os.getpid() % 250  # two test runs on one machine use other addresses
-        self.name, self.subnet = f"wb{tag}", f"10.203.{tag}"
-        self.apart = self._networks()
-        host = f"{self.subnet}.1" if self.apart else "127.0.0.1"
-        port = free_port(host)
-        self.address = f"{host}:{port}"
-        self.token = self.folder / "token"
+        numbers = {name: number for name, (number, _) in self.KINDS.items()}
+        self.hosts = self._stack.enter_context(
+            Hosts(self.folder, numbers, own_disks=self.OWN_DISKS)
+        )
+        port = free_port(self.hosts.here)
+        self.address = f"{self.hosts.here}:{port}"
+        self.token = self.hosts.shared / "token"
         self.token.touch(mode=0o600)
         self.token.write_text(secrets.token_hex(32))
         java = find_java().home / "bin"
@@ -171,23 +190,24 @@ class RayNodes(Processes):
             RAY_health_check_period_ms="1000",
             RAY_health_check_failure_threshold="3",
         )
-        self._node(
-            "head", host, f"--head --port={port} --include-dashboard=false --num-cpus=0", env
-        )
-        wait_for("Ray's head", lambda: answers(host, port), self.folder / "head.log")
+        options = f"--head --port={port} --include-dashboard=false --num-cpus=0"
+        run = self._command("head", self.hosts.here, options)
+        log = self.start("head", ["sh", "-c", f"exec {run}"], env)
+        wait_for("Ray's head", lambda: answers(self.hosts.here, port), log)
         self._env = env
-        for name in ("node-a", "node-b"):
+        for name in self.FIRST:
             self.join(name)
-        for name in ("node-a", "node-b"):
+        for name in self.FIRST:
             log = self.folder / f"{name}.log"
             wait_for(name, lambda log=log: "runtime started" in log.read_text(), log)
 
     def join(self, name: str) -> None:
         """Start a node that joins the head; does not wait for it."""
-        place, kind = _KINDS[name]
-        own = f"{self.subnet}.{place}" if self.apart else "127.0.0.1"
-        resources = f"--num-cpus=2 --resources='{{\"{kind}\": 2}}'"
-        self._node(name, own, f"--address={self.address} {resources}", self._env)
+        own = json.dumps(dict.fromkeys(self.KINDS[name][1].split(), 2))
+        options = f"--address={self.address} --num-cpus=2 --resources='{own}'"
+        run = self._command(name, self.hosts.address(name), options)
+        hidden = self.hidden if name == "node-b" and not self.OWN_DISKS else None
+        self.start(name, self.hosts.command(name, run, hidden=hidden), self._env)
 
     def kill(self, name: str) -> None:
         """Kill all processes of a node at once, as when a machine fails."""
@@ -198,58 +218,25 @@ class RayNodes(Processes):
                         with suppress(psutil.NoSuchProcess):
                             one.kill()
 
-    def _node(self, name: str, host: str, options: str, env: dict[str, str]) -> None:
+    def _command(self, name: str, host: str, options: str) -> str:
         ray = Path(sys.executable).with_name("ray")
         store = f"--object-store-memory={self.OBJECT_STORE_BYTES} --disable-usage-stats --block"
         # Each node has its own: nodes that start together in one folder take each other's sockets.
         store += f" --temp-dir={self.folder / name}"
-        run = f"exec {ray} start --node-ip-address={host} {store} {options}"
-        command = ["sh", "-c", run]
-        if self.apart and name != "head":
-            steps = [f"hostname {name}"]
-            steps += [f"mount --bind {self.folder}/{f} /etc/{f}" for f in ("hosts", "resolv.conf")]
-            steps += [f"mount -t tmpfs none {self.hidden}"] * (name == "node-b")
-            own = " && ".join([*steps, run])
-            inside = ["ip", "netns", "exec", f"{self.name}-{name}", "unshare", "--uts", "--mount"]
-            command = [*inside, "sh", "-c", own]
-        self.start(name, command, env)
-
-    def _networks(self) -> bool:
-        """Make a network with an address for each node; False where this machine does not allow it."""
-        if shutil.which("ip") is None or os.geteuid() != 0:
-            return False
-        steps = [
-            f"link add {self.name} type bridge",
-            f"addr add {self.subnet}.1/24 dev {self.name}",
-            f"link set {self.name} up",
-        ]
-        self._stack.callback(_ip, f"link del {self.name}")
-        for name, (place, _) in _KINDS.items():
-            inside = f"netns exec {self.name}-{name} ip"
-            steps += [
-                f"netns add {self.name}-{name}",
-                f"link add {self.name}v{place} type veth peer name eth0 netns {self.name}-{name}",
-                f"link set {self.name}v{place} master {self.name} up",
-                f"{inside} addr add {self.subnet}.{place}/24 dev eth0",
-                f"{inside} link set eth0 up",
-                f"{inside} link set lo up",
-                f"{inside} route add default via {self.subnet}.1",
-            ]
-            self._stack.callback(_ip, f"netns del {self.name}-{name}")
-        names = "".join(f"{self.subnet}.{place} {name}\n" for name, (place, _) in _KINDS.items())
-        hosts = f"127.0.0.1 localhost\n{self.subnet}.1 head\n{names}"
-        (self.folder / "hosts").write_text(hosts)
-        # Java looks up its own host name, and would wait for a name server that it cannot reach.
-        (self.folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
-        return all(_ip(step) for step in steps)
+        return f"{ray} start --node-ip-address={host} {store} {options}"
 
 
-def _ip(arguments: str) -> bool:
-    return not subprocess.run(
-        ["ip", *arguments.split()], capture_output=True, check=False
-    ).returncode
+class TwoHosts(RayNodes):
+    """Two hosts with Spark and training on both, and disks of their own: they share `self.storage`."""
+
+    KINDS: ClassVar = {"node-a": (2, "spark trainer"), "node-b": (3, "spark trainer")}
+    OWN_DISKS = True
+
+    def bring_up(self) -> None:
+        super().bring_up()
+        self.storage = self.hosts.shared / "storage"
 
 
 def only_with_namespaces(nodes: RayNodes) -> None:
-    if not nodes.apart:
+    if not nodes.hosts.made:
         pytest.skip("this machine allows no network namespaces (needs root and iproute2)")
