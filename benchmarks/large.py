@@ -94,7 +94,7 @@ def drop_caches() -> None:
 # The process that reads.
 
 
-def read(way: str, fingerprint: str, seconds: float) -> dict[str, float]:
+def read(way: str, fingerprint: str, seconds: float, batch: int) -> dict[str, float]:
     """Rows per second of one way, and the largest memory of this process that is not file pages."""
     torch.set_num_threads(os.cpu_count() or 1)
     keep_freed_memory()  # as every training process does
@@ -106,20 +106,22 @@ def read(way: str, fingerprint: str, seconds: float) -> dict[str, float]:
     if way == "tensors":
         rows = reader._rows.tensors()
         some = Batch(*(None if x is None else x[:_BLOCK_ROWS].clone() for x in rows))
-        stream = repeat_in_memory(some)
+        stream = repeat_in_memory(some, batch)
     else:
-        stream = reader.shuffled(BATCH, seed=0, epoch=0)
+        stream = reader.shuffled(batch, seed=0, epoch=0)
     with watch_memory() as peak:
         rate, net = (
-            train_rows(stream, seconds) if way != "read" else (count_rows(stream, seconds), 0)
+            train_rows(stream, seconds, batch)
+            if way != "read"
+            else (count_rows(stream, seconds), 0)
         )
     waited = reader.seconds_waited / seconds
     return {"rows": rate, "peak": peak[0], "net": net, "waited": waited}
 
 
-def repeat_in_memory(data: Batch) -> Iterator[Batch]:
+def repeat_in_memory(data: Batch, batch: int = BATCH) -> Iterator[Batch]:
     for epoch in count():
-        yield from batches(data, BATCH, seed=0, epoch=epoch)
+        yield from batches(data, batch, seed=0, epoch=epoch)
 
 
 def _read_single_rows(prepared: Prepared, seconds: float) -> float:
@@ -163,8 +165,8 @@ def count_rows(stream: Iterable[Batch], seconds: float) -> float:
     return seen[0]
 
 
-def train_rows(stream: Iterable[Batch], seconds: float) -> tuple[float, float]:
-    config = TrainingConfig(batch_size=BATCH, learning_rate=1e-4)
+def train_rows(stream: Iterable[Batch], seconds: float, batch: int = BATCH) -> tuple[float, float]:
+    config = TrainingConfig(batch_size=batch, learning_rate=1e-4)
     fit = Fit(
         build(CNNConfig(), SPEC, 10), config, steps_per_epoch=10**7, device=torch.device("cpu")
     )
@@ -220,12 +222,19 @@ def limit_memory(gb: float | None) -> Iterator[Path | None]:
 
 
 def ask(
-    way: str, fingerprint: str, seconds: float, *, limit_gb: float | None = None, cold: bool = True
+    way: str,
+    fingerprint: str,
+    seconds: float,
+    *,
+    batch: int = BATCH,
+    limit_gb: float | None = None,
+    cold: bool = True,
 ) -> dict[str, float]:
     """Run one way in a process of its own."""
     if cold:
         drop_caches()
     arguments = ["--way", way, "--fingerprint", fingerprint, "--seconds", str(seconds)]
+    arguments += ["--batch", str(batch)]
     with limit_memory(limit_gb) as group:
 
         def join_group() -> None:
@@ -248,11 +257,12 @@ def main() -> None:
     parser.add_argument("--gb", type=float, default=4.0, help="size of the store")
     parser.add_argument("--limit-gb", type=float, help="memory of the process that reads")
     parser.add_argument("--seconds", type=float, default=15.0, help="of each way in each round")
+    parser.add_argument("--batch", type=int, default=BATCH, help="rows of a training step")
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--fingerprint", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
-        print(json.dumps(read(options.way, options.fingerprint, options.seconds)))
+        print(json.dumps(read(options.way, options.fingerprint, options.seconds, options.batch)))
         return
     results = report.Report("large", "Data larger than memory", options)
     with tempfile.TemporaryDirectory(dir=os.environ.get("WORKBENCH_HOME")) as name:
@@ -264,9 +274,11 @@ def main() -> None:
         size = f"{options.gb:g} GB"
         limit = f", {options.limit_gb:g} GiB of memory" if options.limit_gb else ""
         results.add(f"{size} written", "with checksums", options.gb * 1000 / took, "MB/s")
-        limited = {"limit_gb": options.limit_gb}
+        limited = {"limit_gb": options.limit_gb, "batch": options.batch}
         ways = {
-            "trained, tensors in memory": lambda: ask("tensors", fingerprint, options.seconds),
+            "trained, tensors in memory": lambda: ask(
+                "tensors", fingerprint, options.seconds, batch=options.batch
+            ),
             f"trained, store of {size}, cold{limit}": lambda: ask(
                 "store", fingerprint, options.seconds, **limited
             ),
