@@ -8,9 +8,10 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import quality, report, table
+from benchmarks import label_errors, quality, report, table
 from benchmarks.__main__ import NAMES
 from benchmarks.development_sets import DEVELOPMENT_SETS
 
@@ -90,6 +91,17 @@ def test_a_recipe_below_its_baseline_is_marked_where_chance_does_not_explain_it(
     assert quality.is_below(errors | {"values": [11.0, 22.0]})
     assert not quality.is_below(errors | {"values": [9.0, 24.0]})
     assert not quality.is_below(errors | {"values": [10.1, 20.2]})
+
+
+def test_flipped_labels_are_counted_in_the_first_tenth_of_the_list() -> None:
+    label = np.arange(1000) % 10
+    flipped, which = label_errors.flip(label, 0.05, 10, seed=0)
+    assert which.sum() == 50 and ((flipped != label) == which).all()
+    order = which.astype(float)
+    assert label_errors.count_early(order, which) == 50
+    assert label_errors.count_early(-order, which) == 0
+    order[np.flatnonzero(which)[:20]] = -1
+    assert label_errors.count_early(order, which) == 30
 
 
 def test_names_of_sets_may_have_commas_and_any_spelling() -> None:
