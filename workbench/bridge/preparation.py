@@ -33,7 +33,6 @@ from workbench.data.encode import SPLITS
 from workbench.errors import DataError
 from workbench.home import prepared_folder
 from workbench.progress import Progress, Silent
-from workbench.spark_errors import explain_files
 from workbench.spark_session import count_partitions
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ def prepare_table(
     session.make_room()
     began = began or time.perf_counter()
     progress = progress or Silent()
-    with explain_files(), data.limit_batches(table), data.watch_files(table, progress):
+    with data.limit_batches(table), data.watch_files(table, progress):
         prepared = _prepare(table, config, preparation, fingerprint, progress, began, storage)
     session.prepared[prepared.fingerprint] = prepared
     return prepared

@@ -24,8 +24,9 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from tracking import hide_passwords
-from workbench.errors import INTERRUPTED, DataError, WorkbenchError, exit_code
+from workbench.errors import INTERRUPTED, WorkbenchError, exit_code
 from workbench.home import logs_folder
+from workbench.spark_errors import explain_spark, is_of_spark
 
 
 class CommandGroup(TyperGroup):
@@ -50,8 +51,9 @@ def report(error: Exception) -> int:
     """Print an error's message and log; return the exit code."""
     if os.environ.get("WORKBENCH_DEBUG"):
         print(hide_passwords("".join(traceback.format_exception(error))), end="", file=sys.stderr)
-    if type(error).__module__.partition(".")[0] in ("py4j", "pyspark"):
-        error = _explain_spark(error)
+    if is_of_spark(error):
+        explained = explain_spark(error)
+        explained.__cause__, error = error, explained
     code = exit_code(error)
     message = hide_passwords(str(error)) or type(error).__name__
     if code == 1 and not isinstance(error, WorkbenchError):
@@ -65,14 +67,6 @@ def report(error: Exception) -> int:
     if log is not None and str(log) not in message:
         _print(f"Log: {log}", style="dim")
     return code
-
-
-def _explain_spark(error: Exception) -> DataError:
-    from workbench.scoring.failures import explain_spark
-
-    explained = explain_spark(error)
-    explained.__cause__ = error
-    return explained
 
 
 def _describe_fault(error: Exception) -> str:

@@ -181,7 +181,7 @@ def _follow(query: Any) -> None:
     from pyspark.errors import StreamingQueryException
 
     from workbench.errors import DataError
-    from workbench.scoring.failures import describe_failure
+    from workbench.spark_errors import describe_failure
 
     try:
         query.awaitTermination()

@@ -113,13 +113,13 @@ class BenchServer:
         from nets.prepare import PreparationConfig
         from workbench.bridge import prepare
         from workbench.data import DataConfig
-        from workbench.spark_errors import explain_all
+        from workbench.spark_errors import name_spark_failure
 
         self._preparing = True
         os.chdir(cwd)
         receive_parts(parts)
         try:
-            with JobProgress(Path(folder)) as progress, explain_all():
+            with JobProgress(Path(folder)) as progress, name_spark_failure():
                 prepared = prepare(
                     from_dict(DataConfig, data),
                     from_dict(PreparationConfig, preparation),

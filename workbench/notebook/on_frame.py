@@ -10,8 +10,8 @@ from workbench.bridge import Prepared, prepare_table
 from workbench.data.sources.dataframe import read
 from workbench.notebook import asked
 from workbench.notebook.columns import Columns
+from workbench.spark_errors import name_spark_failure
 from workbench.training.checks import check_before_start
-from workbench.training.preparing import name_spark_failure
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

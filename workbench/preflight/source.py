@@ -17,7 +17,6 @@ from workbench.errors import DataError
 from workbench.preflight.decisions import list_decisions
 from workbench.preflight.samples import choose_samples, draw_sheet, keep_samples, show_texts
 from workbench.progress import Progress, Silent
-from workbench.spark_errors import explain_files
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -127,11 +126,7 @@ def describe(
             described, with `problem`.
     """
     began = time.perf_counter()
-    with (
-        explain_files(),
-        _open(config, spark, progress or Silent()) as canonical,
-        limit_batches(canonical),
-    ):
+    with _open(config, spark, progress or Silent()) as canonical, limit_batches(canonical):
         counts = data.summarize(canonical, config)
         problem = None
         try:

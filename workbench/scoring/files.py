@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DataError
-from workbench.scoring.failures import describe_failure
 from workbench.scoring.frames import score
 from workbench.scoring.inputs import list_files, local_path
 from workbench.scoring.model import Model
 from workbench.scoring.outputs import Outputs
 from workbench.scoring.whole_files import read_whole_files
+from workbench.spark_errors import describe_failure
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -13,7 +13,7 @@ from workbench.data.sources.dataframe import DataFrameSource, held_session
 from workbench.data.sources.dataframe import read as read_dataframe
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
-from workbench.scoring.failures import explain_spark
+from workbench.spark_errors import name_spark_failure
 from workbench.training.start_from import add_start
 
 
@@ -65,14 +65,3 @@ def prepare_experiment(experiment: Experiment, session: Session, progress: Progr
         else:
             prepared = prepare(config, preparation, session, progress=progress, storage=storage)
     return add_start(experiment, prepared)
-
-
-@contextmanager
-def name_spark_failure() -> Iterator[None]:
-    """Turn an error of Spark into a DataError of one sentence, without Java."""
-    try:
-        yield
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ("py4j", "pyspark"):
-            raise
-        raise explain_spark(error) from error

@@ -24,7 +24,7 @@ from workbench.data.config import DataConfig, SplitConfig
 from workbench.data.pictures import decode
 from workbench.data.sources import CifarArchiveSource, DigitsSource, ImageFolderSource, cifar
 from workbench.errors import DataError
-from workbench.spark_errors import explain_files
+from workbench.spark_errors import name_spark_failure
 
 GREY = TensorSpec(kind="image", shape=(1, 4, 4), dtype="uint8")
 
@@ -84,7 +84,7 @@ def test_executors_elsewhere_get_the_same_rows(
     assert found.frame.orderBy("key").collect() == expected.frame.orderBy("key").collect()
     shutil.rmtree(expected.cache)
     gone = rf"{expected.cache}/00000.parquet is not there for Spark's executor on .*all machines"
-    with pytest.raises(DataError, match=gone), explain_files():
+    with pytest.raises(DataError, match=gone), name_spark_failure():
         expected.frame.collect()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from workbench.errors import DataError
-from workbench.scoring.failures import describe_failure
 from workbench.scoring.inputs import count_skipped, find_format, list_files
+from workbench.spark_errors import describe_failure
 
 
 @pytest.mark.parametrize(
