@@ -1,4 +1,4 @@
-# Everything starts here: `make help`. Only Python 3.11, git and make have to be there.
+# Everything starts here: `make help`. Only Python 3.11 or 3.12, git and make have to be there.
 PYTHON ?= python3.11
 EXPERIMENT ?= digits_cnn
 ARGS ?=
@@ -28,10 +28,10 @@ setup: $(READY) ## create .venv with everything in it (the other targets do it w
 # The stamp is made last: a setup that was interrupted starts over where pip left off.
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
-	  echo "Python 3.11 is needed and '$(PYTHON)' is not on PATH. Install it (Debian: apt-get install" \
+	  echo "Python 3.11 or 3.12 is needed and '$(PYTHON)' is not on PATH. Install it (Debian: apt-get install" \
 	       "python3.11-venv), or name one: make PYTHON=/path/to/python3.11 $(ASKED)" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
-	  echo "Python 3.11 is needed and '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { \
+	  echo "Python 3.11 or 3.12 is needed and '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." \
 	       "Name one: make PYTHON=/path/to/python3.11 $(ASKED)" >&2; exit 1; }
 	@echo "[1/3] Python environment in $(VENV)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)

@@ -14,12 +14,12 @@ DISTRIBUTION = "ray-on-spark-workbench"
 
 def check_python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] == (3, 11):
+    if sys.version_info[:2] in ((3, 11), (3, 12)):
         return Check(name="Python", verdict="ok", seen=version)
     return Check(
         name="Python",
         verdict="warn",
-        seen=f"{version}; the pinned packages are tested on 3.11",
+        seen=f"{version}; the pinned packages are for 3.11 and 3.12",
         advice="make clean && make PYTHON=python3.11 setup",
     )
 
