@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nets.config import config
 from nets.errors import ConfigError
-from workbench.data.sources import DigitsSource, SeriesSource, Source
+from workbench.data.sources import DigitsSource, SeriesSource, Source, is_source
 
 
 @config
@@ -62,8 +62,13 @@ class DataConfig:
 
     @pydantic.model_validator(mode="before")
     @classmethod
-    def _drop_retired(cls, values: Any) -> Any:
-        """Runs of earlier versions record `resident_bytes`, which had data in memory or streamed."""
+    def _read_forms(cls, values: Any) -> Any:
+        """A source alone stands for its data with everything else as it is by default.
+
+        Runs of earlier versions record `resident_bytes`, which had data in memory or streamed.
+        """
+        if is_source(values):
+            return {"source": values}
         if isinstance(values, dict):
             return {name: value for name, value in values.items() if name != "resident_bytes"}
         return values

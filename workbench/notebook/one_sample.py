@@ -54,6 +54,8 @@ def attribution(
         chosen = method or "grad_cam"
         _check(method, inside.METHODS, "a picture")
         heat = inside.attribute(net, features, place, cast("Any", chosen), layer=layer)
+        if chosen == "grad_cam" and not heat.any():  # then the picture would lie there unmarked
+            title += ": by Grad-CAM no place of the layer does. Try method occlusion"
         frame = pd.DataFrame(heat).rename_axis(index="y", columns="x")
         plain = _enlarge(inside.picture(features[0].cpu().numpy()))
         shown = (

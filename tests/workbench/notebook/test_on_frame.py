@@ -63,6 +63,7 @@ def test_settings_find_the_frame_as_long_as_it_lives(session: Session, df: Any) 
     ):
         assert same.data.source == source
         assert held_session(same.data.source) is session.spark
+    assert Experiment(name="short", data=source).data == DataConfig(source=source)  # type: ignore[arg-type]
     kept = pickle.dumps(experiment)
     with pytest.raises(DataError, match=r"label must be a column .*got 'kind'"):
         workbench.train(on(DataFrameSource(df, label="kind")), session=session)

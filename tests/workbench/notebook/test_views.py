@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import io
 import json
@@ -19,7 +20,7 @@ from nets.errors import ConfigError
 from tests.workbench.ui.fill import fill
 from tracking import ArtifactError
 from workbench.errors import DataError, WorkbenchError
-from workbench.notebook import Figure, Run, Sweep, Training
+from workbench.notebook import Figure, Run, Sweep, Training, attribution
 from workbench.results import SweepResult, TrainResult, TrialResult
 
 
@@ -87,6 +88,11 @@ def test_figures_of_a_picture_net_have_their_numbers(
     np.testing.assert_allclose(heat.frame, expected_heat, rtol=1e-4)
     signed = run.attribution(3, "8", method="occlusion")
     assert signed.frame.shape == (8, 8) and "for 8" in signed.title
+    blind = copy.deepcopy(run.net)
+    for parameter in blind.parameters():
+        torch.nn.init.zeros_(parameter)
+    assert "no place of the layer does" in attribution(blind, run.samples["features"][3]).title
+    assert "no place" not in heat.title
     with pytest.raises(ConfigError, match=r"one of 0, 1.*got 'eight'"):
         run.attribution(3, "eight")
     health = run.health()

@@ -71,6 +71,7 @@ __all__ = [
     "TableSource",
     "TextSource",
     "TsFileSource",
+    "is_source",
     "read",
     "size",
 ]
@@ -125,6 +126,11 @@ _SIZES: dict[type, Callable[[Any], Size]] = {
     SoundTarsSource: sound_tars.size,
     TextSource: text.size,
 }
+
+
+def is_source(value: Any) -> bool:
+    """Whether a value is the settings of a source."""
+    return isinstance(value, Custom) or type(value) in _READERS
 
 
 def read(source: Any, spark: SparkSession) -> CanonicalFrame:
