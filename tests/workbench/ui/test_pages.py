@@ -344,6 +344,22 @@ class TestCompare:
         assert "This net takes samples of" in said
 
 
+def test_runs_of_one_name_are_all_compared() -> None:
+    """By the first digits of their ids, or by more of them where these are the same."""
+    from workbench.ui import store
+    from workbench.ui.comparing.names import short_names
+
+    def name(*ids: str) -> list[str]:
+        values = {"name": "trial", "experiment": "x", "kind": "trial", "status": "FINISHED"}
+        runs = [store.Run(id=i, start=None, end=None, **values) for i in ids]
+        return list(short_names(runs).values())
+
+    assert name("a" * 32) == ["trial"]
+    assert name("a" * 32, "b" * 32) == ["trial aaaaa", "trial bbbbb"]
+    assert name("a" * 32, "a" * 7 + "b" * 25) == ["trial aaaaaaaa", "trial aaaaaaab"]
+    assert len(set(name("0" * 31 + "1", "0" * 31 + "2", "1" * 32))) == 3
+
+
 class TestCompareMany:
     """More runs than have a colour or a column each."""
 

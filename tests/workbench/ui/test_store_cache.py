@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.workbench.ui.test_find import add_run
+from tracking import Reader
 from tracking.database import DatabaseTable
 from tracking.query import Page, Query
 from workbench.ui import store
+from workbench.ui.store import _files
 
 
 def test_a_slow_read_of_another_window_is_not_an_answer_to_a_later_one(
@@ -52,3 +54,14 @@ def test_the_stamp_changes_with_the_data_only(empty_store: Path) -> None:
     assert store.read_stamp() == once
     add_run(empty_store, "second")
     assert store.read_stamp() != once
+
+
+def test_a_file_that_was_read_is_not_listed_again(
+    runs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = store.artifact(runs["cnn"], "evaluation/test.json")
+    assert read is not None and read.is_file()
+    assert store.artifact(runs["cnn"], "evaluation/none.json") is None
+    _files._artifact_names.clear()
+    monkeypatch.setattr(Reader, "artifacts", lambda *_args: pytest.fail("listed again"))
+    assert store.artifact(runs["cnn"], "evaluation/test.json") == read

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-
-import pandas as pd
 
 from workbench.ui import store
 
@@ -13,9 +12,18 @@ FEW = 10
 """Up to so many runs have a colour each in a chart, and a column each in a table."""
 
 
+_ID_LENGTHS = (5, 8, 32)
+
+
 def short_names(runs: Sequence[store.Run]) -> dict[str, str]:
-    """Run id to a short name that is unique among them."""
-    count = pd.Series([run.name for run in runs]).value_counts()
-    return {
-        run.id: run.name if count[run.name] == 1 else f"{run.name} {run.id[:5]}" for run in runs
-    }
+    """Run id to a short name that is unique among them: what is kept by name would lose a run."""
+    count = Counter(run.name for run in runs)
+    names: dict[str, str] = {}
+    for length in _ID_LENGTHS:
+        names = {
+            run.id: run.name if count[run.name] == 1 else f"{run.name} {run.id[:length]}"
+            for run in runs
+        }
+        if len(set(names.values())) == len(names):
+            break
+    return names

@@ -35,10 +35,17 @@ def _downloads() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="workbench-ui-")
 
 
+_listed: set[tuple[str, str, str]] = set()
+"""Store, run and path of files that were listed. They stay, and MLflow takes 30 ms to list a run's."""
+
+
 def artifact(run_id: str, path: str) -> Path | None:
     """A file of a run on this disk; None where the run lists none of that name."""
-    folder = path.rpartition("/")[0]
-    return _artifact(uri(), run_id, path) if path in artifact_names(run_id, folder) else None
+    file = (uri(), run_id, path)
+    if file not in _listed and path not in artifact_names(run_id, path.rpartition("/")[0]):
+        return None
+    _listed.add(file)
+    return _artifact(*file)
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
