@@ -12,18 +12,33 @@ import os
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks import cases, report
-from benchmarks.cases import CASES, CLASSES, Case
+from benchmarks.cases import CASES, CLASSES, DIGITS, Case
+from nets import CNN, CNNConfig, Custom, TensorSpec, build
 from nets.batches import Batch, batches, num_batches
 from nets.fit import Fit
 
 
-def by_fit(case: Case, data: Batch) -> Callable[[], None]:
+class Own(nn.Module):
+    """The net of the first case as a person's own: the same module, made by `Custom`."""
+
+    def __init__(self, spec: TensorSpec, num_outputs: int) -> None:
+        super().__init__()
+        self.net = CNN(CNNConfig(), spec, num_outputs)
+
+    def forward(self, x: Tensor, length: Tensor | None = None) -> Tensor:
+        out: Tensor = self.net(x, length)
+        return out
+
+
+def by_fit(case: Case, data: Batch, net: Custom | None = None) -> Callable[[], None]:
     size = case.config.batch_size
     steps = num_batches(len(data.label), size)
-    fit = Fit(case.make(), case.config, steps_per_epoch=steps, device=data.features.device)
+    made = case.make() if net is None else build(net, case.spec, CLASSES)
+    fit = Fit(made, case.config, steps_per_epoch=steps, device=data.features.device)
 
     def epoch() -> None:
         fit.train_epoch(batches(data, size, seed=0, epoch=fit.epoch))
@@ -61,6 +76,8 @@ def loops(results: report.Report, rounds: int) -> None:
             "DataLoader": by_loader(case, data, 0),
             "DataLoader, 2 processes": by_loader(case, data, 2),
         }
+        if case is DIGITS:
+            ways["workbench, a net of your own"] = by_fit(case, data, Custom(Own))
         times = report.run_interleaved(
             {way: report.repeat_for(run) for way, run in ways.items()}, rounds
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from nets.spec import TensorSpec
 class AutoencoderConfig:
     """Dense encoder and decoder, mirror images of each other (Hinton & Salakhutdinov 2006)."""
 
+    reconstructs: ClassVar[bool] = True
     kind: Literal["autoencoder"] = "autoencoder"
     code_size: int = Field(default=16, ge=1)
     """Numbers in the code of a sample."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nets.batches import Batch
 from nets.training import TrainingConfig
+from nets.workers import share_of_same, use_share
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -119,7 +120,7 @@ def renew_statistics(
     As `torch.optim.swa_utils.update_bn`, but without dropout, and also for rows with lengths.
 
     Args:
-        batches: of training rows, on the net's device.
+        batches: of training rows, on the net's device; the same for all workers.
         held: layers that keep theirs.
     """
     norms = [m for m in net.modules() if isinstance(m, _NORMS) and m.track_running_stats]
@@ -134,7 +135,8 @@ def renew_statistics(
         norm.momentum = None  # each batch counts the same
         norm.train()
     for batch in batches:
-        net(batch.features) if batch.length is None else net(batch.features, batch.length)
+        with use_share(share_of_same(len(batch.features))):
+            net(batch.features) if batch.length is None else net(batch.features, batch.length)
     for norm, (momentum, tracked) in zip(norms, before, strict=True):
         norm.momentum, norm.num_batches_tracked = momentum, tracked
     net.train(was_training)

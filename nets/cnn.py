@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from dataclasses import replace
+from typing import ClassVar, Literal, Protocol
 
 import torch
 from pydantic import Field
@@ -42,6 +43,7 @@ class BlockConfig:
 class CNNConfig:
     """Blocks, then dense layers. Without blocks: a multilayer perceptron, for any input."""
 
+    reconstructs: ClassVar[bool] = False
     kind: Literal["cnn"] = "cnn"
     blocks: tuple[BlockConfig, ...] = (BlockConfig(channels=16), BlockConfig(channels=32))
     """The convolutional part, first to last; () for none."""
@@ -68,6 +70,13 @@ class CNNConfig:
                 f"wide is a linear model beside hidden layers, got {self.wide} without blocks or dense "
                 "layers, which is a linear model already. Set wide to 0, or add a layer to dense."
             )
+
+    def with_layers(self, widths: tuple[int, ...], dense: tuple[int, ...] = ()) -> CNNConfig:
+        """The same with a block of convolutions for each width; without blocks, which need neighbours,
+        with dense layers instead, before those of `dense`."""
+        if not self.blocks:
+            return replace(self, dense=(*widths, *dense))
+        return replace(self, blocks=tuple(BlockConfig(channels=width) for width in widths))
 
     def idle(self, kind: str | None) -> Iterator[IdleSetting]:
         """Settings that change nothing beside the others, for rows of this kind."""

@@ -31,6 +31,12 @@ from nets.custom_signature import (
 from nets.errors import ConfigError, ModelFileError, UntrustedCodeError
 
 _RESERVED = ("kind", "source", "code")
+_LIBRARY = (
+    "nets.efficientnet:EfficientNetLite0",
+    "nets.library:torchvision_net",
+    "nets.library:timm_net",
+)
+"""Nets that are made as a person's own, and run no code of a person's own."""
 
 
 class _MadeFromPart(type):
@@ -115,6 +121,25 @@ class Custom(metaclass=_MadeFromPart):
         return part
 
     @property
+    def reconstructs(self) -> bool:
+        """Whether it is a net that learns its own input: `reconstructs = True` in the class.
+
+        Raises:
+            UntrustedCodeError: its code is not loaded here.
+            ConfigError: it says something else than True or False.
+        """
+        said = getattr(self.part, "reconstructs", False)
+        if isinstance(said, bool):
+            return said
+        name = self.source.partition(":")[2]
+        raise ConfigError(f"reconstructs of {name} must be True or False, got {said!r}.")
+
+    @property
+    def wants_preparation(self) -> str | None:
+        """The `preparation.method` that a net is made for: `wants_preparation = "scale"` in the class."""
+        return getattr(self.part, "wants_preparation", None)
+
+    @property
     def own_code(self) -> Code | None:
         """Its files; None where an installed package has it, or it is not loaded."""
         cls = type(self)
@@ -139,6 +164,11 @@ def custom_parts(experiment: Any) -> list[Custom]:
     return [part for name in names for part in custom_parts(getattr(experiment, name))]
 
 
+def is_record(value: object) -> bool:
+    """Whether a value is the record of a part of a person's own."""
+    return isinstance(value, Mapping) and value.get("kind") == "custom"
+
+
 def from_record(values: Mapping[str, Any]) -> Custom:
     """The part of a record, checked as far as it is loaded in this process. Imports nothing.
 
@@ -158,7 +188,7 @@ def _load_library_part(source: str) -> None:
     where, _, name = source.partition(":")
     if (source, "") in _classes:
         return
-    if source in ("nets.library:torchvision_net", "nets.library:timm_net"):
+    if source in _LIBRARY:
         load_part(source, None)
     if not where.startswith("torch.optim"):
         return

@@ -5,7 +5,6 @@ What a `Custom` is checked by depends on the part, which pydantic cannot know wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, ValidatorFunctionWrapHandler
@@ -13,14 +12,14 @@ from pydantic.functional_serializers import WrapSerializer
 from pydantic.functional_validators import WrapValidator
 
 from nets.config import to_dict
-from nets.custom import Custom, from_record
+from nets.custom import Custom, from_record, is_record
 
 
 def validate(value: Any, others: ValidatorFunctionWrapHandler) -> Any:
     """A `Custom`, or its record, as a `Custom`; anything else by the type beside it."""
     if isinstance(value, Custom):
         return value
-    if isinstance(value, Mapping) and value.get("kind") == "custom":
+    if is_record(value):
         return from_record(value)
     return others(value)
 

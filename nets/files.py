@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -25,7 +24,7 @@ from nets.code import FOLDER
 from nets.config import from_dict, to_dict
 from nets.custom import Custom, trust
 from nets.errors import ConfigError, ModelFileError
-from nets.net import Net, NetConfig, build
+from nets.net import Net, build, read_config
 from nets.prepare import Prepare
 from nets.restore import Restore
 from nets.spec import TensorSpec
@@ -61,6 +60,9 @@ def save(
         "preparation": net.prepare.method,
         **_describe_spectrogram(net),
         "num_outputs": net.num_outputs,
+        "reconstructs": net.config.reconstructs,
+        "has_code": net.has_code,
+        "lengths": net.lengths,
         "labels": list(labels) if labels is not None else None,
         "text": None if net.text is None else to_dict(net.text),
         **({"code": net.config.sha256} if isinstance(net.config, Custom) else {}),
@@ -120,7 +122,7 @@ def load(
                 f"{directory} has model format {described['format']!r}; this version reads {_FORMAT}."
             )
         spec = from_dict(TensorSpec, described["spec"])
-        config: NetConfig = TypeAdapter(NetConfig).validate_python(described["net"])
+        config = read_config(described["net"])
         if isinstance(config, Custom):
             code = directory / FOLDER
             config = trust(config, code, allowed=trust_code, where=str(code))
@@ -139,6 +141,7 @@ def load(
             )
         net = build(config, spec, described["num_outputs"], prepare=prepare, restore=restore)
         net.load_state_dict(state)
+        net.lengths = described.get("lengths")
         if text := described.get("text"):
             net.text = from_dict(TextEncoding, text)
     except ModelFileError:
@@ -164,31 +167,38 @@ def load(
 def to_onnx(net: Net, path: Path | str) -> None:
     """Write the net as ONNX: input `features` (batch, *spec.shape) in spec.dtype, output `scores`.
 
-    The batch size is free. A text's length is that of its tokens before the padding, which is 0. Series
-    are taken as of full length.
+    The batch size is free. A text's length is that of its tokens before the padding, which is 0. A net of
+    series that may be shorter (`net.lengths`, or not known) has a second input, `length` (batch,) int64: the
+    valid steps of each row. Without it, series are of full length.
     """
     was_training = net.training
     net.eval()
     recurrent = any(isinstance(module, nn.RNNBase) for module in net.modules())
     batch = torch.export.Dim("batch", min=1)
     model = _WithLength(net) if net.spec.kind == "tokens" else net
+    inputs = {"features": torch.ones_like(net.example(2))}
+    if net.spec.kind == "series" and net.lengths is not False:
+        steps = net.spec.shape[0]
+        inputs["length"] = torch.tensor(
+            [steps, max(1, steps - 1)], device=inputs["features"].device
+        )
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about itself
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # and about torchvision's absence
         target = Path(folder) / "net.onnx"
         torch.onnx.export(
             model,
-            (torch.ones_like(net.example(2)),),
+            tuple(inputs.values()),
             str(target),
-            input_names=["features"],
+            input_names=list(inputs),
             output_names=["scores"],
             # The older exporter knows the recurrent operators, the newer one everything else.
             dynamo=not recurrent,
             external_data=False,
             **(
-                {"dynamic_axes": {"features": {0: "batch"}, "scores": {0: "batch"}}}
+                {"dynamic_axes": {name: {0: "batch"} for name in (*inputs, "scores")}}
                 if recurrent
-                else {"dynamic_shapes": {"features": {0: batch}}}
+                else {"dynamic_shapes": {name: {0: batch} for name in inputs}}
             ),
             verbose=False,
         )

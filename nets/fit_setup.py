@@ -39,7 +39,7 @@ def find_task(net: Net, config: TrainingConfig, task: Task | None) -> Task:
     Raises:
         ConfigError: a loss of a person's own does not say it; an autoencoder with another loss.
     """
-    task = task or Task.by_loss(net.config.kind, config.loss)
+    task = task or Task.by_loss(net.config, config.loss)
     if task is None:
         raise ConfigError(
             f"loss {config.loss_name} does not say what is learned. Pass task: nets.Task.CLASSES or "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -14,7 +15,7 @@ from nets.autoencoder import Autoencoder, AutoencoderConfig
 from nets.cnn import CNN, CNNConfig
 from nets.custom import Custom
 from nets.custom_field import CHECKED, DUMPED
-from nets.custom_net import make_custom
+from nets.custom_net import check_preparation, coder_of, make_custom
 from nets.errors import ConfigError
 from nets.prepare import PreparationConfig, Prepare, make
 from nets.resnet import ResNet, ResNetConfig
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     NetConfig = _Shipped | Custom
 else:
     NetConfig = Annotated[Annotated[_Shipped, Field(discriminator="kind")], CHECKED, DUMPED]
+
+DEFAULT_NET: NetConfig = CNNConfig()
+"""The net of an experiment that names none."""
 
 _BODIES: dict[type, type[nn.Module]] = {
     CNNConfig: CNN,
@@ -58,8 +62,8 @@ class Layer:
 class Net(nn.Module):
     """Raw encoded samples in, logits or values out: what was fitted on the data, then the body.
 
-    (B, *spec.shape) in spec.dtype, optional lengths (B,) -> (B, num_outputs) float32; for an
-    autoencoder (B, *shape of the prepared sample).
+    (B, *spec.shape) in spec.dtype, optional lengths (B,) -> (B, num_outputs) float32; of a net that
+    reconstructs (B, *shape of the prepared sample).
     """
 
     def __init__(
@@ -77,11 +81,30 @@ class Net(nn.Module):
         """Class names by index, where a saved net has them."""
         self.text: TextEncoding | None = None
         """How raw text becomes the net's input, where a saved net reads text."""
+        self.lengths: bool | None = None
+        """Of series: whether rows it learned may be shorter than the spec says; None: not known."""
         self.prepare, self.body, self.restore = prepare, body, restore
 
     def forward(self, features: Tensor, length: Tensor | None = None) -> Tensor:
         out: Tensor = self.body(self.prepare(features, length), length)
         return out if self.restore is None else self.restore(out, features, length)
+
+    @property
+    def has_code(self) -> bool:
+        """Whether it reconstructs from a code, which `encode` of its body gives."""
+        return self.config.reconstructs and coder_of(self.body) is not None
+
+    def reconstruct(
+        self, features: Tensor, length: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Of a net that reconstructs: prepared samples (B, *shape), what it makes of them, and their codes
+        (B, size), None where it has no code."""
+        prepared = self.prepare(features, length)
+        coder = coder_of(self.body)
+        if coder is None:
+            return prepared, self.body(prepared, length), None
+        code = coder.encode(prepared)
+        return prepared, coder.decode(code), code
 
     def channels_last(self) -> None:
         """Keep the weights of a net for pictures pixel by pixel; its feature maps follow."""
@@ -150,15 +173,18 @@ def build(
     """A net with new random weights: the same for the same seed. The global seed is left alone.
 
     Args:
-        num_outputs: classes, or values of a regression; autoencoders do not use it.
+        num_outputs: classes, or values of a regression; a net that reconstructs does not use it.
         prepare: the first layer; None: samples as they are.
         restore: the last layer of a regression; None: values as the body gives them.
 
     Raises:
-        ConfigError: the net does not fit the sample's shape; the layer is named.
+        ConfigError: the net does not fit the sample's shape, and the layer is named; it is made for
+            another preparation.
     """
     if num_outputs < 1:
         raise ConfigError(f"a net needs num_outputs >= 1, got {num_outputs}.")
+    if prepare is not None and isinstance(net, Custom):
+        check_preparation(net, prepare.method)
     prepare = prepare or make(PreparationConfig(method="none"), spec)
     prepare.sound_as = _sound_as(net)
     with torch.random.fork_rng(devices=[]):
@@ -171,6 +197,16 @@ def build(
         if restore is not None and restore.channel is not None:
             read_own_history(body, prepare.output, restore.channel)
     return Net(net, spec, num_outputs, prepare, body, restore)
+
+
+def read_config(record: Mapping[str, Any]) -> NetConfig:
+    """The configuration of a net from its record.
+
+    Raises:
+        pydantic.ValidationError: it is none.
+    """
+    config: NetConfig = TypeAdapter(NetConfig).validate_python(record)
+    return config
 
 
 def _sound_as(net: NetConfig) -> Literal["image", "series"]:

@@ -49,14 +49,16 @@ def make_optimizer(
     groups = [group for group in groups if group["params"]]
     rate, momentum = config.learning_rate, config.momentum
     fused = all(p.device.type in ("cpu", "cuda") for p in trained)
+    # PyTorch 2.13's fused SGD fails where some parameters take their first step later than others.
+    together = fused and not any(config.freeze.values())
     if isinstance(config.optimizer, Custom):
         decays = config.weight_decay > 0
         return make_custom_optimizer(
-            config.optimizer, groups, rate=rate, decays=decays, fused=fused
+            config.optimizer, groups, rate=rate, decays=decays, fused=together
         )
     if config.optimizer == "sgd":
         nesterov = config.nesterov and momentum > 0
-        return torch.optim.SGD(groups, rate, momentum=momentum, nesterov=nesterov, fused=fused)
+        return torch.optim.SGD(groups, rate, momentum=momentum, nesterov=nesterov, fused=together)
     if config.optimizer == "adam":
         return torch.optim.Adam(groups, rate, betas=(momentum, 0.999), fused=fused)
     if config.optimizer == "adamw":

@@ -7,7 +7,7 @@ After D. Page, "How to train your ResNet" (2018), and K. Jordan, "94% on CIFAR-1
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from nets.spec import TensorSpec
 class ResNetConfig:
     """A stem, then stages that halve the map, some with a residual pair of convolutions."""
 
+    reconstructs: ClassVar[bool] = False
     kind: Literal["resnet"] = "resnet"
     widths: tuple[int, ...] = Field(default=(64, 128, 256, 512), min_length=2)
     """Channels of the stem and of each stage."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
@@ -26,6 +27,7 @@ class RNNConfig:
     """Embedding (token ids only), recurrent layers, a summary over time, dense layers."""
 
     sound_as: ClassVar[str] = "series"
+    reconstructs: ClassVar[bool] = False
     kind: Literal["rnn"] = "rnn"
     cell: Literal["rnn", "lstm", "gru"] = "lstm"
     """rnn: Elman 1990; lstm: Hochreiter & Schmidhuber 1997; gru: Cho et al. 2014."""
@@ -56,6 +58,10 @@ class RNNConfig:
     def nonlinearity(self) -> str:
         """What the plain recurrent cell computes: relu if `activation` is relu, else tanh."""
         return "relu" if self.activation == "relu" else "tanh"
+
+    def with_layers(self, widths: tuple[int, ...]) -> RNNConfig:
+        """The same with a recurrent layer for each width, all of which are the same."""
+        return replace(self, hidden=widths[0], layers=len(widths))
 
     def idle(self, kind: str | None) -> Iterator[IdleSetting]:
         """Settings that change nothing beside the others, for rows of this kind."""

@@ -8,6 +8,7 @@ has the form of InceptionTime (Ismail Fawaz et al. 2020).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
@@ -32,6 +33,7 @@ class SequenceCNNConfig:
     """Embedding (token ids only), layers of parallel convolutions, a summary over time, dense layers."""
 
     sound_as: ClassVar[str] = "series"
+    reconstructs: ClassVar[bool] = False
     kind: Literal["sequence_cnn"] = "sequence_cnn"
     channels: tuple[int, ...] = Field(default=(100,), min_length=1)
     """Filters of each width, layer by layer. A layer as wide as the one before it adds to its input."""
@@ -62,6 +64,12 @@ class SequenceCNNConfig:
                 f"channels and kernels must be whole numbers >= 1, got {list(self.channels)} and "
                 f"{list(self.kernels)}."
             )
+
+    def with_layers(
+        self, widths: tuple[int, ...], dense: tuple[int, ...] = ()
+    ) -> SequenceCNNConfig:
+        """The same with a layer of convolutions for each width; `dense` is as it is already."""
+        return replace(self, channels=widths)
 
     def idle(self, kind: str | None) -> Iterator[IdleSetting]:
         """Settings that change nothing beside the others, for rows of this kind."""

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Protocol
 
 from nets.best import Mode
+
+
+class Learns(Protocol):
+    """What is asked of a net, its configuration or its record, to know its task."""
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether it learns to give its own input back, whatever the labels are."""
 
 
 class Task(StrEnum):
@@ -15,28 +24,26 @@ class Task(StrEnum):
     RECONSTRUCTION = "reconstruction"
 
     @classmethod
-    def of(cls, net_kind: str, *, has_classes: bool) -> Task:
+    def of(cls, net: Learns, *, has_classes: bool) -> Task:
         """The task of a net.
 
         Args:
-            net_kind: its `net.kind`: an autoencoder learns its input, whatever the labels are.
             has_classes: whether the labels are classes.
         """
-        if net_kind == "autoencoder":
+        if net.reconstructs:
             return cls.RECONSTRUCTION
         return cls.CLASSES if has_classes else cls.VALUES
 
     @classmethod
-    def by_loss(cls, net_kind: str, loss: object) -> Task | None:
+    def by_loss(cls, net: Learns, loss: object) -> Task | None:
         """The task, as far as the settings say it; None where the data decides: the loss is a person's own.
 
         Args:
-            net_kind: as in `of`.
             loss: its `training.loss`.
         """
-        if not isinstance(loss, str) and net_kind != "autoencoder":
+        if not isinstance(loss, str) and not net.reconstructs:
             return None
-        return cls.of(net_kind, has_classes=loss in cls.CLASSES.losses)
+        return cls.of(net, has_classes=loss in cls.CLASSES.losses)
 
     @property
     def has_classes(self) -> bool:

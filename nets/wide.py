@@ -145,7 +145,8 @@ def relative_to_last(x: Tensor, length: Tensor | None) -> Tensor:
     if length is None:
         return x - x[:, -1:]
     last = length.clamp(1, x.shape[1]) - 1
-    change = x - x[torch.arange(len(x), device=x.device), last][:, None]
+    # Not by an index of rows: an exported net would keep the number of rows it was exported with.
+    change = x - x.gather(1, last[:, None, None].expand(-1, 1, x.shape[2]))
     steps = torch.arange(x.shape[1], device=x.device)
     return change.masked_fill((steps > last[:, None])[:, :, None], 0.0)
 

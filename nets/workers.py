@@ -45,6 +45,13 @@ def use_share(share: Share | None) -> Iterator[None]:
         _SHARE.reset(token)
 
 
+def share_of_same(rows: int) -> Share | None:
+    """The share of rows that all workers have alike: those of the first worker count."""
+    if world_size() == 1:
+        return None
+    return Share(start=0, stop=rows, of=rows, counts=torch.distributed.get_rank() == 0)
+
+
 def counts_own_rows() -> bool:
     """Whether the rows that this worker computes with are its own; see `Share.counts`."""
     share = _SHARE.get()

@@ -89,3 +89,61 @@ def test_private_interfaces_of_libraries_are_used_in_their_own_modules_only(path
         line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")
     )
     assert PRIVATE_USES.findall(code) == []
+
+
+ZOO = {
+    "cnn": {"CNN", "CNNConfig", "BlockConfig", "lenet"},
+    "resnet": {"ResNet", "ResNetConfig", "fast_resnet"},
+    "rnn": {"RNN", "RNNConfig"},
+    "sequence_cnn": {"SequenceCNN", "SequenceCNNConfig"},
+    "autoencoder": {"Autoencoder", "AutoencoderConfig"},
+}
+"""`net.kind` to the names of a net that ships."""
+KNOW_NETS = [
+    *(ROOT / "nets" / f"{kind}.py" for kind in (*ZOO, "net")),
+    ROOT / "workbench" / "experiments" / "recipes",
+    ROOT / "workbench" / "experiments" / "shipped",
+]
+"""A net's own module, the one that lists them, and those that choose one for data."""
+
+
+def find_kinds(tree: ast.AST) -> list[str]:
+    """Where a file asks which kind a net is: imports of a net that ships, comparisons with a kind, and
+    filters of runs by it."""
+    names = set[str]().union(*ZOO.values())
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nets":
+            found += [alias.name for alias in node.names if alias.name in names | {*ZOO}]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found += [node.attr] if node.value.id == "nets" and node.attr in names else []
+        elif isinstance(node, ast.Compare | ast.MatchValue):
+            constants = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant)]
+            found += [value for value in constants if value in ZOO]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found += re.findall(
+                rf"net\.kind\W+(?:in|like)?\W*(?:{'|'.join(ZOO)})\b", node.value, re.I
+            )
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in FILES if not {p, *p.parents} & {*KNOW_NETS}],
+    ids=module_name,
+)
+def test_nothing_asks_which_kind_a_net_is(path: Path) -> None:
+    """A net of a person's own is treated as one that ships: by what it says of itself."""
+    assert find_kinds(ast.parse(path.read_text())) == []
+
+
+def test_questions_for_a_kind_are_recognised() -> None:
+    asked = (
+        "from nets.autoencoder import Autoencoder",
+        "nets.RNNConfig()",
+        "x = net.kind == 'rnn'",
+        "x = kind in ('cnn', 'custom')",
+        "where = \"finished and params.`net.kind` IN ('rnn', 'custom')\"",
+    )
+    assert all(find_kinds(ast.parse(code)) for code in asked)
+    assert find_kinds(ast.parse("from nets import Net\nx = spec.kind == 'image'")) == []

@@ -8,6 +8,7 @@ from ._attribution import occlusion as occlusion
 from ._attribution import step_attribution as step_attribution
 from ._capture import copy_modules as copy_modules
 from ._capture import layer_names as layer_names
+from ._contents import contents as contents
 from ._feature_maps import Excitation as Excitation
 from ._feature_maps import Maximised as Maximised
 from ._feature_maps import feature_maps as feature_maps
@@ -36,6 +37,8 @@ from ._montage import montage as montage
 from ._montage import overlay as overlay
 from ._montage import picture as picture
 from ._montage import unit_range as unit_range
+from ._names import OF_PICTURES as OF_PICTURES
+from ._names import OF_SEQUENCES as OF_SEQUENCES
 from ._neighbours import Embedded as Embedded
 from ._neighbours import Neighbours as Neighbours
 from ._neighbours import embed as embed

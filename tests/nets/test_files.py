@@ -80,6 +80,7 @@ def test_onnx_gives_the_same_answers(config: Any, spec: TensorSpec, tmp_path: Pa
     import onnxruntime
 
     net, x = fitted(config, spec), random_input(spec, 7)
+    net.lengths = False
     to_onnx(net, tmp_path / "net.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     (found,) = session.run(None, {"features": x.numpy()})
@@ -106,6 +107,29 @@ def test_onnx_of_texts_leaves_the_padding_out(config: Any, tmp_path: Path) -> No
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     (found,) = session.run(None, {"features": x.numpy()})
     np.testing.assert_allclose(found, net(x, length).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SequenceCNNConfig(wide=2, summary="mean_max"),
+        CNNConfig(),
+        RNNConfig(cell="lstm", relative=True),
+        RNNConfig(cell="gru", bidirectional=True, summary="mean_max", layers=2),
+    ],
+)
+def test_onnx_of_series_takes_their_lengths(config: Any, tmp_path: Path) -> None:
+    import onnxruntime
+
+    net = fitted(config, SERIES)
+    x, length = random_input(SERIES, 7), torch.tensor([4, 1, 3, 9, 2, 6, 8])
+    save(net, tmp_path)
+    to_onnx(load(tmp_path), tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (found,) = session.run(None, {"features": x.numpy(), "length": length.numpy()})
+    expected = net(x, length).detach()
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(expected, net(x)), "the length decides"
 
 
 def damaged(folder: Path, how: str) -> Path:

@@ -7,13 +7,24 @@ from typing import Any
 import pytest
 import torch
 
-from nets import Evaluation, Task, TrainingConfig
+from nets import (
+    AutoencoderConfig,
+    CNNConfig,
+    Custom,
+    Evaluation,
+    RNNConfig,
+    Task,
+    TrainingConfig,
+)
+from tests.nets.test_custom_reconstruction import Blurs
 
 
 def test_a_task_follows_from_the_net_and_the_labels() -> None:
-    assert Task.of("cnn", has_classes=True) is Task.CLASSES
-    assert Task.of("rnn", has_classes=False) is Task.VALUES
-    assert Task.of("autoencoder", has_classes=True) is Task.RECONSTRUCTION
+    assert Task.of(CNNConfig(), has_classes=True) is Task.CLASSES
+    assert Task.of(RNNConfig(), has_classes=False) is Task.VALUES
+    assert Task.of(AutoencoderConfig(), has_classes=True) is Task.RECONSTRUCTION
+    assert Task.by_loss(Custom(Blurs), object()) is Task.RECONSTRUCTION
+    assert Task.by_loss(CNNConfig(), object()) is None
 
 
 @pytest.mark.parametrize("task", Task)

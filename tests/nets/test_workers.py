@@ -33,11 +33,22 @@ FLIPPED = config(
 )
 JITTERED = config(augment=AugmentConfig(jitter=0.1, scaling=0.2, time_mask=2))
 RESAMPLED = config(resample="over")
+AVERAGED = config(
+    average=0.9,
+    accumulate=2,
+    schedule="one_cycle",
+    freeze={"body.blocks.0": 1},
+    layer_rates={"body.output": 2.0},
+    profile=True,
+)
+MEAN_OF_EPOCHS = config(swa_start=0.4, accumulate=3)
 CASES = {
     "cnn": (CNN, IMAGE, FLIPPED),
     "rnn": (RNNConfig(hidden=8, dropout=0.2), SERIES, JITTERED),
     "batch norm": (NORMED, IMAGE, FLIPPED),
     "resampled": (CNN, IMAGE, RESAMPLED),
+    "averaged": (CNN, IMAGE, AVERAGED),
+    "mean of epochs": (NORMED, IMAGE, MEAN_OF_EPOCHS),
 }
 
 
@@ -79,7 +90,9 @@ def losses(
         )
         metrics = fit.train_epoch(given)
         del metrics["samples_per_s"]
-        after = fit.evaluate(batches(data, SIZE, seed=0, epoch=0, shuffle=False))
+        with fit.averaged():
+            fit.renew_statistics(batches(data, SIZE, seed=0, epoch=0, shuffle=False))
+            after = fit.evaluate(batches(data, SIZE, seed=0, epoch=0, shuffle=False))
         history.append(metrics | {"after": after.loss})
     return history
 

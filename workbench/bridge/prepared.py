@@ -19,6 +19,7 @@ from nets.batches import Batch
 from nets.config import from_dict, to_dict
 from nets.order import LabelsOfShard, Order, Shards, draw_order
 from nets.spec import TensorSpec
+from nets.start import Weights
 from nets.statistics import Statistics
 from nets.text import TextEncoding
 from nets.training import TrainingConfig
@@ -212,7 +213,7 @@ class Prepared:
     """Text: how it became token ids."""
     record: dict[str, Any] = field(default_factory=dict)
     """For the run: rows, bytes, bad rows, seconds by stage."""
-    start: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    start: dict[str, Weights] = field(default_factory=dict)
     """Weights that nets start from, by `training.start_from`; not in the store."""
 
     def has(self, split: str) -> bool:

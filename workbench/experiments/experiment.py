@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from nets import NetConfig, PreparationConfig, TrainingConfig
-from nets.cnn import CNNConfig
 from nets.config import config
+from nets.net import DEFAULT_NET
 from workbench import html
 from workbench.cluster import ClusterConfig
 from workbench.data import DataConfig
@@ -31,7 +31,7 @@ class Experiment:
     """Where rows come from and how they are split."""
     preparation: PreparationConfig = PreparationConfig()
     """What is fitted on the training split and runs as the net's first layer."""
-    net: NetConfig = CNNConfig()
+    net: NetConfig = DEFAULT_NET
     """The net."""
     training: TrainingConfig = TrainingConfig()
     """The training loop."""

@@ -10,18 +10,13 @@ from pyspark.ml import Estimator
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
 from nets import Task
-from nets.autoencoder import AutoencoderConfig
-from nets.cnn import BlockConfig, CNNConfig
 from nets.config import override
 from nets.errors import ConfigError
 from nets.prepare import PreparationConfig
-from nets.resnet import ResNetConfig
-from nets.rnn import RNNConfig
-from nets.sequence_cnn import SequenceCNNConfig
-from nets.training import TrainingConfig
 from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import DataFrameSource
 from workbench.experiments.experiment import Experiment
+from workbench.experiments.recipes.autoencoders import autoencoder
 from workbench.experiments.recipes.facts import Facts, Recipe
 from workbench.experiments.recipes.pictures import pictures, small_cnn
 from workbench.experiments.recipes.series import recurrent, series
@@ -211,24 +206,18 @@ class Convolutional(NetEstimator, ConvolutionParams):
         return small_cnn(facts)
 
     def _net(self, num_outputs: int, recipe: Recipe) -> Any:
-        net = recipe.net
         given = self._read_params(
             dense="denseLayers",
             activation="activation",
             dropout="dropout",
             embedding="embedding",
         )
-        if isinstance(net, ResNetConfig):
-            return replace(net, activation=given["activation"])
-        if self.isSet("layers"):
-            widths = self._widths(num_outputs)
-            if isinstance(net, SequenceCNNConfig):
-                given["channels"] = widths
-            elif isinstance(net, CNNConfig) and not net.blocks:  # a vector has no neighbours
-                given["dense"] = (*widths, *given.get("dense", ()))
-            else:
-                given["blocks"] = tuple(BlockConfig(channels=width) for width in widths)
-        return replace(net, **given)
+        # The recipe chooses a net without one of these only where the parameter is not set.
+        known = {name for name in given if hasattr(recipe.net, name)}
+        net: Any = replace(recipe.net, **{name: given[name] for name in known})
+        if not self.isSet("layers"):
+            return net
+        return net.with_layers(self._widths(num_outputs), given.get("dense", ()))
 
 
 class Recurrent(NetEstimator, RecurrentParams):
@@ -239,11 +228,10 @@ class Recurrent(NetEstimator, RecurrentParams):
     def _recipe(self, facts: Facts) -> Recipe:
         if facts.kind == "tokens":
             return text(facts, characters=self.getOrDefault("tokenizer") == "characters")
-        if facts.kind == "series":
-            return recurrent(facts)
-        return replace(table(facts), net=RNNConfig())  # which says that it reads sequences
+        return recurrent(facts)
 
     def _net(self, num_outputs: int, recipe: Recipe) -> Any:
+        net: Any = recipe.net
         given = self._read_params(
             cell="cell",
             bidirectional="bidirectional",
@@ -261,8 +249,8 @@ class Recurrent(NetEstimator, RecurrentParams):
                     f"{list(widths)} for {num_outputs} outputs. Repeat one width, such as "
                     f"{[widths[0]] * len(widths)}; hidden dense layers go to denseLayers."
                 )
-            given |= {"hidden": widths[0], "layers": len(widths)}
-        return replace(recipe.net, **given)
+            net = net.with_layers(widths)
+        return replace(net, **given)
 
 
 class CNNClassifier(Convolutional, ClassParams, LabelParams):
@@ -329,13 +317,12 @@ class Autoencoder(NetEstimator, CodeParams):
     _task = Task.RECONSTRUCTION
 
     def _recipe(self, facts: Facts) -> Recipe:
-        task = self._task
-        learned: Any = {"loss": task.losses[0], "monitor": task.monitor, "mode": task.mode}
-        return Recipe(net=AutoencoderConfig(), training=TrainingConfig(**learned))
+        return autoencoder()
 
-    def _net(self, num_outputs: int, recipe: Recipe) -> AutoencoderConfig:
+    def _net(self, num_outputs: int, recipe: Recipe) -> Any:
         *hidden, code = self.getOrDefault("layers")
-        return AutoencoderConfig(
+        return replace(
+            recipe.net,
             code_size=code,
             hidden=tuple(hidden),
             activation=self.getOrDefault("activation"),

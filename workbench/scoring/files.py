@@ -171,7 +171,8 @@ def _answers(frame: DataFrame, model: Model, paths: Paths) -> DataFrame:
         features = ["content"]
     outputs = Outputs()
     if model.task.reconstructs:
-        outputs = Outputs(code="code", error="error", prediction=None)
+        whole = None if model.has_code else "prediction"  # as large as the sample
+        outputs = Outputs(code="code", error="error", prediction=whole)
     return score(frame, model, features=features or None, outputs=outputs, vectors=False)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from nets import Task
 from nets.code import FOLDER
 from nets.config import from_dict
-from nets.custom import check_trust, from_record
+from nets.custom import check_trust, from_record, is_record
 from nets.errors import ConfigError, ModelFileError, UntrustedCodeError
 from nets.spec import TensorSpec
 from nets.text import TextEncoding
@@ -42,7 +42,28 @@ class Model:
     @property
     def task(self) -> Task:
         """What the net learned."""
-        return Task.of(self.described["net"]["kind"], has_classes=self.labels is not None)
+        return Task.of(self, has_classes=self.labels is not None)
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the net gives its own input back."""
+        return self._says("reconstructs")
+
+    @property
+    def has_code(self) -> bool:
+        """Whether it does so from a code."""
+        return self._says("has_code")
+
+    def _says(self, name: str) -> bool:
+        """What the description says of the net, or, where an older version wrote it, the net's settings:
+        every net that reconstructed then had a code."""
+        if name in self.described:
+            return bool(self.described[name])
+        if is_record(self.described["net"]):
+            return False
+        from nets.net import read_config  # loads torch
+
+        return read_config(self.described["net"]).reconstructs
 
     @property
     def num_outputs(self) -> int:
@@ -120,7 +141,7 @@ def _check_code(
     trust_code: bool,
 ) -> None:
     """Refuse a net of a person's own, unless its code may run."""
-    if net.get("kind") != "custom":
+    if not is_record(net):
         return
     where = f"{model}/{FOLDER}" if isinstance(model, (Path, str)) else "the model"
     with tempfile.TemporaryDirectory() as folder:

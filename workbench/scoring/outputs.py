@@ -26,13 +26,13 @@ class Outputs:
     """classes: their softmax, a vector."""
     prediction: str | None = "prediction"
     """classes: a double, the class's index, or its own number where all classes are numbers. values:
-    a double, or a vector of several. Autoencoders: the reconstruction of the prepared sample, a vector."""
+    a double, or a vector of several. Nets that reconstruct: the prepared sample as they give it back, a vector."""
     label: str | None = "predictedLabel"
     """classes: the class's name."""
     code: str | None = None
-    """Autoencoders: the code of the sample, a vector."""
+    """Nets that reconstruct from a code: the code of the sample, a vector."""
     error: str | None = None
-    """Autoencoders: mean squared difference of the prepared sample and its reconstruction, a double."""
+    """Nets that reconstruct: mean squared difference of the prepared sample and its reconstruction, a double."""
     reason: str | None = "reason"
     """Why a row has no prediction; null where it has one."""
 
@@ -46,8 +46,9 @@ class Outputs:
         has = {
             Task.CLASSES: ("raw", "probability", "prediction", "label", "reason"),
             Task.VALUES: ("prediction", "reason"),
-            Task.RECONSTRUCTION: ("prediction", "code", "error", "reason"),
+            Task.RECONSTRUCTION: ("prediction", "error", "reason"),
         }[task]
+        has += ("code",) if model.has_code else ()
         names = {f.name: getattr(self, f.name) for f in fields(self) if f.name in has}
         return {name: (what, kinds[what]) for what, name in names.items() if name}
 

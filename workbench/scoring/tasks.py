@@ -109,15 +109,12 @@ class Scorer:
     def _answers(self, features: Any, length: Any) -> dict[str, Any]:
         import torch
 
-        from nets.autoencoder import Autoencoder
-
         net = self.net
-        if isinstance(net.body, Autoencoder):
-            prepared = net.prepare(features, length)
-            code = net.body.encode(prepared)
-            drawn = net.body.decode(code)
+        if net.config.reconstructs:
+            prepared, drawn, code = net.reconstruct(features, length)
             error = (drawn - prepared).square().flatten(1).mean(1)
-            return {"prediction": drawn.flatten(1), "code": code, "error": error}
+            answers = {"prediction": drawn.flatten(1), "error": error}
+            return answers if code is None else answers | {"code": code}
         scores = net(features, length).flatten(1).float()
         if net.labels is None:
             return {"prediction": scores[:, 0] if scores.shape[1] == 1 else scores}

@@ -86,7 +86,7 @@ def check_prepared(
     if not recorded:
         check_idle_for_rows(experiment, prepared.spec.kind)
     Augment(experiment.training.augment, prepared.spec)
-    task = Task.by_loss(experiment.net.kind, experiment.training.loss)
+    task = Task.by_loss(experiment.net, experiment.training.loss)
     check_mixing(experiment.training.augment, prepared.spec, task)
     _check_rows_of_metrics(experiment, prepared)
     notes += _check_layers(experiment, prepared)
@@ -164,7 +164,7 @@ def describe_large_batch(batch_size: int, num_rows: int) -> str | None:
 
 def _check_metrics(experiment: Experiment, *metrics: str) -> None:
     training = experiment.training
-    task = Task.by_loss(experiment.net.kind, training.loss)
+    task = Task.by_loss(experiment.net, training.loss)
     if task is not None and not task.takes(training.loss):
         return  # refused by `check_task`, which knows the data
     tasks = (Task.CLASSES, Task.VALUES) if task is None else (task,)
@@ -236,5 +236,5 @@ def _check_augment(experiment: Experiment) -> None:
         return  # the reader says so, on the machine that has the files
     if spec is not None:
         Augment(experiment.training.augment, spec)
-        task = Task.by_loss(experiment.net.kind, experiment.training.loss)
+        task = Task.by_loss(experiment.net, experiment.training.loss)
         check_mixing(experiment.training.augment, spec, task)

@@ -63,6 +63,7 @@ def evaluate_best(experiment: Experiment, prepared: Prepared, weights: bytes) ->
     split = next(name for name in ("test", "validation", "train") if prepared.has(name))
     learner = Learner(experiment, prepared)
     learner.net.load_state_dict(load(weights))
+    learner.net.lengths = "length" in prepared.splits[split].read(stop=1)
     evaluation = learner.evaluate(split)
     # A net may learn values from data that has classes: an autoencoder does.
     labels = prepared.labels if evaluation.task.has_classes else None

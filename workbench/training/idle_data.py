@@ -40,7 +40,7 @@ def idle_in_preparation(experiment: Experiment, kind: str | None) -> Iterator[Id
         rule = f"it belongs to method pca, got method {config.method!r}"
         for name in ("num_components", "whiten"):
             yield IdleSetting(f"preparation.{name}", rule, "Set preparation.method to pca")
-    task = Task.by_loss(experiment.net.kind, training.loss)
+    task = Task.by_loss(experiment.net, training.loss)
     may_be_values = task in (None, Task.VALUES)  # of an own loss the data decides, see `learner`
     if not may_be_values:
         rule = f"it is for measured labels, and this net learns {task}"

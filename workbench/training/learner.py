@@ -23,7 +23,7 @@ from torch import nn
 from nets.custom_metric import CustomMetrics
 from nets.evaluation import HELD_BYTES
 from nets.fit import Batch, Evaluation, Fit, Monitor, place
-from nets.inside import watch_health
+from nets.inside import contents, watch_health
 from nets.workers import add_up, agree
 from workbench.bridge import Prepared, SplitReader
 from workbench.errors import TrainingError
@@ -139,14 +139,16 @@ class Learner:
         return self._time_is_over or done == ends
 
     def describe_use(self) -> dict[str, str]:
-        """The tags that say what is really used here: device, precision, threads and the like."""
-        return describe_use(
+        """The tags that say what is really used here: device, precision, threads and the like; and what
+        there is to look at in the net."""
+        used = describe_use(
             self.training,
             self.device,
             num_workers=self.world_size,
             num_parameters=sum(values.numel() for values in self.net.parameters()),
             steps_per_epoch=self.fit.steps_per_epoch,
         )
+        return used | {"workbench.inside": ", ".join(contents(self.net)) or "nothing"}
 
     def train_epoch(self) -> dict[str, float]:
         """Train one epoch, or what `train_part` has left of it; evaluate, and return the metrics of both.

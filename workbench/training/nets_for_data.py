@@ -59,7 +59,7 @@ def _output_learns(net: nets.Net, training: nets.TrainingConfig) -> bool:
 
 def task_of(experiment: Experiment, prepared: Prepared) -> Task:
     """What the experiment's net learns on the prepared data."""
-    return Task.of(experiment.net.kind, has_classes=prepared.labels is not None)
+    return Task.of(experiment.net, has_classes=prepared.labels is not None)
 
 
 def check_task(experiment: Experiment, prepared: Prepared, *metrics: str) -> None:

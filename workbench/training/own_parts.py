@@ -16,6 +16,7 @@ from nets.code import FOLDER
 from nets.custom import custom_parts, trust
 from nets.custom_loss import CustomLoss, try_loss
 from nets.custom_metric import try_metric
+from nets.custom_net import check_preparation
 from nets.optimizer_trial import try_optimizer
 from workbench.data import sources
 from workbench.data.size import Size
@@ -56,13 +57,15 @@ def check_own_parts(experiment: Experiment, *, reads_source: bool) -> None:
     if isinstance(experiment.training.optimizer, Custom):
         try_optimizer(experiment.training)
     Callbacks(experiment.training.callbacks)
+    if isinstance(experiment.net, Custom):
+        check_preparation(experiment.net, experiment.preparation.method)
     if isinstance(experiment.net, Custom) and size is not None and size.spec is not None:
         nets.build(experiment.net, size.spec, size.num_outputs)
 
 
 def _check_frame(source: DataFrameSource, experiment: Experiment) -> None:
     columns = find_frame(source).columns
-    task = Task.by_loss(experiment.net.kind, experiment.training.loss)
+    task = Task.by_loss(experiment.net, experiment.training.loss)
     if source.label is None and task is not Task.RECONSTRUCTION:
         raise ConfigError(
             "data.source.label must name the DataFrame's column to predict, got None, and this net learns "
@@ -79,7 +82,7 @@ def _size(experiment: Experiment) -> Size | None:
 
 def _check_loss(loss: Custom, experiment: Experiment, size: Size | None) -> None:
     """Refuse an own loss that fits neither classes nor values; which of them, only the data shows."""
-    if Task.by_loss(experiment.net.kind, loss) is Task.RECONSTRUCTION:
+    if Task.by_loss(experiment.net, loss) is Task.RECONSTRUCTION:
         CustomLoss(loss)  # tried when the sample's shape is known
         return
     problems: list[str] = []
@@ -95,7 +98,7 @@ def _check_loss(loss: Custom, experiment: Experiment, size: Size | None) -> None
 
 def _check_metric(metric: Custom, experiment: Experiment, size: Size | None) -> None:
     """Refuse an own metric that gives no number, as far as it is known what is learned."""
-    task = Task.by_loss(experiment.net.kind, experiment.training.loss)
+    task = Task.by_loss(experiment.net, experiment.training.loss)
     try_metric(metric, task or Task.CLASSES, 2 if size is None else size.num_outputs, guessed=True)
 
 

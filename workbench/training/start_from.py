@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from torch import Tensor
-
 from nets import ConfigError
-from nets.files import WEIGHTS
-from nets.start import read_weights
+from nets.files import DESCRIPTION, WEIGHTS
+from nets.pretrained import PRETRAINED, read_pretrained
+from nets.start import Weights, read_weights
 from tracking import ArtifactError, TrackingError
 from workbench.bridge import Prepared
 from workbench.experiments.experiment import Experiment
@@ -21,7 +21,7 @@ def add_start(experiment: Experiment, prepared: Prepared) -> Prepared:
     """The data with the weights that `training.start_from` names, or a sweep's space of it.
 
     Raises:
-        ConfigError: there is no such run, folder or file, or it has no weights.
+        ConfigError: there is no such run, folder or file, or it has no weights; a package is missing.
         ModelFileError: a file of weights is damaged.
     """
     searched = experiment.sweep.space.get("training.start_from")
@@ -30,7 +30,9 @@ def add_start(experiment: Experiment, prepared: Prepared) -> Prepared:
     return replace(prepared, start={str(name): _read(str(name)) for name in names if name})
 
 
-def _read(where: str) -> dict[str, Tensor]:
+def _read(where: str) -> Weights:
+    if where in PRETRAINED:
+        return read_pretrained(where)
     path = Path(where).expanduser()
     if path.exists():
         return read_weights(path)
@@ -42,15 +44,18 @@ def _read(where: str) -> dict[str, Tensor]:
         reader = Reader()
         run = reader.run(where)
         run = reader.run(run.tags.get("workbench.best_run", run.run_id))
-        names = [
-            n for n in reader.artifacts(run.run_id, "model") if PurePosixPath(n).name == WEIGHTS
-        ]
-        if not names:
+        kept = reader.artifacts(run.run_id, "model")
+        names = {PurePosixPath(n).name: n for n in kept}
+        if WEIGHTS not in names:
             raise ConfigError(f"training.start_from: run {where} has kept no model.")
         with tempfile.TemporaryDirectory() as folder:
-            return read_weights(reader.download(run.run_id, names[0], Path(folder)))
+            for name in (WEIGHTS, DESCRIPTION):
+                if name in names:
+                    file = reader.download(run.run_id, names[name], Path(folder) / "download")
+                    shutil.move(file, Path(folder) / name)
+            return read_weights(Path(folder))
     except (TrackingError, ArtifactError) as error:
         raise ConfigError(
-            f"training.start_from takes a run, a folder with {WEIGHTS}, or a safetensors file; {where!r} is "
-            f"none: {error}"
+            f"training.start_from takes a run, a folder with {WEIGHTS}, or a safetensors file, or "
+            f"{' or '.join(PRETRAINED)}; {where!r} is none: {error}"
         ) from error

@@ -83,7 +83,7 @@ def test_what_is_taken_is_said_and_the_rest_is_listed(learned: Path, tmp_path: P
     assert note.startswith(f"Started from {learned}: ")
     assert "Another shape, so new: body.output.weight (4, " in note
     net = Learner(experiment, prepared).net
-    weights = nets.start.read_weights(learned)
+    weights = nets.start.read_weights(learned).tensors
     name = "body.blocks.0.conv.weight"
     assert torch.equal(net.state_dict()[name], weights[name])
     # What is fitted on the data is this data's.
@@ -108,7 +108,7 @@ def test_a_run_is_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     prepared = add_start(experiment, fill.digits("cnn"))
     assert set(prepared.start) == {run_id[:8]}
     (note,) = check_prepared(experiment, prepared)
-    total = len([n for n in prepared.start[run_id[:8]] if not n.startswith("prepare.")])
+    total = len([n for n in prepared.start[run_id[:8]].tensors if not n.startswith("prepare.")])
     assert f"{total} of {total} tensors are taken." in note
     with pytest.raises(ConfigError, match=r"takes a run, a folder with model.safetensors, or"):
         add_start(override(experiment, {"training.start_from": "nothing"}), prepared)

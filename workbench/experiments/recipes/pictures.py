@@ -83,7 +83,22 @@ def small_cnn(facts: Facts) -> Recipe:
             learning_rate=3e-3,
             augment=augment,
         ),
-        why=("A small convolutional net.", _explain(augment), *explain_learned(facts)),
+        why=(
+            "A small convolutional net.",
+            _explain(augment),
+            *_offer_pretrained(facts),
+            *explain_learned(facts),
+        ),
+    )
+
+
+def _offer_pretrained(facts: Facts) -> tuple[str, ...]:
+    """Said, never chosen: the weights are in a package of their own."""
+    if facts.kind != "image" or facts.shape[0] != 3 or facts.num_rows >= _RESIDUAL_ROWS:
+        return ()
+    return (
+        "The pictures are few: a pretrained net may help (training.start_from efficientnet_lite0, in the "
+        "manual's page on own parts).",
     )
 
 

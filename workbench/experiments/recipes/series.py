@@ -21,6 +21,7 @@ from workbench.experiments.recipes.facts import (
     explain_learned,
     one_cycle,
 )
+from workbench.experiments.recipes.tables import table
 
 _MOST_VALUES = 4_096
 """The random convolutions of longer series take longer than the net's own."""
@@ -55,7 +56,12 @@ def series(facts: Facts) -> Recipe:
 
 
 def recurrent(facts: Facts) -> Recipe:
-    """The same with a bidirectional GRU, for those who want a recurrent net."""
+    """The same with a bidirectional GRU, for those who want a recurrent net.
+
+    Of other rows than series: a net that is refused when it is built, and says what it reads.
+    """
+    if facts.kind != "series":
+        return replace(table(facts), net=RNNConfig())
     recipe = series(facts)
     net = RNNConfig(
         cell="gru",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+import torch
 from numpy.typing import NDArray
 
 from nets import inside
@@ -42,5 +43,7 @@ def read(run_id: str) -> Reconstruction:
         raise Missing("This net does not give its input back.")
     outputs = scores.reshape(inputs.shape)
     errors = np.square(outputs - inputs).reshape(len(inputs), -1).mean(axis=1)
-    code = artifacts.experiment(run_id).get("net", {}).get("code_size")
-    return Reconstruction(inputs=inputs, outputs=outputs, errors=errors, code_size=code)
+    with torch.inference_mode():
+        _, _, code = net.reconstruct(features[:1])
+    size = None if code is None else code.shape[1]
+    return Reconstruction(inputs=inputs, outputs=outputs, errors=errors, code_size=size)

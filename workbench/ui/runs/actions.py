@@ -9,6 +9,7 @@ import streamlit as st
 
 from workbench.ui import store
 from workbench.ui.comparing.names import MOST_RUNS
+from workbench.ui.inside.pages import find_page
 from workbench.ui.runs import place
 
 _EDIT = "Edit names, tags and notes"
@@ -42,8 +43,7 @@ def draw(picked: list[store.Run], query: store.Query, columns: Sequence[str]) ->
     if bar.button("Compare", key="act_compare", disabled=len(picked) < 2):
         compare(ids)
     if bar.button("Look inside", key="act_inside", disabled=len(picked) != 1):
-        page = "views/rnn.py" if first.params.get("net.kind") == "rnn" else "views/cnn.py"
-        st.switch_page(page, query_params={"run": first.id})
+        st.switch_page(find_page(first), query_params={"run": first.id})
     _put_away(bar, picked, query)
     with bar.popover("Tag or note", icon=":material/sell:"), st.form("tagging", border=False):
         _draw_tagging(ids)

@@ -14,6 +14,7 @@ _SETTINGS = (
     "training.batch_size",
     "training.optimizer",
 )
+_LOSSES = ("train/loss", "validation/loss", "test/loss")
 _MOST_VARYING = 4
 FIXED = ("status", "result", "kind", "experiment", "started", "took", "curve", "note")
 """Columns of every run; they can be hidden, the name cannot."""
@@ -28,10 +29,16 @@ def find_columns(runs: Sequence[store.Run]) -> list[str]:
 
 
 def _tasks(runs: Sequence[store.Run]) -> list[Task]:
-    """The tasks of the runs, each once; of a run of another program: none."""
-    losses = {(run.params.get("net.kind", ""), run.params.get("training.loss", "")) for run in runs}
-    tasks = {Task.by_loss(kind, loss) for kind, loss in losses if kind}
+    """The tasks whose figures the runs have, each once; of a run of another program: none."""
+    tasks = {_task(run) for run in runs}
     return [task for task in Task if task in tasks]
+
+
+def _task(run: store.Run) -> Task | None:
+    """A net that reconstructs has no other figure than its loss."""
+    measured = {name.rpartition("/")[2] for name in run.metrics}
+    other = Task.RECONSTRUCTION if any(name in run.metrics for name in _LOSSES) else None
+    return next((task for task in Task if measured & {*task.metrics}), other)
 
 
 def _metrics(task: Task) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from workbench.ui.inside import (
     uploads,
 )
 from workbench.ui.inside.cache import NetInput
+from workbench.ui.inside.pages import SUIT_PICTURES
 
 _METHODS = {
     "Grad-CAM": "grad_cam",
@@ -31,11 +32,6 @@ _METHODS = {
 }
 
 _ATTENTION = "Attention"
-# Runs that kept a net for this page
-_SUITS = (
-    "finished and params.`net.kind` IN ('cnn', 'resnet', 'custom') "
-    "and (tags.`workbench.kind` = 'train' or metrics.`test/loss` IS NOT NULL)"
-)
 
 
 def main() -> None:
@@ -45,12 +41,14 @@ def main() -> None:
         "slider moves through the epochs of the training.",
         "docs/cnn-in-the-ui",
     )
-    run = run_choice.pick_run(suits=_SUITS, what="net with convolutions")
+    run = run_choice.pick_run(suits=SUIT_PICTURES, what="net with convolutions")
     with widgets.part():
         model = artifacts.net(run.id)
-        parts = [*page_parts.CNN] if inside.convolutions(model) else []
-        if inside.attention_layers(model) and model.spec.kind == "image":
-            parts.append(_ATTENTION)
+        convolutions, attention_layers = (
+            name in inside.contents(model) for name in inside.OF_PICTURES
+        )
+        parts = [*page_parts.CNN] if convolutions else []
+        parts += [_ATTENTION] if attention_layers else []
         if not parts:
             run_choice.link_to(run, "views/rnn.py", "Inside an RNN")
             raise Missing("This net has no convolutions.")

@@ -12,12 +12,7 @@ from workbench.ui import charts, forecasts, run_choice, store, widgets
 from workbench.ui.errors import Missing
 from workbench.ui.inside import artifacts, attention, inputs
 from workbench.ui.inside.cache import NetInput
-
-# Runs that kept a net for this page
-_SUITS = (
-    "finished and params.`net.kind` IN ('rnn', 'custom') "
-    "and (tags.`workbench.kind` = 'train' or metrics.`test/loss` IS NOT NULL)"
-)
+from workbench.ui.inside.pages import SUIT_SEQUENCES
 
 
 def main() -> None:
@@ -27,11 +22,10 @@ def main() -> None:
         "You see how its answer forms as it reads, and which steps decided.",
         "docs/browser#inside-an-rnn",
     )
-    run = run_choice.pick_run(suits=_SUITS, what="recurrent net")
+    run = run_choice.pick_run(suits=SUIT_SEQUENCES, what="recurrent net")
     with widgets.part():
         model = artifacts.net(run.id)
-        recurrent = inside.recurrent_layers(model)
-        looks = inside.attention_layers(model) if model.spec.kind != "image" else []
+        recurrent, looks = (name in inside.contents(model) for name in inside.OF_SEQUENCES)
         if not (recurrent or looks):
             run_choice.link_to(run, "views/cnn.py", "Inside a CNN")
             raise Missing("This net has no recurrent layer and no attention over a sequence.")
