@@ -241,7 +241,7 @@ def test_a_picture_bomb_is_refused_before_it_is_decoded() -> None:
     Image.new("1", (20_000, 20_000)).save(out, "PNG")
     spec = TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8")
     rows = np.zeros((1, 64), np.uint8)
-    [reason] = pictures.decode_all([out.getvalue()], spec, rows)
+    [reason], _ = pictures.decode_all([out.getvalue()], spec, rows)
     assert reason is not None and "pixels" in reason and not rows.any()
 
 
@@ -261,4 +261,4 @@ DAMAGED_PICTURES = st.sampled_from(["PNG", "GIF", "BMP", "JPEG"]).flatmap(
 def test_pictures(content: bytes) -> None:
     spec = TensorSpec(kind="image", shape=(3, 4, 4), dtype="uint8")
     rows = np.zeros((1, spec.num_bytes), np.uint8)
-    assert len(pictures.decode_all([content], spec, rows)) == 1
+    assert len(pictures.decode_all([content], spec, rows)[0]) == 1

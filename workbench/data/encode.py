@@ -50,8 +50,8 @@ class Recipe:
 
 
 def canonical_rows(batches: Iterator[pa.RecordBatch], recipe: Recipe) -> Iterator[pa.RecordBatch]:
-    """Rows with features (binary), label, key, split, the optional columns, and reason; of sounds,
-    also `changes`.
+    """Rows with features (binary), label, key, split, the optional columns, and reason; of pictures and
+    sounds, also `changes`.
 
     Args:
         batches: features; label as text (classes) or doubles; key, split; optional are length,
@@ -69,9 +69,11 @@ def _encode_batch(batch: pa.RecordBatch, recipe: Recipe) -> pa.RecordBatch:
     columns = {name: batch.column(name) for name in batch.schema.names}
     spec = recipe.spec
     changes = None
+    lengths = None
     if recipe.encoding == "sounds":
         samples, reasons, changes = encode_sounds(columns["features"], spec)
-        lengths = None
+    elif recipe.encoding == "pictures":
+        samples, reasons, changes = encode_pictures(columns["features"], spec)
     else:
         samples, reasons, lengths = encode_features(columns["features"], recipe.encoding, spec)
     if len(recipe.names) == spec.shape[0] > 1 and recipe.encoding == "numbers":
@@ -112,6 +114,8 @@ def encode_features(
     """
     if encoding == "sounds":
         return *encode_sounds(column, spec)[:2], None
+    if encoding == "pictures":
+        return *encode_pictures(column, spec)[:2], None
     samples = np.zeros((len(column), spec.num_bytes), np.uint8)
     if encoding == "numbers":
         return samples, *_encode_numbers(column, spec, samples)
@@ -148,14 +152,22 @@ def _set_reason(reasons: list[str | None], rows: np.ndarray, reason: str) -> Non
         reasons[row] = reasons[row] or reason
 
 
-# ---- features: each function fills `samples`, (n, spec.num_bytes) uint8
+# ---- features: `samples` is (n, spec.num_bytes) uint8
 
 
-def _encode_pictures(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> list[str | None]:
+def encode_pictures(
+    column: pa.Array, spec: TensorSpec
+) -> tuple[np.ndarray, list[str | None], np.ndarray]:
+    """Encoded pictures as samples (n, spec.num_bytes) uint8, reasons, and what was done to each (n,).
+
+    Args:
+        column: bytes, or text in base64.
+    """
     import pyarrow as pa
 
+    samples = np.zeros((len(column), spec.num_bytes), np.uint8)
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return decode_all((value.as_py() for value in column), spec, samples)
+        return samples, *decode_all((value.as_py() for value in column), spec, samples)
     contents, wrong = [], []
     for value in column.to_pylist():
         try:
@@ -164,10 +176,10 @@ def _encode_pictures(column: pa.Array, spec: TensorSpec, samples: np.ndarray) ->
         except (binascii.Error, ValueError):
             contents.append(b"")
             wrong.append(True)
-    reasons = decode_all(contents, spec, samples)
+    reasons, changes = decode_all(contents, spec, samples)
     for row in np.flatnonzero(wrong):
         reasons[row] = "text that is no picture in base64"
-    return reasons
+    return samples, reasons, changes
 
 
 def _decode_base64(text: str) -> bytes:
@@ -229,7 +241,6 @@ def _encode_structs(column: pa.Array, spec: TensorSpec, samples: np.ndarray) -> 
 
 
 _READERS: dict[str, Any] = {
-    "pictures": _encode_pictures,
     "raw": _encode_raw,
     "structs": _encode_structs,
 }

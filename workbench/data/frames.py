@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from nets.spec import TensorSpec
+from workbench.data import pictures, sounds
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.class_order import natural_order
 from workbench.data.columns import (
@@ -20,7 +21,6 @@ from workbench.data.columns import (
 )
 from workbench.data.encode import Recipe, canonical_rows, has_variable_length
 from workbench.data.rows import MAX_CLASSES, open_splits
-from workbench.data.sounds import CHANGES
 from workbench.errors import DataError
 from workbench.spark_session import count_partitions, count_slots
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _PARTITION_BYTES = 16 * 2**20
+_CHANGES = {"pictures": pictures.CHANGES, "sounds": sounds.CHANGES}
+"""What may be done to samples of an encoding."""
 _SMALL_BYTES = 2 * 2**20
 """Samples of fewer bytes are not worth a shuffle."""
 
@@ -142,7 +144,7 @@ def encode_frame(
             schema += f", {name} {kind}"
     if num_rows is not None:
         chosen = _spread(chosen, num_rows * recipe.spec.num_bytes)
-    schema += ", reason string" + ", changes int" * (recipe.encoding == "sounds")
+    schema += ", reason string" + ", changes int" * (recipe.encoding in _CHANGES)
     rows = chosen.mapInArrow(lambda batches: canonical_rows(batches, recipe), schema)
     return divide_rows(rows, recipe, official_test=official_test)
 
@@ -152,7 +154,7 @@ def divide_rows(rows: DataFrame, recipe: Recipe, *, official_test: bool | None) 
     from pyspark.sql import functions as F
 
     rows = rows.persist()  # good and bad rows come from one pass
-    measures = count_changes() if "changes" in rows.columns else {}
+    measures = count_changes(_CHANGES[recipe.encoding]) if recipe.encoding in _CHANGES else {}
     return CanonicalFrame(
         frame=rows.where(F.col("reason").isNull()).drop("reason"),
         spec=recipe.spec,
@@ -165,13 +167,17 @@ def divide_rows(rows: DataFrame, recipe: Recipe, *, official_test: bool | None) 
     )
 
 
-def count_changes() -> dict[str, Column]:
-    """How many sounds were resampled, mixed, cut and padded, by what `changes` says."""
+def count_changes(bits: Mapping[str, int]) -> dict[str, Column]:
+    """How many pictures or sounds each thing was done to, by what `changes` says.
+
+    Args:
+        bits: name of a count to its bit.
+    """
     from pyspark.sql import functions as F
 
     return {
         name: F.sum((F.col("changes").bitwiseAND(bit) > 0).cast("long"))
-        for name, bit in CHANGES.items()
+        for name, bit in bits.items()
     }
 
 

@@ -177,17 +177,16 @@ def _is_csv(path: Path) -> bool:
     """Whether a text of another ending (.txt, .data, none) has the same number of cells in every row."""
     with open_unpacked(path) as file:
         start = file.read(1 << 12)
-    if b"\0" in start and not start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return False
     try:
         dialect = find_dialect(path, CsvConfig())
     except DataError:
         return False
+    if b"\0" in start and not dialect.encoding.startswith("utf-16"):
+        return False
     if dialect.delimiter != " ":
         return len(dialect.names) > 1
-    cells = [
-        cell for row in split_rows(start.decode("utf-8", "ignore"), dialect)[1:-1] for cell in row
-    ]
+    text = start.decode(dialect.encoding, "ignore")
+    cells = [cell for row in split_rows(text, dialect)[1:-1] for cell in row]
     numbers = sum(is_number(cell, ".") for cell in cells)
     return dialect.aligned and len(dialect.names) > 1 and numbers > 0.6 * len(cells)
 

@@ -46,7 +46,7 @@ def _list(path: str, name: str, ignored: Counter[str], above: tuple[str, ...]) -
     with os.scandir(path) as entries:
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
-        kind = _kind_of_leftover(entry.name)
+        kind = kind_of_leftover(entry.name)
         try:
             is_folder = entry.is_dir()
             if kind is not None:
@@ -62,7 +62,7 @@ def _list(path: str, name: str, ignored: Counter[str], above: tuple[str, ...]) -
     return folder
 
 
-def _kind_of_leftover(name: str) -> str | None:
+def kind_of_leftover(name: str) -> str | None:
     """What a name is counted as where it is ignored; None: it is not."""
     if name.startswith("._"):
         return "._*"

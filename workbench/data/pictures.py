@@ -35,6 +35,17 @@ _ORIENTATION = 0x0112
 """EXIF's tag: how the camera was held."""
 _MOST_16 = 65535
 _NEARLY_WHITE = 250
+TURNED, FIRST_FRAME, ON_GROUND, RANGED, GREYED, SCALED, CUT = (1 << bit for bit in range(7))
+CHANGES = {
+    "turned_upright": TURNED,
+    "first_frame": FIRST_FRAME,
+    "laid_on_ground": ON_GROUND,
+    "range_scaled": RANGED,
+    "made_grey": GREYED,
+    "scaled": SCALED,
+    "cut_to_middle": CUT,
+}
+"""What was done to a picture: a bit each, by the name of its count."""
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 
 
@@ -54,21 +65,23 @@ def picture_spec(shape: tuple[int, int, int]) -> TensorSpec:
 
 def decode_all(
     contents: Iterable[bytes | None], spec: TensorSpec, out: np.ndarray
-) -> list[str | None]:
+) -> tuple[list[str | None], np.ndarray]:
     """Decode pictures into the rows of `out`, (n, spec.num_bytes) uint8.
 
     Content of exactly `spec.num_bytes` bytes without the beginning of a picture file is taken as raw
     pixels.
 
     Returns:
-        for each picture, the reason why it cannot be decoded, or None.
+        for each picture, the reason why it cannot be decoded, or None; and what was done to it, (n,)
+        int32 of the bits in `CHANGES`.
     """
     from PIL import Image
 
     reasons: list[str | None] = []
+    changes = np.zeros(len(out), np.int32)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for row, content in zip(out, contents, strict=True):
+        for i, (row, content) in enumerate(zip(out, contents, strict=True)):
             reason = None
             if content is None:
                 reason = "the picture is null"
@@ -76,15 +89,25 @@ def decode_all(
                 row[:] = np.frombuffer(content, np.uint8)
             else:
                 try:
-                    row[:] = decode(content, spec).reshape(-1)
+                    pixels, changes[i] = decode_and_tell(content, spec)
+                    row[:] = pixels.reshape(-1)
                 except (OSError, ValueError, SyntaxError) as error:
                     reason = str(error) or type(error).__name__
             reasons.append(reason)
-    return reasons
+    return reasons, changes
 
 
 def decode(content: bytes, spec: TensorSpec) -> np.ndarray:
     """One picture as (channels, height, width) uint8, as `to_pixels` makes it.
+
+    Raises:
+        ValueError: as `decode_and_tell` does.
+    """
+    return decode_and_tell(content, spec)[0]
+
+
+def decode_and_tell(content: bytes, spec: TensorSpec) -> tuple[np.ndarray, int]:
+    """One picture as `to_pixels` makes it, and what was done to it: bits of `CHANGES`.
 
     Raises:
         ValueError: it is no picture, is cut short, has values of no known range, or is larger than
@@ -100,7 +123,9 @@ def decode(content: bytes, spec: TensorSpec) -> np.ndarray:
                 raise ValueError(
                     f"{opened.width}x{opened.height} pixels, more than {MAX_PIXELS} are refused"
                 )
-            return to_pixels(opened, spec.shape)
+            orientation = _read_orientation(opened)  # loading a TIFF takes it away
+            pixels = to_pixels(opened, spec.shape)
+            return pixels, _list_changes(opened, orientation, spec.shape)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"too many pixels: {error}") from None
     except UnidentifiedImageError:
@@ -154,6 +179,36 @@ def read_shape(content: bytes) -> tuple[int, int, int]:
             return 4 if alpha else 1 if grey else 3, height, width
     except OSError as error:
         raise ValueError(str(error)) from None
+
+
+def _list_changes(picture: Image.Image, orientation: int, shape: tuple[int, ...]) -> int:
+    """What `to_pixels` did to a picture, as bits of `CHANGES`."""
+    channels, height, width = shape
+    size = picture.size
+    if orientation >= 5 and picture.format != "TIFF":  # Pillow gives the size of a TIFF upright
+        size = size[::-1]
+    grey = picture.mode in ("1", "L", "LA") or picture.mode.startswith(("I", "F"))
+    transparent = picture.has_transparency_data
+    if transparent and channels != 4:
+        transparent = picture.convert("RGBA").getchannel("A").getextrema() != (255, 255)
+    done = {
+        TURNED: orientation != 1,
+        FIRST_FRAME: _has_frames(picture),
+        ON_GROUND: channels != 4 and transparent,
+        RANGED: picture.mode.startswith(("I", "F")),
+        GREYED: channels == 1 and not grey,
+        SCALED: size != (width, height),
+        CUT: size[0] * height != size[1] * width,
+    }
+    return sum(bit for bit, is_done in done.items() if is_done)
+
+
+def _has_frames(picture: Image.Image) -> bool:
+    """Whether it has more than one frame or page; where these are damaged, the first one is good."""
+    try:
+        return bool(getattr(picture, "is_animated", False))
+    except (OSError, ValueError, SyntaxError, EOFError):
+        return False
 
 
 def _turn_upright(picture: Image.Image) -> Image.Image:

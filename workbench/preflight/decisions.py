@@ -30,6 +30,7 @@ def list_decisions(canonical: CanonicalFrame, counts: dict[str, Any]) -> list[st
         *_describe_splits(counts),
         *_describe_classes(canonical),
         *_describe_bad_rows(canonical, counts["bad"]["rows"]),
+        *_describe_pictures(canonical, counts),
         *_describe_sounds(canonical, counts),
         *_describe_copies(canonical),
         *_describe_telling_features(canonical),
@@ -71,7 +72,7 @@ def _describe_classes(canonical: CanonicalFrame) -> list[str]:
 
 def _describe_several(names: tuple[str, ...]) -> list[str]:
     """Where classes look like lists of classes: `cat|dog` beside `cat` and `dog`."""
-    for sign in "|;,":
+    for sign in "|;, ":
         parts = {name: [p.strip() for p in name.split(sign)] for name in names if sign in name}
         whole = [name for name, several in parts.items() if set(several) <= set(names) - set(parts)]
         if whole and len(whole) * 2 >= len(parts):
@@ -93,6 +94,24 @@ def _describe_bad_rows(canonical: CanonicalFrame, num_bad: int) -> list[str]:
     reasons = [f"{row['count']} {row['kind']}" for row in rows[:_REASONS]]
     more = "; and other reasons" if len(rows) > _REASONS else ""
     return [f"Rows set aside: {num_bad} ({'; '.join(reasons)}{more})."]
+
+
+def _describe_pictures(canonical: CanonicalFrame, counts: dict[str, Any]) -> list[str]:
+    """What was done to pictures that are not as the samples are."""
+    if canonical.spec.kind != "image":
+        return []
+    _, height, width = canonical.spec.shape
+    done = {
+        "scaled": f"scaled to {width} x {height} (data.source.shape)",
+        "cut_to_middle": "of other proportions, of which the middle is kept",
+        "turned_upright": "turned upright as EXIF says",
+        "first_frame": "with several frames or pages, of which the first is read",
+        "laid_on_ground": "transparent, laid over white (black where all that they show is white)",
+        "range_scaled": "of 16 bits or floating point, scaled by their range",
+        "made_grey": "in colour, made grey",
+    }
+    parts = [f"{counts[name]} {what}" for name, what in done.items() if counts.get(name)]
+    return [f"Pictures: {'; '.join(parts)}."] if parts else []
 
 
 def _describe_sounds(canonical: CanonicalFrame, counts: dict[str, Any]) -> list[str]:

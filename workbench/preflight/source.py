@@ -133,7 +133,9 @@ def describe(
             data.refuse(counts, canonical.labels, config)
         except DataError as error:
             problem = str(error)
-        figures = {name: counts[name] for name in canonical.measures} | _figures(canonical)
+        pictures = canonical.spec.kind == "image"  # of these only what was done to some of them
+        measured = {n: counts[n] for n in canonical.measures if counts[n] or not pictures}
+        figures = measured | _figures(canonical)
         chosen = choose_samples(canonical) if counts["rows"] else {}
         drawn = samples is not None and bool(chosen) and canonical.spec.kind != "tokens"
         kept = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,6 +75,36 @@ def test_a_class_that_is_damaged_is_named(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"1\.cls in .*x\.zip is damaged"):
         listed(path)
+
+
+def pack_tar(path: Path) -> bytes:
+    with tarfile.open(path, "w") as archive:
+        for i, name in enumerate(CLASSES * 3):
+            content = picture(i)
+            member = tarfile.TarInfo(f"{name}/{i}.png")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("cut", [2 * 1024, 2 * 1024 + 100, 2 * 1024 + 600])
+def test_a_tar_archive_that_is_cut_short_is_refused(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "x.tar"
+    content = pack_tar(path)
+    assert len(listed(path)) == 6
+    path.write_bytes(content[:cut])  # between two members, in a header, in a picture
+    with pytest.raises(DataError, match="cannot be read as a plain tar archive"):
+        listed(path)
+
+
+def test_what_is_ignored_in_an_archive_is_said(tmp_path: Path) -> None:
+    files = {f"images/{i}.png": picture(i) for i in range(4)}
+    rest = {"labels.csv": b"file,label", "__MACOSX/images/._0.png": b"x", "images/.DS_Store": b"x"}
+    source = PictureTarsSource(path=str(pack(tmp_path / "x.zip", files | rest)))
+    _, labels, decided = _list_files(source, PICTURES, None)
+    assert labels == ("images",)
+    assert decided[-1] == "Ignored: .DS_Store (1), __MACOSX/ (1)"
+    assert any(text.startswith("Tables in archives are not read") for text in decided)
 
 
 @pytest.mark.parametrize(

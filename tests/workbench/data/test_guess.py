@@ -190,3 +190,20 @@ def test_what_cannot_be_read_is_refused_with_the_way_out(
     path = write(tmp_path / name, lines)
     with pytest.raises(DataError, match=message):
         read_source(from_dict(DataConfig, {"source": guess_source(str(path))}).source, spark)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8", "utf-8-sig"])
+def test_a_table_that_is_aligned_with_spaces_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    lines = [
+        "     a       b  label",
+        *(f"{i / 7:8.3f} {i * 3:6d} {'yn'[i % 2]:>5}" for i in range(40)),
+    ]
+    (tmp_path / "t.txt").write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+    guessed = guess_source(str(tmp_path / "t.txt"))
+    assert (guessed["kind"], guessed["format"]) == ("table", "csv")
+
+
+def test_bytes_that_are_no_text_are_no_table(tmp_path: Path) -> None:
+    (tmp_path / "t.dat").write_bytes(bytes([1, 0, 44, 10]) * 400)
+    with pytest.raises(DataError, match="of no known kind of data"):
+        guess_source(str(tmp_path / "t.dat"))

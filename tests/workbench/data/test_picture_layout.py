@@ -326,3 +326,45 @@ def test_a_listing_of_many_files_is_quick(tmp_path: Path) -> None:
     write(tmp_path, "a/{1..300}.png", "b/c/{1..200}.png")
     folder, ignored = list_folder(tmp_path)
     assert sum(1 for _ in folder.walk()) == 500 and not ignored
+
+
+def test_folders_that_differ_in_a_number_hold_the_classes(tmp_path: Path) -> None:
+    write(tmp_path, *(f"fold{i}/{kind}/{{1..2}}.png" for i in range(1, 4) for kind in BOTH))
+    layout = lay_out(tmp_path)
+    assert layout.labels == BOTH and len(layout.pictures) == 12
+    assert "Classes are the folders in fold1, fold2, fold3" in layout.decided[0]
+    assert lay_out(tmp_path, class_level=0).labels == ("fold1", "fold2", "fold3")
+
+
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_pictures_and_their_masks_are_no_classes(tmp_path: Path, above: str) -> None:
+    write(tmp_path, f"{above}images/{{1..3}}.png", f"{above}masks/{{1..3}}.png")
+    with pytest.raises(DataError, match=r"images, masks look like pictures and their masks"):
+        lay_out(tmp_path)
+    assert lay_out(tmp_path, class_level=above.count("/")).labels == ("images", "masks")
+
+
+def test_a_split_that_has_one_folder_of_pictures_has_no_classes(tmp_path: Path) -> None:
+    write(tmp_path, *(f"train/{kind}/images/{{1..2}}.JPEG" for kind in BOTH), "val/images/1.JPEG")
+    layout = lay_out(tmp_path)  # Tiny ImageNet
+    assert count(layout) == {(kind, "train"): 2 for kind in BOTH}
+    assert "Left out: val/ holds 1 pictures without classes" in layout.decided
+
+
+def test_folders_within_a_class_are_said(tmp_path: Path) -> None:
+    write(tmp_path, "animals/cat/1.png", "animals/dog/1.png", "cars/1.png")
+    layout = lay_out(tmp_path)
+    assert layout.labels == ("animals", "cars")
+    assert "Folders within classes belong to them: those in animals." in layout.decided[0]
+
+
+def test_the_names_of_files_are_offered_as_classes_and_test_pictures_left_out(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, *(f"train/{kind}.{{1..4}}.jpg" for kind in BOTH), "test1/{1..5}.jpg")
+    with pytest.raises(DataError, match="begin with cat, dog") as raised:
+        lay_out(tmp_path)
+    pattern = str(raised.value).split("class_pattern=")[1].strip("'")
+    layout = lay_out(tmp_path, class_pattern=pattern)
+    assert count(layout) == {(kind, "train"): 4 for kind in BOTH}
+    assert "Left out: test1/ holds 5 pictures without classes" in layout.decided

@@ -13,7 +13,7 @@ from PIL import Image
 
 from nets.spec import TensorSpec
 from workbench.data.encode import encode_features
-from workbench.data.pictures import decode, read_shape
+from workbench.data.pictures import CHANGES, decode, decode_and_tell, read_shape
 
 
 def spec(channels: int = 3, height: int = 2, width: int = 2) -> TensorSpec:
@@ -155,3 +155,29 @@ def test_text_that_is_no_base64_is_a_bad_row() -> None:
         pa.array(["data:image/png;base64,??", "ö"]), "pictures", spec(1)
     )
     assert reasons == ["text that is no picture in base64"] * 2
+
+
+def changes_of(content: bytes, channels: int = 3) -> set[str]:
+    _, changes = decode_and_tell(content, spec(channels, 4, 4))
+    return {name for name, bit in CHANGES.items() if changes & bit}
+
+
+def test_what_is_done_to_a_picture_is_told() -> None:
+    plain = Image.new("RGB", (4, 4), "red")
+    assert changes_of(encoded(plain)) == set()
+    assert changes_of(encoded(plain.resize((8, 8)))) == {"scaled"}
+    assert changes_of(encoded(plain.resize((8, 4)))) == {"scaled", "cut_to_middle"}
+    assert changes_of(encoded(plain), channels=1) == {"made_grey"}
+    assert changes_of(encoded(plain.convert("L")), channels=1) == set()
+    for form in ("PNG", "TIFF", "JPEG"):
+        assert changes_of(with_orientation(plain, 6, form)) == {"turned_upright"}
+    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 100))
+    assert changes_of(encoded(clear)) == {"laid_on_ground"}
+    assert changes_of(encoded(clear), channels=4) == set()
+    assert changes_of(encoded(plain.convert("RGBA"))) == set()  # nothing shines through
+    deep = Image.fromarray(np.full((4, 4), 30_000, np.uint16))
+    assert changes_of(encoded(deep)) == {"range_scaled"}
+    more = [Image.new("RGB", (4, 4), colour) for colour in ("green", "blue")]
+    for form in ("GIF", "TIFF", "WEBP", "PNG"):
+        content = encoded(plain, form, save_all=True, append_images=more)
+        assert changes_of(content) == {"first_frame"}, form

@@ -108,3 +108,10 @@ def test_scoring_gives_what_training_evaluates(
     paths = Paths(input=str(inbox), output=str(tmp_path / "out"), format=find_format(str(inbox)))
     done = score_files(spark, read_model(saved), paths)
     assert (done.rows, done.without_prediction, sum(done.unread.values())) == (3, 1, 1)
+    written = {
+        Path(row["path"]).name.removeprefix("_"): row["predictedLabel"]
+        for row in spark.read.parquet(str(tmp_path / "out")).collect()
+    }
+    files = zip(("first.flac", "second.flac"), keys, strict=False)
+    expected = {name: answers[Path(key).name]["predictedLabel"] for name, key in files}
+    assert written == {**expected, "empty.wav": None}

@@ -66,6 +66,21 @@ def test_text_in_a_table_is_found_by_its_column(
 
 
 @pytest.mark.cluster
+def test_what_prodigys_annotators_did_not_accept_is_left_out(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    answers = ("accept", "accept", "accept", "reject", "ignore")
+    rows = [
+        {"text": text, "label": "so" if y else "no", "answer": answers[i % 5]}
+        for i, (text, y) in enumerate(TEXTS)
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    canonical = read(spark, **guess_source(str(tmp_path / "t.jsonl")))
+    assert sum(counts(canonical).values()) == 36
+    assert any("(12 ignore, 12 reject)" in text for text in canonical.decided)
+
+
+@pytest.mark.cluster
 def test_aclimdb_leaves_out_what_has_no_class(spark: SparkSession, tmp_path: Path) -> None:
     for split in ("Train", "Test"):
         for name in ("neg", "pos", "unsup"):

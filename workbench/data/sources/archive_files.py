@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nets.spec import TensorSpec
 from workbench.data.canonical import CanonicalFrame
 from workbench.data.class_order import natural_order
-from workbench.data.listing import Folder
+from workbench.data.listing import Folder, describe_ignored, kind_of_leftover
 from workbench.data.size import Size
 from workbench.data.sources.archives import Member, list_archives, list_members, read_member
 from workbench.data.sources.paths import find_path
@@ -86,7 +87,23 @@ def _list_files(
     tars = [root] if root.is_file() else list_archives(root)
     if not tars:
         raise DataError(f"data.source.path must be {what}, and {root} holds no *.tar and no *.zip.")
-    samples = [sample for tar in tars for sample in _read_tar(tar)]
+    ignored: Counter[str] = Counter()
+    samples = [sample for tar in tars for sample in _read_tar(tar, ignored)]
+    files, labels, decided = _find_classes(source, root, tars, samples, kind, content)
+    if ignored:
+        decided.append(f"Ignored: {describe_ignored(ignored)}")
+    return files, labels, decided
+
+
+def _find_classes(
+    source: Archive,
+    root: Path,
+    tars: list[Path],
+    samples: list[_Sample],
+    kind: FileKind,
+    content: str | None,
+) -> tuple[list[PictureFile], tuple[str, ...], list[str]]:
+    """The samples with their classes, by files beside them or by folders; and what was decided."""
     label = source.label or _find_label(samples, kind)
     if label is None:
         # Shards whose samples have files of other endings have a class there, which is not known yet.
@@ -104,12 +121,16 @@ def _list_files(
     return _read_samples(source, root, tars, samples, label, kind, content)
 
 
-def _read_tar(tar: Path) -> list[_Sample]:
-    """Samples by their names up to the first dot, in order."""
+def _read_tar(tar: Path, ignored: Counter[str]) -> list[_Sample]:
+    """Samples by their names up to the first dot, in order; what systems leave is ignored and counted."""
     samples: dict[str, _Sample] = {}
     for path, member in list_members(tar):
         folder, _, name = path.removeprefix("./").rpartition("/")
-        if name.startswith(".") or "__MACOSX" in folder:
+        above = [part for part in folder.split("/") if part not in ("", ".", "..")]
+        places = [(part, "/") for part in above] + [(name, "")]
+        kinds = [kind + end for part, end in places if (kind := kind_of_leftover(part))]
+        if kinds:
+            ignored[kinds[0]] += 1
             continue
         stem, _, ending = name.partition(".")
         key = f"{folder}/{stem}" if folder else stem
@@ -241,6 +262,10 @@ def _read_folders(
     layout = find_layout(top, kind=kind)
     if layout is None or not layout.pictures:
         return None
+    if len(layout.labels) < 2 and any(e in ("csv", "tsv") for s in samples for e in s.members):
+        layout.decided.append(
+            "Tables in archives are not read: if one names the classes, unpack the archive and name the folder"
+        )
     index = {name: i for i, name in enumerate(layout.labels)}
     files = []
     for found in layout.pictures:

@@ -56,6 +56,8 @@ def _list_tar(archive: Path) -> Iterator[tuple[str, Member]]:
             for member in opened:
                 if member.isfile():
                     yield member.name, Member(member.offset_data, member.size)
+            if opened.offset >= archive.stat().st_size or opened.fileobj.tell() % tarfile.BLOCKSIZE:
+                raise EOFError("it is cut short: the zeros at its end are missing")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(
             f"{archive} cannot be read as a plain tar archive ({error}). Decompress it first if its name "

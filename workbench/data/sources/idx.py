@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -63,7 +64,7 @@ class IdxSource:
     path: str
     """The folder; the name fashion-mnist stands for a set that is downloaded once."""
     classes: tuple[str, ...] | None = None
-    """Class names by index; None: the digits of MNIST, or Fashion-MNIST's names where the folder's name has fashion in it."""
+    """Class names by index; None: the labels that are there, or Fashion-MNIST's names where the folder's name has fashion in it."""
 
     def __post_init__(self) -> None:
         if self.classes is not None and len(set(self.classes)) != max(len(self.classes), 2):
@@ -101,6 +102,10 @@ def read(source: IdxSource, spark: SparkSession) -> CanonicalFrame:
     names = _choose_names(
         source, folder, max(int(labels.max(initial=0)) for labels in targets.values())
     )
+    if names is None:  # EMNIST's letters begin with 1
+        present = np.unique(np.concatenate(list(targets.values())))
+        names = tuple(map(str, present.tolist()))
+        targets = {split: np.searchsorted(present, labels) for split, labels in targets.items()}
     blocks = (
         block
         for split, (images, _) in parts.items()
@@ -151,11 +156,12 @@ def _dimensions(folder: Path, split: str) -> list[int] | None:
     return sizes
 
 
-def _choose_names(source: IdxSource, folder: Path, highest: int) -> tuple[str, ...]:
+def _choose_names(source: IdxSource, folder: Path, highest: int) -> tuple[str, ...] | None:
+    """Class names by index; None: the labels that are there."""
     names = source.classes
     if names is None:
         fashion = "fashion" in folder.name.lower() and highest < len(FASHION)
-        names = FASHION if fashion else tuple(str(i) for i in range(max(highest + 1, 10)))
+        return FASHION if fashion else None
     if highest >= len(names):
         raise DataError(
             f"data.source.classes names {len(names)} classes, and a label of {folder} is {highest}. "
@@ -165,12 +171,25 @@ def _choose_names(source: IdxSource, folder: Path, highest: int) -> tuple[str, .
 
 
 def _find_file(folder: Path, prefix: str, kind: str) -> Path | None:
-    """The file in its usual spellings: `train-images-idx3-ubyte`, `train-images.idx3-ubyte`, .gz."""
+    """The file in its usual spellings: `train-images-idx3-ubyte`, `train-images.idx3-ubyte`, .gz; with a
+    name before it as EMNIST's (`emnist-letters-train-images-idx3-ubyte`).
+
+    Raises:
+        DataError: there are several such names before it.
+    """
     plain = [f"{prefix}-{kind}-ubyte", f"{prefix}-{kind.replace('-', '.', 1)}-ubyte"]
     for name in [name + ending for name in plain for ending in ("", ".gz")]:
         if (folder / name).is_file():
             return folder / name
-    return None
+    parts = "t10k|test" if prefix == "t10k" else prefix
+    pattern = re.compile(rf".+[-_]({parts})-{kind.replace('-', '[-.]')}-ubyte(\.gz)?")
+    found = sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
+    if len({path.name.removesuffix(".gz") for path in found}) > 1:
+        raise DataError(
+            f"{folder} holds several data sets: {', '.join(path.name for path in found[:4])}. Put the files "
+            "of one into a folder of its own, and name that."
+        )
+    return found[0] if found else None
 
 
 def _require(file: Path | None, folder: Path, prefix: str) -> Path:

@@ -17,6 +17,7 @@ from workbench.data.sources.picture_files import PictureFile, read_pictures
 from workbench.data.sources.picture_layout import SOUNDS, FileKind, Layout, find_layout
 from workbench.data.sources.picture_table import TableSettings, find_table_layout
 from workbench.data.sources.sound_lists import mark_listed
+from workbench.data.split_names import split_of
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -113,9 +114,12 @@ def _find_layout(
         # Folders name no classes: a table may.
         layout = find_table_layout(folder, root, source, kind) or layout
     if layout is None and reason is not None:
-        raise reason
+        trained = [
+            path for path, _ in folder.walk() if "train" in map(split_of, path.split("/")[:-1])
+        ]
+        raise DataError(" ".join([str(reason), *suggest_pattern(trained, kind)])) from reason
     if not chosen and layout is not None and len(layout.labels) < 2:
-        layout.decided += suggest_pattern(layout, kind)
+        layout.decided += suggest_pattern([found.path for found in layout.pictures], kind)
     for name in ("file", "label"):
         if getattr(source, name) and (layout is None or not layout.from_table):
             raise DataError(

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nets.errors import ConfigError
 from workbench.data.class_order import natural_order
 from workbench.data.listing import Folder
+from workbench.data.sources.folder_names import show_some
 from workbench.data.sources.picture_layout import (
     FileKind,
     Found,
     Layout,
-    find_split_level,
     get_ending,
-    show_some,
 )
+from workbench.data.sources.split_folders import find_split_level
 from workbench.errors import DataError
 
 _USUAL = r"([^/]*?)[-_. ]*\(?\d+\)?\.\w+$"
@@ -56,20 +56,28 @@ def find_pattern_layout(
         problem = None if label else "data.source.class_pattern finds no class in its path"
         split = parts.get(folders[level]) if len(folders) > level else None
         layout.pictures.append(Found(path, size, label, split, problem))
+    for name, split in parts.items():
+        of_split = [found for found in layout.pictures if found.split == split]
+        if split != "train" and not any(
+            found.label for found in of_split
+        ):  # Kaggle's test pictures
+            layout.pictures = [found for found in layout.pictures if found.split != split]
+            layout.decided.append(
+                f"Left out: {name}/ holds {len(of_split)} {kind.noun} without classes"
+            )
     layout.labels = natural_order(found.label for found in layout.pictures if found.label)
     layout.decided.append(f"Classes are what {pattern} finds in the paths")
-    layout.decided += [f"{name}/ is the {split} split" for name, split in parts.items()]
+    kept = {found.split for found in layout.pictures}
+    layout.decided += [
+        f"{name}/ is the {split} split" for name, split in parts.items() if split in kept
+    ]
     return layout
 
 
-def suggest_pattern(layout: Layout, kind: FileKind) -> list[str]:
+def suggest_pattern(paths: Sequence[str], kind: FileKind) -> list[str]:
     """A sentence where the names of files of one class look as if they said classes."""
-    names = Counter(
-        match[1]
-        for found in layout.pictures
-        if (match := re.search(_USUAL, found.path)) and match[1]
-    )
-    num = len(layout.pictures)
+    names = Counter(match[1] for path in paths if (match := re.search(_USUAL, path)) and match[1])
+    num = len(paths)
     if len(names) < 2 or len(names) * 3 > num or sum(names.values()) < 0.9 * num:
         return []
     return [

@@ -100,7 +100,24 @@ def open_table(
         opened = OpenTable(frame=frame, missing=csv.missing)
         _check_columns(opened.columns, required, path)
         return opened
-    return _open_files(spark, root, form, csv, required, named_splits, as_text)
+    opened = _open_files(spark, root, form, csv, required, named_splits, as_text)
+    prodigy = form == "json" and "answer" in opened.columns and "answer" not in required.values()
+    return _keep_accepted(opened) if prodigy else opened
+
+
+def _keep_accepted(opened: OpenTable) -> OpenTable:
+    """The rows that were accepted, of a file that Prodigy wrote: the labels of others are not theirs."""
+    from pyspark.sql import functions as F
+
+    answer = F.col("answer").cast("string")
+    counts = {row[0]: row[1] for row in opened.frame.groupBy(answer).count().limit(5).collect()}
+    others = {name: count for name, count in counts.items() if name not in (None, "accept")}
+    if not others or not others.keys() <= {"reject", "ignore"} or "accept" not in counts:
+        return opened
+    shown = ", ".join(f"{count} {name}" for name, count in sorted(others.items()))
+    said = f"Left out: rows whose answer is not accept ({shown}), as Prodigy writes them."
+    kept = opened.frame.where(~answer.isin("reject", "ignore") | answer.isNull())
+    return replace(opened, frame=kept, decided=(*opened.decided, said))
 
 
 def _read_catalog(spark: SparkSession, name: str) -> OpenTable:

@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,7 +34,7 @@ _PART_SAMPLE_BYTES = 16 * 2**20
 """Of encoded samples."""
 _SLICE_BYTES = 8 * 2**20
 _SMALL_BYTES = 2 * 2**20
-_SCHEMA = "features binary, label long, key string, split string, reason string"
+_SCHEMA = "features binary, label long, key string, split string, reason string, changes int"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ def read_pictures(
 ) -> CanonicalFrame:
     """The pictures or sounds as rows; those that cannot be read are bad rows with reasons.
 
-    Of sounds, `changes` (int) says what was done to each: bits of `workbench.data.sounds.CHANGES`.
+    `changes` (int) says what was done to each: bits of the `CHANGES` of `workbench.data.pictures` or
+    `workbench.data.sounds`.
     """
     slots = spark.sparkContext.defaultParallelism
     parts = [pack(part) for part in cut_evenly(files, spec, slots)]
@@ -74,10 +75,8 @@ def read_pictures(
         "files binary",
         verifySchema=False,
     )
-    sound = spec.kind == "sound"
-    schema = _SCHEMA + ", changes int" * sound
-    rows = lists.mapInArrow(lambda batches: open_parts(batches, spec), schema)
-    encoding: Encoding = "sounds" if sound else "pictures"
+    rows = lists.mapInArrow(lambda batches: open_parts(batches, spec), _SCHEMA)
+    encoding: Encoding = "sounds" if spec.kind == "sound" else "pictures"
     recipe = Recipe(encoding=encoding, spec=spec, labels=labels, num_outputs=len(labels))
     splits = {file.split for file in files}
     canonical = divide_rows(rows, recipe, official_test="test" in splits)
@@ -123,22 +122,18 @@ def _open_files(files: list[PictureFile], spec: TensorSpec) -> pa.RecordBatch:
     samples = np.zeros((len(files), spec.num_bytes), np.uint8)
     failures: dict[int, str] = {}
     contents = _read_all(files, failures)
-    changes = None
-    if spec.kind == "sound":
-        reasons, changes = sounds.decode_all(contents, spec, samples)
-    else:
-        reasons = pictures.decode_all(contents, spec, samples)
+    decode_all = sounds.decode_all if spec.kind == "sound" else pictures.decode_all
+    reasons, changes = decode_all(contents, spec, samples)
     for i, file in enumerate(files):
         reasons[i] = file.problem or failures.get(i, reasons[i])
-    columns: dict[str, Any] = {
+    columns = {
         "features": binary(samples),
         "label": pa.array([file.label for file in files], pa.int64()),
         "key": pa.array([_readable(file.key) for file in files], pa.string()),
         "split": pa.array([file.split for file in files], pa.string()),
         "reason": pa.array(reasons, pa.string()),
+        "changes": pa.array(changes, pa.int32()),
     }
-    if changes is not None:
-        columns["changes"] = pa.array(changes, pa.int32())
     return pa.RecordBatch.from_pydict(columns)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from workbench.data import pictures as picture_files
 from workbench.data import sounds as sound_files
 from workbench.data.class_order import natural_order
 from workbench.data.listing import Folder
+from workbench.data.sources.folder_names import are_numbered, no_classes, refuse_masks, show_some
+from workbench.data.sources.split_folders import check_named, check_split, find_split_level
 from workbench.data.split_names import Split, find_splits, split_of
 from workbench.errors import DataError
 
@@ -92,7 +94,10 @@ def find_layout(
         return None
     else:
         layout = _by_names(root, pictures, splits)
-    return _finish(layout, root, kind)
+    layout = _finish(layout, root, kind)
+    if class_level is None:
+        refuse_masks(layout.labels, kind.noun)
+    return layout
 
 
 class _Files:
@@ -138,7 +143,7 @@ def _by_names(root: Folder, pictures: _Files, splits: Mapping[str, str] | None) 
             layout.decided[-1] = (
                 f"{prefix} is the only folder of a split: its rows are split anew, by data.split"
             )
-    _check_named(splits, parts, pictures.folders_in(top))
+    check_named(splits, parts, pictures.folders_in(top))
     if parts:
         _add_splits(layout, top, prefix, parts, pictures)
     else:
@@ -168,31 +173,6 @@ def _split_folders(
     return {}
 
 
-def _check_named(
-    setting: Mapping[str, str] | None, parts: Collection[str], names: Collection[str]
-) -> None:
-    """
-    Raises:
-        DataError: the setting names a folder that is not there: its split would be drawn anew.
-    """
-    if missing := [name for name in setting or () if name not in parts]:
-        raise DataError(
-            f"data.source.splits names {', '.join(missing)}, and no such folders with folders of classes "
-            f"are there. There is {show_some(list(names)) or 'nothing'}."
-        )
-
-
-def check_split(name: str) -> Split:
-    """The name, where it is one of a split.
-
-    Raises:
-        DataError: it is none.
-    """
-    if name not in ("train", "validation", "test"):
-        raise DataError(f"data.source.splits must say train, validation or test, got {name!r}.")
-    return name  # type: ignore[return-value]
-
-
 def _only_folder(folder: Folder, pictures: _Files, setting: Mapping[str, str] | None) -> str | None:
     """The one folder with pictures, if it holds the classes (or splits) rather than being one."""
     below = pictures.folders_in(folder)
@@ -218,13 +198,13 @@ def _add_splits(
     names: dict[str, str] = {}
     for part, split in sorted(parts.items(), key=lambda item: item[1] != "train"):
         folder, place = top.folders[part], f"{prefix}{part}/"
-        if not pictures.folders_in(folder):
+        while name := _only_folder(folder, pictures, None):
+            folder, place = folder.folders[name], f"{place}{name}/"
+        if no_classes(pictures.folders_in(folder), names):
             layout.decided.append(
                 f"Left out: {place} holds {pictures.count(folder)} {pictures.noun} without classes"
             )
             continue
-        while name := _only_folder(folder, pictures, None):
-            folder, place = folder.folders[name], f"{place}{name}/"
         before = len(layout.pictures)
         for name, inner in pictures.folders_in(folder).items():
             label = names.setdefault(name.casefold(), name)
@@ -248,17 +228,17 @@ def _add_classes(
     classes = pictures.folders_in(top)
     inner = {name: set(pictures.folders_in(folder)) for name, folder in classes.items()}
     parts = _splits_below(classes, inner, pictures) if setting is None else {}
+    same = not parts and _same_below(inner, classes, pictures)
+    numbered = same and are_numbered(classes)
     if parts:
         layout.decided.append(f"Splits are the folders {_name_splits(parts)} in each class")
-    elif _same_below(inner, classes, pictures):
-        shared = sorted(set.intersection(*inner.values()))
-        level = prefix.count("/")
-        layout.decided.append(
-            f"The folders {', '.join(classes)} are the classes, and each of them holds folders of the "
-            f"same names ({', '.join(shared[:5])}). If these are the classes: "
-            f"--set data.source.class_level={level + 1}"
-        )
+    else:
+        layout.decided += _describe_levels(inner, prefix.count("/"), same=same, numbered=numbered)
     for name, folder in classes.items():
+        if numbered:
+            for part, below in pictures.folders_in(folder).items():
+                _add(layout, below, f"{prefix}{name}/{part}/", part, None, pictures.kind)
+            continue
         if not parts:
             _add(layout, folder, f"{prefix}{name}/", name, None, pictures.kind)
             continue
@@ -270,6 +250,32 @@ def _add_classes(
     if empty:
         layout.decided.append(f"Left out: {show_some(empty)}, without {pictures.noun}")
     _note_loose(layout, top, prefix, pictures)
+
+
+def _describe_levels(
+    inner: dict[str, set[str]], level: int, *, same: bool, numbered: bool
+) -> list[str]:
+    """Which of two levels of folders are the classes, and the setting for the other one.
+
+    Args:
+        inner: names of the folders in each folder of that level.
+    """
+    lower = f"If these are the classes: --set data.source.class_level={level + 1}"
+    if numbered:
+        return [
+            f"Classes are the folders in {show_some(list(inner))}, whose names differ in a number only. If "
+            f"these are the classes: --set data.source.class_level={level}"
+        ]
+    if same:
+        shared = sorted(set.intersection(*inner.values()))
+        return [
+            f"The folders {', '.join(inner)} are the classes, and each of them holds folders of the "
+            f"same names ({', '.join(shared[:5])}). {lower}"
+        ]
+    deeper = sorted(name for name, below in inner.items() if len(below) > 1)
+    return [f"Folders within classes belong to them: those in {show_some(deeper)}. {lower}"] * bool(
+        deeper
+    )
 
 
 def _splits_below(
@@ -320,34 +326,6 @@ def _by_level(
     return layout
 
 
-def find_split_level(
-    paths: list[list[str]], setting: Mapping[str, str] | None, class_level: int | None = None
-) -> tuple[int, dict[str, Split]]:
-    """The first level at which folders are splits, and which; 0 and none where there is no such level.
-
-    Args:
-        paths: the folders of each file.
-        class_level: a level that is none of splits.
-
-    Raises:
-        DataError: the setting names folders that are not there.
-    """
-    for level in range(max(map(len, paths), default=0)):
-        if level == class_level:
-            continue
-        names = {folders[level] for folders in paths if len(folders) > level}
-        parts = (
-            find_splits(names)
-            if setting is None
-            else {name: check_split(setting[name]) for name in names if name in setting}
-        )
-        if parts:
-            _check_named(setting, parts, names)
-            return level, parts
-    _check_named(setting, (), {folder for folders in paths for folder in folders})
-    return 0, {}
-
-
 def _add(
     layout: Layout, folder: Folder, prefix: str, label: str, split: Split | None, kind: FileKind
 ) -> None:
@@ -378,12 +356,6 @@ def _finish(layout: Layout, root: Folder, kind: FileKind) -> Layout:
         listed = ", ".join(f"*{ending} ({count})" for ending, count in sorted(others.items()))
         layout.decided.append(f"Not {kind.noun}, and ignored: {listed}")
     return layout
-
-
-def show_some(names: list[str], most: int = 5) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _name_splits(parts: Mapping[str, str]) -> str:

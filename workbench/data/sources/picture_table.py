@@ -19,13 +19,13 @@ from workbench.data.sources.annotation_files import (
     read_annotations,
     read_voc,
 )
+from workbench.data.sources.folder_names import show_some
 from workbench.data.sources.picture_layout import (
     PICTURES,
     FileKind,
     Found,
     Layout,
     get_ending,
-    show_some,
 )
 from workbench.data.split_names import Split, find_splits, split_of
 from workbench.errors import DataError
@@ -348,11 +348,12 @@ def _read_one_hot(table: _Table, columns: Sequence[int]) -> list[str] | None:
         return None
     classes = []
     for row in table.rows:
-        if len(row) < len(table.header) or any(
-            row[i] not in ("0", "1", "0.0", "1.0") for i in columns
+        cells = [cell.strip() for cell in row]
+        if len(cells) < len(table.header) or any(
+            cells[i] not in ("0", "1", "0.0", "1.0") for i in columns
         ):
             return None
-        ones = [i for i in columns if row[i].startswith("1")]
+        ones = [i for i in columns if cells[i].startswith("1")]
         if len(ones) != 1:
             return None
         classes.append(table.header[ones[0]])
