@@ -40,6 +40,12 @@ def test_every_part_of_a_forecasts_run(part: str, runs: dict[str, str]) -> None:
         assert list(table.index) == ["this net", "last value", "last season", "linear"]
         assert "** has a smaller mse than the net" in said
         assert "Over the first 40 windows" in said
+    if part == "Curves":
+        history = store.history(runs["forecast"])
+        offered = [
+            name for box in at.selectbox if box.key == "other_metric" for name in box.options
+        ]
+        assert all(len(history[name]) > 1 for name in offered), "no chart of one dot"
     if part == "Mistakes":
         assert "no classes" in said
 
@@ -72,6 +78,8 @@ def test_hours_ahead_are_no_classes(runs: dict[str, str]) -> None:
     at = open_page("rnn", run=runs["forecast"])
     chosen = next(box for box in at.selectbox if box.label == "Explain the value of")
     assert chosen.options == ["1 step ahead", "2 steps ahead", "3 steps ahead"]
+    specs = [chart.proto.spec for chart in at.get("echarts_chart")]
+    assert any("truth, 1 step ahead" in spec for spec in specs), "the truth is a line"
 
 
 def test_an_autoencoders_reconstruction_is_beside_its_input(runs: dict[str, str]) -> None:

@@ -258,6 +258,9 @@ class TestInsideCNN:
     def test_every_view_at_any_epoch(self, show: str, epoch: str, runs: Runs) -> None:
         at = open_page("cnn", run=runs["cnn"], show=show, epoch=epoch)
         assert at.get("imgs") or at.get("image"), "there are pictures on the page"
+        if show == "Attribution":
+            drawn = [element.proto.body for element in at.get("html")]
+            assert any("workbench-scale" in body for body in drawn), "what its colours mean"
         assert not at.info and not at.warning, text(at)
 
     @pytest.mark.parametrize(
@@ -394,6 +397,7 @@ class TestSweep:
         stopped = table.set_index("trial")["stopped"]
         assert stopped[1] == "asha at epoch 1" and stopped[10] == "The loss became NaN."
         assert "Stopped early: 1" in text(at) and "Failed: 1" in text(at)
+        assert "press the square above the chart, then drag" in text(at)
         # 300 validation rows: an accuracy of 0.9 lies within 0.035 by chance.
         alike = table.set_index("trial")["like the best"].eq("~")
         best = values[0]
