@@ -9,6 +9,7 @@ import pytest
 
 from tests.workbench.ui.test_pages import checked, open_page, text
 from workbench.ui import store
+from workbench.ui.inside.pages import SUIT_PICTURES, SUIT_SEQUENCES, find_page
 from workbench.ui.runs import columns, groups, saved_views
 
 Runs = dict[str, str]
@@ -104,6 +105,17 @@ class TestPage:
             "test/mae",
             "net.kind",
         ]
+
+    def test_look_inside_opens_the_page_that_shows_the_net(self, runs: Runs) -> None:
+        for name in ("cnn", "rnn"):
+            run = store.run(runs[name])
+            assert run is not None and find_page(run) == f"views/{name}.py"
+            suits = {"cnn": SUIT_PICTURES, "rnn": SUIT_SEQUENCES}
+            shown = {
+                page: {r.id for r in store.recent(("train",), 50, suits[page]).rows}
+                for page in suits
+            }
+            assert [page for page in suits if run.id in shown[page]] == [name]
 
     def test_hidden_and_pinned_columns_are_in_a_saved_view(self, runs: Runs) -> None:
         shown = {"hide": ["curve", "kind"], "pin": ["status"], "columns": ["training.seed"]}
