@@ -206,6 +206,21 @@ class TestRun:
         file.write_text(experiment_file.write_source(run.id, "again.py", experiment))
         assert to_dict(load_experiment(f"{file}:again")) == json.loads(json.dumps(experiment))
 
+    def test_a_run_on_a_dataframe_is_no_file(
+        self, runs: Runs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from workbench.ui.inside import artifacts
+
+        record = artifacts.experiment(runs["cnn"])
+        source = {"kind": "dataframe", "features": ["a", "b"], "label": "y", "plan": 7}
+        changed = record | {"data": record["data"] | {"source": source}}
+        monkeypatch.setattr(artifacts, "experiment", lambda _: changed)
+        at = open_page("run", run=runs["cnn"], part="Reproduce")
+        assert "columns a, b, label y. It is not readable from elsewhere." in text(at)
+        [code, *_] = [each.value for each in at.code]
+        assert f'wb.run("{runs["cnn"]}").experiment, data=df' in code
+        assert not any("workbench train" in each.value for each in at.code)
+
     @pytest.mark.parametrize("part", ["Evaluation", "Mistakes", "Net", "Reproduce"])
     def test_missing_artifacts_are_named(self, part: str, runs: Runs) -> None:
         assert "this run has no" in text(open_page("run", run=runs["bare"], part=part))
