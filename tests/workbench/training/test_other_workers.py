@@ -14,6 +14,7 @@ import torch.multiprocessing
 
 from nets import TrainingConfig
 from nets.augment import AugmentConfig
+from nets.config import override
 from nets.spec import TensorSpec
 from tests.workbench.small import digits
 from workbench.bridge import Prepared, store_arrays
@@ -130,3 +131,30 @@ def test_losses_are_those_of_an_unbroken_training(
     assert [point[:2] for point in points + more] == [point[:2] for point in expected_points]
     losses = [point[2] for point in points + more]
     assert losses == pytest.approx([point[2] for point in expected_points], rel=2e-3)
+
+
+def test_settings_act_on_two_workers_as_on_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    experiment, prepared = make(tmp_path)
+    settings = {
+        "training.epochs": 2,
+        "training.accumulate": 2,
+        "training.swa_start": 0.4,
+        "training.freeze": {"body.blocks": 1},
+        "training.layer_rates": {"body.output": 2.0},
+        "training.schedule": "one_cycle",
+        "training.profile": True,
+    }
+    data = (override(experiment, settings), prepared)
+    histories = []
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        run(workers, str(folder), data, False, False)
+        histories.append(read(folder, "first.json")[0])
+    for alone, together in zip(*histories, strict=True):
+        assert {*alone} == {*together} and "profile/forward" in alone
+        for name in ("train/loss", "validation/loss", "learning_rate"):
+            assert together[name] == pytest.approx(alone[name], rel=5e-4), name
