@@ -101,6 +101,13 @@ def find_dialect(path: Path, settings: CsvConfig, known: Collection[str] = ()) -
             f"{path.name} is packed in a way that Spark does not read. Unpack it ({program}), or pack "
             "it with gzip."
         )
+    with path.open("rb") as file:
+        start = file.read(3)
+    packing = {".gz": b"\x1f\x8b", ".bz2": b"BZh"}.get(path.suffix.lower(), b"")
+    if not start.startswith(packing):
+        raise DataError(
+            f"{path.name} is not packed as its name says. Take {path.suffix} off its name, or copy it again."
+        )
     encoding = settings.encoding or _find_encoding(path)
     with open_unpacked(path) as file:
         raw = file.read(_SAMPLE_BYTES)

@@ -228,3 +228,9 @@ def test_parquet_with_nanoseconds_and_an_index_of_pandas(
     assert canonical.feature_names == ("a", "when.days", "when.month", "when.weekday", "when.hour")
     last = next(row for row in vectors(canonical) if row[0] == np.float32(ROWS[39][0]))
     assert last == [np.float32(ROWS[39][0]), 19724 + 0.625, 1, 1, 15]  # Tuesday, 15:00
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.bz2"])
+def test_a_file_that_is_not_packed_as_its_name_says(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=f"{name} is not packed as its name says"):
+        find_dialect(write(tmp_path / name, lines()), CsvConfig())
