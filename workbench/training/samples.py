@@ -19,7 +19,7 @@ from workbench.errors import DataError
 NEIGHBOURS = 10
 """Samples that are asked about a label; their answers are counted."""
 
-LIMIT = 50_000
+LIMIT = 60_000
 """Rows looked at by default: the search for neighbours takes time in proportion to their square."""
 
 _WIDTH = 64
