@@ -153,10 +153,11 @@ def _watch_cache() -> Iterator[list[float]]:
 def ask(way: str, fingerprint: str, storage: str, seconds: float) -> dict[str, float]:
     """Run one way in a process of its own."""
     arguments = ["--way", way, "--fingerprint", fingerprint, "--seconds", str(seconds)]
+    arguments += ["--storage", storage]
     with tempfile.TemporaryDirectory(dir=os.environ["WORKBENCH_HOME"]) as empty:
         reply = subprocess.run(
             [sys.executable, "-m", "benchmarks.object_storage", *arguments],
-            env=os.environ | {"WORKBENCH_CACHE": empty, "STORAGE": storage},
+            env=os.environ | {"WORKBENCH_CACHE": empty},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
@@ -172,9 +173,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each way in each round")
     parser.add_argument("--way", help=argparse.SUPPRESS)
     parser.add_argument("--fingerprint", help=argparse.SUPPRESS)
+    parser.add_argument("--storage", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.way:
-        found = read(options.way, options.fingerprint, os.environ["STORAGE"], options.seconds)
+        found = read(options.way, options.fingerprint, options.storage, options.seconds)
         print(json.dumps(found))
         return
     results = report.Report("object_storage", "Data in an object store", options)
