@@ -73,5 +73,8 @@ def test_a_net_leaves_the_gpu_as_files(
     session = onnxruntime.InferenceSession(
         tmp_path / "net.onnx", providers=["CPUExecutionProvider"]
     )
-    (scores,) = session.run(None, {"features": features.numpy()})
+    given = {"features": features.numpy()}
+    if name == "lstm":  # the rows of a series may be shorter
+        given["length"] = np.full(len(features), features.shape[1], np.int64)
+    (scores,) = session.run(None, given)
     assert close(scores, inside.scores(here, features))
