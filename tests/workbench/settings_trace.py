@@ -150,7 +150,7 @@ def _build(net: Any, preparation: Any, seed: int, kind: str, values: bool) -> Ne
         features = features.reshape(-1, features.shape[2])
     sums = Sums(features.shape[1], outer=True)
     sums.add(features)
-    task = Task.of(net.kind, has_classes=not values)
+    task = Task.of(net, has_classes=not values)
     targets = None
     if task is Task.VALUES and preparation.targets != "none":
         if preparation.targets == "change" and kind != "series":
