@@ -115,7 +115,14 @@ def _check_layers(experiment: Experiment, prepared: Prepared) -> list[str]:
     LayerRules(net, training)
     # Several where a sweep searches it.
     starts = {name: take_weights(net, weights) for name, weights in prepared.start.items()}
-    return [start.describe(name) for name, start in starts.items()]
+    notes = []
+    for name, start in starts.items():
+        note, theirs = start.describe(name), prepared.start[name].labels
+        if theirs and theirs != prepared.labels and len(theirs) == prepared.num_outputs:
+            # Of another number the last layer has another shape, and is new.
+            note += f" Its classes were others: {', '.join(theirs[:8])}."
+        notes.append(note)
+    return notes
 
 
 def _check_rows_of_metrics(experiment: Experiment, prepared: Prepared) -> None:

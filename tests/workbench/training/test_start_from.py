@@ -109,7 +109,10 @@ def test_a_run_is_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert set(prepared.start) == {run_id[:8]}
     (note,) = check_prepared(experiment, prepared)
     total = len([n for n in prepared.start[run_id[:8]].tensors if not n.startswith("prepare.")])
-    assert f"{total} of {total} tensors are taken." in note
+    assert f"{total} of {total} tensors are taken." in note and "Its classes" not in note
+    named = replace(prepared, labels=tuple("abcdefghij"))
+    (note,) = check_prepared(experiment, named)
+    assert "Its classes were others: 0, 1, 2, 3, 4, 5, 6, 7." in note
     with pytest.raises(ConfigError, match=r"takes a run, a folder with model.safetensors, or"):
         add_start(override(experiment, {"training.start_from": "nothing"}), prepared)
 
