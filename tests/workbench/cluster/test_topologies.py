@@ -186,11 +186,11 @@ def test_a_node_that_dies_with_data_executor_and_worker(
     print(f"\n{max(b - a for a, b in pairwise(at)):.1f} s from the kill to the next epoch")
 
 
-def test_executors_with_another_package_are_refused(on_spark: Person, tmp_path: Path) -> None:
-    other = tmp_path / "torch-1.2.3.dist-info"
-    other.mkdir()
+def test_executors_with_another_package_are_refused(on_spark: Person, spark: SparkHosts) -> None:
+    other = spark.hosts.shared / "other" / "torch-1.2.3.dist-info"  # the executors see it
+    other.mkdir(parents=True)
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 1.2.3\n")
-    settings = {"spark.executor.memory": "512m", "spark.executorEnv.PYTHONPATH": str(tmp_path)}
+    settings = {"spark.executor.memory": "512m", "spark.executorEnv.PYTHONPATH": str(other.parent)}
     reply = on_spark.run(
         *TRAIN, "--cluster", "standalone", "--set", f"cluster.spark.settings={json.dumps(settings)}"
     )
