@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
@@ -109,7 +109,7 @@ def read(way: str, fingerprint: str, seconds: float, batch: int) -> dict[str, fl
         stream = repeat_in_memory(some, batch)
     else:
         stream = reader.shuffled(batch, seed=0, epoch=0)
-    with watch_memory() as peak:
+    with watch_largest(own_memory) as peak:
         rate, net = (
             train_rows(stream, seconds, batch)
             if way != "read"
@@ -170,19 +170,20 @@ def train_rows(stream: Iterable[Batch], seconds: float, batch: int = BATCH) -> t
     fit = Fit(
         build(CNNConfig(), SPEC, 10), config, steps_per_epoch=10**7, device=torch.device("cpu")
     )
-    before = _own_memory()
+    before = own_memory()
     seen: list[float] = []
     fit.train_epoch(_for_seconds(stream, seconds, seen))
     return seen[0], before
 
 
 @contextmanager
-def watch_memory() -> Iterator[list[float]]:
+def watch_largest(measure: Callable[[], float], every_s: float = 0.1) -> Iterator[list[float]]:
+    """The largest value that `measure` has had in the block."""
     peak, over = [0.0], threading.Event()
 
     def look() -> None:
-        while not over.wait(0.1):
-            peak[0] = max(peak[0], _own_memory())
+        while not over.wait(every_s):
+            peak[0] = max(peak[0], measure())
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -193,7 +194,7 @@ def watch_memory() -> Iterator[list[float]]:
         thread.join()
 
 
-def _own_memory() -> float:
+def own_memory() -> float:
     """Bytes of this process that are no pages of files."""
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("RssAnon"))

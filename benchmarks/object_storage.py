@@ -16,7 +16,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,9 +30,10 @@ from benchmarks.large import (
     count_rows,
     describe_store,
     make_block,
+    own_memory,
     repeat_in_memory,
     train_rows,
-    watch_memory,
+    watch_largest,
 )
 from nets.batches import Batch
 from workbench.bridge import SplitReader, cache, open_storage
@@ -103,7 +103,7 @@ def read(way: str, fingerprint: str, storage: str, seconds: float) -> dict[str, 
         stream: Iterator[Batch] = repeat_in_memory(rows)
     else:
         stream = reader.shuffled(BATCH, seed=0, epoch=0)
-    with watch_memory() as peak, _watch_cache() as cached:
+    with watch_largest(own_memory) as peak, watch_largest(used_bytes, 0.5) as cached:
         rate, net = (
             train_rows(stream, seconds) if way != "read" else (count_rows(stream, seconds), 0)
         )
@@ -128,23 +128,6 @@ def _download(prepared: Prepared, seconds: float) -> float:
     with ThreadPoolExecutor(_THREADS) as pool:
         rows = sum(pool.map(fetch, range(len(stored.shards))))
     return rows / (time.perf_counter() - began)
-
-
-@contextmanager
-def _watch_cache() -> Iterator[list[float]]:
-    peak, over = [0.0], threading.Event()
-
-    def look() -> None:
-        while not over.wait(0.5):
-            peak[0] = max(peak[0], used_bytes())
-
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        over.set()
-        thread.join()
 
 
 # The process that asks.
