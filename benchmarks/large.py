@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -234,23 +233,18 @@ def ask(
     """Run one way in a process of its own."""
     if cold:
         drop_caches()
-    arguments = ["--way", way, "--fingerprint", fingerprint, "--seconds", str(seconds)]
-    arguments += ["--batch", str(batch)]
     with limit_memory(limit_gb) as group:
 
         def join_group() -> None:
             if group is not None:
                 (group / "cgroup.procs").write_text(str(os.getpid()))
 
-        reply = subprocess.run(
-            [sys.executable, "-m", "benchmarks.large", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
+        return report.run_alone(
+            "benchmarks.large",
+            *("--way", way, "--fingerprint", fingerprint),
+            *("--seconds", seconds, "--batch", batch),
             preexec_fn=join_group,
         )
-    found: dict[str, float] = json.loads(reply.stdout.splitlines()[-1])
-    return found
 
 
 def main() -> None:

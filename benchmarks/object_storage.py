@@ -13,8 +13,6 @@ import argparse
 import json
 import logging
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -135,18 +133,13 @@ def _download(prepared: Prepared, seconds: float) -> float:
 
 def ask(way: str, fingerprint: str, storage: str, seconds: float) -> dict[str, float]:
     """Run one way in a process of its own."""
-    arguments = ["--way", way, "--fingerprint", fingerprint, "--seconds", str(seconds)]
-    arguments += ["--storage", storage]
     with tempfile.TemporaryDirectory(dir=os.environ["WORKBENCH_HOME"]) as empty:
-        reply = subprocess.run(
-            [sys.executable, "-m", "benchmarks.object_storage", *arguments],
+        return report.run_alone(
+            "benchmarks.object_storage",
+            *("--way", way, "--fingerprint", fingerprint),
+            *("--seconds", seconds, "--storage", storage),
             env=os.environ | {"WORKBENCH_CACHE": empty},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
         )
-    found: dict[str, float] = json.loads(reply.stdout.splitlines()[-1])
-    return found
 
 
 def main() -> None:

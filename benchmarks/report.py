@@ -15,9 +15,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, table
@@ -62,6 +64,18 @@ def repeat_for(call: Callable[[], object], seconds: float = 0.7) -> Callable[[],
     return run
 
 
+def run_alone(module: str, *arguments: object, **started: Any) -> dict[str, float]:
+    """Run a benchmark's module in a process of its own; the JSON of the last line that it prints.
+
+    Args:
+        started: of `subprocess.run`, such as the environment.
+    """
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    reply = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, **started)
+    found: dict[str, float] = json.loads(reply.stdout.splitlines()[-1])
+    return found
+
+
 class Report:
     """Collects rows; prints them as a table and writes them to a file."""
 
@@ -74,7 +88,12 @@ class Report:
             "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             "commit": machine.commit(),
             "machine": machine.describe(),
-            "options": {key: value for key, value in vars(options).items() if key != "no_keep"},
+            # Of a folder its name: where it lies on this machine says nothing elsewhere.
+            "options": {
+                key: value.name if isinstance(value, Path) else value
+                for key, value in vars(options).items()
+                if key != "no_keep"
+            },
         }
 
     def add(

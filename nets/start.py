@@ -168,9 +168,8 @@ def _tables_of_tokens(net: Net) -> Iterator[tuple[str, int]]:
     for name, module in net.named_modules():
         if isinstance(module, nn.Embedding) and module.num_embeddings == size:
             yield f"{name}.weight", module.num_embeddings
-        elif isinstance(
-            module, NGrams
-        ):  # behind them hashed n-grams of ids, which mean nothing here
+        elif isinstance(module, NGrams):
+            # Behind these rows are those of hashed n-grams of ids, which mean nothing here.
             yield f"{name}.weight", module.vocabulary
 
 
@@ -179,9 +178,8 @@ def _take_rows(value: Tensor, theirs: Tensor, net: Net, weights: Weights) -> int
     if net.text is None or weights.vocabulary is None:
         return 0
     row_of = {token: row for row, token in enumerate(weights.vocabulary)}
-    if (
-        net.text.tokenizer != "file"
-    ):  # whole words, which begin with a mark in vocabularies of pieces
+    if net.text.tokenizer != "file":
+        # Whole words, which begin with a mark in vocabularies of pieces.
         row_of |= {t[1:]: row for t, row in row_of.items() if t.startswith(_WORD) and len(t) > 1}
     pairs = [(i, row_of[t]) for i, t in enumerate(net.text.vocabulary) if t in row_of]
     if pairs:

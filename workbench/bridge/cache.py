@@ -112,7 +112,7 @@ def fetch_labels(origin: SharedOrigin, shard: StoredShard, spec: TensorSpec) -> 
     except OSError as error:
         raise _explain_unreadable(origin, shard, error) from error
     counts = shard.class_counts
-    if counts is not None and not np.array_equal(np.bincount(labels, minlength=1), counts or (0,)):
+    if counts is not None and tuple(np.bincount(labels).tolist()) != counts:
         raise _explain_damage(origin, shard)
     return labels
 

@@ -90,16 +90,23 @@ class Split:
             arrays["key"] = rows.keys(np.arange(*slice(start, stop).indices(self.num_rows)))
         return arrays
 
-    def draw_order(self, training: TrainingConfig, epoch: int) -> Order:
-        """The order in which a training takes the rows in a pass."""
-        return draw_order(
-            self.num_rows,
-            seed=training.seed,
-            epoch=epoch,
-            shards=self.shards,
-            resample=training.resample,
-            labels=None if training.resample == "none" else labels_for_order(self.open()),
-        )
+    def draw_orders(self, training: TrainingConfig, passes: int) -> list[Order]:
+        """The orders in which a training takes the rows in its first passes."""
+        labels = None
+        if training.resample != "none":
+            with self.open() as rows:
+                labels = labels_for_order(rows)
+        return [
+            draw_order(
+                self.num_rows,
+                seed=training.seed,
+                epoch=epoch,
+                shards=self.shards,
+                resample=training.resample,
+                labels=labels,
+            )
+            for epoch in range(passes)
+        ]
 
     def labels(self) -> Tensor:
         """(n,) int64, or float, (n,) or (n, outputs), in the order of the rows."""

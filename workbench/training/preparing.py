@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from workbench.bridge import Prepared, prepare, prepare_table
-from workbench.bridge.storage import resolve_storage
+from workbench.bridge import Prepared, prepare
 from workbench.cluster import Session, get_session, name_lost_ray, open_session
-from workbench.data.sources.dataframe import DataFrameSource, held_session
-from workbench.data.sources.dataframe import read as read_dataframe
+from workbench.data.sources.dataframe import held_session
 from workbench.experiments.experiment import Experiment
 from workbench.progress import Progress
 from workbench.spark_errors import name_spark_failure
@@ -47,21 +44,12 @@ def prepare_experiment(experiment: Experiment, session: Session, progress: Progr
         DataError: the data cannot be read, or Spark failed on it.
         ClusterError: Ray ended meanwhile.
     """
-    config, preparation = experiment.data, experiment.preparation
-    storage = experiment.cluster.storage
     with name_lost_ray(session.ray_address), name_spark_failure():
-        if isinstance(config.source, DataFrameSource):  # it is read by the Spark that it is of
-            progress.stage("Reading and splitting the data in Spark")
-            began = time.perf_counter()
-            prepared = prepare_table(
-                read_dataframe(config.source),
-                config,
-                preparation,
-                session,
-                progress=progress,
-                began=began,
-                storage=None if storage is None else resolve_storage(storage),
-            )
-        else:
-            prepared = prepare(config, preparation, session, progress=progress, storage=storage)
+        prepared = prepare(
+            experiment.data,
+            experiment.preparation,
+            session,
+            progress=progress,
+            storage=experiment.cluster.storage,
+        )
     return add_start(experiment, prepared)

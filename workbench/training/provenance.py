@@ -90,8 +90,7 @@ def describe_data(experiment: Experiment, prepared: Prepared) -> dict[str, str]:
 def _digest_order(split: Split, training: TrainingConfig) -> str:
     """12 hex digits of the order of the rows in the first epochs."""
     digest = hashlib.sha256()
-    for epoch in range(min(_ORDERED_EPOCHS, training.epochs)):
-        order = split.draw_order(training, epoch)
+    for order in split.draw_orders(training, min(_ORDERED_EPOCHS, training.epochs)):
         rows = order.rows(0, min(order.num_rows, _ORDERED_ROWS))
         digest.update(rows.numpy().tobytes())
     return digest.hexdigest()[:12]

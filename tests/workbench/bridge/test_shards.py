@@ -337,7 +337,7 @@ def test_classes_are_made_alike_in_shards_too(tmp_path: Path, resample: Resample
         assert own.max() - own.min() <= 1  # none once more before all of its class
     assert read(2) == alone and read(3) == alone
     training = TrainingConfig(seed=3, batch_size=64, resample=resample)
-    order = split.draw_order(training, epoch=0)
+    (order,) = split.draw_orders(training, passes=1)
     with split.open() as opened:
         drawn = opened.take(order.rows(0, 64).sort().values.numpy())["features"]
     assert row_numbers(drawn) == alone[0]

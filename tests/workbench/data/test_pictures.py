@@ -162,7 +162,7 @@ def changes_of(content: bytes, channels: int = 3) -> set[str]:
     return {name for name, bit in CHANGES.items() if changes & bit}
 
 
-def test_what_is_done_to_a_picture_is_told() -> None:
+def test_reading_a_picture_tells_each_change() -> None:
     plain = Image.new("RGB", (4, 4), "red")
     assert changes_of(encoded(plain)) == set()
     assert changes_of(encoded(plain.resize((8, 8)))) == {"scaled"}

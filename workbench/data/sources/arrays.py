@@ -17,7 +17,7 @@ from workbench.spark_session import reads_our_files, share
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
 SCHEMA = "features binary, label long, key string, split string"
 _ROWS_PER_FILE = 5000
@@ -40,27 +40,11 @@ def from_blocks(
         blocks: in each, features (n, *spec.shape), label (n,), key (n,), and one split ("test" or None).
         official_test: whether some block is the test set.
     """
-    if not reads_our_files(spark):
-        rows = [_compress(part) for part in _cut(blocks)]
-        shared = share(spark, rows)
-        numbers = spark.range(0, len(rows), 1, len(rows))
-        return CanonicalFrame(
-            frame=numbers.mapInArrow(functools.partial(_unpack, shared=shared), SCHEMA),
-            spec=spec,
-            labels=names,
-            num_outputs=len(names),
-            official_test=official_test,
-        )
-    folder = home_folder() / "cache" / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    try:
-        _write(blocks, folder)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    frame = spark.read.schema(SCHEMA).parquet(location(folder))
+    folder = _write(blocks) if reads_our_files(spark) else None
     return CanonicalFrame(
-        frame=frame,
+        frame=_send(spark, blocks)
+        if folder is None
+        else spark.read.schema(SCHEMA).parquet(location(folder)),
         spec=spec,
         labels=names,
         num_outputs=len(names),
@@ -69,11 +53,25 @@ def from_blocks(
     )
 
 
-def _write(blocks: Iterable[dict[str, Any]], folder: Path) -> None:
+def _send(spark: SparkSession, blocks: Iterable[dict[str, Any]]) -> DataFrame:
+    rows = [_compress(part) for part in _cut(blocks)]
+    unpack = functools.partial(_unpack, shared=share(spark, rows))
+    return spark.range(0, len(rows), 1, len(rows)).mapInArrow(unpack, SCHEMA)
+
+
+def _write(blocks: Iterable[dict[str, Any]]) -> Path:
+    """The folder of the files."""
     import pyarrow.parquet as pq
 
-    for number, rows in enumerate(_cut(blocks)):
-        pq.write_table(rows, folder / f"{number:05d}.parquet", compression="lz4")
+    folder = home_folder() / "cache" / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    try:
+        for number, rows in enumerate(_cut(blocks)):
+            pq.write_table(rows, folder / f"{number:05d}.parquet", compression="lz4")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
 
 
 def _cut(blocks: Iterable[dict[str, Any]]) -> Iterator[pa.Table]:
