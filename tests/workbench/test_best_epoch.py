@@ -11,7 +11,7 @@ import pytest
 from nets import TrainingConfig, best_epoch
 from nets.best import Mode
 from nets.monitor import Monitor
-from nets.order import Order
+from tests.workbench.small import prepared
 from tracking import MemoryRecorder, Run
 from workbench.experiments.experiment import Experiment, SweepConfig
 from workbench.progress import Silent
@@ -20,10 +20,7 @@ from workbench.training.driver import _result
 from workbench.training.evaluation import TrainedModel
 from workbench.ui import store
 
-TRAIN = SimpleNamespace(
-    num_rows=100, draw_order=lambda training, epoch: Order(100, seed=training.seed, epoch=epoch)
-)
-PREPARED = SimpleNamespace(fingerprint="f", splits={"train": TRAIN}, record={})
+PREPARED = prepared(train=100)
 
 NAN = math.nan
 CASES: list[tuple[Mode, list[float], int]] = [

@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 from nets import ConfigError
 from nets.config import override, to_dict
-from nets.order import Order
-from tests.workbench.small import digits_sweep
+from tests.workbench.small import digits_sweep, prepared
 from tracking import MemoryRecorder, MlflowRecorder, Reader, Recorder
 from tracking.errors import RunNotFoundError
 from workbench.cli import app, launch
@@ -35,10 +34,7 @@ from workbench.sweeps.resume import (
 from workbench.training import provenance
 from workbench.training.provenance import without_passwords
 
-TRAIN = SimpleNamespace(
-    num_rows=100, draw_order=lambda training, epoch: Order(100, seed=training.seed, epoch=epoch)
-)
-PREPARED = SimpleNamespace(fingerprint="f", splits={"train": TRAIN}, record={})
+PREPARED = prepared(train=100)
 
 runner = CliRunner()
 

@@ -13,8 +13,7 @@ from ray.exceptions import RayTaskError
 from nets import AutoencoderConfig, ConfigError, DivergedError, TrainingConfig
 from nets.augment import AugmentConfig
 from nets.errors import ModelFileError
-from nets.spec import TensorSpec
-from tests.workbench.small import digits, digits_sweep
+from tests.workbench.small import digits, digits_sweep, prepared
 from workbench.data import DataConfig, SplitConfig
 from workbench.data.sources import TableSource
 from workbench.errors import ClusterError, DataError, TrainingError
@@ -89,33 +88,24 @@ def test_without_validation_rows_what_needs_them_is_refused() -> None:
     check_before_start(replace(digits(patience=2), data=DataConfig(source=own, split=none)))
 
 
-def prepared_with(**rows: int) -> Any:
-    splits = {name: SimpleNamespace(num_rows=num) for name, num in rows.items()}
-    return SimpleNamespace(
-        splits=splits,
-        has=lambda split: bool(rows.get(split)),
-        spec=TensorSpec(kind="image", shape=(1, 8, 8), dtype="uint8"),
-    )
-
-
 def test_training_on_every_row_says_what_cannot_be_had() -> None:
-    assert check_prepared(digits(), prepared_with(train=8, validation=2)) == []
-    [note] = check_prepared(digits(), prepared_with(train=8, test=2))
+    assert check_prepared(digits(), prepared(train=8, validation=2)) == []
+    [note] = check_prepared(digits(), prepared(train=8, test=2))
     assert "the last epoch is kept" in note
     assert "test rows" not in note
-    [note] = check_prepared(digits(monitor="train/loss", mode="min"), prepared_with(train=8))
+    [note] = check_prepared(digits(monitor="train/loss", mode="min"), prepared(train=8))
     assert "the best epoch is chosen by train/loss" in note
     assert "the final evaluation is on training rows" in note
     with pytest.raises(ConfigError, match=r"training\.patience 2"):
-        check_prepared(digits(patience=2), prepared_with(train=8))
+        check_prepared(digits(patience=2), prepared(train=8))
     with pytest.raises(ConfigError, match=r"sweep\.metric validation/loss"):
-        check_prepared(digits(), prepared_with(train=8), "validation/loss")
+        check_prepared(digits(), prepared(train=8), "validation/loss")
 
 
 def test_prepared_data_needs_a_row_for_each_worker() -> None:
     several = replace(digits(), cluster=replace(digits().cluster, num_workers=4))
     with pytest.raises(ConfigError, match="got 3 rows for 4 workers"):
-        check_prepared(several, prepared_with(train=3, validation=2))
+        check_prepared(several, prepared(train=3, validation=2))
 
 
 def test_a_batch_larger_than_the_training_rows_is_noted() -> None:
@@ -126,7 +116,7 @@ def test_a_batch_larger_than_the_training_rows_is_noted() -> None:
 
 
 def test_a_sweep_notes_its_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = prepared_with(train=50, validation=2)
+    data = prepared(train=50, validation=2)
     monkeypatch.setattr(variants, "prepare_experiment", lambda *_, **__: data)
     monkeypatch.setattr(variants, "check_task", lambda *_: None)
     monkeypatch.setattr(variants, "new_net", lambda *_: None)
