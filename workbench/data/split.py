@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from workbench.data.canonical import CanonicalFrame
+from workbench.data.ranks import find_places
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
     from workbench.data.config import SplitConfig
 
@@ -27,7 +29,7 @@ def draw_splits(
     by rows: within each class, rows are ranked by a hash of their key and the seed. The first ones
     are the test split, the next ones validation. The result depends on keys, labels and seed, not on
     partitions. The shares of each class are exact to one row. Rows with the same key come into the
-    same split. Spark sorts keys and labels now; samples are not moved.
+    same split. Spark counts the rows by their hashes now; none is moved.
 
     by group: the same for groups in place of rows. A group has the lowest label of its rows; the
     shares are shares of the groups.
@@ -84,56 +86,53 @@ def draw_splits(
 def _split_by_rank(
     frame: DataFrame, config: SplitConfig, test: float, official: bool, stratified: bool
 ) -> DataFrame:
-    from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     stratum = F.col("label") if stratified else F.lit(0)
     # The key decides ties of the 64-bit hash; the order of arrival must not.
-    place = F.struct(F.xxhash64("key", F.lit(config.seed)).alias("hash"), F.col("key"))
+    hashed = F.xxhash64("key", F.lit(config.seed))
     open_rows = frame.where(F.col("split").isNull()).select(
-        stratum.alias("_stratum"), place.alias("place")
+        stratum.alias("stratum"), hashed.alias("hash"), "key"
     )
-    within = Window.partitionBy("_stratum")
-    rank = F.row_number().over(within.orderBy("place"))
-    size = F.count(F.lit(1)).over(within)
-    num_test = _count_share(test, size)
-    rest = size - num_test
-    if config.folds:
-        # Consecutive ranks: every row is in one fold, and folds differ by one row at most.
-        in_validation = F.floor((rank - num_test - 1) * config.folds / rest) == config.fold
-    else:
-        in_validation = rank <= num_test + _count_share(
-            config.validation, rest if official else size
-        )
-    part = F.when(rank <= num_test, "test").when(in_validation, "validation")
-    drawn = open_rows.withColumn("part", part)
-    of_test, of_validation = (
-        F.when(F.col("part") == name, F.col("place")) for name in ("test", "validation")
-    )
-    edges = drawn.groupBy("_stratum").agg(
-        F.max(of_test).alias("_test_last"),
-        F.min(of_validation).alias("_first"),
-        F.max(of_validation).alias("_last"),
-    )
+    edges = find_places(open_rows, lambda size: _find_edges(size, config, test, official))
     # A few values per class are sent to every row: the rows themselves are not shuffled.
-    bounds = F.broadcast(frame.sparkSession.createDataFrame(edges.collect(), edges.schema))
-    with_edges = frame.withColumn("_stratum", stratum).join(bounds, "_stratum", "left")
+    place = "struct<hash: long, key: string>"
+    kind = open_rows.schema["stratum"].dataType.simpleString()
+    bounds = frame.sparkSession.createDataFrame(
+        [(each, *places) for each, places in edges.items()],
+        f"_stratum {kind}, {', '.join(f'{name} {place}' for name in _EDGES)}",
+    )
+    with_edges = frame.withColumn("_stratum", stratum).join(F.broadcast(bounds), "_stratum", "left")
+    place = F.struct(hashed.alias("hash"), F.col("key"))
     chosen = (
         F.when(F.col("split").isNotNull(), F.col("split"))
         .when(place <= F.col("_test_last"), "test")
         .when((place >= F.col("_first")) & (place <= F.col("_last")), "validation")
         .otherwise("train")
     )
-    return with_edges.withColumn("split", chosen).drop("_stratum", "_test_last", "_first", "_last")
+    return with_edges.withColumn("split", chosen).drop("_stratum", *_EDGES)
 
 
-def _count_share(share: float, size: Column) -> Column:
+_EDGES = ("_test_last", "_first", "_last")
+"""The last place of the test split, the first and the last one of validation."""
+
+
+def _find_edges(size: int, config: SplitConfig, test: float, official: bool) -> list[int]:
+    """The ranks of the edges in a class of so many rows, from 1; 0: there is none."""
+    num_test = min(size, _count_share(test, size))
+    rest = size - num_test
+    if config.folds:
+        # Consecutive ranks: every row is in one fold, and folds differ by one row at most.
+        first, last = (-(-fold * rest // config.folds) for fold in (config.fold, config.fold + 1))
+    else:
+        first, last = 0, min(rest, _count_share(config.validation, rest if official else size))
+    return [num_test, *((num_test + first + 1, num_test + last) if first < last else (0, 0))]
+
+
+def _count_share(share: float, size: int) -> int:
     """That share of `size` rows, rounded; at least one unless the share is 0."""
-    from pyspark.sql import functions as F
-
-    if share == 0:
-        return F.lit(0)
-    return F.greatest(F.lit(1), F.round(F.lit(share) * size))
+    rounded = Decimal(str(share * size)).to_integral_value(ROUND_HALF_UP)
+    return max(1, int(rounded)) if share else 0
 
 
 def _split_by_time(frame: DataFrame, config: SplitConfig, test: float) -> DataFrame:

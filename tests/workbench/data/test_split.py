@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
+from workbench.data import ranks
 from workbench.data.config import SplitConfig
 from workbench.data.split import check_splits, draw_splits, find_missing_classes
 from workbench.errors import DataError
@@ -131,6 +133,23 @@ def test_any_split_is_exact_and_depends_on_its_own_class_only(
             assert counted["validation"] == min(rest, num_validation)
     alone = draw(spark, [row for row in data if row[1] == 1] or data, config, 1)
     assert all(chosen[key] == part for key, part in alone.items())
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize(("fetched", "keys"), [(50_000, 3000), (40, 3000), (40, 7), (0, 500)])
+def test_the_row_at_a_rank_is_that_of_a_sort(
+    spark: SparkSession, fetched: int, keys: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "_FETCHED_ROWS", fetched)
+    hashed = F.xxhash64(F.col("key"), F.lit(3))
+    numbers = spark.range(3000).withColumn("key", F.concat(F.lit("ä"), F.col("id") % keys))
+    rows = numbers.select((F.col("id") % 2).alias("stratum"), hashed.alias("hash"), "key")
+    wanted = [1, 0, 2, 400, 700, 1500]
+    found = ranks.find_places(rows, lambda size: [*wanted[:-1], size])
+    for stratum in (0, 1):
+        every = sorted((r["hash"], r["key"]) for r in rows.where(f"stratum = {stratum}").collect())
+        assert len(every) == wanted[-1]
+        assert found[stratum] == [every[rank - 1] if rank else None for rank in wanted]
 
 
 @pytest.mark.cluster
