@@ -32,7 +32,9 @@ from tracking.query import (
 from tracking.run import ARCHIVED, NOTE, PARENT, Run
 from tracking.store import connect
 
-SqlExperiment, SqlRun, SqlLatestMetric, SqlMetric, SqlParam, SqlTag = mlflow_private.run_tables()
+SqlExperiment, SqlRun, SqlLatestMetric, SqlMetric, SqlParam, SqlTag, SqlModel = (
+    mlflow_private.run_tables()
+)
 
 _ATTRIBUTES = {
     "run_id": SqlRun.run_uuid,
@@ -83,7 +85,18 @@ class DatabaseTable:
                 total = rows[0][1] if rows else 0
             else:  # a page past the last one
                 total = connection.execute(sa.select(sa.func.count()).where(*where)).scalar_one()
-            return Page(rows=self._load(connection, [row[0] for row in rows]), total=int(total))
+            return Page(rows=_load(connection, [row[0] for row in rows]), total=int(total))
+
+    def load(self, run_ids: Sequence[str]) -> list[Run]:
+        with self.engine.connect() as connection:
+            return _load(connection, run_ids)
+
+    def artifact_uri(self, run_id: str) -> str | None:
+        # A logged model of MLflow 3 is listed among the files of its run, but lies elsewhere
+        models = sa.select(SqlModel.model_id).where(SqlModel.source_run_id == run_id)
+        address = sa.select(SqlRun.artifact_uri).where(SqlRun.run_uuid == run_id, ~models.exists())
+        with self.engine.connect() as connection:
+            return connection.execute(address).scalar()
 
     def names(self) -> Names:
         living = sa.select(SqlRun.experiment_id).where(SqlRun.lifecycle_stage == "active")
@@ -211,43 +224,46 @@ class DatabaseTable:
             values = list(connection.execute(statement).scalars())
         return all(_is_number(value) for value in values)
 
-    def _load(self, connection: sa.Connection, run_ids: list[str]) -> list[Run]:
-        """Whole runs, in the order of their ids."""
-        statement = (
-            sa.select(
-                SqlRun.run_uuid,
-                SqlRun.name,
-                SqlExperiment.name,
-                SqlRun.status,
-                SqlRun.start_time,
-                SqlRun.end_time,
-                SqlRun.lifecycle_stage,
-            )
-            .join(SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id)
-            .where(SqlRun.run_uuid.in_(run_ids))
+
+def _load(connection: sa.Connection, run_ids: Sequence[str]) -> list[Run]:
+    """Whole runs, in the order of their ids."""
+    statement = (
+        sa.select(
+            SqlRun.run_uuid,
+            SqlRun.name,
+            SqlExperiment.name,
+            SqlRun.status,
+            SqlRun.start_time,
+            SqlRun.end_time,
+            SqlRun.lifecycle_stage,
         )
-        params = _by_run(connection, SqlParam, run_ids)
-        metrics = _by_run(connection, SqlLatestMetric, run_ids)
-        tags = _by_run(connection, SqlTag, run_ids)
-        runs = {
-            row[0]: Run(
-                run_id=row[0],
-                name=row[1] or "",
-                experiment=row[2],
-                status=row[3],
-                start=None if row[4] is None else row[4] / 1000,
-                end=None if row[5] is None else row[5] / 1000,
-                deleted=row[6] == "deleted",
-                params=params[row[0]],
-                metrics=metrics[row[0]],
-                tags=tags[row[0]],
-            )
-            for row in connection.execute(statement)
-        }
-        return [runs[run_id] for run_id in run_ids if run_id in runs]
+        .join(SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id)
+        .where(SqlRun.run_uuid.in_(run_ids))
+    )
+    params = _by_run(connection, SqlParam, run_ids)
+    metrics = _by_run(connection, SqlLatestMetric, run_ids)
+    tags = _by_run(connection, SqlTag, run_ids)
+    runs = {
+        row[0]: Run(
+            run_id=row[0],
+            name=row[1] or "",
+            experiment=row[2],
+            status=row[3],
+            start=None if row[4] is None else row[4] / 1000,
+            end=None if row[5] is None else row[5] / 1000,
+            deleted=row[6] == "deleted",
+            params=params[row[0]],
+            metrics=metrics[row[0]],
+            tags=tags[row[0]],
+        )
+        for row in connection.execute(statement)
+    }
+    return [runs[run_id] for run_id in run_ids if run_id in runs]
 
 
-def _by_run(connection: sa.Connection, table: Any, run_ids: list[str]) -> dict[str, dict[str, Any]]:
+def _by_run(
+    connection: sa.Connection, table: Any, run_ids: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     statement = sa.select(table.run_uuid, table.key, table.value).where(table.run_uuid.in_(run_ids))
     if table is SqlLatestMetric:
         statement = statement.where(~SqlLatestMetric.is_nan)

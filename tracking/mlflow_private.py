@@ -36,8 +36,22 @@ def create_database(uri: str, artifacts: str) -> None:
     SqlAlchemyStore._engine_map.pop(uri).dispose()
 
 
-def run_tables() -> tuple[Any, Any, Any, Any, Any, Any]:
-    """SQLAlchemy's classes for experiments, runs, latest metrics, metrics, parameters and tags.
+def list_files(artifact_uri: str, folder: str | None, tracking_uri: str) -> list[Any]:
+    """MLflow's list of what is directly in a folder of files.
+
+    `client.list_artifacts` asks the store three times where a run's files are: 40 ms in a store of
+    10,000 runs.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    files: list[Any] = get_artifact_repository(
+        artifact_uri, tracking_uri=tracking_uri
+    ).list_artifacts(folder)
+    return files
+
+
+def run_tables() -> tuple[Any, Any, Any, Any, Any, Any, Any]:
+    """SQLAlchemy's classes for experiments, runs, latest metrics, metrics, parameters, tags and models.
 
     `search_runs`, the public way, takes seconds in a store of 10,000 runs; see `tracking.database`.
     """
@@ -50,4 +64,5 @@ def run_tables() -> tuple[Any, Any, Any, Any, Any, Any]:
         models.SqlMetric,
         models.SqlParam,
         models.SqlTag,
+        models.SqlLoggedModel,
     )

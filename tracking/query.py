@@ -77,6 +77,14 @@ class Table(Protocol):
         """
         ...
 
+    def load(self, run_ids: Sequence[str]) -> list[Run]:
+        """Whole runs, deleted ones too, in the order of their ids; without those that do not exist."""
+        ...
+
+    def artifact_uri(self, run_id: str) -> str | None:
+        """The address of all files of a run, where the table has it; MLflow may have others."""
+        ...
+
     def names(self) -> Names:
         """All names to choose from, sorted."""
         ...

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mlflow.exceptions import MlflowException
 
+from tracking import mlflow_private
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError
 from tracking.query import START, Curves, Query, Table
 from tracking.recorder import check_path
 from tracking.retry import refusal
-from tracking.run import Run, check_id, from_mlflow
+from tracking.run import Run, check_id
 from tracking.store import connect, is_database, reason, store_uri
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -98,7 +100,10 @@ class Reader:
                 f"A run is named by its id, 4 or more of its first letters, or latest, got {name!r}."
             )
         if len(name) == 32:
-            return self._whole(name)
+            whole = self.table.load([name])
+            if not whole:
+                raise _no_run(name)
+            return whole[0]
         runs = self.runs(text=f"attributes.run_id LIKE '{name}%'", limit=2)
         if not runs:
             raise _no_run(name)
@@ -124,7 +129,7 @@ class Reader:
         waiting = [check_path(folder) if folder else ""]
         try:
             while waiting:
-                for item in self.client.list_artifacts(check_id(run_id), waiting.pop() or None):
+                for item in self._list(run_id, waiting.pop()):
                     (waiting if item.is_dir else files).append(item.path)
         except MlflowException as error:
             raise refusal(error, self.uri) from error
@@ -149,15 +154,12 @@ class Reader:
                 f"File {path!r} of run {run_id} cannot be read: {reason(error)}."
             ) from error
 
-    def _whole(self, run_id: str) -> Run:
-        try:
-            run = self.client.get_run(run_id)
-            experiment = self.client.get_experiment(run.info.experiment_id)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise _no_run(run_id) from None
-            raise refusal(error, self.uri) from error
-        return from_mlflow(run, experiment.name)
+    def _list(self, run_id: str, folder: str) -> list[Any]:
+        """What is directly in a folder of a run, as MLflow describes files."""
+        address = self.table.artifact_uri(check_id(run_id))
+        if address is None:
+            return list(self.client.list_artifacts(run_id, folder or None))
+        return mlflow_private.list_files(address, folder or None, self.uri)
 
 
 def _no_run(name: str) -> RunNotFoundError:

@@ -14,7 +14,8 @@ from tracking.filter_match import matches
 from tracking.filter_names import as_text, is_mlflow, resolve
 from tracking.filters import parse
 from tracking.query import ATTRIBUTES, EXPERIMENT, KINDS, Curves, Names, Page, Query, Values
-from tracking.run import ARCHIVED, PARENT, from_mlflow
+from tracking.retry import refusal
+from tracking.run import ARCHIVED, PARENT, Run, from_mlflow
 from tracking.store import connect
 
 _NAMES_FROM = 200
@@ -28,6 +29,7 @@ class ServedTable:
     """Runs of a tracking server. `Page.total` counts rows read, plus a page if more follow."""
 
     def __init__(self, uri: str) -> None:
+        self.uri = uri
         self.client = connect(uri)
 
     def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
@@ -43,6 +45,22 @@ class ServedTable:
             )
         rows = [run for run in every.rows if matches(node, run)]
         return Page(rows=rows[offset : offset + limit], total=len(rows))
+
+    def load(self, run_ids: Sequence[str]) -> list[Run]:
+        runs: list[Run] = []
+        for run_id in run_ids:
+            try:
+                run = self.client.get_run(run_id)
+                experiment = self.client.get_experiment(run.info.experiment_id)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    continue
+                raise refusal(error, self.uri) from error
+            runs.append(from_mlflow(run, experiment.name))
+        return runs
+
+    def artifact_uri(self, run_id: str) -> None:
+        """The server lists files: this process may not be able to read where they are."""
 
     def values(self, query: Query, names: Sequence[str]) -> Values:
         page = self.page(query, 0, _MOST)

@@ -22,7 +22,7 @@ def test_a_database_is_created_and_no_connection_stays(tmp_path: Path) -> None:
 
 
 def test_the_tables_of_runs_have_the_columns_in_use() -> None:
-    experiment, run, latest, metric, param, tag = mlflow_private.run_tables()
+    experiment, run, latest, metric, param, tag, model = mlflow_private.run_tables()
     entry = {"run_uuid", "key", "value"}
     times = {"start_time", "end_time"}
     columns = {
@@ -32,6 +32,7 @@ def test_the_tables_of_runs_have_the_columns_in_use() -> None:
         metric: entry | {"is_nan", "step"},
         param: entry,
         tag: entry,
+        model: {"model_id", "source_run_id"},
     }
     for table, names in columns.items():
         assert names <= set(table.__table__.columns.keys())

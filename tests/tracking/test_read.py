@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tracking import MlflowRecorder, Reader
+from tracking.database import DatabaseTable
 from tracking.errors import ArtifactError, QueryError, RunNotFoundError, TrackingError
 from tracking.served import ServedTable
 
@@ -132,6 +133,17 @@ def test_files_are_read_by_listed_name_only(
             reader.artifacts(run_id, path)
     with pytest.raises(RunNotFoundError):
         reader.artifacts(f"../{other}")
+
+
+def test_mlflow_lists_the_files_of_a_run_with_a_logged_model(
+    recorder: MlflowRecorder,
+) -> None:
+    """The model's files lie elsewhere."""
+    run_id, table = start(recorder), DatabaseTable(recorder.uri)
+    info = recorder.client.get_run(run_id).info
+    assert table.artifact_uri(run_id) == info.artifact_uri
+    recorder.client.create_logged_model(info.experiment_id, name="net", source_run_id=run_id)
+    assert table.artifact_uri(run_id) is None
 
 
 def test_a_file_that_vanished(recorder: MlflowRecorder, tmp_path: Path) -> None:

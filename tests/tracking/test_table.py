@@ -118,6 +118,12 @@ def test_a_row_is_the_whole_run(table: Table, store: tuple[str, dict[str, str]])
     assert run.params == {"net.act": "relu", "lr": "0.01"} and not run.deleted
 
 
+def test_runs_by_their_ids(table: Table, store: tuple[str, dict[str, str]]) -> None:
+    ids = store[1]
+    rows = {run.run_id: run for run in table.page(Query()).rows}
+    assert table.load([ids["c"], "0" * 32, ids["a"]]) == [rows[ids["c"]], rows[ids["a"]]]
+
+
 def test_values_of_every_run_that_a_query_finds(
     table: Table, store: tuple[str, dict[str, str]]
 ) -> None:
