@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json as json_module
+import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,12 +12,13 @@ import typer
 from rich.text import Text
 
 from workbench.cli import output
-from workbench.cli.options import Cluster, Debug, Json, Set, build_experiment, collect_changes
+from workbench.cli.jobs import run_on_bench
+from workbench.cli.options import Cluster, Debug, Json, Own, Set, collect_changes
 from workbench.home import home_folder
+from workbench.jobs.request import DESCRIBED
 
 if TYPE_CHECKING:
     from workbench.data.downloads import DataSet
-    from workbench.experiments.experiment import Experiment
     from workbench.preflight.source import Description
     from workbench.progress import Progress
 
@@ -55,10 +55,11 @@ def describe(
         ),
     ] = None,
     cluster: Cluster = None,
+    own: Own = False,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Read data as a training does, and describe it.
+    """Read data as a training does, and describe it. A bench that is up and free does it.
 
     Shows rows, classes and their balance, the size of a sample, the split, unreadable rows with the
     reason, and the fingerprint. Also draws samples of each class into a picture.
@@ -77,24 +78,11 @@ def describe(
 
     _refuse_other_settings(set_)
     with output.progress_console() as console, Terminal(console) as progress:
-        progress.stage("Loading the libraries")
-        chosen = resolve_experiment(source, set_, cluster)
-        from workbench import data
-        from workbench.cluster import open_session
-        from workbench.preflight.source import describe as describe_source
-
-        with open_session(chosen.cluster, progress=progress) as opened:
-            data.download_if_missing(chosen.data.source, progress)
-            progress.stage("Reading the data in Spark")
-            name = data.fingerprint(chosen.data, chosen.preparation)
-            sheet = samples or home_folder() / "samples" / f"{name}.png"
-            description = describe_source(
-                chosen.data, chosen.preparation, opened.spark, samples=sheet, progress=progress
-            )
-            progress.stage_done()
-    description = replace(description, decided=[*_guessed(source), *description.decided])
-    if save is not None:
-        _save(chosen, description, save)
+        changes = collect_changes(set_, cluster=cluster)
+        sheet = samples or _place_of_sheet(source, changes)
+        description = _describe(source, changes, progress, own=own, samples=sheet)
+        if save is not None:
+            _save(source, changes, description, save)
     if json:
         output.print_json(description)
     else:
@@ -103,18 +91,58 @@ def describe(
             output.out().print(f"Train it: {output.program()} train {save}", soft_wrap=True)
 
 
+def _describe(
+    source: str,
+    changes: dict[str, Any],
+    progress: Progress,
+    *,
+    own: bool,
+    samples: Path | None = None,
+) -> Description:
+    """Describe data on the bench that is up and free, else with Ray and Spark of this command."""
+    if end := run_on_bench("describe", source, changes, progress, own=own, samples=samples):
+        from workbench.preflight.source import Description
+
+        return Description.from_dict(end.result or {})
+    progress.stage("Loading the libraries")
+    from workbench.cluster import open_session
+    from workbench.preflight.named import describe_named, resolve
+
+    chosen = resolve(source, changes)
+    with open_session(chosen.cluster, progress=progress) as opened:
+        return describe_named(
+            source,
+            chosen.data,
+            chosen.preparation,
+            opened.spark,
+            samples=samples,
+            progress=progress,
+        )
+
+
+def _place_of_sheet(source: str, changes: dict[str, Any]) -> Path:
+    """The contact sheet's file, the same for the same command in the same folder."""
+    named = "\0".join((str(Path.cwd()), source, *(f"{k}={v}" for k, v in sorted(changes.items()))))
+    return home_folder() / "samples" / f"{hashlib.sha256(named.encode()).hexdigest()[:16]}.png"
+
+
 def _refuse_other_settings(set_: list[str] | None) -> None:
     """Refuse settings that say nothing about the data."""
     for text in set_ or ():
-        if not text.startswith(("data.", "preparation.", "cluster.")):
+        if not text.startswith(DESCRIBED):
             raise typer.BadParameter(
                 f"this command describes data, and --set {text} would change nothing. It takes settings "
                 "of data, preparation and cluster; `workbench train` takes all of them."
             )
 
 
-def _save(chosen: Experiment, description: Description, file: Path) -> None:
+def _save(
+    source: str, changes: dict[str, Any], description: Description, file: Path | None
+) -> Path:
     """Write the experiment: one that was named as it is, another one by the recipe for its data.
+
+    Args:
+        file: None: below WORKBENCH_HOME, where an earlier one for the same data is replaced.
 
     Raises:
         DataError: the data cannot be trained on.
@@ -122,12 +150,20 @@ def _save(chosen: Experiment, description: Description, file: Path) -> None:
     from workbench.errors import DataError
     from workbench.experiments.write import save_experiment
     from workbench.preflight import experiment_for
+    from workbench.preflight.named import UNNAMED, resolve
 
     if description.problem:
-        raise DataError(f"{file} is not written, as a training would fail. {description.problem}")
-    if chosen.name == "described":
+        what = "No experiment" if file is None else f"{file} is not"
+        raise DataError(f"{what} written, as a training would fail. {description.problem}")
+    if file is None:
+        stem = re.sub(r"\W", "_", Path(source).stem) or "data"
+        file = home_folder() / "experiments" / f"{stem}_{description.fingerprint}.py"
+        file.unlink(missing_ok=True)
+    chosen = resolve(source, changes)
+    if chosen.name == UNNAMED:
         chosen = experiment_for(chosen.data, description, name=file.stem)
     save_experiment(chosen, file)
+    return file
 
 
 @app.command("download")
@@ -189,94 +225,33 @@ def _list(data_sets: Mapping[str, DataSet], json: bool) -> None:
     output.out().print(table)
 
 
-def resolve_experiment(source: str, set_: list[str] | None, cluster: str | None) -> Experiment:
-    """The named experiment, or an experiment on the named source."""
-    from nets.config import from_dict
-    from nets.errors import ConfigError
-    from workbench.data import DataConfig, guess_source
-    from workbench.experiments import names
-    from workbench.experiments.changes import override
-    from workbench.experiments.experiment import Experiment
-
-    if source.startswith("{"):
-        try:
-            settings = json_module.loads(source)
-        except json_module.JSONDecodeError as error:
-            raise ConfigError(f"SOURCE is not JSON ({error}), got {source!r}.") from None
-    elif source in names() or ".py" in source or not Path(source).expanduser().exists():
-        return build_experiment(source, set_, cluster=cluster)
-    else:
-        settings = guess_source(source)
-    tree: dict[str, Any] = {"source": settings}
-    if isinstance(settings, dict) and settings.get("kind") == "series":
-        tree["split"] = {"by": "time"}  # rows, the default, cannot be; --set changes it
-    changes = collect_changes(set_, cluster=cluster)
-    for path, value in changes.items():  # a source may be whole only with them
-        if path.startswith("data.source.") and path.count(".") == 2 and isinstance(settings, dict):
-            settings[path.removeprefix("data.source.")] = _parse(value)
-    experiment = Experiment(name="described", data=from_dict(DataConfig, tree))
-    return override(experiment, changes)
-
-
-def _parse(value: Any) -> Any:
-    try:
-        return json_module.loads(value)
-    except (TypeError, ValueError):
-        return value
-
-
-def is_data_path(name: str) -> bool:
-    """Whether a name is that of a file or folder of data, and not of an experiment."""
-    from workbench.experiments import names
-
-    return name not in names() and ".py" not in name and Path(name).expanduser().exists()
-
-
 def experiment_of_path(
     path: str,
     set_: list[str] | None,
     cluster: str | None,
     save: Path | None,
     progress: Progress,
+    *,
+    own: bool,
 ) -> str:
     """Describe the data at a path, write an experiment by its recipe, and return the file's name.
 
     Args:
         save: the file; None: below WORKBENCH_HOME, where an earlier one for the same data is replaced.
+        own: Ray and Spark are started for this, even when a bench is up.
 
     Raises:
         DataError: the data cannot be read, or not be trained on.
     """
-    from workbench import data
-    from workbench.cluster import open_session
-    from workbench.preflight.source import describe as describe_source
-
     asked = [text for text in set_ or () if text.startswith(("data.", "cluster."))]
-    chosen = resolve_experiment(path, asked, cluster)
-    with open_session(chosen.cluster, progress=progress) as opened:
-        progress.stage(f"Describing {path}")
-        description = describe_source(
-            chosen.data, chosen.preparation, opened.spark, progress=progress
-        )
-    for sentence in (*_guessed(path), *description.decided):
+    changes = collect_changes(asked, cluster=cluster)
+    description = _describe(path, changes, progress, own=own)
+    for sentence in description.decided:
         progress.note(sentence)
-    file = save
-    if file is None:
-        name = data.fingerprint(chosen.data, chosen.preparation)
-        stem = re.sub(r"\W", "_", Path(path).stem) or "data"
-        file = home_folder() / "experiments" / f"{stem}_{name}.py"
-        file.unlink(missing_ok=True)
-    _save(chosen, description, file)
+    file = _save(path, changes, description, save)
     progress.note(f"The experiment: {file}")
     progress.stage_done()
     return str(file)
-
-
-def _guessed(source: str) -> list[str]:
-    """What was guessed about a path; nothing about an experiment."""
-    from workbench.data.guess import describe_guess, guess_source
-
-    return describe_guess(guess_source(source)) if is_data_path(source) else []
 
 
 def _show(description: Description) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -17,7 +17,7 @@ from workbench.errors import INTERRUPTED, ClusterError
 from workbench.home import jobs_folder
 from workbench.jobs import Client, Job, Jobs, find_bench, statefile
 from workbench.jobs.client import End, stop_job
-from workbench.jobs.request import Request
+from workbench.jobs.request import Kind, Request
 from workbench.jobs.start import start_bench
 from workbench.jobs.statefile import State
 from workbench.progress.terminal import Terminal
@@ -228,7 +228,7 @@ def _follow(job: Job, every: Jobs, json: bool) -> None:
 
 
 def run_on_bench(
-    kind: Literal["train", "sweep"],
+    kind: Kind,
     experiment: str,
     changes: dict[str, Any],
     progress: Progress,
@@ -236,13 +236,17 @@ def run_on_bench(
     own: bool,
     resume: str | None = None,
     resumed: Experiment | None = None,
+    samples: Path | None = None,
 ) -> End | None:
-    """Run a training or a sweep on the bench that is up; None without one.
+    """Run a training, a sweep or a description on the bench that is up; None without one.
+
+    A description does not wait for other jobs: None while one runs.
 
     Args:
         own: the command is to start its own Ray and Spark; returns None.
         resume: run id of the sweep to resume.
         resumed: the experiment to resume it with; `experiment` is its name only then.
+        samples: of a description, the file for its contact sheet.
 
     Raises:
         JobError: the job failed.
@@ -256,8 +260,13 @@ def run_on_bench(
         return None
     if bench is None:
         return None
+    if kind == "describe" and (job := bench.describe()["running"]):
+        progress.note(
+            f"The bench runs job {job}; a Spark of its own reads the data."
+        )
+        return None
     chosen = resumed
-    if chosen is None and ".py" in experiment:  # a person's code runs in the person's own process
+    if chosen is None and ".py" in experiment:  # it runs in the person's own process
         progress.stage("Loading the libraries")
         chosen = build_experiment(experiment)
         progress.stage_done()
@@ -265,6 +274,7 @@ def run_on_bench(
         "experiment": experiment,
         "changes": changes,
         "resume": resume,
+        "samples": None if samples is None else str(samples),
         "command": ("workbench", *sys.argv[1:]),
         "cwd": str(Path.cwd()),
         "tracking_uri": os.environ.get("MLFLOW_TRACKING_URI"),

@@ -73,7 +73,7 @@ def train(
     `workbench train digits_cnn --cluster lab` runs on the cluster called lab in clusters.toml
     """
     with output.progress_console() as console, Terminal(console) as progress:
-        experiment = _find_experiment(experiment, set_, cluster, save, progress)
+        experiment = _find_experiment(experiment, set_, cluster, save, progress, own=own)
         changes = collect_changes(set_, epochs=epochs, seed=seed, cluster=cluster)
         if end := run_on_bench("train", experiment, changes, progress, own=own):
             result, name = TrainResult(**end.result or {}), end.shown["name"]
@@ -95,13 +95,20 @@ def train(
 
 
 def _find_experiment(
-    name: str, set_: list[str] | None, cluster: str | None, save: Path | None, progress: Progress
+    name: str,
+    set_: list[str] | None,
+    cluster: str | None,
+    save: Path | None,
+    progress: Progress,
+    *,
+    own: bool,
 ) -> str:
     """The experiment's name; of a path of data, the file that is written for it."""
-    from workbench.cli.data import experiment_of_path, is_data_path
+    from workbench.cli.data import experiment_of_path
+    from workbench.experiments import is_data_path
 
     if is_data_path(name):
-        return experiment_of_path(name, set_, cluster, save, progress)
+        return experiment_of_path(name, set_, cluster, save, progress, own=own)
     if save is not None:
         raise typer.BadParameter(f"--save belongs to a path of data, and {name!r} is none.")
     return name
@@ -243,7 +250,7 @@ def sweep(
         if value is not None
     }
     with output.progress_console() as console, Terminal(console) as progress:
-        experiment = _find_experiment(experiment, set_, cluster, save, progress)
+        experiment = _find_experiment(experiment, set_, cluster, save, progress, own=own)
         changes = collect_changes(set_, epochs=epochs, seed=seed, extra=extra, cluster=cluster)
         resumed = None
         if resume:

@@ -63,11 +63,12 @@ def find(
     with output.progress_console() as console, Terminal(console) as progress:
         progress.stage("Loading the libraries")
         from nets.rate_range import spaced_rates
-        from workbench.cli.data import experiment_of_path, is_data_path
+        from workbench.cli.data import experiment_of_path
+        from workbench.experiments import is_data_path
 
         spaced_rates(low, high, steps)  # refused before Spark describes a path
         if is_data_path(experiment):
-            experiment = experiment_of_path(experiment, set_, cluster, None, progress)
+            experiment = experiment_of_path(experiment, set_, cluster, None, progress, own=False)
         chosen = build_experiment(experiment, set_, cluster=cluster)
         refuse_missing_data(chosen)
         from workbench.training.find_rate import find_learning_rate

@@ -44,6 +44,16 @@ def names() -> list[str]:
     return sorted({*_SHIPPED, *(entry.name for entry in entry_points(group=GROUP))})
 
 
+def is_data_path(name: Any) -> bool:
+    """Whether it is a file or folder of data, and no experiment."""
+    return (
+        isinstance(name, (str, Path))
+        and str(name) not in names()
+        and ".py" not in str(name)
+        and Path(name).expanduser().exists()
+    )
+
+
 def load_experiment(name: str) -> Experiment:
     """The shipped experiment called `name`, that of an installed package (entry points of the group
     `workbench.experiments`), or the one of a function in a file: `path/to/my.py:wide`.

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
 
+Kind = Literal["train", "sweep", "describe"]
+
+DESCRIBED = ("data.", "preparation.", "cluster.")
+"""How the settings begin that a description takes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One training or sweep. Data only, except the files of a person's own parts."""
+    """One training or sweep, or data to describe. Data only, except the files of a person's own parts."""
 
-    kind: Literal["train", "sweep"]
+    kind: Kind
     experiment: str
-    """A shipped experiment; with `tree`, only its name in lists."""
+    """A shipped experiment, or to describe it, data by path or JSON; with `tree`, only its name in lists."""
     changes: dict[str, Any] = field(default_factory=dict)
     """Settings by path, as `--set` has them."""
     tree: dict[str, Any] | None = None
@@ -28,6 +33,8 @@ class Request:
     its own person alone, who could run any code there."""
     resume: str | None = None
     """Run id of the sweep to resume."""
+    samples: str | None = None
+    """Of data that is described: the file for its contact sheet."""
     command: tuple[str, ...] = ()
     """A command that does the same."""
     cwd: str = ""
@@ -36,11 +43,11 @@ class Request:
     """MLFLOW_TRACKING_URI of the client."""
 
     def __post_init__(self) -> None:
-        if self.kind not in ("train", "sweep"):
-            raise WorkbenchError(f"kind must be train or sweep, got {self.kind!r}.")
+        if self.kind not in get_args(Kind):
+            raise WorkbenchError(f"kind must be {', '.join(get_args(Kind))}, got {self.kind!r}.")
 
     @classmethod
-    def of(cls, kind: Literal["train", "sweep"], experiment: Experiment, /, **more: Any) -> Request:
+    def of(cls, kind: Kind, experiment: Experiment, /, **more: Any) -> Request:
         """The request for a whole experiment, with the code of the person's own parts in it.
 
         Args:
@@ -102,4 +109,8 @@ class Request:
             raise WorkbenchError(
                 f"A request names a shipped experiment or has a tree, got {self.experiment!r}."
             )
+        if self.kind == "describe":
+            from workbench.preflight.named import resolve
+
+            return resolve(self.experiment, self.changes)
         return override(load_experiment(self.experiment), self.changes)

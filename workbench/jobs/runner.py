@@ -76,6 +76,19 @@ class JobProgress(Several):
         self.events.write("experiment", shown=shown)
 
 
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """Data that a job asks the bench's server for, which has Spark."""
+
+    data: dict[str, Any]
+    preparation: dict[str, Any]
+    parts: list[dict[str, Any]]
+    """Own parts of `data`, by `send_parts`."""
+    folder: Path
+    """The job's, for its progress."""
+    cwd: Path
+
+
 class Runner:
     """The actor of that process: loads everything once, then runs one job at a time."""
 
@@ -153,6 +166,8 @@ class Runner:
 
         provenance.forget()
         experiment = self._use_bench_cluster(request.load(), request.changes)
+        if request.kind == "describe":
+            return build_end("finished", 0, result=self._describe(experiment, request))
         progress.announce(experiment, request.kind)
         result: Any
         with closing(MlflowRecorder()) as recorder:
@@ -190,12 +205,26 @@ class Runner:
         return dataclasses.replace(experiment, cluster=cluster)
 
     def _prepare(self, data: Any, preparation: Any, storage: str | None) -> Any:
+        method = self._server.prepare
+        return self._ask_server(method, data, preparation, storage)
+
+    def _describe(self, experiment: Experiment, request: Request) -> dict[str, Any]:
+        method = self._server.describe_data
+        name = request.experiment if request.tree is None else None
+        described = self._ask_server(
+            method, experiment.data, experiment.preparation, name, request.samples
+        )
+        return dict(described)
+
+    def _ask_server(self, method: Any, data: Any, preparation: Any, *more: Any) -> Any:
+        """What needs Spark is done in the server's process."""
         import ray
 
-        arguments = to_dict(data), to_dict(preparation), str(self._folder), os.getcwd(), storage
-        parts = send_parts(data)
+        asked = Asked(
+            to_dict(data), to_dict(preparation), send_parts(data), self._folder, Path.cwd()
+        )
         try:
-            return ray.get(self._server.prepare.remote(*arguments, parts))
+            return ray.get(method.remote(asked, *more))
         except ray.exceptions.RayTaskError as error:
             raise (error.cause if isinstance(error.cause, Exception) else error) from None
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +33,19 @@ from workbench.jobs.queue import JobQueue
 from workbench.jobs.reload import LoadedCode
 from workbench.jobs.request import Request
 from workbench.jobs.rpc import SocketServer
-from workbench.jobs.runner import JobProgress
+from workbench.jobs.runner import Asked, JobProgress
 from workbench.jobs.runner_process import RunnerProcess, memory_bytes
 from workbench.progress.events import Events
 
 if TYPE_CHECKING:
+    from nets.prepare import PreparationConfig
     from workbench.bridge import Prepared
+    from workbench.data import DataConfig
+    from workbench.progress import Progress
 
 
 class BenchServer:
-    """One bench. Ray calls `start` and `prepare`; clients send requests over the socket.
+    """One bench. Ray calls `start`, `prepare` and `describe_data`; clients send requests over the socket.
 
     Args:
         since_ns: a time before this process loaded the program, in ns since the epoch.
@@ -56,7 +60,7 @@ class BenchServer:
         self._code = LoadedCode(since_ns)
         self._stack = ExitStack()
         self._sources: dict[str, str] = {}
-        self._preparing = False
+        self._in_spark = False
 
     def start(self) -> tuple[int, str | None]:
         """Start Spark, the runner's process and the socket.
@@ -89,52 +93,65 @@ class BenchServer:
         self._runner.wait_until_ready()
         events.stage_done()
         self._queue = JobQueue(
-            Jobs(jobs_folder(self.base)), self._runner, self._code, self._cancel_preparation
+            Jobs(jobs_folder(self.base)), self._runner, self._code, self._cancel_spark
         )
         self._socket = SocketServer(bench_folder(self.base), self._answer)
         self._queue.start()
         return os.getpid(), spark.sparkContext.uiWebUrl
 
-    def prepare(
-        self,
-        data: dict[str, Any],
-        preparation: dict[str, Any],
-        folder: str,
-        cwd: str,
-        storage: str | None,
-        parts: list[dict[str, Any]],
-    ) -> Prepared:
-        """Prepare data once; progress goes to the job in `folder`.
+    def prepare(self, asked: Asked, storage: str | None) -> Prepared:
+        """Prepare data once."""
+        from workbench.bridge import prepare
+
+        with self._at_work(asked) as (data, preparation, progress):
+            prepared = prepare(data, preparation, self.session, progress=progress, storage=storage)
+        source = asked.data["source"]
+        self._sources[prepared.fingerprint] = f"{source['kind']} {source.get('path') or ''}"
+        return prepared
+
+    def describe_data(self, asked: Asked, name: str | None, samples: str | None) -> dict[str, Any]:
+        """Describe data.
 
         Args:
-            parts: own parts of `data`, by `send_parts`.
+            name: as the person named it; None: an experiment's.
+            samples: file for its contact sheet; None: no sheet.
         """
+        from workbench.preflight.named import describe_named
+
+        with self._at_work(asked) as (data, preparation, progress):
+            description = describe_named(
+                name,
+                data,
+                preparation,
+                self.session.spark,
+                samples=None if samples is None else Path(samples),
+                progress=progress,
+            )
+        return asdict(description)
+
+    @contextmanager
+    def _at_work(self, asked: Asked) -> Iterator[tuple[DataConfig, PreparationConfig, Progress]]:
+        """The settings, and the job's progress; what the block does in Spark can be cancelled."""
         from nets.custom import receive_parts
         from nets.prepare import PreparationConfig
-        from workbench.bridge import prepare
         from workbench.data import DataConfig
         from workbench.spark_errors import name_spark_failure
 
-        self._preparing = True
-        os.chdir(cwd)
-        receive_parts(parts)
+        self._in_spark = True
+        os.chdir(asked.cwd)
+        receive_parts(asked.parts)
         try:
-            with JobProgress(Path(folder)) as progress, name_spark_failure():
-                prepared = prepare(
-                    from_dict(DataConfig, data),
-                    from_dict(PreparationConfig, preparation),
-                    self.session,
-                    progress=progress,
-                    storage=storage,
+            with JobProgress(asked.folder) as progress, name_spark_failure():
+                yield (
+                    from_dict(DataConfig, asked.data),
+                    from_dict(PreparationConfig, asked.preparation),
+                    progress,
                 )
-            source = data["source"]
-            self._sources[prepared.fingerprint] = f"{source['kind']} {source.get('path') or ''}"
-            return prepared
         finally:
-            self._preparing = False
+            self._in_spark = False
 
-    def _cancel_preparation(self) -> None:
-        if self._preparing:
+    def _cancel_spark(self) -> None:
+        if self._in_spark:
             self.session.spark.sparkContext.cancelAllJobs()
 
     # ---- requests of clients

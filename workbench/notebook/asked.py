@@ -6,32 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nets.config import from_dict, to_dict
+from nets.config import to_dict
 from nets.errors import ConfigError
-from workbench.data import CanonicalFrame, DataConfig, SplitConfig, guess_source
+from workbench.data import CanonicalFrame, SplitConfig
 from workbench.data.sources import DataFrameSource
 from workbench.errors import DataError
-from workbench.experiments import load_experiment, names
+from workbench.experiments import is_data_path, load_experiment
 from workbench.experiments.changes import override
 from workbench.experiments.experiment import Experiment
 from workbench.experiments.recipes import Facts, recipe_for
 from workbench.notebook.columns import Columns
+from workbench.preflight.named import resolve
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 _ROWS = 5_000
 """Rows that a recipe is made for until they are counted."""
-
-
-def is_data_path(what: Any) -> bool:
-    """Whether it is a file or folder of data, and no experiment."""
-    return (
-        isinstance(what, (str, Path))
-        and str(what) not in names()
-        and ".py" not in str(what)
-        and Path(what).expanduser().exists()
-    )
 
 
 def find_experiment(what: Experiment | str | Path) -> Experiment:
@@ -49,12 +40,7 @@ def find_experiment(what: Experiment | str | Path) -> Experiment:
         )
     if not is_data_path(what):
         return load_experiment(str(what))
-    settings = guess_source(str(what))
-    tree: dict[str, Any] = {"source": settings}
-    if settings.get("kind") == "series":
-        tree["split"] = {"by": "time"}  # rows, the default, cannot be
-    stem = Path(what).expanduser().resolve().stem or "data"
-    return Experiment(name=stem, data=from_dict(DataConfig, tree))
+    return resolve(str(what), name=Path(what).expanduser().resolve().stem or "data")
 
 
 def source_of(

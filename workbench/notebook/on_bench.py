@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from workbench.errors import ClusterError
 from workbench.jobs import End, Request, find_bench
+from workbench.jobs.request import Kind
 
 if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
     from workbench.progress import Progress
 
 
-def run_on_bench(
-    kind: Literal["train", "sweep"], experiment: Experiment, progress: Progress
-) -> End | None:
-    """Put a job into the bench's queue and follow it; None without a bench.
+def run_on_bench(kind: Kind, experiment: Experiment, progress: Progress) -> End | None:
+    """Put a job into the bench's queue and follow it; None without a bench, and where a description
+    would have to wait.
 
     Raises:
         JobError: the job failed. KeyboardInterrupt: it was stopped before it had a result.
@@ -27,7 +27,7 @@ def run_on_bench(
     except ClusterError as error:
         progress.note(str(error))
         return None
-    if bench is None:
+    if bench is None or (kind == "describe" and bench.describe()["running"]):
         return None
     place = {"cwd": str(Path.cwd()), "tracking_uri": os.environ.get("MLFLOW_TRACKING_URI")}
     request = Request.of(kind, experiment, **place)

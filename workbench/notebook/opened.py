@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.cluster import ClusterConfig, Session
     from workbench.experiments.experiment import Experiment
     from workbench.jobs import End
+    from workbench.jobs.request import Kind
     from workbench.notebook.recorded import Run, Runs
     from workbench.notebook.results import Sweep, Training
     from workbench.preflight import Description
@@ -310,6 +311,7 @@ class Workbench:
     ) -> tuple[Experiment, Prepared | None]:
         """The experiment, and its data where this had to be prepared to choose by."""
         progress.stage("Loading the libraries")
+        from workbench.experiments import is_data_path
         from workbench.notebook import asked
         from workbench.notebook.on_frame import choose_on_frame
 
@@ -323,7 +325,7 @@ class Workbench:
                 "given. Give it as data=, or leave them out."
             )
         chosen = asked.find_experiment(what)
-        if asked.is_data_path(what):
+        if is_data_path(what):
             from workbench.preflight import experiment_for
 
             described = self._describe(chosen, progress)
@@ -331,20 +333,24 @@ class Workbench:
         return asked.change(chosen, settings), None
 
     def _describe(self, experiment: Experiment, progress: Relay) -> Description:
-        from workbench.preflight import describe
+        from workbench.preflight import Description, describe
 
-        session = self._open(experiment, progress)
         progress.stage("Describing the data")
-        spark = _session_of(experiment) or session.spark
-        description = describe(experiment.data, experiment.preparation, spark, progress=progress)
+        if end := self._run_on_bench("describe", experiment, progress):
+            description = Description.from_dict(end.result or {})
+        else:
+            session = self._open(experiment, progress)
+            progress.stage("Describing the data")
+            spark = _session_of(experiment) or session.spark
+            description = describe(
+                experiment.data, experiment.preparation, spark, progress=progress
+            )
         for sentence in description.decided:
             progress.note(sentence)
         progress.stage_done()
         return description
 
-    def _run_on_bench(
-        self, kind: Literal["train", "sweep"], experiment: Experiment, progress: Relay
-    ) -> End | None:
+    def _run_on_bench(self, kind: Kind, experiment: Experiment, progress: Relay) -> End | None:
         """Run it on the bench that is up; None without one, and where a session is to be used."""
         used = self._own or self._spark is not None or self._session is not None
         if used or _session_of(experiment) is not None:

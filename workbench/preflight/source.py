@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +72,12 @@ class Description:
     """NumPy file of some samples as the net gets them, beside the sheet: see `keep_samples`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Text: some samples by class, as the net reads them."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Description:
+        """The inverse of `dataclasses.asdict`, also after JSON."""
+        labels = values["labels"]
+        return cls(**{**values, "labels": None if labels is None else tuple(labels)})
 
     def __str__(self) -> str:
         facts = "".join(f"\n  {name}: {value}" for name, value in self._facts().items())

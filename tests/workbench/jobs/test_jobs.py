@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -20,9 +21,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from workbench import ui
+from workbench.cli.jobs import run_on_bench
 from workbench.jobs import Client, Job, find_bench
 from workbench.jobs.folder import load
 from workbench.jobs.request import Request
+from workbench.ui.data import descriptions
 from workbench.ui.jobs import Queue
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -252,6 +255,50 @@ def test_the_ui_runs_on_it_and_shows_it(bench: Bench, monkeypatch: pytest.Monkey
     assert again.resident and again.id != job.id
     queue.stop(again.id)
     assert bench.job(lambda newest: not newest.live).id == again.id
+
+
+def test_data_is_described_on_it(bench: Bench, tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    rows = (f"{i / 7},{i % 3},{'ab'[i % 2]}" for i in range(90))
+    table.write_text("\n".join(["x,y,kind", *rows]))
+    sheet, made = tmp_path / "sheet.png", tmp_path / "mine.py"
+    files = ("--samples", str(sheet), "--save", str(made))
+    out, err = bench.run("data", "describe", str(table), "--json", *files)
+    found = json.loads(out)
+    assert sum(found["rows"].values()) == 90 and found["labels"] == ["a", "b"]
+    assert "Starting Ray" not in err
+    assert bench.job(lambda newest: not newest.live).title == f"describe {table}"
+    assert sheet.is_file() and f'"{table}"' in made.read_text()
+    _, err = bench.run("data", "describe", str(tmp_path), "--set", "data.source.label=z", code=3)
+    assert "has no column 'z'" in err
+    bench.run("data", "describe", "{", code=2)
+
+
+def test_the_ui_describes_data_on_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_HOME", str(bench.home))
+    queue, changes = Queue(bench.home / "jobs"), ["data.split.test=0.5"]
+    job = descriptions.start(queue, "digits_cnn", changes)
+    assert job.resident and descriptions.find(queue, "digits_cnn", changes) == job
+    done = bench.job(lambda newest: not newest.live)
+    assert done.id == job.id and done.state == "finished"
+    found = descriptions.read_result(queue, done)
+    assert found is not None and found["rows"]["test"] == 899
+    assert Path(found["samples"]).is_file()
+
+
+def test_a_description_does_not_wait_for_a_training(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, job = bench.training()
+    monkeypatch.setenv("WORKBENCH_HOME", str(bench.home))
+    notes: list[str] = []
+    progress: Any = SimpleNamespace(note=notes.append)
+    assert run_on_bench("describe", "digits_cnn", {}, progress, own=False) is None
+    assert notes == [
+        f"The bench runs job {job.id}; a Spark of its own reads the data."
+    ]
+    bench.client.cancel(job.id, now=True)
+    training.communicate(timeout=60)
 
 
 def test_a_killed_job_process_costs_its_job_only(bench: Bench) -> None:

@@ -12,12 +12,12 @@ from PIL import Image
 
 from nets import PreparationConfig
 from nets.errors import ConfigError
-from workbench.cli.data import resolve_experiment
 from workbench.cluster import Session
 from workbench.data.config import DataConfig
 from workbench.data.guess import guess_source
 from workbench.data.sources import ImageFolderSource, TableSource
 from workbench.errors import DataError
+from workbench.preflight.named import resolve
 from workbench.preflight.source import Description, describe
 
 
@@ -106,23 +106,21 @@ def test_names_say_what_kind_of_data_lies_there(tmp_path: Path, real_data: Path)
 
 
 def test_a_source_is_named_by_experiment_path_or_settings(tmp_path: Path) -> None:
-    assert resolve_experiment("digits_rnn", None, None).data.source.kind == "digits"
+    assert resolve("digits_rnn").data.source.kind == "digits"
     table = tmp_path / "t.csv"
     table.write_text("a,b\n1,2\n")
-    made = resolve_experiment(str(table), ["data.source.label=b", "data.split.test=0.5"], None)
+    made = resolve(str(table), {"data.source.label": "b", "data.split.test": "0.5"})
     assert made.data.source == TableSource(path=str(table), format="csv", label="b")
     assert made.data.split.test == 0.5
     settings = json.dumps({"kind": "image_folder", "path": "x", "shape": [1, 8, 8]})
-    assert resolve_experiment(settings, None, None).data.source == ImageFolderSource(
-        path="x", shape=(1, 8, 8)
-    )
+    assert resolve(settings).data.source == ImageFolderSource(path="x", shape=(1, 8, 8))
     with pytest.raises(ConfigError, match="SOURCE is not JSON"):
-        resolve_experiment("{kind", None, None)
+        resolve("{kind")
     with pytest.raises(ConfigError, match="Unknown experiment 'nowhere'"):
-        resolve_experiment("nowhere", None, None)
+        resolve("nowhere")
 
 
 def test_a_series_given_as_json_is_split_by_time_or_as_set() -> None:
     text = '{"kind": "series", "path": "t.csv", "targets": ["y"]}'
-    assert resolve_experiment(text, None, None).data.split.by == "time"
-    assert resolve_experiment(text, ["data.split.by=group"], None).data.split.by == "group"
+    assert resolve(text).data.split.by == "time"
+    assert resolve(text, {"data.split.by": "group"}).data.split.by == "group"

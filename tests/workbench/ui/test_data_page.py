@@ -43,7 +43,7 @@ DESCRIPTION: dict[str, Any] = {
 def end_job(source: str, output: str, code: int) -> None:
     """A job that has described the source, with what it printed."""
     queue = Queue(jobs_folder())
-    job = queue.create(descriptions.make_command(source, []), "describe", Path.cwd())
+    job = queue.create(descriptions.make_arguments(source, []), "describe", Path.cwd())
     (job.folder / "log").write_text(output)
     state = "failed" if code else "finished"
     write(job.folder / "status.json", {"state": state, "exit_code": code, "started": 1, "ended": 3})
