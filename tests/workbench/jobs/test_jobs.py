@@ -260,7 +260,7 @@ def test_the_ui_runs_on_it_and_shows_it(bench: Bench, monkeypatch: pytest.Monkey
 def test_data_is_described_on_it(bench: Bench, tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     rows = (f"{i / 7},{i % 3},{'ab'[i % 2]}" for i in range(90))
-    table.write_text("\n".join(["x,y,kind", *rows]))
+    table.write_text("\n".join(["x,w,label", *rows]))
     sheet, made = tmp_path / "sheet.png", tmp_path / "mine.py"
     files = ("--samples", str(sheet), "--save", str(made))
     out, err = bench.run("data", "describe", str(table), "--json", *files)
@@ -269,7 +269,7 @@ def test_data_is_described_on_it(bench: Bench, tmp_path: Path) -> None:
     assert "Starting Ray" not in err
     assert bench.job(lambda newest: not newest.live).title == f"describe {table}"
     assert sheet.is_file() and f'"{table}"' in made.read_text()
-    _, err = bench.run("data", "describe", str(tmp_path), "--set", "data.source.label=z", code=3)
+    _, err = bench.run("data", "describe", str(table), "--set", "data.source.label=z", code=3)
     assert "has no column 'z'" in err
     bench.run("data", "describe", "{", code=2)
 
