@@ -14,6 +14,8 @@ from workbench.errors import DataError
 from workbench.spark_session import count_partitions
 
 _BAD_SHOWN = 20
+_FEW_ROWS = 20
+"""With fewer rows, classes of one row are likely."""
 
 
 def record(canonical: CanonicalFrame, config: DataConfig) -> dict[str, Any]:
@@ -52,6 +54,12 @@ def refuse(summary: dict[str, Any], labels: tuple[str, ...] | None, config: Data
         raise DataError(
             f"There is one class, {', '.join(labels)}: a net cannot learn to tell classes apart from it. "
             "Name the column or the folders that hold the classes (data.source)."
+        )
+    if labels is not None and good >= _FEW_ROWS and 2 * len(labels) > good:
+        raise DataError(
+            f"There are {len(labels)} classes in {good} rows, such as {labels[0]!r}, and most of them have one "
+            "row. Is that a text or a name of the row? Name the column or the folders that hold the classes "
+            "(data.source)."
         )
     counts = summary["class_counts"] or {name: [rows] for name, rows in summary["rows"].items()}
     check_splits(counts, labels, config.split)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from functools import reduce
@@ -14,7 +16,11 @@ from workbench.data.rows import BROKEN, location
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
+
+_SCAN_BYTES = 256 * 2**20
+"""Files are searched this far for a header that is there again."""
 
 
 def read_csv(
@@ -47,6 +53,13 @@ def read_csv(
         _read(spark, [location(file) for file in members], dialect, _base(root, members))
         for dialect, members in groups.items()
     ]
+    if any(_repeats_header(members, dialect) for dialect, members in groups.items()):
+        num = 0
+        for i, (dialect, members) in enumerate(groups.items()):
+            num += _count_headers(spark, frames[i], dialect, members)
+            frames[i] = frames[i].where(~_is_line(frames[i], dialect, dialect.header_cells))
+        said = f"Left out: {num} rows that repeat the names of the columns, as files put together have them."
+        first = replace(first, decided=(*first.decided, said) if num else first.decided)
     return reduce(lambda a, b: a.unionByName(b), frames), first
 
 
@@ -85,6 +98,55 @@ def _group_by_dialect(
     return groups
 
 
+def _repeats_header(files: list[Path], dialect: Dialect) -> bool:
+    """Whether the first line is there again, in the first bytes of the files."""
+    if not dialect.header or dialect.encoding.startswith("utf-16"):
+        return False
+    left = _SCAN_BYTES
+    for file in files:
+        with open_unpacked(file) as opened:
+            first = opened.readline()
+            while dialect.comment and first.startswith(dialect.comment.encode()):
+                first = opened.readline()
+            line = first.removeprefix(codecs.BOM_UTF8).strip()
+            before = b"\n"
+            while line and left > 0 and (part := opened.read(1 << 20)):
+                left -= len(part)
+                if line in before + part and _ends_line(before + part, line):
+                    return True
+                before = part[-len(first) - 4 :]
+    return False
+
+
+def _count_headers(
+    spark: SparkSession, frame: DataFrame, dialect: Dialect, files: list[Path]
+) -> int:
+    """How many rows repeat the header."""
+    if not dialect.aligned:
+        return frame.where(_is_line(frame, dialect, dialect.header_cells)).count()
+    whole = _read(spark, [location(file) for file in files], replace(dialect, header=False), None)
+    return whole.where(_is_line(whole, dialect, dialect.header_cells)).count() - len(files)
+
+
+def _ends_line(text: bytes, line: bytes) -> bool:
+    """Whether a line of the text is `line`, with spaces or a byte order mark around it."""
+    return bool(
+        re.search(rb"\n(?:\xef\xbb\xbf)?[ \t]*" + re.escape(line) + rb"[ \t]*(?:\r?\n|$)", text)
+    )
+
+
+def _is_line(frame: DataFrame, dialect: Dialect, cells: tuple[str, ...]) -> SparkColumn:
+    """Whether a row has these cells, and no others."""
+    from pyspark.sql import functions as F
+
+    texts = [
+        F.coalesce(F.btrim(F.col(_quote(name)), F.lit(" \t\ufeff")), F.lit(""))
+        for name in dialect.names
+    ]
+    padded = [*cells, *[""] * (len(texts) - len(cells))]
+    return F.concat_ws("\1", *texts) == F.lit("\1".join(padded))
+
+
 def _base(root: Path, files: list[Path]) -> str | None:
     parts = (part for file in files for part in file.relative_to(root).parts[:-1])
     return location(root) if any("=" in part for part in parts) else None
@@ -120,6 +182,8 @@ def _read(spark: SparkSession, places: list[str], dialect: Dialect, base: str | 
     first = dialect.names[0]
     unmarked = F.regexp_replace(F.col(_quote(first)), "^\ufeff", "")
     frame = frame if dialect.header else frame.withColumn(first, unmarked)
+    for cells in dialect.more_lines:
+        frame = frame.where(~_is_line(frame, dialect, cells))
     partitions = [name for name in frame.columns if name not in {*dialect.names, BROKEN}]
     for name in partitions:
         frame = frame.withColumn(name, F.col(_quote(name)).cast("string"))
@@ -147,7 +211,7 @@ def _read_aligned(
     cells = F.split(F.col("value"), r"\s+")
     if dialect.comment:
         frame = frame.where(~F.col("value").startswith(dialect.comment))
-    if dialect.header:
+    if dialect.header:  # Spark does not know it for one: the first line of each file
         names = F.array(*map(F.lit, dialect.header_cells))
         frame = frame.where(cells != names)
     fits = F.size(cells) == len(dialect.names)

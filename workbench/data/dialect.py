@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from workbench.data.csv_config import CsvConfig
-from workbench.data.number_text import number_pattern, strip_signs
+from workbench.data.header import find_more_lines, has_header, name_columns
+from workbench.data.number_text import GROUPS, number_pattern, strip_signs
 from workbench.errors import DataError
 
 _SAMPLE_BYTES = 256 * 2**10
@@ -36,7 +37,7 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 """12,345.6: a comma between thousands."""
 _POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 """1.234.567 beside decimal commas; alone, 1.234 is a number with a decimal point."""
-_COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?")
+_COMMA_NUMBER = re.compile(rf"[+-]?(\d{{1,3}}(\.\d{{3}})+|{GROUPS}|\d+),\d+([eE][+-]?\d+)?")
 _PACKED = {".zip": "unzip", ".xz": "xz", ".zst": "zstd", ".7z": "7z", ".rar": "unrar"}
 """Endings that Spark does not unpack, and the program that does."""
 
@@ -61,13 +62,15 @@ class Dialect:
     comment: str | None
     """Lines that begin with this are left out."""
     header_cells: tuple[str, ...] = ()
-    """The first line's cells as they are written, where it is a header and spaces are between cells."""
+    """The first line's cells as they are written, where it is a header."""
+    more_lines: tuple[tuple[str, ...], ...] = ()
+    """The cells of lines below it that belong to the header, as units."""
     aligned: bool = False
     """Any number of spaces is between two cells, as in tables that are written to be looked at."""
     multi_line: bool
     """Whether cells in quotes may have line breaks. Spark reads such a file in one task."""
-    renamed: tuple[str, ...] = ()
-    """Sentences about names that were changed."""
+    decided: tuple[str, ...] = ()
+    """Sentences about names that were changed and lines that are left out."""
 
     @property
     def java_encoding(self) -> str:
@@ -81,6 +84,7 @@ class Dialect:
             self.encoding.upper(),
         ]
         parts += [] if self.quote else ["quotes are a part of the text"]
+        parts += ["single quotes around cells"] if self.quote == "'" else []
         parts += ["decimal comma"] if self.decimal == "," else []
         parts += ["spaces around cells taken off"] if self.spaces else []
         parts += [f"lines that begin with {self.comment} left out"] if self.comment else []
@@ -137,8 +141,12 @@ def find_dialect_of_text(
             f"{name} begins with {lines[0].strip()!r}, a note for Excel. Take that line off: "
             "tail -n +2 FILE > table.csv."
         )
-    quote, backslash = settings.quote, f"\\{settings.quote}" in text
+    quote = settings.quote
+    backslash = f"\\{quote}" in text
     delimiter = settings.delimiter_character or _find_delimiter(lines, quote, backslash)
+    if quote == '"' and quote not in text and _has_single_quotes(lines, delimiter):
+        quote, backslash = "'", "\\'" in text
+        delimiter = settings.delimiter_character or _find_delimiter(lines, quote, backslash)
     if delimiter == "\t" and _has_lone_quotes(lines, quote):
         quote, backslash = "", False
     rows = _split(lines, delimiter, quote, backslash)
@@ -152,7 +160,7 @@ def find_dialect_of_text(
     decimal = settings.decimal or _find_decimal(cells, delimiter)
     header = settings.header
     if header is None:
-        header = _has_header(rows, set(known), set(settings.missing), decimal)
+        header = has_header(rows, set(known), set(settings.missing), decimal)
     first = rows[0]
     if (
         header
@@ -160,7 +168,13 @@ def find_dialect_of_text(
         and not any(row[width - 1 :][:1] != [""] for row in rows[1:] if len(row) == width)
     ):
         first = [*first, ""]  # each row ends with a delimiter, and the header does not
-    names, renamed = _name_columns(first if header else [], width, first)
+    names, decided = name_columns(first if header else [], width, first)
+    more = find_more_lines(rows, width, settings.missing, decimal) if header else ()
+    decided += tuple(
+        f"Left out: the line {', '.join(cells)[:80]!r} below the names, as it has no number where all other "
+        "rows have one."
+        for cells in more
+    )
     return {
         "names": names,
         "header": header,
@@ -171,10 +185,11 @@ def find_dialect_of_text(
         "encoding": settings.encoding or "utf-8",
         "spaces": spaces,
         "comment": comment,
-        "header_cells": tuple(rows[0]) if header and delimiter == " " else (),
+        "header_cells": tuple(rows[0]) if header else (),
+        "more_lines": more,
         "aligned": delimiter == " " and not (quote and quote in text),
         "multi_line": bool(quote) and quote in text,
-        "renamed": renamed,
+        "decided": decided,
     }
 
 
@@ -188,17 +203,14 @@ def open_unpacked(path: Path) -> IO[bytes]:
 
 
 def split_rows(text: str, dialect: Dialect) -> list[list[str]]:
-    """The first rows of a file's text as cells, without remarks; the last one may be cut."""
+    """The first rows of a file's text as cells, without remarks and more lines of the header; the last
+    one may be cut."""
     lines = text.splitlines(keepends=True)
     if dialect.comment:
         lines = [line for line in lines if not line.startswith(dialect.comment)]
-    return _split(lines, dialect.delimiter, dialect.quote, dialect.backslash)
-
-
-def is_number(text: str, decimal: str) -> bool:
-    """Whether a cell is a number with that decimal sign."""
-    bare = strip_signs(text)
-    return bool(_NUMBER.fullmatch(bare) or (decimal == "," and _COMMA_NUMBER.fullmatch(bare)))
+    rows = _split(lines, dialect.delimiter, dialect.quote, dialect.backslash)
+    header = {dialect.header_cells, *dialect.more_lines}
+    return rows[:1] + [row for row in rows[1:] if tuple(c.strip() for c in row) not in header]
 
 
 def _find_encoding(path: Path) -> str:
@@ -280,6 +292,15 @@ def _split(lines: list[str], delimiter: str, quote: str, backslash: bool) -> lis
     return rows or [[""]]
 
 
+def _has_single_quotes(lines: list[str], delimiter: str) -> bool:
+    """Whether cells stand in single quotes, as MySQL and Weka write them: as many begin as end with one."""
+    between = re.escape(delimiter)
+    begin, end = re.compile(rf"(?:^|{between}) *'"), re.compile(rf"' *(?:{between}|$)")
+    counts = [(len(begin.findall(line)), len(end.findall(line.rstrip()))) for line in lines]
+    quoted = [pair for pair in counts if any(pair)]
+    return len(quoted) > 0.5 * len(lines) and all(first == last for first, last in quoted)
+
+
 def _has_lone_quotes(lines: list[str], quote: str) -> bool:
     """Whether cells begin with a quote that nothing closes, as in GLUE's files: it is no quoting then."""
     rows = _split(lines, "\t", "", False)
@@ -356,51 +377,3 @@ def _find_decimal(cells: list[str], delimiter: str) -> str:
         for text in texts
     )
     return "," if commas > points else "."
-
-
-def _has_header(rows: list[list[str]], known: set[str], missing: set[str], decimal: str) -> bool:
-    """Whether the first row names the columns."""
-    first, rest = rows[0], rows[1:]
-    if known & set(first):
-        return True
-    if len(set(first)) < len(first) or not rest:
-        return not any(is_number(cell, decimal) for cell in first)
-    numeric = False
-    for place, cell in enumerate(first):
-        column = [row[place] for row in rest if place < len(row) and row[place] not in missing]
-        if column and sum(is_number(value, decimal) for value in column) > 0.8 * len(column):
-            numeric = True
-            if not is_number(cell, decimal) and cell not in missing:
-                return True
-    if numeric or any(is_number(cell, decimal) for cell in first):
-        return False
-    # All is text. A value of a column with few values is no name.
-    for place, cell in enumerate(first):
-        column = [row[place] for row in rest if place < len(row)]
-        if cell in column and len(set(column)) * 2 < len(column):
-            return False
-    return True
-
-
-def _name_columns(
-    header: list[str], width: int, first: list[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names that are there once, whatever their case, and sentences about those that changed."""
-    if not header:
-        return tuple(f"c{i}" for i in range(max(width, len(first)))), ()
-    said = []
-    if len(header) == width - 1:  # as R writes row names
-        header = ["", *header]
-        said.append("The rows have one cell more than the header: the first one names the row.")
-    names: list[str] = []
-    for place, name in enumerate(header):
-        name = name.lstrip("#").strip() or f"Unnamed: {place}"
-        again, number = name, 2
-        while again.lower() in (other.lower() for other in names):
-            again, number = f"{name}_{number}", number + 1
-        if again != name:
-            said.append(
-                f"There are several columns {name!r}; one of them is called {again!r} here."
-            )
-        names.append(again)
-    return tuple(names), tuple(said)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.data.csv_config import CsvConfig
-from workbench.data.dialect import find_dialect, is_number, open_unpacked, split_rows
+from workbench.data.dialect import find_dialect, open_unpacked, split_rows
 from workbench.data.listing import list_folder
+from workbench.data.number_text import is_number
 from workbench.data.pictures import ENDINGS
 from workbench.data.sources.archives import holds, list_endings
 from workbench.data.sources.guess_columns import guess_columns
@@ -53,6 +54,8 @@ _TFRECORD = (
     '\'{"kind": "table", "format": "tfrecord", "path": "..."}\'. Or write Parquet from where TensorFlow is: '
     "pandas.DataFrame(rows).to_parquet('x.parquet')."
 )
+_FASTTEXT = (".txt", ".train", ".valid", ".test", ".ft", "")
+"""Endings of files of texts with their classes."""
 _SHARD = re.compile(r"(\.tfrecords?)[-.].*")
 """train.tfrecord-00000-of-00004"""
 
@@ -131,12 +134,36 @@ def _guess_file(path: Path) -> dict[str, Any] | None:
         return _guess_archive(path)
     if path.suffix == ".ts":
         return {"kind": "ts_file"}
+    _refuse_fasttext(path)
     form = _TABLES.get(ending_of(path.name))
     if form is None and _ending_of(path.name) not in _NOT_READ and _is_libsvm(path):
         form = "libsvm"
     if form is None and _ending_of(path.name) not in _NOT_READ and _is_csv(path):
         form = "csv"
     return None if form is None else _guess_table(path, form)
+
+
+def _refuse_fasttext(path: Path) -> None:
+    """
+    Raises:
+        DataError: each line begins with a class as fastText writes it.
+    """
+    if path.suffix.lower() not in _FASTTEXT:
+        return
+    with open_unpacked(path) as file:
+        text = file.read(1 << 14).decode("utf-8-sig", "replace")
+    lines = [line for line in text.splitlines()[:20] if line.strip()]
+    if not lines or not all(line.startswith("__label__") for line in lines):
+        return
+    if any(line.split()[1:2] and line.split()[1].startswith("__label__") for line in lines):
+        raise DataError(
+            f"{path} has several of fastText's classes before a text, {lines[0][:60]!r}. A text has one class "
+            "here: leave one of them, and write a table of class, tab and text."
+        )
+    raise DataError(
+        f"{path} has fastText's class before each text, {lines[0][:60]!r}. Write a table of class, tab and "
+        f"text: sed -E 's/^__label__([^ ]+) +/\\1\\t/' {path.name} > {path.stem}.tsv."
+    )
 
 
 def _is_libsvm(path: Path) -> bool:
@@ -185,14 +212,23 @@ def _is_csv(path: Path) -> bool:
         return False
     if dialect.delimiter != " ":
         return len(dialect.names) > 1
-    text = start.decode(dialect.encoding, "ignore")
+    return dialect.aligned and len(dialect.names) > 1 and _is_mostly_numbers(path)
+
+
+def _is_mostly_numbers(path: Path) -> bool:
+    """Whether most cells of a text with cells are numbers."""
+    dialect = find_dialect(path, CsvConfig())
+    with open_unpacked(path) as file:
+        text = file.read(1 << 12).decode(dialect.encoding, "ignore")
     cells = [cell for row in split_rows(text, dialect)[1:-1] for cell in row]
-    numbers = sum(is_number(cell, ".") for cell in cells)
-    return dialect.aligned and len(dialect.names) > 1 and numbers > 0.6 * len(cells)
+    return sum(is_number(cell, dialect.decimal) for cell in cells) > 0.6 * len(cells)
 
 
 def _guess_folder(path: Path) -> dict[str, Any] | None:
     names = [child.name for child in sorted(path.iterdir())]
+    for child in sorted(path.iterdir())[:20]:
+        if child.is_file():
+            _refuse_fasttext(child)
     if any(name.endswith("_TRAIN.ts") for name in names):
         return {"kind": "ts_file"}
     if any("images-idx3" in name or "images.idx3" in name for name in names):
@@ -228,6 +264,9 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
         lines = all(split_of(p.parent.name) for p in texts)
         return {"kind": "text", "format": "lines" if lines else "files", "files": "*.txt"}
     if ".txt" in endings:
+        first = min(p for p in path.iterdir() if p.suffix.lower() == ".txt")
+        if _is_csv(first) and _is_mostly_numbers(first):
+            return _guess_table(path, "csv")
         return {"kind": "text", "format": "lines", "files": "*.txt"}
     return None
 

@@ -1,4 +1,4 @@
-"""Numbers that are text: thousands, decimal commas, signs of money and shares, units.
+"""Numbers that are text: thousands, decimal commas, signs of money and shares, units, negatives in brackets, limits.
 
 The same rules in Python, in Arrow's functions and in Spark's: all of them take these patterns.
 """
@@ -15,12 +15,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import Column
 
-_NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-"""With a decimal point, and maybe commas between thousands."""
-_COMMA_NUMBER = r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?(?:[eE][+-]?\d+)?"
+_BETWEEN = "'\u2019\u00a0\u2009\u202f "
+"""Between thousands beside comma and point: 1'000 in Switzerland, 1 000 with any space in France and Sweden."""
+GROUPS = rf"\d{{1,3}}(?:[{_BETWEEN}]\d{{3}}){{1,3}}"
+"""Digits with such a sign between thousands."""
+_NUMBER = (
+    rf"[+-]?(?:(?:\d{{1,3}}(?:,\d{{3}})+|{GROUPS})(?:\.\d*)?|\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+)
+"""With a decimal point, and maybe signs between thousands."""
+_COMMA_NUMBER = rf"[+-]?(?:\d{{1,3}}(?:\.\d{{3}})+|{GROUPS}|\d+)(?:,\d+)?(?:[eE][+-]?\d+)?"
 _SIGN = r"US\$|[$€£¥]|USD|EUR|GBP|CHF|JPY"
 _BEFORE = rf"^([+-]?)\s*(?:{_SIGN})\s*([+-]?)"
 _AFTER = rf"\s*(?:[%‰]|{_SIGN})$"
+_LIMIT = r"^[<>≤≥]=?\s*"
+"""Before a number that was too small or too large to be measured: <0.5."""
+_BRACKETS = rf"^((?:{_SIGN})?)\s*\(\s*((?:{_SIGN})?\s*[\d.][^()+-]*)\)$"
+"""A negative number as bookkeepers write it: (1.23), or $(1.23)."""
+_TRAILING = r"^(\d[\d.,]*)-$"
+"""A negative number as SAP writes it: 1.23-."""
+_SPACES = " \t\r\n\u00a0\u2009\u202f\u3000\ufeff"
 _UNIT = r"[A-Za-zµμΩ°][A-Za-z0-9µμΩ°/²³^·]{0,9}"
 _PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _COMMA_PLAIN = r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?"
@@ -28,11 +41,24 @@ _MINUS = "\u2212\u2013"
 """The minus sign and the dash that typesetting puts in place of a hyphen."""
 _SAME = {"US$": "$", "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _SHARES = ("%", "‰")
+_REPLACED = (
+    (_LIMIT, ""),
+    (_BRACKETS, r"-\1\2"),
+    (_TRAILING, r"-\1"),
+    (_BEFORE, r"\1\2"),
+    (_AFTER, ""),
+)
+"""In this order."""
 
 
 def number_pattern(decimal: str) -> str:
     """A regular expression of a number without signs and units, for whole texts."""
     return _COMMA_NUMBER if decimal == "," else _NUMBER
+
+
+def plain_pattern(decimal: str) -> str:
+    """A regular expression of a number that is written as in a program."""
+    return r"[+-]?\d+" if decimal == "," else _PLAIN
 
 
 def list_pattern(decimal: str) -> str:
@@ -43,9 +69,27 @@ def list_pattern(decimal: str) -> str:
 
 
 def strip_signs(text: str) -> str:
-    """A text without a sign of money or a share around it."""
+    """A number without a sign of money, a share or a limit around it, and with its minus before it."""
     text = text.translate(dict.fromkeys(map(ord, _MINUS), "-"))
-    return re.sub(_AFTER, "", re.sub(_BEFORE, r"\1\2", text))
+    for pattern, instead in _REPLACED:
+        text = re.sub(pattern, instead, text)
+    return text
+
+
+def parse_number(text: str, decimal: str) -> float:
+    """A cell that is a number with that decimal sign."""
+    bare = strip_signs(text)
+    for sign in between_thousands(decimal):
+        bare = bare.replace(sign, "")
+    return float(bare.replace(",", "."))
+
+
+def is_number(text: str, decimal: str) -> bool:
+    """Whether a cell is a number with that decimal sign."""
+    bare = strip_signs(text)
+    return bool(
+        re.fullmatch(_NUMBER, bare) or (decimal == "," and re.fullmatch(_COMMA_NUMBER, bare))
+    )
 
 
 def strip_signs_in_arrow(texts: pa.Array) -> pa.Array:
@@ -54,13 +98,40 @@ def strip_signs_in_arrow(texts: pa.Array) -> pa.Array:
 
     for minus in _MINUS:
         texts = pc.replace_substring(texts, minus, "-")
-    bare = pc.replace_substring_regex(texts, _BEFORE, r"\1\2")
-    return pc.replace_substring_regex(bare, _AFTER, "")
+    for pattern, instead in _REPLACED:
+        texts = pc.replace_substring_regex(texts, pattern, instead)
+    return texts
 
 
 def count_signs(texts: pa.Array) -> dict[str, int]:
     """How many texts have each sign of money or a share."""
     return _count(texts, rf"(?P<part>[%‰]|{_SIGN})")
+
+
+def count_negatives(texts: pa.Array) -> int:
+    """How many numbers are negative as bookkeepers or SAP write it: (1.23), 1.23-."""
+    return _count_matches(texts, rf"{_BRACKETS}|{_TRAILING}")
+
+
+def count_limits(texts: pa.Array) -> int:
+    """How many numbers have a sign of a limit before them: <0.5."""
+    return _count_matches(texts, _LIMIT)
+
+
+def count_groups(texts: pa.Array, decimal: str) -> dict[str, int]:
+    """How many numbers have each sign between their thousands."""
+    return _count(texts, rf"\d(?P<part>[{between_thousands(decimal)}])\d{{3}}")
+
+
+def between_thousands(decimal: str) -> str:
+    """The signs that may be between thousands, for a regular expression's class of characters."""
+    return ("." if decimal == "," else ",") + _BETWEEN
+
+
+def _count_matches(texts: pa.Array, pattern: str) -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.sum(pc.match_substring_regex(texts, pattern)).as_py() or 0)
 
 
 def find_units(texts: pa.Array, decimal: str) -> tuple[pa.Array, pa.Array]:
@@ -111,21 +182,47 @@ def number_of(
     """A column of text as doubles; null for text that is no number.
 
     Args:
-        signs: numbers may have a sign of money or a share, which is taken off.
+        signs: numbers may have a sign of money, a share or a limit, which is taken off, and be negative
+            in brackets.
         units: what may stand after a number, and is taken off.
     """
     from pyspark.sql import functions as F
 
-    text = F.translate(F.trim(F.col(quote(name))), _MINUS, "-" * len(_MINUS))
+    text = F.translate(trim_text(name), _MINUS, "-" * len(_MINUS))
     if units:
         written = "|".join(re.escape(unit) for unit in units)
         text = F.regexp_replace(text, rf"\s*(?:{written})$", "")
     elif signs:
-        text = F.regexp_replace(F.regexp_replace(text, _BEFORE, "$1$2"), _AFTER, "")
-    plain = F.replace(text, F.lit("." if decimal == "," else ","), F.lit(""))  # thousands
+        for pattern, instead in _REPLACED:
+            text = F.regexp_replace(text, pattern, instead.replace("\\", "$"))
+    plain = F.translate(text, between_thousands(decimal), "")
     if decimal == ",":
         plain = F.replace(plain, F.lit(","), F.lit("."))
-    return F.when(text.rlike(f"^({number_pattern(decimal)})$"), plain.cast("double"))
+    number = F.when(text.rlike(f"^({number_pattern(decimal)})$"), plain.cast("double"))
+    # Most cells need none of this, which takes five times as long.
+    bare = F.col(quote(name))
+    return F.when(bare.rlike(_BARE[decimal == ","]), bare.cast("double")).otherwise(number)
+
+
+_BARE = (r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$", r"^[+-]?\d+$")
+"""Numbers without spaces and other signs, with a decimal point and with a decimal comma."""
+
+
+def plain_number_of(name: str) -> Column:
+    """A column of text whose cells are all numbers as `plain_pattern` says, or nothing, as doubles.
+
+    Much less to plan than `number_of`: tables of pictures have 784 columns.
+    """
+    from pyspark.sql import functions as F
+
+    return F.expr(f"try_cast(btrim({quote(name)}, '{_SPACES}') AS double)")
+
+
+def trim_text(name: str) -> Column:
+    """A column of text without spaces around it, also those that do not break a line."""
+    from pyspark.sql import functions as F
+
+    return F.btrim(F.col(quote(name)), F.lit(_SPACES))
 
 
 def numbers_of(name: str, decimal: str) -> Column:

@@ -12,11 +12,16 @@ import numpy as np
 
 from workbench.data.columns import quote
 from workbench.data.number_text import (
+    between_thousands,
+    count_groups,
+    count_limits,
+    count_negatives,
     count_signs,
     find_mixture,
     find_units,
     list_pattern,
     number_pattern,
+    plain_pattern,
     same_unit,
     strip_signs_in_arrow,
 )
@@ -44,6 +49,8 @@ class Column:
     wholes: int = 0
     dates: int = 0
     booleans: int = 0
+    plain: int = 0
+    """Numbers that are written as in a program."""
     lists: int = 0
     """Texts that are several numbers."""
     signs: dict[str, int] = field(default_factory=dict)
@@ -58,8 +65,18 @@ class Column:
     """The unit that all numbers have; they count as numbers then."""
     codes: int = 0
     """Numbers that begin with a 0 before another digit, as codes do: 007."""
-    grouped: int = 0
-    """Numbers with signs between their thousands: 12,345."""
+    grouped: dict[str, int] = field(default_factory=dict)
+    """How many numbers have each sign between their thousands: 12,345."""
+    negatives: int = 0
+    """Numbers that are negative by brackets or a minus after them: (1.23), 1.23-."""
+    limits: int = 0
+    """Numbers with a sign of a limit before them: <0.5."""
+    limit: str | None = None
+    """A cell that is such a number."""
+    other_decimals: int = 0
+    """Texts that are numbers with the other decimal sign only."""
+    markers: dict[str, int] = field(default_factory=dict)
+    """How many cells hold each word that stands for no value: NA, None."""
     low: float | None = None
     """Smallest number, and the largest."""
     high: float | None = None
@@ -79,6 +96,11 @@ class Column:
         return self.rows - self.missing
 
     @property
+    def is_plain(self) -> bool:
+        """Whether all cells are numbers as in a program, or empty."""
+        return self.plain == self.present > 0 and not self.markers
+
+    @property
     def is_number(self) -> bool:
         return self.present > 0 and self.numbers >= _MOST_NUMBERS * self.present
 
@@ -86,6 +108,11 @@ class Column:
     def used_units(self) -> tuple[str, ...]:
         """The unit as it is written, where all numbers have it; `day` and `days` are both there."""
         return tuple(self.units) if self.unit is not None else ()
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether something around the numbers is taken off, or says that they are negative."""
+        return bool(self.signs or self.negatives or self.limits)
 
     @property
     def mixture(self) -> str | None:
@@ -96,6 +123,14 @@ class Column:
         ):
             return None
         return find_mixture(self.signs, self.units, bare)
+
+    @property
+    def has_other_decimals(self) -> bool:
+        """Whether the column is of numbers, and some have another decimal sign than the table."""
+        numbers = self.numbers + self.other_decimals
+        return (
+            not self.is_number and 0 < self.other_decimals >= 0.1 * numbers >= 0.09 * self.present
+        )
 
     @property
     def is_boolean(self) -> bool:
@@ -133,7 +168,10 @@ class Column:
             "wholes",
             "dates",
             "booleans",
-            "grouped",
+            "negatives",
+            "limits",
+            "other_decimals",
+            "plain",
             "lists",
             "codes",
             "total",
@@ -147,14 +185,28 @@ class Column:
         self.many |= other.many
         self.odd = self.odd or other.odd
         self.with_unit = self.with_unit or other.with_unit
-        for mine, others in ((self.signs, other.signs), (self.units, other.units)):
+        self.limit = self.limit or other.limit
+        for name, number in other.markers.items():
+            self.markers[name] = self.markers.get(name, 0) + number
+        for mine, others in (
+            (self.signs, other.signs),
+            (self.units, other.units),
+            (self.grouped, other.grouped),
+        ):
             for name, number in others.items():
                 if name in mine or len(mine) < _MOST_UNITS:
                     mine[name] = mine.get(name, 0) + number
         self.count(other.values)
 
     def settle(self) -> None:
-        """Once all rows are counted: numbers that all have the same unit are numbers."""
+        """Once all rows are counted: numbers that all have the same unit are numbers.
+
+        Whole numbers that all stand in brackets count something, as (1), and are none below zero.
+        """
+        if self.numbers and self.negatives == self.numbers == self.wholes:
+            self.numbers = self.wholes = self.negatives = 0
+            self.low = self.high = None
+            self.odd = self.odd or next(iter(self.values), None)
         with_units = sum(self.units.values())
         one = len(set(map(same_unit, self.units))) == 1
         if one and not self.numbers and with_units >= _MOST_NUMBERS * self.present:
@@ -192,11 +244,9 @@ def profile_columns(
         missing: texts that stand for no value.
         decimal: sign in numbers that are text.
     """
-    from pyspark.sql import functions as F
-
     # By number: Spark reads a dot in a name (`Sepal.Length`) as a field's, here even in backticks.
     by_number = {f"c{i}": name for i, name in enumerate(names)}
-    chosen = [F.col(quote(name)).alias(short) for short, name in by_number.items()]
+    chosen = [f"{quote(name)} AS {short}" for short, name in by_number.items()]
     markers = frozenset(missing)
 
     def count(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -210,7 +260,7 @@ def profile_columns(
         yield pa.RecordBatch.from_pydict({"profile": pa.array([text], pa.string())})
 
     total = {name: Column() for name in names}
-    for row in frame.select(*chosen).mapInArrow(count, "profile string").collect():
+    for row in frame.selectExpr(*chosen).mapInArrow(count, "profile string").collect():
         for short, fields in json.loads(row["profile"]).items():
             total[by_number[short]].merge(Column(**fields))
     for column in total.values():
@@ -254,23 +304,40 @@ def _count_text(values: pa.Array, missing: frozenset[str], decimal: str, column:
     marked = pc.is_in(trimmed, value_set=pa.array(sorted(missing), trimmed.type))
     present = trimmed.filter(pc.invert(marked))
     column.missing = len(values) - len(present)
+    found = pc.value_counts(trimmed.filter(marked)).to_pylist()
+    column.markers = {row["values"]: row["counts"] for row in found if row["values"]}
     if not len(present):
         return
 
     def matches(pattern: str) -> pa.Array:
         return pc.match_substring_regex(present, f"^({pattern})$")
 
+    is_plain = matches(plain_pattern(decimal))
+    column.plain = int(pc.sum(is_plain).as_py() or 0)
+    counts = pc.value_counts(present)
+    column.count(
+        {row["values"].as_py(): row["counts"].as_py() for row in counts}
+        if len(counts) <= MOST_VALUES
+        else {str(i): 0 for i in range(MOST_VALUES + 1)}
+    )
+    if column.plain == len(present):
+        column.codes = int(pc.sum(pc.match_substring_regex(present, r"^[+-]?0\d")).as_py() or 0)
+        _add_numbers(_to_floats(present, decimal), column)
+        return
     bare = strip_signs_in_arrow(present)
     is_number = pc.match_substring_regex(bare, f"^({number_pattern(decimal)})$")
     numbers = bare.filter(is_number)
-    group = "." if decimal == "," else ","
     if len(numbers):
-        column.signs = count_signs(present.filter(is_number))
-        grouped = pc.match_substring_regex(numbers, rf"\d[{group}]\d{{3}}")
-        column.grouped = int(pc.sum(grouped).as_py() or 0)
+        written = present.filter(is_number)
+        column.signs = count_signs(written)
+        column.negatives, column.limits = count_negatives(written), count_limits(written)
+        if column.limits:
+            column.limit = next(t for t in written.to_pylist() if t[0] in "<>≤≥")[:40]
+        column.grouped = count_groups(numbers, decimal)
         codes = pc.match_substring_regex(numbers, r"^[+-]?0\d")
         column.codes = int(pc.sum(codes).as_py() or 0)
         _add_numbers(_to_floats(numbers, decimal), column)
+    column.lists = int(pc.sum(matches(list_pattern(decimal))).as_py() or 0)
     if len(numbers) < len(present):
         odd = present.filter(pc.invert(is_number))
         values, units = find_units(odd, decimal)
@@ -283,16 +350,12 @@ def _count_text(values: pa.Array, missing: frozenset[str], decimal: str, column:
             column.with_unit = odd.filter(values.is_valid())[0].as_py()[:40]
         if values.null_count:
             column.odd = odd.filter(values.is_null())[0].as_py()[:40]
-        column.lists = int(pc.sum(matches(list_pattern(decimal))).as_py() or 0)
+        other = "." if decimal == "," else ","
+        others = pc.match_substring_regex(odd, f"^({number_pattern(other)})$")
+        column.other_decimals = int(pc.sum(others).as_py() or 0)
         column.dates = int(pc.sum(matches(_DATE)).as_py() or 0)
         column.booleans = int(pc.sum(matches(_BOOLEAN)).as_py() or 0)
         column.words = int(pc.sum(pc.add(pc.count_substring_regex(present, r"\s+"), 1)).as_py())
-    counts = pc.value_counts(present)
-    column.count(
-        {row["values"].as_py(): row["counts"].as_py() for row in counts}
-        if len(counts) <= MOST_VALUES
-        else {str(i): 0 for i in range(MOST_VALUES + 1)}
-    )
 
 
 def _to_floats(numbers: pa.Array, decimal: str) -> np.ndarray:
@@ -300,7 +363,7 @@ def _to_floats(numbers: pa.Array, decimal: str) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    numbers = pc.replace_substring(numbers, "." if decimal == "," else ",", "")
+    numbers = pc.replace_substring_regex(numbers, f"[{between_thousands(decimal)}]", "")
     numbers = pc.replace_substring(numbers, ",", ".") if decimal == "," else numbers
     plain = pc.replace_substring_regex(numbers, r"^\+", "")
     return pc.cast(plain, pa.float64()).to_numpy(zero_copy_only=False)

@@ -37,13 +37,21 @@ ENDINGS = (
 
 BEGINNINGS = (b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
-RESAMPLED, MIXED, CUT, PADDED = 1, 2, 4, 8
-CHANGES = {"resampled": RESAMPLED, "mixed_to_mono": MIXED, "cut": CUT, "padded": PADDED}
+RESAMPLED, MIXED, CUT, PADDED, CLIPPED = 1, 2, 4, 8, 16
+CHANGES = {
+    "resampled": RESAMPLED,
+    "mixed_to_mono": MIXED,
+    "cut": CUT,
+    "padded": PADDED,
+    "clipped": CLIPPED,
+}
 """What was done to a sound: a bit each, by the name of its count."""
 
 _MOST_RATE, _MOST_SAMPLES = 768_000, 2**24
 _SIZE_UNKNOWN = 0x7FFFF000
 """WAV files that were written as streams state such sizes or larger ones."""
+_LOUDEST = 16.0
+"""Floating point samples beyond this are whole numbers of another scale, as +-32768."""
 _MARGIN = 64
 """Samples on each side that the filter of a resampling needs."""
 
@@ -163,6 +171,13 @@ def _read(file: soundfile.SoundFile, spec: TensorSpec) -> tuple[np.ndarray, int]
     mono = wave.mean(axis=1)
     if not np.isfinite(mono).all():
         raise ValueError("samples that are NaN or infinite")
+    peak = float(np.abs(mono).max())
+    if peak > _LOUDEST:
+        raise ValueError(
+            f"floating point samples up to {peak:g}, and full scale is 1: divide them by it"
+        )
+    if peak > 1:  # only floating point can be
+        changes |= CLIPPED
     if file.samplerate != rate:
         changes |= RESAMPLED
         mono = _resample(mono, file.samplerate, rate)[round(before * rate / file.samplerate) :]

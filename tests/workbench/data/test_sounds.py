@@ -15,7 +15,16 @@ import soundfile
 
 from nets import ConfigError
 from workbench.data import guess_source, read
-from workbench.data.sounds import CUT, MIXED, PADDED, RESAMPLED, decode, is_sound, sound_spec
+from workbench.data.sounds import (
+    CLIPPED,
+    CUT,
+    MIXED,
+    PADDED,
+    RESAMPLED,
+    decode,
+    is_sound,
+    sound_spec,
+)
 from workbench.data.sources import SoundFolderSource, SoundTableSource
 from workbench.errors import DataError
 
@@ -98,12 +107,19 @@ def test_what_the_new_rate_cannot_hold_is_taken_out() -> None:
         (encode(tone())[:3000], "cut short"),
         (encode(tone()[:0]), "without samples"),
         (encode(np.full(4000, np.nan), kind="FLOAT"), "NaN or infinite"),
+        (encode(tone() * 32768, kind="FLOAT"), "up to .*, and full scale is 1"),
     ],
-    ids=["empty", "text", "cut", "no samples", "nan"],
+    ids=["empty", "text", "cut", "no samples", "nan", "other scale"],
 )
 def test_what_is_no_sound_has_a_reason(content: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         decode(content, sound_spec(RATE, 0.5))
+
+
+def test_floating_point_beyond_full_scale_is_counted() -> None:
+    loud = decode(encode(np.full(4000, 1.5), kind="FLOAT"), sound_spec(RATE, 0.5))
+    assert (loud[0].max(), loud[1]) == (32767, CLIPPED)
+    assert decode(encode(np.full(4000, 1.0), kind="FLOAT"), sound_spec(RATE, 0.5))[1] == 0
 
 
 def test_a_picture_that_begins_with_riff_is_no_sound() -> None:
@@ -140,7 +156,13 @@ def test_folders_of_classes(spark: SparkSession, tmp_path: Path) -> None:
     assert "Not sounds, and ignored: *.txt (1)." in canonical.decided
     assert "Ignored: .DS_Store (1)." in canonical.decided
     counts = canonical.frame.agg(*(c.alias(n) for n, c in canonical.measures.items())).collect()[0]
-    assert counts.asDict() == {"resampled": 1, "mixed_to_mono": 1, "cut": 0, "padded": 3}
+    assert counts.asDict() == {
+        "resampled": 1,
+        "mixed_to_mono": 1,
+        "cut": 0,
+        "padded": 3,
+        "clipped": 0,
+    }
 
 
 def test_folders_and_lists_of_splits(spark: SparkSession, tmp_path: Path) -> None:

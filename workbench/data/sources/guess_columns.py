@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.data.csv_config import MISSING, CsvConfig
-from workbench.data.dialect import find_dialect, is_number, open_unpacked, split_rows
-from workbench.data.number_text import list_pattern
+from workbench.data.dialect import find_dialect, open_unpacked, split_rows
+from workbench.data.json_records import find_form
+from workbench.data.number_text import is_number, list_pattern, parse_number
 from workbench.data.sources.guess_series import guess_series
 from workbench.errors import DataError
 
@@ -100,9 +101,10 @@ def _read_columns(file: Path, form: str) -> dict[str, list[str]]:
         return {} if batch is None else {k: list(map(str, v)) for k, v in batch.to_pydict().items()}
     if form != "json":
         return {}
+    form_of_rows = find_form(file)
     with open_unpacked(file) as opened:
         start = opened.read(1 << 20).decode("utf-8-sig", errors="ignore")
-    records = _read_records(start)
+    records = [*form_of_rows.records[:_ROWS]] or _read_records(start)
     if records and "data" in records[0] and "annotations" in records[0]:
         raise DataError(
             f"{file} is an export of Label Studio as JSON, whose texts and classes are not columns. Export it "
@@ -195,7 +197,7 @@ def _is_list(cells: list[str]) -> bool:
 def _is_classes(cells: list[str]) -> bool:
     """Whether there are few different values, and none with digits after the point."""
     values = set(cells)
-    broken = any("." in value and is_number(value, ".") for value in values)
+    broken = any(is_number(value, ".") and parse_number(value, ".") % 1 for value in values)
     return 1 < len(values) <= max(2, len(cells) // 3) and not broken
 
 

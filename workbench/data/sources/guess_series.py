@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from workbench.data.csv_config import MISSING
-from workbench.data.dialect import is_number
+from workbench.data.number_text import is_number, parse_number
 from workbench.data.times import YEARS, split_name
 
 Cells = dict[str, list[str]]
@@ -154,7 +154,7 @@ def _parse(cells: list[str], *, numbers: bool) -> list[float]:
     if len(present) < len(cells):
         return []
     if all(is_number(cell, ".") for cell in cells):
-        return [float(cell.replace(",", "")) for cell in cells] if numbers else []
+        return [parse_number(cell, ".") for cell in cells] if numbers else []
     if form := _find_form(cells):
         moments = [dt.datetime.strptime(cell.strip(), form) for cell in cells]
         return [moment.replace(tzinfo=dt.UTC).timestamp() for moment in moments]

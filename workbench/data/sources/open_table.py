@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nets.suggestions import nearest
 from workbench.data.columns import quote
 from workbench.data.csv_config import MISSING, CsvConfig
 from workbench.data.csv_frame import read_csv, read_remote_csv
-from workbench.data.dialect import open_unpacked
+from workbench.data.json_records import find_form
 from workbench.data.rows import BROKEN, location
+from workbench.data.sources.load_frame import flatten_structs, load_frame
 from workbench.data.sources.paths import find_path
 from workbench.data.split_names import Split, split_of
 from workbench.data.table_files import list_tables
@@ -29,7 +29,6 @@ CATALOG = "catalog"
 """The format of a table that the session's catalog knows by name."""
 _FILES = ("csv", "json", "parquet", "orc")
 _SPLIT_COLUMNS = ("split", "set", "subset", "partition", "usage", "fold", "phase")
-_NANOS = "spark.sql.legacy.parquet.nanosAsLong"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +60,7 @@ def open_table(
     named_splits: bool = True,
     as_text: bool = False,
     what: str | None = None,
+    flat: bool = False,
 ) -> OpenTable:
     """All columns of a file, a folder of files, or a URL.
 
@@ -72,6 +72,7 @@ def open_table(
         named_splits: whether names of files and folders say the split.
         as_text: numbers and booleans of json are text too.
         what: for the message where nothing is there.
+        flat: fields of structs are columns.
 
     Raises:
         DataError: there is nothing to read, it cannot be read, or a column is missing.
@@ -85,22 +86,22 @@ def open_table(
         if form == "csv":
             frame, dialect = read_remote_csv(spark, path, csv, set(required.values()))
         else:
-            frame = _load(spark, [path], form, as_text, None, path)
+            frame = load_frame(spark, [path], form, as_text, None, path)
         opened = OpenTable(
             frame=_complete(frame, None),
             decimal=dialect.decimal if dialect else ".",
             missing=csv.missing,
-            decided=(f"CSV: {dialect.describe()}.",) if dialect else (),
+            decided=(f"CSV: {dialect.describe()}.", *dialect.decided) if dialect else (),
         )
         _check_columns(opened.columns, required, path)
         return opened
     root = find_path(path, what or f"a table in format {form}")
     if form not in _FILES or (form == "parquet" and (root / "_delta_log").is_dir()):
-        frame = _complete(_load(spark, [location(root)], form, as_text, None, path), None)
+        frame = _complete(load_frame(spark, [location(root)], form, as_text, None, path), None)
         opened = OpenTable(frame=frame, missing=csv.missing)
         _check_columns(opened.columns, required, path)
         return opened
-    opened = _open_files(spark, root, form, csv, required, named_splits, as_text)
+    opened = _open_files(spark, root, form, csv, required, named_splits, as_text, flat)
     prodigy = form == "json" and "answer" in opened.columns and "answer" not in required.values()
     return _keep_accepted(opened) if prodigy else opened
 
@@ -189,6 +190,7 @@ def _open_files(
     required: Mapping[str, str],
     named_splits: bool,
     as_text: bool,
+    flat: bool,
 ) -> OpenTable:
     listed = list_tables(root, form, by_name=named_splits)
     decided = list(listed.decided)
@@ -203,7 +205,7 @@ def _open_files(
             frame, dialect = read_csv(spark, files, root, csv, set(required.values()))
             decimal = dialect.decimal
             sentence = f"CSV: {dialect.describe()}."
-            decided += [s for s in (sentence, *dialect.renamed) if s not in decided]
+            decided += [s for s in (sentence, *dialect.decided) if s not in decided]
         else:
             places = [location(file) for file in files]
             base = (
@@ -211,7 +213,12 @@ def _open_files(
                 if any("=" in str(f.relative_to(root).parent) for f in files)
                 else None
             )
-            frame = _load(spark, places, form, as_text, base, str(root), files)
+            frame = load_frame(spark, places, form, as_text, base, str(root), files)
+            said = find_form(files[0]).decided if form == "json" else ()
+            if flat:
+                frame, structs = flatten_structs(frame)
+                said += structs
+            decided += [s for s in said if s not in decided]
         frame = _strip_names(frame)
         missing = {s: name for s, name in required.items() if name not in frame.columns}
         if missing and split in ("validation", "test") and frames:
@@ -238,71 +245,6 @@ def _union(frames: list[DataFrame], root: Path) -> DataFrame:
                 f"{', '.join(sorted(differing))}. Name the columns to use in data.source.features."
             )
     return reduce(lambda a, b: a.unionByName(b), frames)
-
-
-def _load(
-    spark: SparkSession,
-    places: list[str],
-    form: str,
-    as_text: bool,
-    base: str | None,
-    name: str,
-    files: list[Path] | None = None,
-) -> DataFrame:
-    from py4j.protocol import Py4JJavaError
-    from pyspark.errors import PySparkException
-    from pyspark.sql import functions as F
-
-    reader: Any = spark.read.format(form)
-    nanos = _find_nanoseconds(files[0]) if form == "parquet" and files else []
-    if nanos:
-        # Spark has no type for nanoseconds: it gives them as whole numbers where this is set.
-        spark.conf.set(_NANOS, "true")
-    if form == "json":
-        reader = reader.option("columnNameOfCorruptRecord", BROKEN)
-        reader = reader.option("primitivesAsString", as_text)
-        reader = reader.option("multiLine", bool(files) and _is_array(files[0]))  # type: ignore[index]
-    if base:
-        reader = reader.option("basePath", base)
-    try:
-        frame = reader.load(places if len(places) > 1 else places[0])
-    except (PySparkException, Py4JJavaError) as error:
-        first = str(error).strip().splitlines()[0].rstrip(".")
-        way = "Set data.source.format to the table's own."
-        if "DATA_SOURCE_NOT_FOUND" in first:
-            way = (
-                f"This Spark has no reader for it: use a session that has the package of {form}, your own with "
-                "workbench.open(spark=...), or a Spark cluster with spark.jars.packages in "
-                "cluster.spark.settings. Or write the table as Parquet."
-            )
-        raise DataError(f"{name} cannot be read as {form}: {first}. {way}") from error
-    kinds = dict(frame.dtypes)
-    for column in (name for name in nanos if kinds.get(name) == "bigint"):
-        frame = frame.withColumn(column, F.expr(f"timestamp_micros({quote(column)} div 1000)"))
-    return frame
-
-
-def _find_nanoseconds(file: Path) -> list[str]:
-    """Columns of a Parquet file that are times in nanoseconds, as pandas writes them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.ParquetFile(file).schema
-    except (pa.ArrowException, OSError):
-        return []
-    columns = []
-    for i in range(len(schema)):
-        kind = json.loads(schema.column(i).logical_type.to_json())
-        if kind.get("Type") == "Timestamp" and kind.get("timeUnit") == "nanoseconds":
-            columns.append(schema.column(i).path)
-    return columns
-
-
-def _is_array(file: Path) -> bool:
-    """Whether a JSON file is one array, and not an object a line."""
-    with open_unpacked(file) as opened:
-        return opened.read(1 << 12).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
 
 
 def _strip_names(frame: DataFrame) -> DataFrame:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.columns import quote
 from workbench.data.sources.paths import find_path
+from workbench.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,20 +57,56 @@ def name_classes(
 
     Args:
         decided: gets a sentence where names are taken from the files.
+
+    Raises:
+        DataError: rows have several classes, as the files say.
     """
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import ArrayType, IntegralType
+
+    column, kind = F.col(quote(label)), frame.schema[label].dataType
+    names = _find_class_names(form, path).get(label)
+    if names is not None and isinstance(kind, ArrayType):
+        raise DataError(
+            f"The label {label!r} has a list of classes in each row, as its files say ({', '.join(names[:5])}), "
+            "and a sample has one class here. Write a column with one of them."
+        )
+    if names is None or not isinstance(kind, IntegralType):
+        return column, None
+    decided.append(f"Names of classes are those that the files keep for {label}.")
+    return _name_values(column, names), names
+
+
+def name_categories(
+    frame: DataFrame, columns: Collection[str], form: str, path: str
+) -> tuple[DataFrame, tuple[str, ...]]:
+    """Columns of whole numbers whose names the table's files keep, as text, and sentences about them."""
     from pyspark.sql import functions as F
     from pyspark.sql.types import IntegralType
 
-    column, names = F.col(quote(label)), None
-    if form == "parquet" and "://" not in path:
-        root = find_path(path, "a table in format parquet")
-        names = read_class_names(first_file(root, "*.parquet") or root).get(label)
-    if names is None or not isinstance(frame.schema[label].dataType, IntegralType):
-        return column, None
-    decided.append(f"Names of classes are those that the files keep for {label}.")
+    named = {
+        name: names
+        for name, names in _find_class_names(form, path).items()
+        if name in columns and isinstance(frame.schema[name].dataType, IntegralType)
+    }
+    values = {name: _name_values(F.col(quote(name)), names) for name, names in named.items()}
+    said = tuple(f"Names of {name} are those that the files keep." for name in named)
+    return (frame.withColumns(values) if values else frame), said
+
+
+def _find_class_names(form: str, path: str) -> dict[str, tuple[str, ...]]:
+    if form != "parquet" or "://" in path:
+        return {}
+    root = find_path(path, "a table in format parquet")
+    return read_class_names(first_file(root, "*.parquet") or root)
+
+
+def _name_values(column: Column, names: tuple[str, ...]) -> Column:
+    from pyspark.sql import functions as F
+
     index = F.when(column >= 0, column)  # -1 stands for no class
     named = F.array(*map(F.lit, names))
-    return F.coalesce(F.get(named, index.cast("int")), index.cast("string")), names
+    return F.coalesce(F.get(named, index.cast("int")), index.cast("string"))
 
 
 def first_file(root: Path, pattern: str) -> Path | None:
@@ -118,13 +156,21 @@ def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
     try:
         facts = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = facts["info"]["features"]
+        inner = {name: _inner_feature(feature) for name, feature in features.items()}
         return {
             name: tuple(map(str, feature["names"]))
-            for name, feature in features.items()
+            for name, feature in inner.items()
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
         }
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
+
+
+def _inner_feature(feature: Any) -> Any:
+    """What the items of a list are, else the feature itself."""
+    if isinstance(feature, list) and len(feature) == 1:
+        return feature[0]
+    return feature.get("feature", feature) if isinstance(feature, dict) else feature
 
 
 def _name(image: str, columns: list[str], classes: list[str]) -> dict[str, str]:

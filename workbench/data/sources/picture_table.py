@@ -262,8 +262,8 @@ def _combine(
         labelled = [table for table in labelled if table.name in splits or apart]
     if not labelled:
         raise DataError(
-            f"Several tables name the {files.noun}: {', '.join(table.name for table in tables)}. Choose "
-            "one with --set data.source.table=FILE."
+            f"{len(tables)} tables name the {files.noun}: {', '.join(table.name for table in tables[:5])}"
+            f"{' ...' * (len(tables) > 5)}. Choose one with --set data.source.table=FILE."
         )
     split_tables = len({splits.get(table.name) for table in labelled}) > 1
     used: set[str] = set()

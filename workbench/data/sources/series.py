@@ -204,6 +204,7 @@ def _read(
             named_splits=source.named_splits,
             as_text=True,
             what="a table of series, a row per step",
+            flat=True,
         ),
         source.split_column,
         by_name=source.named_splits,

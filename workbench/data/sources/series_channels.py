@@ -8,8 +8,9 @@ from workbench.data.number_text import number_of
 from workbench.data.profile import Column as Profile
 from workbench.data.profile import profile_columns
 from workbench.data.rows import BROKEN
+from workbench.data.sources.column_sentences import describe_numbers, describe_other_decimals
 from workbench.data.sources.open_table import OpenTable
-from workbench.data.sources.table_columns import describe_numbers, names_rows
+from workbench.data.sources.table_columns import names_rows
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def value_of(name: str, profile: Profile, decimal: str) -> Column:
     """A channel that is text as doubles; null for what is no number."""
-    return number_of(name, decimal, signs=bool(profile.signs), units=profile.used_units)
+    return number_of(name, decimal, signs=profile.has_signs, units=profile.used_units)
 
 
 def find_channels(
@@ -42,7 +43,7 @@ def find_channels(
         if columns
         else {}
     )
-    channels, said = (named, []) if named else _choose_channels(targets, profiles)
+    channels, said = (named, []) if named else _choose_channels(targets, profiles, opened.decimal)
     for name in channels:
         if (profile := profiles.get(name)) is None:
             continue
@@ -51,12 +52,12 @@ def find_channels(
                 f"The numbers of the channel {name!r} have different signs or units, "
                 f"{profile.mixture}. Write them in one, or leave it out of data.source.channels."
             )
-        said += describe_numbers(name, profile, opened.decimal)
+        said += describe_numbers(name, profile)
     return channels, profiles, said
 
 
 def _choose_channels(
-    targets: tuple[str, ...], profiles: dict[str, Profile]
+    targets: tuple[str, ...], profiles: dict[str, Profile], decimal: str
 ) -> tuple[tuple[str, ...], list[str]]:
     channels, said = [], []
     for name, profile in profiles.items():
@@ -69,6 +70,9 @@ def _choose_channels(
                 f"Column not used: {name}; its numbers have different signs or units, "
                 f"{profile.mixture}."
             )
+        elif profile.has_other_decimals:
+            why = describe_other_decimals(profile, decimal)
+            said.append(f"Column not used: {name}; {why}.")
         elif not profile.is_number and not (
             profile.numbers and profile.numbers * 2 > profile.present
         ):

@@ -11,18 +11,19 @@ from workbench.data.categories import encode_categories
 from workbench.data.columns import hash_columns, quote
 from workbench.data.csv_config import CsvConfig
 from workbench.data.frames import from_dataframe
-from workbench.data.number_text import number_of
+from workbench.data.number_text import number_of, trim_text
 from workbench.data.profile import Column, profile_columns
 from workbench.data.rows import BROKEN
+from workbench.data.sources.column_sentences import describe_markers, describe_numbers
 from workbench.data.sources.open_table import (
     SPLIT,
     OpenTable,
     filter_rows,
     open_table,
 )
-from workbench.data.sources.picture_columns import name_classes
+from workbench.data.sources.picture_columns import name_categories, name_classes
 from workbench.data.sources.settings import VectorSettings
-from workbench.data.sources.table_columns import Features, describe_numbers, find_features
+from workbench.data.sources.table_columns import Features, find_features
 from workbench.data.sources.two_tables import open_with_test
 from workbench.data.times import find_time_form, seconds_of
 from workbench.errors import DataError
@@ -83,6 +84,10 @@ def read_opened(source: TableSource, opened: OpenTable, split: str | None) -> Ca
     settings = ("label", "split", "weight", "key", "group", "time")
     named = {s: value for s in settings if (value := getattr(source, s))}
     others = {*named.values(), *([split] if split else [])}
+    frame, said = name_categories(
+        opened.frame, set(opened.columns) - others, source.format, source.path
+    )
+    opened = replace(opened, frame=frame, decided=(*opened.decided, *said))
     features = find_features(
         opened,
         source.features,
@@ -127,7 +132,9 @@ def _open(
     required = named | {f"features.{i}": name for i, name in enumerate(source.features)}
 
     def open_one(path: str, by_name: bool) -> OpenTable:
-        opened = open_table(spark, path, source.format, source.csv, required, named_splits=by_name)
+        opened = open_table(
+            spark, path, source.format, source.csv, required, named_splits=by_name, flat=True
+        )
         return filter_rows(opened, source.where)
 
     return open_with_test(source, open_one)
@@ -154,12 +161,17 @@ def _cast_label(
     profile = profile_columns(good, [source.label], missing=opened.missing, decimal=opened.decimal)[
         source.label
     ]
+    if profile.markers:
+        decided.append(
+            f"Missing: the label is missing in {profile.missing} of {profile.rows} rows, which are set aside."
+            f"{describe_markers(profile, opened.missing)}"
+        )
     if source.task == "values":
         return frame.withColumn(source.label, _measure(source.label, profile, opened, decided))
     _refuse_measured(source.label, profile, decided)
     if kind != "string":
         return frame
-    value = F.trim(column)
+    value = trim_text(source.label)
     value = F.when(~value.isin(*opened.missing), value)
     if source.format in _TEXT_FORMATS and _is_plain(profile):
         number = number_of(source.label, opened.decimal, signs=False)
@@ -178,15 +190,15 @@ def _measure(name: str, profile: Column, opened: OpenTable, decided: list[str]) 
             f"The numbers of the label {name!r} have different signs or units, {profile.mixture}. Write "
             "them in one."
         )
-    decided += describe_numbers(name, profile, opened.decimal)
-    return number_of(name, opened.decimal, signs=bool(profile.signs), units=profile.used_units)
+    decided += describe_numbers(name, profile)
+    return number_of(name, opened.decimal, signs=profile.has_signs, units=profile.used_units)
 
 
 def _is_plain(profile: Column) -> bool:
     """Whether classes are numbers and nothing else: not 01, 5 %, or too long for a double to tell apart."""
     return (
         profile.numbers == profile.present > 0
-        and not (profile.codes or profile.signs or profile.unit)
+        and not (profile.codes or profile.has_signs or profile.unit)
         and max(abs(profile.low or 0), abs(profile.high or 0)) < 2**53
     )
 
@@ -236,4 +248,6 @@ def _add_broken_rows(bad: DataFrame | None, opened: OpenTable) -> DataFrame:
         F.lit("a row that does not have the columns of the table: "), F.substring(BROKEN, 1, 60)
     )
     broken = opened.frame.where(F.col(BROKEN).isNotNull())
-    return bad.union(broken.select(hash_columns(opened.columns).alias("key"), reason))
+    kinds = dict(opened.frame.dtypes)
+    hashed = [name for name in opened.columns if "map<" not in kinds[name]]  # Spark hashes no maps
+    return bad.union(broken.select(hash_columns(hashed).alias("key"), reason))

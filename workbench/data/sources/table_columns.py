@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 
 from workbench.data.class_order import natural_order
 from workbench.data.columns import quote
-from workbench.data.number_text import number_of, numbers_of
+from workbench.data.number_text import number_of, numbers_of, plain_number_of, trim_text
 from workbench.data.profile import MOST_VALUES, Column, profile_columns
+from workbench.data.sources.column_sentences import (
+    describe_markers,
+    describe_numbers,
+    describe_other_decimals,
+)
 from workbench.data.sources.open_table import OpenTable
 from workbench.data.times import TimeForm, find_time_form, seconds_of
 from workbench.errors import DataError
@@ -28,6 +33,8 @@ _FEW_ROWS = 20
 """With fewer rows, a column that counts them by chance is likely."""
 _SENTINELS = (-9999.0, -999.0, -99.0, -99999.0, 9999.0, 99999.0, 999999.0, -32768.0)
 """Numbers that stand for no value in weather stations' and loggers' files."""
+_FEW_BANDS = 10
+"""Up to this many values, one as >2 is a class of its own: 0, 1, 2, >2."""
 _TRUE = ("true", "t", "yes", "y")
 _DAY = 86_400.0
 
@@ -142,7 +149,13 @@ class _Maker:
                 name,
                 f"its numbers have different signs or units, {profile.mixture}: write them in one",
             )
-        elif profile.is_number and not profile.mixture and not self.typed:
+        elif profile.has_other_decimals and not self.typed and not self._is_category(profile):
+            self._leave_out(name, describe_other_decimals(profile, self.opened.decimal))
+        elif (
+            profile.is_number
+            and not (profile.mixture or self.typed)
+            and not (profile.limits and 0 < len(profile.values) <= _FEW_BANDS)
+        ):
             self._add_number(name, profile)
         elif profile.is_date and self._find_date(name, profile):
             return
@@ -212,6 +225,7 @@ class _Maker:
             )
             self.decided.append(
                 f"Missing: {name} has no value in {profile.missing} of {profile.rows} rows; {then}."
+                f"{describe_markers(profile, self.opened.missing)}"
             )
 
     def _add_number(self, name: str, profile: Column) -> None:
@@ -223,11 +237,15 @@ class _Maker:
                 column = F.when(~F.isnan(column), column)
             self._use(name, "number", column, profile)
             return
-        value = number_of(
-            name, self.opened.decimal, signs=bool(profile.signs), units=profile.used_units
+        value = (
+            plain_number_of(name)
+            if profile.is_plain
+            else number_of(
+                name, self.opened.decimal, signs=profile.has_signs, units=profile.used_units
+            )
         )
         self._use(name, "number", value, profile)
-        self.decided += describe_numbers(name, profile, self.opened.decimal)
+        self.decided += describe_numbers(name, profile)
         if wrong := profile.present - profile.numbers:
             self.decided.append(
                 f"Wrong cells: {wrong} of {profile.present} values of {name} are no numbers, such as "
@@ -272,6 +290,7 @@ class _Maker:
         if profile.missing:
             self.decided.append(
                 f"Missing: {name} has no value in {profile.missing} of {profile.rows} rows."
+                f"{describe_markers(profile, self.opened.missing)}"
             )
 
     def _has_hours(self, seconds: SparkColumn) -> bool:
@@ -287,7 +306,7 @@ class _Maker:
             return
         names = natural_order(profile.values)
         pairs = [F.lit(x) for i, value in enumerate(names) for x in (value, float(i))]
-        value = F.create_map(*pairs)[F.trim(F.col(quote(name)))]
+        value = F.create_map(*pairs)[trim_text(name)]
         if self.fill is not None:
             value = F.coalesce(value, F.lit(-1.0))  # none of the categories
         self._use(name, "category", value, profile)
@@ -301,32 +320,9 @@ class _Maker:
     def _lower(self, name: str) -> SparkColumn:
         from pyspark.sql import functions as F
 
-        text = F.lower(F.trim(F.col(quote(name))))
+        text = F.lower(trim_text(name))
         missing = [marker.lower() for marker in self.opened.missing]
         return F.when(~text.isin(*missing), text)
-
-
-def describe_numbers(name: str, profile: Column, decimal: str) -> list[str]:
-    """What is said of a column of text that is taken as numbers: signs, units, thousands, codes."""
-    said = []
-    if profile.signs:
-        said.append(
-            f"Signs: {sum(profile.signs.values())} of {profile.present} numbers of {name} have a sign "
-            f"({', '.join(profile.signs)}), which is taken off."
-        )
-    if profile.unit:
-        said.append(
-            f"Units: the numbers of {name} have the unit {profile.unit}, which is taken off."
-        )
-    if profile.grouped:
-        sign = "points" if decimal == "," else "commas"
-        said.append(f"Thousands: numbers of {name} have {sign} between thousands.")
-    if profile.codes:
-        said.append(
-            f"Maybe codes: {profile.codes} values of {name} begin with 0, as 007 does. They are taken as "
-            "numbers."
-        )
-    return said
 
 
 def names_rows(name: str, profile: Column) -> bool:
