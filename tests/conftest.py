@@ -24,6 +24,9 @@ os.environ["WORKBENCH_HOME"] = str(_HOME)
 _ORDER = ("cluster", "browser", "slow")
 """Fast tests first: a mistake shows before a cluster starts."""
 
+_ROWS = ("bridge", "data", "ml", "preflight", "scoring")
+"""Folders of tests that read and write rows; the others train."""
+
 
 # First: pytest-xdist reads the groups in the same hook.
 @pytest.hookimpl(tryfirst=True)
@@ -44,8 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _group(item: pytest.Item) -> str | None:
     """Tests that share something costly stay in one process."""
     fixtures: Sequence[str] = getattr(item, "fixturenames", ())
-    if "session" in fixtures:
-        return "shared cluster"
+    if "session" in fixtures:  # one for each of two processes
+        return f"shared cluster: {'rows' if item.path.parent.name in _ROWS else 'trainings'}"
     if "filled" in fixtures:
         return "filled store"
     if "tasks" in fixtures:
