@@ -64,19 +64,21 @@ def find_more_lines(
 ) -> tuple[tuple[str, ...], ...]:
     """Lines below the names that are no data, as units (mm, kg) or a second level of pandas' columns.
 
-    Where all other rows have numbers, the first of them has words in two columns or more, and no number.
+    Where all other rows have numbers, the first of them has words in two columns or more, which no
+    other row has, and no number.
     """
     rest = rows[1 + _MOST_LINES :]
-    numeric = []
+    numeric: dict[int, set[str]] = {}
     for place in range(width):
         cells = [row[place] for row in rest if place < len(row) and row[place] not in missing]
         if len(cells) >= 5 and sum(is_number(cell, decimal) for cell in cells) > 0.9 * len(cells):
-            numeric.append(place)
+            numeric[place] = set(cells)
     lines: list[tuple[str, ...]] = []
     for row in rows[1 : 1 + _MOST_LINES]:
-        cells = [row[place] for place in numeric if place < len(row)]
-        words = [cell for cell in cells if cell not in missing]
-        if len(words) < (1 if lines else 2) or any(is_number(word, decimal) for word in words):
+        words = {p: row[p] for p in numeric if p < len(row) and row[p] not in missing}
+        # A word that other rows have too stands for no value.
+        odd = (is_number(word, decimal) or word in numeric[p] for p, word in words.items())
+        if len(words) < (1 if lines else 2) or any(odd):
             break
         lines.append(tuple(row))
     return tuple(lines)

@@ -316,7 +316,7 @@ def _count_text(values: pa.Array, missing: frozenset[str], decimal: str, column:
     column.plain = int(pc.sum(is_plain).as_py() or 0)
     counts = pc.value_counts(present)
     column.count(
-        {row["values"].as_py(): row["counts"].as_py() for row in counts}
+        dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
         if len(counts) <= MOST_VALUES
         else {str(i): 0 for i in range(MOST_VALUES + 1)}
     )

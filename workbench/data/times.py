@@ -26,7 +26,7 @@ _PATTERN = (
     + _ZONE
     + r"?)?\s*$"
 )
-_COMPACT = r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
+COMPACT = r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
 """20240329, which is no count of anything where all values have this form."""
 _DAY = 86_400
 YEARS = ("year", "yr", "yyyy")
@@ -122,7 +122,7 @@ def find_time_form(
         F.max(F.when(open_date & (F.length(third) < 3), 1).otherwise(0)).alias("short"),
         F.max(text.rlike(r"^\s*\d{1,2}\.").cast("int")).alias("dots"),
         F.max((dated & text.rlike(_ZONE + r"\s*$") & text.contains(":")).cast("int")).alias("zone"),
-        F.sum(text.rlike(_COMPACT).cast("long")).alias("compact"),
+        F.sum(text.rlike(COMPACT).cast("long")).alias("compact"),
         F.min(F.when(open_date, text)).alias("example"),
         F.min(F.when(~dated & text.rlike(_NAMED_ZONE), text)).alias("named"),
     ).collect()[0]
@@ -168,7 +168,7 @@ def seconds_of(name: str, form: TimeForm) -> Column:
         return _parse(form.format)(text)
     if form.compact:
         date = F.to_date(text, "yyyyMMdd")
-        return F.when(text.rlike(_COMPACT), F.datediff(date, F.lit("1970-01-01")) * _DAY).cast(
+        return F.when(text.rlike(COMPACT), F.datediff(date, F.lit("1970-01-01")) * _DAY).cast(
             "double"
         )
     part = [F.regexp_extract(text, _PATTERN, i) for i in range(9)]

@@ -64,8 +64,8 @@ def test_more_lines_of_a_header_are_left_out(spark: SparkSession, tmp_path: Path
 
 
 def test_a_wrong_cell_is_no_second_header(tmp_path: Path) -> None:
-    for first in ("broken,5,x", "broken,NA,x", ",,x"):
-        path = write(tmp_path / "t.csv", ["a,b,label", first, *ROWS])
+    for first in ("broken,5,x", "broken,NA,x", ",,x", "none yet,none yet,x"):
+        path = write(tmp_path / "t.csv", ["a,b,label", first, *ROWS, "none yet,none yet,y"])
         assert find_dialect(path, CsvConfig()).more_lines == ()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
-from workbench.data import CanonicalFrame, DataConfig, load
+from workbench.data import CanonicalFrame, DataConfig, guess_source, load
 from workbench.data.config import SplitConfig
 from workbench.data.sources import SeriesSource
 from workbench.errors import DataError
@@ -140,3 +140,22 @@ def test_a_series_with_decimal_commas(spark: SparkSession, tmp_path: Path) -> No
         for row in read(spark, path).frame.collect()
     )
     assert first == [i + 0.5 for i in range(8)]
+
+
+def test_days_of_eight_digits_have_weeks(tmp_path: Path) -> None:
+    days = [START + dt.timedelta(days=i) for i in range(400)]
+    path = write(tmp_path / "t.csv", [f"{day:%Y%m%d},{i}" for i, day in enumerate(days)])
+    source = guess_source(str(path))
+    assert (source["kind"], source["time_column"], source["season"]) == ("series", "date", 7)
+    odd = write(tmp_path / "u.csv", [f"{20240101 + i},{i}" for i in range(31)])
+    assert guess_source(str(odd))["kind"] == "series"
+
+
+def test_times_that_name_their_zone_are_taken_for_times(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "t.csv", [f"{hour} CET,{i}" for i, hour in enumerate(HOURS)])
+    source = guess_source(str(path))
+    assert (source["kind"], source["time_column"]) == ("series", "date")
+    with pytest.raises(DataError, match="name their zone"):
+        read(spark, path)

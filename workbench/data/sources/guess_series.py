@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.data.csv_config import MISSING
 from workbench.data.number_text import is_number, parse_number
-from workbench.data.times import YEARS, split_name
+from workbench.data.times import COMPACT, YEARS, split_name
 
 Cells = dict[str, list[str]]
 """Cells of the first rows as text, by column."""
@@ -34,6 +34,8 @@ _FORMS = (
     *("%b %d %Y", "%B %d %Y", "%Y-%m", "%Y/%m", "%m/%Y", "%b %Y", "%B %Y", "%b-%Y", "%Y-%b"),
 )
 _CLOCK = re.compile(r"\s*\d{1,2}[:.]\d{2}([:.]\d{2})?\s*")
+_ZONE_NAME = re.compile(r"\s+\[?([A-Za-z]+/[A-Za-z_/+-]+|(?!UTC|GMT)[A-Z]{3,5})\]?$")
+"""The reader of series refuses it, and says why."""
 _SEASONS = {60: 60, 600: 144, 900: 96, 1800: 48, 3600: 24, 86_400: 7}
 """Steps after which values repeat, by the seconds of a step: an hour of minutes, a day, a week."""
 _MONTH, _QUARTER = (28 * 86_400, 31 * 86_400), (90 * 86_400, 92 * 86_400)
@@ -153,6 +155,8 @@ def _parse(cells: list[str], *, numbers: bool) -> list[float]:
     present = [cell for cell in cells if cell not in MISSING]
     if len(present) < len(cells):
         return []
+    if numbers and all(re.match(COMPACT, cell.strip()) for cell in cells):
+        cells = [f"{c[:4]}-{c[4:6]}-{c[6:]}" for c in map(str.strip, cells)]
     if all(is_number(cell, ".") for cell in cells):
         return [parse_number(cell, ".") for cell in cells] if numbers else []
     if form := _find_form(cells):
@@ -190,7 +194,7 @@ def _read_date(text: str, order: str) -> float:
         raise ValueError(text)
     year = int(parts["y"]) + (2000 if len(parts["y"]) == 2 else 0)
     date = f"{year:04}-{int(parts['m']):02}-{int(parts['d']):02}"
-    clock = match[4].strip(" T,")
+    clock = _ZONE_NAME.sub("", match[4].strip(" T,"))
     afternoon = re.fullmatch(r"(\d{1,2})(:.*?)\s*([AaPp])\.?[Mm]\.?", clock)
     if afternoon:
         hour = int(afternoon[1]) % 12 + 12 * (afternoon[3] in "Pp")
