@@ -194,7 +194,7 @@ def _read_date(text: str, order: str) -> float:
         raise ValueError(text)
     year = int(parts["y"]) + (2000 if len(parts["y"]) == 2 else 0)
     date = f"{year:04}-{int(parts['m']):02}-{int(parts['d']):02}"
-    clock = _ZONE_NAME.sub("", match[4].strip(" T,"))
+    clock = _ZONE_NAME.sub("", match[4].lstrip(" T,").rstrip(" ,"))
     afternoon = re.fullmatch(r"(\d{1,2})(:.*?)\s*([AaPp])\.?[Mm]\.?", clock)
     if afternoon:
         hour = int(afternoon[1]) % 12 + 12 * (afternoon[3] in "Pp")
