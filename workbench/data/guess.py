@@ -150,7 +150,7 @@ def _refuse_fasttext(path: Path) -> None:
     """
     if path.suffix.lower() not in _FASTTEXT:
         return
-    with open_unpacked(path) as file:
+    with path.open("rb") as file:
         text = file.read(1 << 14).decode("utf-8-sig", "replace")
     lines = [line for line in text.splitlines()[:20] if line.strip()]
     if not lines or not all(line.startswith("__label__") for line in lines):
