@@ -42,12 +42,13 @@ def verdict(
     findings += _check_norms(history)
     if not findings:
         units = sum(item.num_units for item in layers)
+        word = "layer" if len(layers) == 1 else "layers"
         findings = [
             Finding(
                 level="good",
                 layer="",
                 text="No dead and no saturated units worth a worry.",
-                evidence=f"{units} units in {len(layers)} activation layers, "
+                evidence=f"{units} units in {len(layers)} activation {word}, "
                 f"{layers[0].num_samples if layers else 0} samples.",
             )
         ]

@@ -199,14 +199,14 @@ def _settings_to_change(run: store.Run) -> None:
 def _by_epoch(run: store.Run, history: History, form: _Form) -> None:
     best = run.best_epoch(history)
     marker = None if best is None else form.axis.of_epochs([(best, 0.0)])[0][0]
-    columns = st.columns(2)
     shown = _pairs(history)
+    columns = st.columns(min(2, len(shown)))
     for i, what in enumerate(shown):
         names = [f"{split}/{what}" for split in _SPLITS]
         lines = {name: history[name] for name in names if name in history}
-        with columns[i % 2], st.container(border=True):
+        with columns[i % len(columns)], st.container(border=True):
             bar = st.container(horizontal=True, horizontal_alignment="distribute")
-            bar.markdown(f"**{_NAMES.get(what, what.capitalize())}**")
+            bar.markdown(f"**{_NAMES.get(what, what.replace('_', ' ').capitalize())}**")
             can_log = all(value > 0 for points in lines.values() for _, value in points)
             log = can_log and what not in ("accuracy", "macro_f1", "r2")
             log = log and bar.toggle("Logarithmic", key=f"log_{what}", bind="query-params")
@@ -260,7 +260,10 @@ def _others(history: History, form: _Form) -> None:
     }
     curves = [name for name, points in left.items() if len(points) > 1]
     if curves:
-        name = st.selectbox("Another metric", curves, key="other_metric", bind="query-params")
+        usual = curves.index("gradient_norm") if "gradient_norm" in curves else 0
+        name = st.selectbox(
+            "Another metric", curves, usual, key="other_metric", bind="query-params"
+        )
         if name:
             spec = form.curves({name: form.axis.of_epochs(history[name])})
             charts.draw(spec, key="curve_other", height=240, alt=name)

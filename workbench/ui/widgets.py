@@ -22,12 +22,14 @@ _STYLE = """
 <style>
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; outline: 1px solid rgb(128 128 128 / 0.35); }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
+[data-testid="stMetricLabel"] [data-testid="stMarkdownContainer"], [data-testid="stMetricLabel"] p { white-space: normal; overflow-wrap: anywhere; }
+[data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] > div > [data-testid="stElementContainer"] > [data-testid="stMetric"]) { align-items: flex-end; }
 .block-container { padding: 2.6rem 2.5rem 3rem; max-width: 1600px; }
 [data-testid="stImageCaption"] { font-size: 0.8rem; }
 [data-testid="stCaptionContainer"], [data-testid="stImageCaption"] { color: inherit; opacity: 0.87; }
 [data-testid="stMultiSelect"] button { min-width: 24px; min-height: 24px; }
 @media (prefers-color-scheme: dark) {
-  [data-testid="stBaseButton-primary"] p, [data-testid="stMultiSelect"] span[title] { color: #10131a; }
+  [data-testid="stBaseButton-primary"] :is(p, [data-testid="stIconMaterial"]), [data-testid="stMultiSelect"] [data-tag] :is(span, svg) { color: #10131a; }
 }
 .workbench-scale { display: flex; gap: 0.8rem; max-width: 24rem; font-size: 0.8rem; font-variant-numeric: tabular-nums; }
 .workbench-scale > div { flex: 1; }
@@ -36,15 +38,16 @@ _STYLE = """
 @media (max-width: 1000px) {
   .block-container { padding-left: 1.2rem; padding-right: 1.2rem; }
   [data-testid="stSidebar"] { min-width: 11rem !important; width: 11rem !important; }
-  [data-testid="stSidebarUserContent"] { padding-left: 0.8rem; padding-right: 0.8rem; }
+  [data-testid="stSidebarContent"], [data-testid="stSidebarUserContent"] { padding-left: 0.4rem; padding-right: 0.4rem; }
   .st-key-search_open button { padding: 0 0.4rem; }
   .st-key-search_open p { white-space: nowrap; }
   [data-testid="stColumn"]:has(> div [data-testid="stPopover"]) { min-width: 7.5rem; }
   [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  [data-testid="stColumn"]:has(> div > .st-key-kind) { min-width: min(100%, 23rem); }
   [data-testid="stColumn"]:has(input, [role="combobox"]) { min-width: min(100%, 11rem); }
   [data-testid="stColumn"]:has([data-testid="stEChartsChart"], [data-testid="stDataFrame"]) { min-width: 100%; }
   .st-key-numbers [data-testid="stColumn"] { min-width: min(100%, 12rem) !important; }
-  [data-testid="stColumn"]:has(> div > [data-testid="stElementContainer"] > [data-testid="stMetric"]) { min-width: 6rem; }
+  [data-testid="stColumn"]:has(> div > [data-testid="stElementContainer"] > [data-testid="stMetric"]) { min-width: 8.5rem; }
   [data-testid="stMetricValue"] { font-size: 1.1rem; }
 }
 </style>

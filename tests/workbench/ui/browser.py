@@ -53,6 +53,30 @@ _IDLE = """() => {
   return performance.now() - window.idle_since > 150;
 }"""
 
+# Texts that reach over an edge of what holds them. A grid draws its cells itself, and scrolls.
+_CUT_TEXTS = """() => {
+  const seen = (e) => e.checkVisibility({opacityProperty: true, visibilityProperty: true});
+  const main = document.querySelector('[data-testid="stMain"]');
+  const cut = main.scrollWidth > main.clientWidth + 1 ? ["the page itself"] : [];
+  for (const element of document.querySelectorAll('[data-testid="stApp"] *')) {
+    const own = [...element.childNodes].filter((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own.length || element.closest("canvas, style, [aria-hidden=true]") || !seen(element)) continue;
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const text = range.getBoundingClientRect();
+    for (let e = element; e.dataset?.testid !== "stApp"; e = e.parentElement) {
+      const box = e.getBoundingClientRect();
+      const holds = getComputedStyle(e).overflowX !== "visible" || e.tagName === "BUTTON";
+      if (!holds || box.width < 3) continue;
+      if (text.right > box.right + 1 || text.left < box.left - 1) {
+        cut.push(`${element.textContent.trim().slice(0, 60)} in ${e.dataset?.testid || e.tagName}`);
+        break;
+      }
+    }
+  }
+  return cut;
+}"""
+
 
 @contextmanager
 def server(store: str, home: Path) -> Iterator[str]:
@@ -174,6 +198,11 @@ class Window:
             state = app.get_attribute("data-test-script-state")
             says = f"The script is {state}. Errors: {self.errors}. The page shows:\n{self.text()}"
             raise AssertionError(f"{error}\n{says}") from error
+
+    def check_fit(self) -> None:
+        """No text is cut at its left or right, and the page does not scroll sideways."""
+        cut = self.page.evaluate(_CUT_TEXTS)
+        assert not cut, (self.page.url, cut)
 
     def check_labels(self) -> None:
         """Inputs have labels, and pictures have alternatives."""

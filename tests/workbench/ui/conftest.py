@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from tests.workbench.ui.browser import ARGUMENTS, CHROMIUM, Window, open_window, server
-from tests.workbench.ui.fill import fill
+from tests.workbench.ui.fill import add_job_and_log, fill
 from tests.workbench.ui.tasks import fill_tasks
 
 
@@ -49,10 +49,13 @@ def empty_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 @pytest.fixture(scope="module")
 def address(
-    filled: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+    filled: tuple[Path, dict[str, str]], home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    folder, _ = filled
-    with server(f"sqlite:///{folder}/mlflow.db", tmp_path_factory.mktemp("home")) as found:
+    folder, ids = filled
+    of_server = tmp_path_factory.mktemp("home")
+    (of_server / "prepared").symlink_to(home / "prepared")
+    add_job_and_log(of_server, f"sqlite:///{folder}/mlflow.db", ids)
+    with server(f"sqlite:///{folder}/mlflow.db", of_server) as found:
         yield found
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,10 +23,12 @@ from nets.config import override
 from nets.prepare import PreparationConfig
 from nets.statistics import Sums
 from nets.step_losses import StepPoint
-from tracking import MlflowRecorder
+from tracking import MlflowRecorder, Reader
 from workbench.bridge import Prepared, store_arrays
 from workbench.bridge.arrays import Arrays
 from workbench.experiments.experiment import Experiment
+from workbench.home import jobs_folder, logs_folder
+from workbench.jobs.folder import Jobs, write
 from workbench.results import TrainResult
 from workbench.sweeps import driver as sweeps
 from workbench.sweeps import variants
@@ -187,6 +191,22 @@ class TunerHere:
             result["checkpoint_path"] = str(path)
         self.trials.on_trial_result(0, [], trial, result)
         return result
+
+
+def add_job_and_log(home: Path, store: str, runs: Mapping[str, str]) -> None:
+    """A home folder with the job that made the sweep, and the log of the run "cnn"."""
+    reader = Reader(store)
+    sweep_run, cnn = reader.run(runs["sweep"]), reader.run(runs["cnn"])
+    assert sweep_run.start is not None and sweep_run.end is not None and cnn.start is not None
+    command = [sys.executable, "-m", "workbench", "sweep", "digits_cnn"]
+    job = Jobs(jobs_folder(home)).create(command, "sweep digits_cnn", home)
+    times = {"started": sweep_run.start, "ended": sweep_run.end}
+    write(job.folder / "status.json", {"state": "finished", "exit_code": 0, **times})
+    (job.folder / "log").write_text(f"best trial {'0' * 300}\n")
+    begun = datetime.fromtimestamp(cnn.start).strftime("%Y%m%d-%H%M%S")
+    logs_folder(home).mkdir()
+    log = logs_folder(home) / f"{begun}-{cnn.tags['workbench.pid']}.log"
+    log.write_text(f"epoch 1/4\nINFO /{'a_long_name/' * 30}file\n")
 
 
 def fill(folder: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.workbench.ui.browser import CHROMIUM, Window, open_window, server
 from tracking import Reader
+from workbench.ui import charts
 
 pytestmark = [
     pytest.mark.browser,
@@ -20,6 +21,14 @@ pytestmark = [
     ),
 ]
 Filled = tuple[Path, dict[str, str]]
+# The middle and the colour of a dot that no other one covers
+_FIND_DOT = """(chart) => {
+  for (const path of chart.querySelectorAll("path[fill-opacity]")) {
+    const box = path.getBoundingClientRect();
+    const x = box.x + box.width / 2, y = box.y + box.height / 2;
+    if (document.elementFromPoint(x, y) === path) return [x, y, path.getAttribute("fill")];
+  }
+}"""
 
 
 def pages(filled: Filled) -> dict[str, tuple[str, dict[str, str]]]:
@@ -146,6 +155,36 @@ def test_back_undoes_a_tab_and_the_charts_fit_800_pixels(window: Window, filled:
     window.open("sweep", run=ids["sweep"])
     box = page.locator(".st-key-parallel svg[baseProfile]").first.bounding_box()
     assert box is not None and box["width"] >= 400
+    window.check_fit()
+    window.open("cnn", run=ids["cnn"], show="Step by step")
+    cells = page.locator('[class*="st-key-cells_"] [data-testid="stEChartsChart"]').all()
+    widths = [box["width"] for one in cells if (box := one.bounding_box()) is not None]
+    assert len(widths) == 3 and min(widths) >= 120, "three numbers beside one another"
+    window.check_fit()
+    window.open("run", run=ids["cnn"], part="Log").shows("a_long_name")
+    window.check_fit()
+    window.open().check_fit()
+    window.check()
+
+
+def test_a_job_leads_to_its_own_runs(window: Window) -> None:
+    window.open("launch").page.get_by_role("link", name="See its runs").click()
+    window.page.wait_for_url("**/?q=created*")
+    window.shows("1 to 11 of 11")  # the sweep and its ten trials; not the runs before and after
+    assert window.page.get_by_role("textbox", name="Filter").input_value().startswith("created >=")
+    window.check()
+
+
+def test_a_click_on_the_map_is_its_sample(window: Window, filled: Filled) -> None:
+    window.open("run", run=filled[1]["cnn"], part="Samples")
+    assert "Click a dot" in window.text()
+    chart = window.page.locator(".st-key-sample_map svg[baseProfile]").first
+    chart.scroll_into_view_if_needed()
+    x, y, colour = chart.evaluate(_FIND_DOT)
+    window.page.mouse.click(x, y)
+    window.shows("The sample you clicked.")
+    picked = f"picked: {charts.COLOURS.index(colour)}"
+    assert window.page.get_by_alt_text(picked, exact=True).count() == 1
     window.check()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,5 +95,11 @@ def test_a_comparison_with_a_failed_run_and_a_drawing_of_ones_own(
         return [...d.getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 == 0); }"""
     )
     assert min(shades) < 100 and np.mean(shades) > 150, "a dark stroke on light ground"
+    box = shown.bounding_box()
+    assert box is not None
+    across = {"x": box["x"] - 4, "y": box["y"] + 20, "width": 8, "height": 1}
+    row = np.asarray(Image.open(io.BytesIO(page.screenshot(clip=across))).convert("L"))[0]
+    assert row[0] == row[-1] == 255, "a white picture on the white page"
+    assert row.min() < 225, "has an edge"
     window.settled()
     window.check()

@@ -53,10 +53,15 @@ def test_another_split_and_its_nearest_training_samples(run: store.Run) -> None:
 
 def test_a_click_on_the_map_is_a_sample() -> None:
     groups = {"cat": [4, 9], "dog": [1, 2, 3]}
-    event = {"selection": {"selected": [{"series_index": 1, "data_indices": [2]}]}}
-    assert sample_map.read_clicked(event, groups) == 3
-    for odd in ({"selection": {"selected": []}}, None, {"selection": {"selected": [{"series_index": 7, "data_indices": [0]}]}}):  # fmt: skip
-        assert sample_map.read_clicked(odd, groups) is None
+    dog, cat, none = ({"series_index": i, "data_indices": [n]} for i, n in ((1, 2), (0, 1), (7, 0)))
+    assert sample_map.read_selected({"selection": {"selected": [dog]}}, groups) == [3]
+    both = sample_map.read_selected({"selection": {"selected": [cat, dog]}}, groups)
+    assert both == [9, 3]
+    for odd in ({"selection": {"selected": []}}, None, {"selection": {"selected": [none]}}):
+        assert sample_map.read_selected(odd, groups) == []
+    assert sample_map.order_clicks([3], both) == [3, 9], "the cat was clicked after the dog"
+    assert sample_map.order_clicks([3, 9], [3]) == [3], "clicked again, it is not selected"
+    assert sample_map.order_clicks([3], []) == []
 
 
 def test_data_that_is_gone_is_named(runs: Runs) -> None:

@@ -75,6 +75,12 @@ def curves(
     if level is not None and (span := sorted({x for p in lines.values() for x, _ in p})):
         series.append(_level(*level, [x for x, _ in thin([(x, 0.0) for x in span])]))
         lines = {**lines, level[0]: [(span[0], level[1])]}
+    x_ends: Spec = {
+        "min": "dataMin" if log_x or x_name in ("epoch", "step") else 0,
+        "max": "dataMax",
+    }
+    if not log_x and len(only := {x for points in lines.values() for x, _ in points}) == 1:
+        x_ends = {"min": min(only) - 1, "max": max(only) + 1}  # a dot in the middle
     # Every name is to be seen: a legend of several rows, the chart below it.
     top = 14 + 22 * max(1, -(-sum(len(name) + 7 for name in lines) // _LEGEND_CHARACTERS))
     return {
@@ -88,8 +94,7 @@ def curves(
             "nameLocation": "middle",
             "nameGap": 26,
             "minInterval": 1 if x_name == "epoch" else 0,
-            "min": "dataMin" if log_x or x_name in ("epoch", "step") else 0,
-            "max": "dataMax",
+            **x_ends,
         },
         "yAxis": {
             "type": "log" if log else "value",
@@ -237,8 +242,8 @@ def _flat_range(lines: Mapping[str, Points]) -> Spec:
     share = 0 <= value <= 1
     low, high = value - pad, value + pad
     return {
-        "min": number(max(0.0, low) if share else low),
-        "max": number(min(1.0, high) if share else high),
+        "min": float(f"{max(0.0, low) if share else low:.3g}"),
+        "max": float(f"{min(1.0, high) if share else high:.3g}"),
     }
 
 

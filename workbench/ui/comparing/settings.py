@@ -37,6 +37,7 @@ def draw_settings(runs: Sequence[store.Run]) -> None:
         marked,
         key="compare_settings",
         height=widgets.table_height(len(frame), 760),
+        column_config={"setting": st.column_config.TextColumn(width="medium")},
         alt="Settings of every run",
     )
     widgets.csv(frame.reset_index(), "compare_settings")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,9 @@ def draw(run: store.Run, prepared: Prepared, seen: Samples, table: pd.DataFrame)
     )
     if len(table) > _DOTS:
         st.caption(f"{_DOTS:,} of {len(table):,} samples, evenly spread.")
-    place = read_clicked(event, groups)
+    clicked = order_clicks(st.session_state.get("map_clicks", []), read_selected(event, groups))
+    st.session_state["map_clicks"] = clicked
+    place = clicked[-1] if clicked else None
     st.caption("Click a dot to see its sample." if place is None else "The sample you clicked.")
     place = int(table.index[0]) if place is None else place
     _neighbours(run, prepared, seen, place)
@@ -84,18 +87,35 @@ def make_spec(where: np.ndarray, groups: dict[str, list[int]]) -> charts.Spec:
                 "color": charts.COLOURS[i % _CLASSES] if name != "other classes" else charts.GREY,
             }
         )
-    grid = spec["grid"] | {"top": 48}
-    return spec | {"series": series, "grid": grid, "legend": {"type": "scroll", "top": 4}}
+    # The name of the axis stands at its end: on the left, below the legend
+    y_axis = spec["yAxis"] | {"axisLine": {"onZero": False}}
+    legend = {"type": "scroll", "top": 0, "left": 0}
+    return spec | {
+        "series": series,
+        "grid": spec["grid"] | {"top": 56},
+        "yAxis": y_axis,
+        "legend": legend,
+    }
 
 
-def read_clicked(event: Any, groups: dict[str, list[int]]) -> int | None:
-    """The place of the dot that was clicked; the browser sends its series and its number there."""
+def read_selected(event: Any, groups: dict[str, list[int]]) -> list[int]:
+    """The places of the selected dots, one of a group; the browser sends series and numbers there."""
+    places = list(groups.values())
     try:
-        chosen = event["selection"]["selected"][0]
-        series, number = int(chosen["series_index"]), int(chosen["data_indices"][0])
-        return list(groups.values())[series][number]
+        return [
+            places[int(chosen["series_index"])][int(number)]
+            for chosen in event["selection"]["selected"]
+            for number in chosen["data_indices"]
+        ]
     except (KeyError, IndexError, TypeError, ValueError):
-        return None
+        return []
+
+
+def order_clicks(before: Sequence[int], selected: Sequence[int]) -> list[int]:
+    """The selected places, the last clicked at the end: a dot stays selected when one of another group
+    is clicked."""
+    stay = [place for place in before if place in selected]
+    return stay + [place for place in selected if place not in stay]
 
 
 def _neighbours(run: store.Run, prepared: Prepared, seen: Samples, place: int) -> None:

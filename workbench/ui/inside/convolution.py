@@ -30,7 +30,7 @@ def draw_numbers(values: np.ndarray, name: str) -> None:
     """A small matrix with its numbers."""
     height, width = values.shape
     limit = float(np.abs(values).max()) or 1.0
-    texts = np.vectorize(lambda v: f"{v:.2f}")(values)
+    texts = np.vectorize(lambda v: f"{v:z.2f}")(values)
     spec = charts.heatmap(
         values,
         range(width),

@@ -24,7 +24,8 @@ _HTML = """
 </div>
 """
 _CSS = """
-img { max-width: 100%; image-rendering: pixelated; display: block; border-radius: 4px; }
+img { max-width: 100%; image-rendering: pixelated; display: block; border-radius: 4px;
+  outline: 1px solid rgb(128 128 128 / 0.35); }
 .bar { display: flex; gap: 12px; align-items: center; margin-top: 8px; max-width: 640px; }
 button {
   font: inherit; min-width: 6rem; padding: 4px 12px; border-radius: 8px; cursor: pointer;
