@@ -201,11 +201,8 @@ def number_of(
     number = F.when(text.rlike(f"^({number_pattern(decimal)})$"), plain.cast("double"))
     # Most cells need none of this, which takes five times as long.
     bare = F.col(quote(name))
-    return F.when(bare.rlike(_BARE[decimal == ","]), bare.cast("double")).otherwise(number)
-
-
-_BARE = (r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$", r"^[+-]?\d+$")
-"""Numbers without spaces and other signs, with a decimal point and with a decimal comma."""
+    is_plain = bare.rlike(f"^(?:{plain_pattern(decimal)})$")
+    return F.when(is_plain, bare.cast("double")).otherwise(number)
 
 
 def plain_number_of(name: str) -> Column:
