@@ -126,3 +126,11 @@ class TestManyCurves:
         lines = {"a": [(0.0, 1.0)], "b": [(0.0, 3.0)], "c": [(0.0, 2.0), (1.0, 9.0)]}
         (mean,) = (s for s in charts.many_curves(lines, mode=None)["series"] if "mean" in s["name"])
         assert mean["data"] == [[0.0, 2.0]]
+
+
+def test_a_single_epoch_is_in_the_middle_of_round_ends() -> None:
+    spec = charts.curves({"validation/loss": [(1.0, 0.0529598)]})
+    assert (spec["xAxis"]["min"], spec["xAxis"]["max"]) == (0, 2)
+    assert (spec["yAxis"]["min"], spec["yAxis"]["max"]) == (0.0503, 0.0556)
+    spec = charts.curves({"validation/loss": [(1.0, 0.5), (2.0, 0.25)]})
+    assert (spec["xAxis"]["min"], spec["xAxis"]["max"]) == ("dataMin", "dataMax")
