@@ -22,12 +22,16 @@ pytestmark = [
 ]
 Filled = tuple[Path, dict[str, str]]
 # The middle and the colour of a dot that no other one covers
-_FIND_DOT = """(chart) => {
-  for (const path of chart.querySelectorAll("path[fill-opacity]")) {
+_FIND_DOT = """(chart, last) => {
+  let dot = null;
+  for (const path of chart.querySelectorAll('path[fill-opacity="0.8"][fill^="#"]')) {
     const box = path.getBoundingClientRect();
     const x = box.x + box.width / 2, y = box.y + box.height / 2;
-    if (document.elementFromPoint(x, y) === path) return [x, y, path.getAttribute("fill")];
+    if (box.width > 9 || document.elementFromPoint(x, y) !== path) continue;  // the legend's
+    dot = [x, y, path.getAttribute("fill")];
+    if (!last) break;
   }
+  return dot;
 }"""
 
 
@@ -179,12 +183,15 @@ def test_a_click_on_the_map_is_its_sample(window: Window, filled: Filled) -> Non
     window.open("run", run=filled[1]["cnn"], part="Samples")
     assert "Click a dot" in window.text()
     chart = window.page.locator(".st-key-sample_map svg[baseProfile]").first
-    chart.scroll_into_view_if_needed()
-    x, y, colour = chart.evaluate(_FIND_DOT)
-    window.page.mouse.click(x, y)
-    window.shows("The sample you clicked.")
-    picked = f"picked: {charts.COLOURS.index(colour)}"
-    assert window.page.get_by_alt_text(picked, exact=True).count() == 1
+    classes = []
+    for last in (False, True):  # the first dot stays selected when one of another class is clicked
+        chart.scroll_into_view_if_needed()
+        x, y, colour = chart.evaluate(_FIND_DOT, last)
+        window.page.mouse.click(x, y)
+        window.shows("The sample you clicked.")
+        classes.append(charts.COLOURS.index(colour))
+        window.page.get_by_alt_text(f"picked: {classes[-1]}", exact=True).wait_for()
+    assert classes[0] != classes[1]
     window.check()
 
 
