@@ -261,9 +261,7 @@ def run_on_bench(
     if bench is None:
         return None
     if kind == "describe" and (job := bench.describe()["running"]):
-        progress.note(
-            f"The bench runs job {job}; a Spark of its own reads the data."
-        )
+        progress.note(f"The bench runs job {job}; a Spark of its own reads the data.")
         return None
     chosen = resumed
     if chosen is None and ".py" in experiment:  # it runs in the person's own process

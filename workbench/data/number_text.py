@@ -177,11 +177,17 @@ def same_unit(name: str) -> str:
 
 
 def number_of(
-    name: str, decimal: str, *, signs: bool = True, units: Collection[str] = ()
+    name: str,
+    decimal: str,
+    missing: Collection[str],
+    *,
+    signs: bool = True,
+    units: Collection[str] = (),
 ) -> Column:
     """A column of text as doubles; null for text that is no number.
 
     Args:
+        missing: texts that stand for no value, and may be numbers as -999.
         signs: numbers may have a sign of money, a share or a limit, which is taken off, and be negative
             in brackets.
         units: what may stand after a number, and is taken off.
@@ -202,7 +208,9 @@ def number_of(
     # Most cells need none of this, which takes five times as long.
     bare = F.col(quote(name))
     is_plain = bare.rlike(f"^(?:{plain_pattern(decimal)})$")
-    return F.when(is_plain, bare.cast("double")).otherwise(number)
+    value = F.when(is_plain, bare.cast("double")).otherwise(number)
+    numbers = [text for text in missing if is_number(text, decimal)]
+    return F.when(~trim_text(name).isin(*numbers), value) if numbers else value
 
 
 def plain_number_of(name: str) -> Column:

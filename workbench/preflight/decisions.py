@@ -124,6 +124,7 @@ def _describe_sounds(canonical: CanonicalFrame, counts: dict[str, Any]) -> list[
         "mixed_to_mono": "mixed to mono",
         "cut": f"longer than {spec.shape[0] / spec.rate:g} s, of which the middle is kept",
         "padded": "shorter, followed by silence",
+        "clipped": "louder than full scale, clipped",
     }
     parts = [f"{counts[name]} {what}" for name, what in done.items() if counts.get(name)]
     return [f"Sounds: {'; '.join(parts)}."] if parts else []

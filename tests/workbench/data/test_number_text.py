@@ -103,6 +103,27 @@ def test_a_class_that_is_read_as_missing_is_named_with_its_setting(
     assert canonical.frame.count() == 30
 
 
+@pytest.mark.parametrize("task", ["classes", "values"])
+@pytest.mark.parametrize("marker", ["-999", "1,000"])
+def test_a_number_that_stands_for_no_value_is_none(
+    spark: SparkSession, tmp_path: Path, marker: str, task: str
+) -> None:
+    cells = [marker if i % 10 == 0 else f"{i / 2}" for i in range(60)]
+    labels = [marker if i % 20 == 5 else f"{i % 3}" for i in range(60)]
+    rows = (
+        f'"{a}",{i % 7},"{label}"' for i, (a, label) in enumerate(zip(cells, labels, strict=True))
+    )
+    path = write(tmp_path / "t.csv", ["a,b,label", *rows])
+    chosen = CsvConfig(missing=(marker,))
+    canonical = read(spark, path, label="label", task=task, csv=chosen)
+    assert canonical.frame.count() == 60 - 6 - 3
+    assert canonical.bad is not None and canonical.bad.count() == 6 + 3
+    assert canonical.labels == (("0", "1", "2") if task == "classes" else None)
+    filled = read(spark, path, label="label", task=task, csv=chosen, fill=0.0)
+    assert filled.frame.count() == 60 - 3
+    assert min(values(filled))[0] == 0
+
+
 def test_one_unit_makes_numbers_and_several_do_not() -> None:
     kilos = profile("5 kg", "7.5kg", "1,200 kg")
     assert (kilos.is_number, kilos.low, kilos.high, kilos.unit) == (True, 5, 1200, "kg")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def value_of(name: str, profile: Profile, decimal: str) -> Column:
-    """A channel that is text as doubles; null for what is no number."""
-    return number_of(name, decimal, signs=profile.has_signs, units=profile.used_units)
+    """A channel that is text as doubles; null for what is no number. Values that are missing: see `not_a_number`."""
+    return number_of(name, decimal, (), signs=profile.has_signs, units=profile.used_units)
 
 
 def find_channels(

@@ -174,7 +174,7 @@ def _cast_label(
     value = trim_text(source.label)
     value = F.when(~value.isin(*opened.missing), value)
     if source.format in _TEXT_FORMATS and _is_plain(profile):
-        number = number_of(source.label, opened.decimal, signs=False)
+        number = number_of(source.label, opened.decimal, opened.missing, signs=False)
         value = number.cast("long") if profile.wholes == profile.present else number
     return frame.withColumn(source.label, value)
 
@@ -191,7 +191,9 @@ def _measure(name: str, profile: Column, opened: OpenTable, decided: list[str]) 
             "them in one."
         )
     decided += describe_numbers(name, profile)
-    return number_of(name, opened.decimal, signs=profile.has_signs, units=profile.used_units)
+    return number_of(
+        name, opened.decimal, opened.missing, signs=profile.has_signs, units=profile.used_units
+    )
 
 
 def _is_plain(profile: Column) -> bool:
@@ -229,12 +231,18 @@ def _cast_others(
     """Weights and times that are text, as numbers."""
     kinds = dict(opened.frame.dtypes)
     if source.weight and kinds[source.weight] == "string":
-        frame = frame.withColumn(source.weight, number_of(source.weight, opened.decimal))
+        frame = frame.withColumn(
+            source.weight, number_of(source.weight, opened.decimal, opened.missing)
+        )
     if source.time and kinds[source.time] == "string":
         form = find_time_form(
             opened.frame, source.time, source.time_format, where="data.source.time_format"
         )
-        value = seconds_of(source.time, form) if form else number_of(source.time, opened.decimal)
+        value = (
+            seconds_of(source.time, form)
+            if form
+            else number_of(source.time, opened.decimal, opened.missing)
+        )
         frame = frame.withColumn(source.time, value)
         decided += [form.describe(source.time)] if form else []
     return frame

@@ -241,7 +241,11 @@ class _Maker:
             plain_number_of(name)
             if profile.is_plain
             else number_of(
-                name, self.opened.decimal, signs=profile.has_signs, units=profile.used_units
+                name,
+                self.opened.decimal,
+                self.opened.missing,
+                signs=profile.has_signs,
+                units=profile.used_units,
             )
         )
         self._use(name, "number", value, profile)
