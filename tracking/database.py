@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,7 @@ from tracking.query import (
     Values,
     sort_points,
 )
+from tracking.retry import refusal
 from tracking.run import ARCHIVED, NOTE, PARENT, Run
 from tracking.store import connect
 
@@ -74,12 +76,24 @@ class DatabaseTable:
                 lambda connection, _: connection.execute("PRAGMA case_sensitive_like = true"),
             )
 
+    @contextmanager
+    def _connect(self) -> Iterator[sa.Connection]:
+        """
+        Raises:
+            TrackingError: the database has gone, or is no store any more.
+        """
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            raise refusal(error, str(self.engine.url)) from error
+
     def page(self, query: Query, offset: int = 0, limit: int = 50) -> Page:
         where = self._where(query)
         # The count comes with the rows: a search for a word reads every parameter of the store.
         ids = sa.select(SqlRun.run_uuid, sa.func.count().over()).where(*where)
         ordered = self._sort(ids, query).offset(offset).limit(limit)
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             rows = list(connection.execute(ordered))
             if rows or not offset:
                 total = rows[0][1] if rows else 0
@@ -88,20 +102,20 @@ class DatabaseTable:
             return Page(rows=_load(connection, [row[0] for row in rows]), total=int(total))
 
     def load(self, run_ids: Sequence[str]) -> list[Run]:
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             return _load(connection, run_ids)
 
     def artifact_uri(self, run_id: str) -> str | None:
         # A logged model of MLflow 3 is listed among the files of its run, but lies elsewhere
         models = sa.select(SqlModel.model_id).where(SqlModel.source_run_id == run_id)
         address = sa.select(SqlRun.artifact_uri).where(SqlRun.run_uuid == run_id, ~models.exists())
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             return connection.execute(address).scalar()
 
     def names(self) -> Names:
         living = sa.select(SqlRun.experiment_id).where(SqlRun.lifecycle_stage == "active")
         experiments = sa.select(SqlExperiment.name).where(SqlExperiment.experiment_id.in_(living))
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             return Names(
                 experiments=sorted(connection.execute(experiments).scalars()),
                 metrics=_keys(connection, SqlLatestMetric),
@@ -111,7 +125,7 @@ class DatabaseTable:
 
     def values(self, query: Query, names: Sequence[str]) -> Values:
         runs = sa.select(SqlRun.run_uuid).where(*self._where(query))
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             # All rows in one call: a store of 10,000 runs has as many of each name
             values: Values = {run_id: {} for run_id in connection.execute(runs).scalars().all()}
             for name in names:
@@ -147,7 +161,7 @@ class DatabaseTable:
 
     def _points(self, statement: sa.Select[Any]) -> Curves:
         points: Curves = defaultdict(list)
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             for name, step, value in connection.execute(statement):
                 points[name].append((int(step), float(value)))
         return sort_points(points)
@@ -186,7 +200,7 @@ class DatabaseTable:
     def _compare_number(self, key: str, comparator: str, value: float) -> sa.ColumnElement[bool]:
         """A parameter as a number. Read here: databases cast other texts differently."""
         statement = sa.select(SqlParam.value).where(SqlParam.key == key).distinct()
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             texts = list(connection.execute(statement).scalars())
         texts = [text for text in texts if compare_number(comparator, text, value)]
         return _has(SqlParam, key, _one_of(SqlParam.value, texts, self.engine.dialect.name))
@@ -214,13 +228,13 @@ class DatabaseTable:
 
     def _has_key(self, table: Any, name: str) -> bool:
         statement = sa.select(sa.literal(1)).where(table.key == name).limit(1)
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             return connection.execute(statement).first() is not None
 
     def _numeric(self, name: str) -> bool:
         """Whether all values of a parameter are numbers. Databases cast other texts differently."""
         statement = sa.select(SqlParam.value).where(SqlParam.key == name).distinct()
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             values = list(connection.execute(statement).scalars())
         return all(_is_number(value) for value in values)
 

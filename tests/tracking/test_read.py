@@ -154,3 +154,16 @@ def test_a_file_that_vanished(recorder: MlflowRecorder, tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(ArtifactError, match="has no file"):
         reader.download(run_id, "a/x.json", tmp_path)
+
+
+def test_a_database_that_breaks_is_named(recorder: MlflowRecorder) -> None:
+    run_id = start(recorder)
+    reader = Reader(recorder.uri)
+    reader.table.load([run_id])
+    with closing(sqlite3.connect(recorder.uri.removeprefix("sqlite:///"))) as database:
+        database.execute("ALTER TABLE runs RENAME TO gone")
+    for ask in (lambda: reader.run(run_id), reader.runs):
+        with pytest.raises(
+            TrackingError, match=r"store sqlite:///.* refused: .*no such table: runs"
+        ):
+            ask()
