@@ -30,6 +30,7 @@ from workbench.cluster import Session
 from workbench.data import DataConfig
 from workbench.data.batches import limit_batch_bytes
 from workbench.data.encode import SPLITS
+from workbench.data.sources.dataframe import held_session
 from workbench.errors import DataError
 from workbench.home import prepared_folder
 from workbench.progress import Progress, Silent
@@ -64,18 +65,21 @@ def prepare(
     """
     progress = progress or Silent()
     storage = None if storage is None else resolve_storage(storage)
-    remote = data.is_remote(config) or data.is_read_anew(config)
+    anew = data.is_read_anew(config)
+    remote = anew or data.is_remote(config)
     if remote and session.prepare is not None:  # the process that has Spark lists the files
         session.make_room()
         prepared: Prepared = session.prepare(config, preparation, storage)
         session.prepared[prepared.fingerprint] = prepared
         return prepared
     # Rows say what they are where only reading shows them.
-    if data.is_read_anew(config, session.spark if remote else None):
+    if anew or (remote and data.is_read_anew(config, session.spark)):
+        # A DataFrame is read by the Spark that it is of: a session of Spark Connect has no other.
+        spark = held_session(config.source) or session.spark
         progress.stage("Reading and splitting the data in Spark")
         began = time.perf_counter()
         return prepare_table(
-            data.read(config.source, session.spark),
+            data.read(config.source, spark),
             config,
             preparation,
             session,

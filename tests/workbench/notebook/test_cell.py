@@ -98,8 +98,10 @@ def test_a_session_stays_open_between_cells_and_survives_an_interrupt(
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
     outputs = run_notebook(SESSION, tmp_path, interrupt=2)
     kinds = [[each["output_type"] for each in cell] for cell in outputs]
-    assert kinds[2] == ["display_data", "error"]
-    assert outputs[2][1]["ename"] == "Interrupted" and len(outputs[2][1]["traceback"]) == 1
+    # A busy machine may add a line of Ray's to stderr where the worker ends
+    shown, error = (each for each in outputs[2] if each.get("name") != "stderr")
+    assert shown["output_type"] == "display_data"
+    assert error["ename"] == "Interrupted" and len(error["traceback"]) == 1
     assert kinds[3] == ["display_data", "execute_result"]
     assert "best epoch" in outputs[3][1]["data"]["text/plain"]
     assert "image/png" in outputs[4][0]["data"]
