@@ -9,12 +9,15 @@
     data/                   well-known data sets
     prepared/               data that is ready to train on (package `workbench.bridge`)
     corrections/            samples that were marked in the browser, a file for each data
+    samples/                contact sheets of data that was described
     cache/                  parts of such data that lies in `cluster.storage`
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from tracking import home_folder as home_folder
@@ -54,6 +57,13 @@ def prepared_folder() -> Path:
 def corrections_folder() -> Path:
     """Files of corrections that the browser writes."""
     return home_folder() / "corrections"
+
+
+def sheet_file(source: str, changes: Mapping[str, object]) -> Path:
+    """The contact sheet of data by its name and changed settings, in this working folder."""
+    parts = (str(Path.cwd()), source, *(f"{path}={changes[path]}" for path in sorted(changes)))
+    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return home_folder() / "samples" / f"{name}.png"
 
 
 def cache_folder() -> Path:

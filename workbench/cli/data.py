@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.text import Text
 from workbench.cli import output
 from workbench.cli.jobs import run_on_bench
 from workbench.cli.options import Cluster, Debug, Json, Own, Set, collect_changes
-from workbench.home import home_folder
+from workbench.home import home_folder, sheet_file
 from workbench.jobs.request import DESCRIBED
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def describe(
     _refuse_other_settings(set_)
     with output.progress_console() as console, Terminal(console) as progress:
         changes = collect_changes(set_, cluster=cluster)
-        sheet = samples or _place_of_sheet(source, changes)
+        sheet = samples or sheet_file(source, changes)
         description = _describe(source, changes, progress, own=own, samples=sheet)
         if save is not None:
             _save(source, changes, description, save)
@@ -120,12 +119,6 @@ def _describe(
         )
 
 
-def _place_of_sheet(source: str, changes: dict[str, Any]) -> Path:
-    """The contact sheet's file, the same for the same command in the same folder."""
-    named = "\0".join((str(Path.cwd()), source, *(f"{k}={v}" for k, v in sorted(changes.items()))))
-    return home_folder() / "samples" / f"{hashlib.sha256(named.encode()).hexdigest()[:16]}.png"
-
-
 def _refuse_other_settings(set_: list[str] | None) -> None:
     """Refuse settings that say nothing about the data."""
     for text in set_ or ():
@@ -153,7 +146,7 @@ def _save(
     from workbench.preflight.named import UNNAMED, resolve
 
     if description.problem:
-        what = "No experiment" if file is None else f"{file} is not"
+        what = "No experiment is" if file is None else f"{file} is not"
         raise DataError(f"{what} written, as a training would fail. {description.problem}")
     if file is None:
         stem = re.sub(r"\W", "_", Path(source).stem) or "data"

@@ -15,7 +15,7 @@ from workbench.cli import output
 from workbench.cli.options import Cluster, Debug, Json, Set, build_experiment
 from workbench.errors import INTERRUPTED, ClusterError
 from workbench.home import jobs_folder
-from workbench.jobs import Client, Job, Jobs, find_bench, statefile
+from workbench.jobs import Client, Job, Jobs, find_bench, find_bench_for, statefile
 from workbench.jobs.client import End, stop_job
 from workbench.jobs.request import Kind, Request
 from workbench.jobs.start import start_bench
@@ -251,17 +251,7 @@ def run_on_bench(
     Raises:
         JobError: the job failed.
     """
-    if own:
-        return None
-    try:
-        bench = find_bench()
-    except ClusterError as error:
-        progress.note(str(error))
-        return None
-    if bench is None:
-        return None
-    if kind == "describe" and (job := bench.describe()["running"]):
-        progress.note(f"The bench runs job {job}; a Spark of its own reads the data.")
+    if own or (bench := find_bench_for(kind, progress)) is None:
         return None
     chosen = resumed
     if chosen is None and ".py" in experiment:  # it runs in the person's own process

@@ -68,7 +68,7 @@ def find(
 
         spaced_rates(low, high, steps)  # refused before Spark describes a path
         if is_data_path(experiment):
-            experiment = experiment_of_path(experiment, set_, cluster, None, progress, own=False)
+            experiment = experiment_of_path(experiment, set_, cluster, None, progress, own=True)
         chosen = build_experiment(experiment, set_, cluster=cluster)
         refuse_missing_data(chosen)
         from workbench.training.find_rate import find_learning_rate

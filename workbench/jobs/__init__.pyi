@@ -3,6 +3,7 @@ from .client import End as End
 from .client import JobError as JobError
 from .client import connect as connect
 from .client import find_bench as find_bench
+from .client import find_bench_for as find_bench_for
 from .client import stop_job as stop_job
 from .folder import Job as Job
 from .folder import Jobs as Jobs

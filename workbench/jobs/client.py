@@ -15,7 +15,7 @@ from workbench.errors import ClusterError, WorkbenchError
 from workbench.home import bench_folder, home_folder, jobs_folder
 from workbench.jobs import statefile
 from workbench.jobs.folder import Job, Jobs, load
-from workbench.jobs.request import Request
+from workbench.jobs.request import Kind, Request
 from workbench.jobs.rpc import call
 from workbench.jobs.statefile import State
 from workbench.jobs.status import check_bench, find_state
@@ -184,6 +184,20 @@ def find_bench(base: Path | None = None) -> Client | None:
     """
     state = find_state(base)
     return None if state is None else Client(state, base)
+
+
+def find_bench_for(kind: Kind, progress: Progress) -> Client | None:
+    """The bench that is up and takes such a job. None without one, and where a description would wait
+    for another job; why is noted."""
+    try:
+        bench = find_bench()
+    except ClusterError as error:
+        progress.note(str(error))
+        return None
+    if bench is not None and kind == "describe" and (job := bench.describe()["running"]):
+        progress.note(f"The bench runs job {job}; a Spark of its own reads the data.")
+        return None
+    return bench
 
 
 def stop_job(jobs: Jobs, job_id: str, *, now: bool = False) -> None:

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.errors import ClusterError
-from workbench.jobs import End, Request, find_bench
+from workbench.jobs import End, Request, find_bench_for
 from workbench.jobs.request import Kind
 
 if TYPE_CHECKING:
@@ -22,12 +21,7 @@ def run_on_bench(kind: Kind, experiment: Experiment, progress: Progress) -> End 
     Raises:
         JobError: the job failed. KeyboardInterrupt: it was stopped before it had a result.
     """
-    try:
-        bench = find_bench()
-    except ClusterError as error:
-        progress.note(str(error))
-        return None
-    if bench is None or (kind == "describe" and bench.describe()["running"]):
+    if (bench := find_bench_for(kind, progress)) is None:
         return None
     place = {"cwd": str(Path.cwd()), "tracking_uri": os.environ.get("MLFLOW_TRACKING_URI")}
     request = Request.of(kind, experiment, **place)

@@ -335,7 +335,6 @@ class Workbench:
     def _describe(self, experiment: Experiment, progress: Relay) -> Description:
         from workbench.preflight import Description, describe
 
-        progress.stage("Describing the data")
         if end := self._run_on_bench("describe", experiment, progress):
             description = Description.from_dict(end.result or {})
         else:

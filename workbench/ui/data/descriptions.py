@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 
 from nets.errors import ConfigError
 from workbench.experiments.space_text import split_pair
-from workbench.home import home_folder
+from workbench.home import sheet_file
 from workbench.jobs.request import DESCRIBED, Request
 from workbench.ui.jobs import Job, Queue
 
@@ -24,13 +23,7 @@ def make_arguments(source: str, changes: Sequence[str]) -> tuple[str, ...]:
     """The arguments of `workbench` that describe a source, with `--set PATH=VALUE` for each change."""
     options = [part for change in changes for part in ("--set", change)]
     # After --, a name that begins with a dash is no option
-    sheet = str(_sheet(source, changes))
-    return ("data", "describe", "--json", "--samples", sheet, *options, "--", source)
-
-
-def _sheet(source: str, changes: Sequence[str]) -> Path:
-    name = hashlib.sha256("\0".join((source, *changes)).encode()).hexdigest()[:16]
-    return home_folder() / "samples" / f"ui-{name}.png"
+    return ("data", "describe", "--json", *options, "--", source)
 
 
 def printable(source: str, changes: Sequence[str], what: str = "data describe") -> str:
@@ -60,7 +53,7 @@ def _request(source: str, changes: Sequence[str], arguments: tuple[str, ...]) ->
         kind="describe",
         experiment=source,
         changes=pairs,
-        samples=str(_sheet(source, changes)),
+        samples=str(sheet_file(source, pairs)),
         command=("workbench", *arguments),
         cwd=str(Path.cwd()),
     )
