@@ -116,10 +116,9 @@ def test_a_tag_and_a_note_are_columns(opened: tuple[Window, Path]) -> None:
         if cell != "the one to show":
             window.page.keyboard.press("ArrowRight")
     window.page.keyboard.press("Enter")  # opens the cell
-    window.page.wait_for_timeout(500)
-    window.page.keyboard.press("Control+A")
-    window.page.keyboard.type("written in place", delay=10)
-    window.page.keyboard.press("Enter")
+    cell_editor = window.page.locator("#portal .gdg-input")
+    cell_editor.fill("written in place")
+    cell_editor.press("Enter")
     window.page.get_by_text("Saved.").wait_for()
     window.open("", q="'written in place' keep").shows("1 to 1 of 1")
     window.check()
@@ -146,9 +145,28 @@ def test_names_are_offered_while_typing(opened: tuple[Window, Path]) -> None:
     assert box.input_value() == "finished "
     box.press_sequentially("fai")
     page.get_by_role("listbox").wait_for()
+    page.mouse.wheel(0, 40)  # of whatever is scrolled, also by the page itself
+    page.evaluate(
+        "document.querySelector('[data-testid=stMain]').dispatchEvent(new Event('scroll'))"
+    )
+    assert page.get_by_role("listbox").is_visible()
     box.press("Escape")
     assert page.get_by_role("option").count() == 0
     window.check()
+
+
+def test_names_are_offered_for_what_was_typed_before_the_list_was_there(
+    opened: tuple[Window, Path],
+) -> None:
+    window, folder = opened
+    add_first_and_second(folder)
+    page = window.page
+    page.goto(window.address)
+    box = page.get_by_role("textbox", name="Filter")
+    box.wait_for()
+    box.press_sequentially("learn")
+    page.get_by_role("option", name="training.learning_rate parameter").wait_for()
+    window.settled().check()
 
 
 def test_a_view_is_saved_and_opened_by_name_and_by_address(opened: tuple[Window, Path]) -> None:
@@ -220,4 +238,11 @@ def test_many_runs(opened: tuple[Window, Path]) -> None:
     window.page.wait_for_function(
         "document.querySelector('input[role=combobox]').value.startsWith('first')"
     )
+
+    window.open("", q="broken").shows("1 to 1 of 1")
+    filters.press("End")
+    filters.press_sequentially(" or fai")
+    add_run(folder, "broken-again")  # the page shows it by itself, below the open list
+    window.shows("1 to 2 of 2")
+    assert window.page.get_by_role("option", name="failed status").is_visible()
     window.check()

@@ -14,18 +14,20 @@ from workbench.ui import store
 _JS = """
 const WORD = /[^\\s()<>=!,'"`]*$/;
 export default function ({ data, parentElement }) {
-  const input = document.querySelector(`.st-key-${data.key} input`);
   const list = parentElement.querySelector("ul");
-  if (!input) return;
-  let shown = [], active = -1;
-  input.setAttribute("aria-autocomplete", "list");
-  input.setAttribute("aria-controls", list.id);
-  input.setAttribute("autocomplete", "off");
-
+  let input = null, shown = [], active = -1;
+  // The field may be drawn after this, and drawn anew later
+  const find = () => {
+    input = document.querySelector(`.st-key-${data.key} input`);
+    input?.setAttribute("aria-autocomplete", "list");
+    input?.setAttribute("aria-controls", list.id);
+    input?.setAttribute("autocomplete", "off");
+    return input;
+  };
   const close = () => {
     shown = []; active = -1;
     list.hidden = true;
-    input.removeAttribute("aria-activedescendant");
+    input?.removeAttribute("aria-activedescendant");
   };
   const mark = (index) => {
     active = index;
@@ -41,6 +43,10 @@ export default function ({ data, parentElement }) {
     if (low.startsWith(word)) return 0;
     if (last.startsWith(word)) return 1;
     return low.includes(word) ? 2 : 3;
+  };
+  const place = () => {
+    const box = input.getBoundingClientRect();
+    Object.assign(list.style, { left: `${box.left}px`, top: `${box.bottom + 4}px`, width: `${Math.min(box.width, 560)}px` });
   };
   const look = () => {
     const word = input.value.slice(0, input.selectionStart).match(WORD)[0].toLowerCase();
@@ -60,8 +66,7 @@ export default function ({ data, parentElement }) {
       item.onmousedown = (event) => { event.preventDefault(); take(i); };
       return item;
     }));
-    const box = input.getBoundingClientRect();
-    Object.assign(list.style, { left: `${box.left}px`, top: `${box.bottom + 4}px`, width: `${Math.min(box.width, 560)}px` });
+    place();
     active = -1;
     list.hidden = !shown.length;
     input.removeAttribute("aria-activedescendant");
@@ -79,26 +84,31 @@ export default function ({ data, parentElement }) {
     close();
   };
   const press = (event) => {
-    if (list.hidden) return;
+    if (list.hidden || event.target !== input) return;
     if (event.key === "ArrowDown") mark((active + 1) % shown.length);
     else if (event.key === "ArrowUp") mark((active - 1 + shown.length) % shown.length);
-    else if (event.key === "Escape") close();
+    else if (event.key === "Escape") { input.dataset.dismissed = input.value; close(); }
     else if (event.key === "Enter" && active >= 0) take(active);
     else { if (event.key === "Enter") close(); return; }
     event.preventDefault();
     event.stopPropagation();
   };
-  const type = (event) => { if (event.isTrusted) look(); };
-  input.addEventListener("input", type);
-  input.addEventListener("keydown", press);
-  input.addEventListener("blur", close);
-  window.addEventListener("scroll", close, true);
+  const type = (event) => {
+    if (!event.isTrusted || event.target !== find()) return;
+    delete input.dataset.dismissed;
+    look();
+  };
+  const leave = (event) => { if (event.target === input) close(); };
+  // Before Streamlit's own listeners, which take Enter
+  const move = () => { if (!list.hidden) place(); };  // a table that is drawn scrolls, too
+  const listeners = { input: type, keydown: press, focusout: leave, scroll: move };
+  for (const [name, listener] of Object.entries(listeners)) window.addEventListener(name, listener, true);
+  // What was typed before this ran, or while the page was drawn again, has its offers too
+  const typed = find() && document.activeElement === input && input.value !== data.typed;
+  if (typed && input.dataset.dismissed !== input.value) look();
   return () => {
     close();
-    input.removeEventListener("input", type);
-    input.removeEventListener("keydown", press);
-    input.removeEventListener("blur", close);
-    window.removeEventListener("scroll", close, true);
+    for (const [name, listener] of Object.entries(listeners)) window.removeEventListener(name, listener, true);
   };
 }
 """
@@ -142,4 +152,8 @@ def offer(key: str, names: list[tuple[str, str]]) -> None:
         js=_JS,
         isolate_styles=False,
     )
-    component(data={"key": key, "names": names}, key=f"suggestions_{key}", height=1)
+    component(
+        data={"key": key, "names": names, "typed": st.session_state.get(key, "")},
+        key=f"suggestions_{key}",
+        height=1,
+    )
