@@ -251,7 +251,8 @@ def _summarize(
 def _spread(frame: DataFrame, num_bytes: int) -> DataFrame:
     """Enough partitions that each has at most _PARTITION_BYTES once encoded, and every task slot has work.
 
-    The rows are shuffled before they are encoded, while they are small.
+    The rows are shuffled before they are encoded, while they are small. By key: to deal them out in turns,
+    Spark would sort them first, so that a task that is repeated deals alike.
     """
     enough = math.ceil(num_bytes / _PARTITION_BYTES)
     if num_bytes > _SMALL_BYTES:
@@ -259,7 +260,7 @@ def _spread(frame: DataFrame, num_bytes: int) -> DataFrame:
     partitions = count_partitions(frame)
     if partitions is None:  # Spark Connect: shuffled unless one partition is enough
         partitions = 1
-    return frame.repartition(enough) if partitions < enough else frame
+    return frame.repartition(enough, "key") if partitions < enough else frame
 
 
 def _count_outputs(chosen: DataFrame) -> int:
