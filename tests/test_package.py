@@ -6,6 +6,7 @@ import email
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -104,3 +105,41 @@ def test_the_version_has_an_entry_in_the_changelog() -> None:
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     released = [each for each in headings if each != "Unreleased"]
     assert released[0] == workbench.__version__
+
+
+@pytest.mark.long
+def test_a_sweep_a_training_and_an_export_on_python_3_12(wheel: Path, tmp_path: Path) -> None:
+    python = shutil.which("python3.12")
+    if not python or subprocess.run([python, "-V"], capture_output=True).returncode:
+        pytest.skip("There is no python3.12 on PATH, the other Python that the package supports")
+    environment = tmp_path / "env"
+    subprocess.run([python, "-m", "venv", str(environment)], check=True)
+    constraints = (ROOT / "constraints.txt").read_text().splitlines()
+    [torch] = [line for line in constraints if line.startswith("torch==")]
+    pip = [str(environment / "bin" / "pip"), "-q", "--no-input", "install"]
+    for what in (torch, str(wheel)):
+        installed = subprocess.run(
+            [*pip, what, "-c", str(ROOT / "constraints.txt")], capture_output=True, text=True
+        )
+        assert installed.returncode == 0, installed.stderr
+
+    def run(*command: str) -> str:
+        """What a command of the environment prints, in a folder without the repository."""
+        done = subprocess.run(
+            [str(environment / "bin" / command[0]), *command[1:]],
+            cwd=tmp_path,
+            env=os.environ | {"WORKBENCH_HOME": str(tmp_path / "home"), "PYTHONPATH": ""},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert run("python", "-V").startswith("Python 3.12.")
+    assert "2 trials" in run("workbench", "sweep", "digits_cnn", "--trials", "2")
+    run_id = json.loads(run("workbench", "train", "digits_rnn", "--epochs", "2", "--json"))[
+        "run_id"
+    ]
+    run("workbench", "export", run_id, "model")
+    shape = "import nets; net = nets.load('model'); print(tuple(net(net.example(2)).shape))"
+    assert run("python", "-c", shape).strip() == "(2, 10)"
