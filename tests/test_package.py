@@ -108,6 +108,7 @@ def test_the_version_has_an_entry_in_the_changelog() -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1200)  # packages of another Python are fetched
 def test_a_sweep_a_training_and_an_export_on_python_3_12(wheel: Path, tmp_path: Path) -> None:
     python = shutil.which("python3.12")
     if not python or subprocess.run([python, "-V"], capture_output=True).returncode:
