@@ -181,15 +181,10 @@ def _open(config: DataConfig, spark: SparkSession, progress: Progress) -> Iterat
     """The table, stored in Spark while the block runs and no longer."""
     canonical = data.read(config.source, spark)
     frames, files = [canonical.decoded], canonical.cache
-    # Rows that are stored already need not be stored again for a column that is cheap to compute
-    only_split = canonical.decoded is not None and canonical.encode is None
-    only_split = only_split and config.split.by != "group" and config.corrections is None
     try:
         with limit_batches(canonical), watch_files(canonical, progress):
             canonical = data.assign_splits(canonical, config.split, config.corrections)
-        frames.append(canonical.decoded)
-        if not only_split:
-            frames.append(canonical.frame.persist())
+        frames += [canonical.decoded, canonical.frame.persist()]
         yield canonical
     finally:
         for frame in frames:
