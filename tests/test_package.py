@@ -35,6 +35,26 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def run(folder: Path, program: str, *arguments: str) -> str:
+    """What a program of the environment `folder/env` prints, in a folder without the repository."""
+    empty = folder / "empty"
+    empty.mkdir(exist_ok=True)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "WORKBENCH_HOME": str(folder / "home"),
+    }
+    done = subprocess.run(
+        [str(folder / "env" / "bin" / program), *arguments],
+        cwd=empty,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
 @pytest.mark.slow
 def test_the_wheel_has_every_file_of_the_packages_and_no_other(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
@@ -78,26 +98,13 @@ def test_an_installed_wheel_works_in_an_empty_folder(wheel: Path, tmp_path: Path
     install = ["-m", "pip", "install", "-q", "--no-deps", "--no-index", "--force-reinstall"]
     subprocess.run([python, *install, str(wheel)], check=True, capture_output=True)
 
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        "WORKBENCH_HOME": str(tmp_path / "home"),
-    }
-
-    def run(*command: str) -> str:
-        done = subprocess.run(
-            command, cwd=empty, env=environment, capture_output=True, text=True, timeout=280
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
-
-    where = run(str(python), "-c", "import workbench, nets; print(workbench.__file__)")
+    where = run(tmp_path, "python", "-c", "import workbench, nets; print(workbench.__file__)")
     assert where.startswith(str(site))
-    program = str(tmp_path / "env" / "bin" / "workbench")
-    assert run(program, "--version").strip() == f"workbench {workbench.__version__}"
-    assert "digits_cnn" in run(program, "experiments")
-    result = json.loads(run(program, "train", "digits_cnn", "--epochs", "1", "--json"))
+    assert run(tmp_path, "workbench", "--version").strip() == f"workbench {workbench.__version__}"
+    assert "digits_cnn" in run(tmp_path, "workbench", "experiments")
+    result = json.loads(
+        run(tmp_path, "workbench", "train", "digits_cnn", "--epochs", "1", "--json")
+    )
     assert result["epochs"] == 1
 
 
@@ -107,6 +114,7 @@ def test_the_version_has_an_entry_in_the_changelog() -> None:
     assert released[0] == workbench.__version__
 
 
+@pytest.mark.cluster
 @pytest.mark.long
 @pytest.mark.timeout(1200)  # packages of another Python are fetched
 def test_a_sweep_a_training_and_an_export_on_python_3_12(wheel: Path, tmp_path: Path) -> None:
@@ -124,23 +132,9 @@ def test_a_sweep_a_training_and_an_export_on_python_3_12(wheel: Path, tmp_path: 
         )
         assert installed.returncode == 0, installed.stderr
 
-    def run(*command: str) -> str:
-        """What a command of the environment prints, in a folder without the repository."""
-        done = subprocess.run(
-            [str(environment / "bin" / command[0]), *command[1:]],
-            cwd=tmp_path,
-            env=os.environ | {"WORKBENCH_HOME": str(tmp_path / "home"), "PYTHONPATH": ""},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    assert run("python", "-V").startswith("Python 3.12.")
-    assert "2 trials" in run("workbench", "sweep", "digits_cnn", "--trials", "2")
-    run_id = json.loads(run("workbench", "train", "digits_rnn", "--epochs", "2", "--json"))[
-        "run_id"
-    ]
-    run("workbench", "export", run_id, "model")
+    assert run(tmp_path, "python", "-V").startswith("Python 3.12.")
+    assert "2 trials" in run(tmp_path, "workbench", "sweep", "digits_cnn", "--trials", "2")
+    trained = run(tmp_path, "workbench", "train", "digits_rnn", "--epochs", "2", "--json")
+    run(tmp_path, "workbench", "export", json.loads(trained)["run_id"], "model")
     shape = "import nets; net = nets.load('model'); print(tuple(net(net.example(2)).shape))"
-    assert run("python", "-c", shape).strip() == "(2, 10)"
+    assert run(tmp_path, "python", "-c", shape).strip() == "(2, 10)"

@@ -99,8 +99,8 @@ export default function ({ data, parentElement }) {
     look();
   };
   const leave = (event) => { if (event.target === input) close(); };
-  // Before Streamlit's own listeners, which take Enter
   const move = () => { if (!list.hidden) place(); };  // a table that is drawn scrolls, too
+  // In the capturing phase: before Streamlit's own, which take Enter
   const listeners = { input: type, keydown: press, focusout: leave, scroll: move };
   for (const [name, listener] of Object.entries(listeners)) window.addEventListener(name, listener, true);
   // What was typed before this ran, or while the page was drawn again, has its offers too
