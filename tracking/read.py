@@ -125,17 +125,24 @@ class Reader:
 
     def artifacts(self, run_id: str, folder: str = "") -> list[str]:
         """Paths of the run's files below a folder."""
-        files: list[str] = []
+        return list(self.artifact_sizes(run_id, folder))
+
+    def artifact_sizes(self, run_id: str, folder: str = "") -> dict[str, int | None]:
+        """The run's files below a folder, sorted: path to bytes; None where the store does not say."""
+        files: dict[str, int | None] = {}
         waiting = [check_path(folder) if folder else ""]
         try:
             while waiting:
                 for item in self._list(run_id, waiting.pop()):
-                    (waiting if item.is_dir else files).append(item.path)
+                    if item.is_dir:
+                        waiting.append(item.path)
+                    else:
+                        files[item.path] = item.file_size
         except MlflowException as error:
             raise refusal(error, self.uri) from error
         except OSError as error:
             raise ArtifactError(f"The files of run {run_id} cannot be listed: {error}.") from error
-        return sorted(files)
+        return dict(sorted(files.items()))
 
     def download(self, run_id: str, path: str, folder: Path) -> Path:
         """Copy one listed file of a run into a local folder.

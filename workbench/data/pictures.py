@@ -34,13 +34,16 @@ ENDINGS = (
 _ORIENTATION = 0x0112
 """EXIF's tag: how the camera was held."""
 _MOST_16 = 65535
+_MOST_12 = 4095
+"""Cameras and scanners of 12 bits write files of 16. Which range was meant, one picture cannot tell."""
 _NEARLY_WHITE = 250
-TURNED, FIRST_FRAME, ON_GROUND, RANGED, GREYED, SCALED, CUT = (1 << bit for bit in range(7))
+TURNED, FIRST_FRAME, ON_GROUND, RANGED, DARK, GREYED, SCALED, CUT = (1 << bit for bit in range(8))
 CHANGES = {
     "turned_upright": TURNED,
     "first_frame": FIRST_FRAME,
     "laid_on_ground": ON_GROUND,
     "range_scaled": RANGED,
+    "dark_16_bits": DARK,
     "made_grey": GREYED,
     "scaled": SCALED,
     "cut_to_middle": CUT,
@@ -196,6 +199,7 @@ def _list_changes(picture: Image.Image, orientation: int, shape: tuple[int, ...]
         FIRST_FRAME: _has_frames(picture),
         ON_GROUND: channels != 4 and transparent,
         RANGED: picture.mode.startswith(("I", "F")),
+        DARK: _is_deep(picture) and picture.getextrema()[1] <= _MOST_12,
         GREYED: channels == 1 and not grey,
         SCALED: size != (width, height),
         CUT: size[0] * height != size[1] * width,
@@ -277,6 +281,12 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
         top = next(top for top in (1, 255, _MOST_16) if high <= top)
         scaled = np.round(values * (255 / top)).astype(np.uint8)
     else:
-        deep = picture.mode.startswith("I;16") or high > 255
-        scaled = (values >> 8 if deep else values).astype(np.uint8)
+        scaled = (values >> 8 if _is_deep(picture) else values).astype(np.uint8)
     return Image.fromarray(scaled)
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Whether it is grey of 16 bits."""
+    return picture.mode.startswith("I;16") or (
+        picture.mode == "I" and picture.getextrema()[1] > 255  # its 32 bits hold 8 or 16
+    )

@@ -28,6 +28,8 @@ _PATTERN = (
 )
 COMPACT = r"^(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$"
 """20240329, which is no count of anything where all values have this form."""
+PERIOD = r"^\s*(?:(\d{4})[-/ ]?([QqMmWw])(\d{1,2})|[Qq]([1-4])[-/ ]?(\d{4}))\s*$"
+"""2021Q1, 2021-Q1, Q1 2021; 2021M01; 2021-W05 (a week of ISO 8601)."""
 _DAY = 86_400
 YEARS = ("year", "yr", "yyyy")
 """Names of a column of years, where a date is in parts."""
@@ -43,6 +45,8 @@ class TimeForm:
     """Whether times have an offset (+02:00) or Z: they are instants then."""
     compact: bool = False
     """Dates are eight digits."""
+    periods: bool = False
+    """Quarters, months or weeks of a year, each read as its first day."""
     format: str | None = None
     """Python's format, where it is a setting."""
 
@@ -50,6 +54,8 @@ class TimeForm:
         """A sentence for a person."""
         if self.format:
             return f"Times: {name} is read as {self.format}."
+        if self.periods:
+            return f"Times: {name} is read as quarters, months or weeks, each by its first day."
         form = "eight digits (20240329)" if self.compact else f"dates with the {self.order} first"
         zone = "; times with an offset are instants" if self.offsets else ""
         return f"Times: {name} is read as {form}{zone}."
@@ -123,6 +129,7 @@ def find_time_form(
         F.max(text.rlike(r"^\s*\d{1,2}\.").cast("int")).alias("dots"),
         F.max((dated & text.rlike(_ZONE + r"\s*$") & text.contains(":")).cast("int")).alias("zone"),
         F.sum(text.rlike(COMPACT).cast("long")).alias("compact"),
+        F.sum(text.rlike(PERIOD).cast("long")).alias("periods"),
         F.min(F.when(open_date, text)).alias("example"),
         F.min(F.when(~dated & text.rlike(_NAMED_ZONE), text)).alias("named"),
     ).collect()[0]
@@ -135,6 +142,8 @@ def find_time_form(
         )
     if row["compact"] == row["rows"]:
         return TimeForm(order="year", compact=True)
+    if row["periods"] == row["rows"]:
+        return TimeForm(order="year", periods=True)
     if not row["dated"]:
         return None
     zone = bool(row["zone"])
@@ -171,6 +180,8 @@ def seconds_of(name: str, form: TimeForm) -> Column:
         return F.when(text.rlike(COMPACT), F.datediff(date, F.lit("1970-01-01")) * _DAY).cast(
             "double"
         )
+    if form.periods:
+        return F.datediff(_first_day(text), F.lit("1970-01-01").cast("date")).cast("double") * _DAY
     part = [F.regexp_extract(text, _PATTERN, i) for i in range(9)]
     year, month, day = {
         "year": (part[1], part[2], part[3]),
@@ -195,6 +206,23 @@ def seconds_of(name: str, form: TimeForm) -> Column:
     seconds = F.datediff(date, F.lit("1970-01-01").cast("date")) * float(_DAY)
     return F.when(
         (part[0] != "") & (hour < 25), seconds + hour * 3600 + minute * 60 + second - offset
+    )
+
+
+def _first_day(text: Column) -> Column:
+    """The first day of a quarter, month or week of `PERIOD`; null where its year has none such."""
+    from pyspark.sql import functions as F
+
+    year, kind, number, quarter, its_year = (F.regexp_extract(text, PERIOD, i) for i in range(1, 6))
+    year = F.when(its_year != "", its_year).otherwise(year).cast("int")
+    kind = F.when(its_year != "", "Q").otherwise(F.upper(kind))
+    count = F.when(its_year != "", quarter).otherwise(number).cast("int")
+    fourth = F.make_date(year, F.lit(1), F.lit(4))  # lies in week 1, as ISO 8601 has it
+    monday = F.date_add(fourth, -F.weekday(fourth) + 7 * (count - 1))
+    return (
+        F.when(kind == "W", F.when(F.weekofyear(monday) == count, monday))
+        .when(kind == "M", F.make_date(year, count, F.lit(1)))
+        .when(count <= 4, F.make_date(year, 3 * count - 2, F.lit(1)))
     )
 
 

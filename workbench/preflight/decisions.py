@@ -108,6 +108,8 @@ def _describe_pictures(canonical: CanonicalFrame, counts: dict[str, Any]) -> lis
         "first_frame": "with several frames or pages, of which the first is read",
         "laid_on_ground": "transparent, laid over white (black where all that they show is white)",
         "range_scaled": "of 16 bits or floating point, scaled by their range",
+        "dark_16_bits": "of 16 bits without a value above 4,095, nearly black as they are read: if they hold "
+        "12 bits, write them with values of 16 or 8",
         "made_grey": "in colour, made grey",
     }
     parts = [f"{counts[name]} {what}" for name, what in done.items() if counts.get(name)]

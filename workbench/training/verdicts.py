@@ -101,14 +101,15 @@ def noise_band(right: ArrayLike, *, seed: int = 0, level: float = 0.95) -> tuple
     if not len(values):
         return float("nan"), float("nan")
     if np.isin(values, (0.0, 1.0)).all():
-        return _wilson_interval(float(values.mean()), len(values), level)
+        return wilson_interval(float(values.mean()), len(values), level)
     draw = np.random.default_rng(seed)
     means = [draw.choice(values, len(values)).mean() for _ in range(_DRAWS)]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _wilson_interval(share: float, rows: int, level: float) -> tuple[float, float]:
+def wilson_interval(share: float, rows: int, level: float = 0.95) -> tuple[float, float]:
+    """Between which shares the true one lies where `share` of `rows` was seen (Wilson 1927)."""
     squared = NormalDist().inv_cdf((1 + level) / 2) ** 2
     center = (share + squared / (2 * rows)) / (1 + squared / rows)
     spread = squared * (share * (1 - share) / rows + squared / (4 * rows**2))

@@ -34,9 +34,11 @@ def tabulate(sums: ArrayLike) -> pd.DataFrame:
         sums: (3, ranges), as `nets.metrics.calibration_bins`.
 
     Returns:
-        Columns `from`, `to`, `rows`, `confidence` (mean), `right` (share), `deviation` (standard
-        error of that share).
+        Columns `from`, `to`, `rows`, `confidence` (mean), `right` (share), `low` and `high` (between
+        which chance moves that share, at 95 %).
     """
+    from workbench.training.verdicts import wilson_interval  # a face would load more
+
     rows, confidence, right = np.asarray(sums, float)
     present, ranges = np.flatnonzero(rows), len(rows)
     rows = rows[present]
@@ -47,8 +49,9 @@ def tabulate(sums: ArrayLike) -> pd.DataFrame:
         "rows": rows.astype(int),
         "confidence": confidence[present] / rows,
         "right": share,
-        "deviation": np.sqrt(share * (1 - share) / rows),
     }
+    bands = [wilson_interval(*seen) for seen in zip(share, rows, strict=True)]
+    columns |= dict(zip(("low", "high"), np.reshape(bands, (-1, 2)).T, strict=True))
     return pd.DataFrame(columns)
 
 
@@ -91,7 +94,7 @@ def draw(run: store.Run, evaluation: artifacts.Evaluation) -> None:
     over = f"the first {counted:,} of {rows:,}" if counted < rows else f"{rows:,}"
     st.caption(
         f"Below the grey line the net is surer than it is right. Over {over} rows of the {evaluation.split} "
-        f"split; a range of fewer than {_FEW} rows is a hollow dot."
+        f"split; a range of fewer than {_FEW} rows is a hollow dot. In brackets: what chance explains (Wilson, 95 %)."
     )
 
 
@@ -130,8 +133,10 @@ def _as_text(table: pd.DataFrame) -> pd.DataFrame:
             ],
             "rows": table["rows"],
             "right": [
-                f"{share:.1%} ± {spread:.1%}"
-                for share, spread in zip(table["right"], table["deviation"], strict=True)
+                f"{share:.1%} ({low:.0%} to {high:.0%})"
+                for share, low, high in zip(
+                    table["right"], table["low"], table["high"], strict=True
+                )
             ],
         }
     )

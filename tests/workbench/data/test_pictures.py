@@ -177,6 +177,9 @@ def test_reading_a_picture_tells_each_change() -> None:
     assert changes_of(encoded(plain.convert("RGBA"))) == set()  # nothing shines through
     deep = Image.fromarray(np.full((4, 4), 30_000, np.uint16))
     assert changes_of(encoded(deep)) == {"range_scaled"}
+    twelve_bits = Image.fromarray(np.full((4, 4), 4_095, np.uint16))
+    assert changes_of(encoded(twelve_bits)) == {"range_scaled", "dark_16_bits"}
+    assert changes_of(encoded(twelve_bits, "TIFF")) == {"range_scaled", "dark_16_bits"}
     more = [Image.new("RGB", (4, 4), colour) for colour in ("green", "blue")]
     for form in ("GIF", "TIFF", "WEBP", "PNG"):
         content = encoded(plain, form, save_all=True, append_images=more)

@@ -65,6 +65,41 @@ def test_forms_of_time_are_found(spark: SparkSession, tmp_path: Path, form: str,
     assert any(said in line for line in canonical.decided)
 
 
+def write_periods(kind: str, count: int) -> list[str]:
+    if kind == "week":
+        monday = dt.date(2010, 1, 4)
+        weeks = [(monday + dt.timedelta(weeks=i)).isocalendar() for i in range(count)]
+        return [f"{year}-W{week:02}" for year, week, _ in weeks]
+    if kind == "month":
+        return [f"{1950 + i // 12}M{i % 12 + 1:02}" for i in range(count)]
+    quarters = [(1901 + i // 4, i % 4 + 1) for i in range(count)]
+    return [f"{y}-Q{q}" if kind == "quarter" else f"Q{q} {y}" for y, q in quarters]
+
+
+@pytest.mark.parametrize(
+    ("kind", "season"), [("quarter", 4), ("quarter first", 4), ("month", 12), ("week", None)]
+)
+def test_quarters_months_and_weeks_are_times(
+    spark: SparkSession, tmp_path: Path, kind: str, season: int | None
+) -> None:
+    times = write_periods(kind, 400)
+    path = write(tmp_path / "t.csv", [f"{t},{i}" for i, t in enumerate(times)])
+    canonical = read(spark, path)
+    assert windows(canonical) == UNBROKEN and reasons(canonical) == []
+    assert any("each by its first day" in line for line in canonical.decided)
+    source = guess_source(str(path))
+    assert (source["kind"], source["time_column"]) == ("series", "date")
+    assert "time_format" not in source and source.get("season") == season
+
+
+def test_periods_that_are_not_in_their_year_are_bad_rows(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    weeks = [f"{t},{i}" for i, t in enumerate(write_periods("week", 400))]
+    canonical = read(spark, write(tmp_path / "t.csv", [*weeks, "2021-W53,1", "2021Q5,1"]))
+    assert sorted(reasons(canonical)) == ["no time: 2021-W53", "no time: 2021Q5"]
+
+
 def test_a_form_of_time_is_set(spark: SparkSession, tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", [f"{t:%d %b %Y %Hh},{i}" for i, t in enumerate(HOURS)])
     with pytest.raises(DataError, match=r"no time: 01 Jan 2021 00h .*data.source.time_format"):

@@ -62,6 +62,6 @@ def test_a_file_that_was_read_is_not_listed_again(
     read = store.artifact(runs["cnn"], "evaluation/test.json")
     assert read is not None and read.is_file()
     assert store.artifact(runs["cnn"], "evaluation/none.json") is None
-    _files._artifact_names.clear()
-    monkeypatch.setattr(Reader, "artifacts", lambda *_args: pytest.fail("listed again"))
+    _files._artifact_sizes.clear()
+    monkeypatch.setattr(Reader, "artifact_sizes", lambda *_args: pytest.fail("listed again"))
     assert store.artifact(runs["cnn"], "evaluation/test.json") == read

@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.data.csv_config import MISSING
 from workbench.data.number_text import is_number, parse_number
-from workbench.data.times import COMPACT, YEARS, split_name
+from workbench.data.times import COMPACT, PERIOD, YEARS, split_name
 
 Cells = dict[str, list[str]]
 """Cells of the first rows as text, by column."""
@@ -142,7 +142,7 @@ def _find_time(columns: Cells) -> tuple[str | None, list[float]]:
     dated = [
         name
         for name, cells in columns.items()
-        if cells and (_DATE.match(cells[0]) or _find_form(cells))
+        if cells and (_DATE.match(cells[0]) or re.match(PERIOD, cells[0]) or _find_form(cells))
     ]
     for name in [*named, *dated[:1]]:
         if times := _parse(columns[name], numbers=name in named):
@@ -159,6 +159,8 @@ def _parse(cells: list[str], *, numbers: bool) -> list[float]:
         cells = [f"{c[:4]}-{c[4:6]}-{c[6:]}" for c in map(str.strip, cells)]
     if all(is_number(cell, ".") for cell in cells):
         return [parse_number(cell, ".") for cell in cells] if numbers else []
+    if all(re.match(PERIOD, cell) for cell in cells):
+        return [_read_period(cell) for cell in cells]
     if form := _find_form(cells):
         moments = [dt.datetime.strptime(cell.strip(), form) for cell in cells]
         return [moment.replace(tzinfo=dt.UTC).timestamp() for moment in moments]
@@ -170,6 +172,21 @@ def _parse(cells: list[str], *, numbers: bool) -> list[float]:
         if order == "ymd" or all(a <= b for a, b in pairwise(times)):
             return times
     return []
+
+
+def _read_period(text: str) -> float:
+    """Seconds of the first day of 2021Q1, 2021M01 or 2021-W05; 0 where its year has none such."""
+    year, kind, number, quarter, its_year = re.match(PERIOD, text).groups()  # type: ignore[union-attr]
+    count = int(number or quarter)
+    try:
+        if (kind or "Q").upper() == "W":
+            day = dt.date.fromisocalendar(int(year), count, 1)
+        else:
+            month = count if (kind or "Q").upper() == "M" else 3 * count - 2
+            day = dt.date(int(year or its_year), month, 1)
+    except ValueError:
+        return 0.0
+    return (day - dt.date(1970, 1, 1)).total_seconds()
 
 
 def _find_form(cells: list[str]) -> str | None:

@@ -6,7 +6,7 @@ from tracking.errors import QueryError, TrackingError
 from tracking.query import KINDS, START, Names, Query
 from workbench.ui.store._cache import forget, printable_uri, uri
 from workbench.ui.store._editing import annotate, rename, set_archived, set_deleted, write_note
-from workbench.ui.store._files import artifact, artifact_names
+from workbench.ui.store._files import artifact, artifact_names, artifact_sizes
 from workbench.ui.store._reading import (
     Page,
     children,
@@ -38,6 +38,7 @@ __all__ = [
     "annotate",
     "artifact",
     "artifact_names",
+    "artifact_sizes",
     "children",
     "curves",
     "every",

@@ -18,16 +18,21 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 @st.cache_data(ttl=3, max_entries=500, show_spinner=False)
-def _artifact_names(address: str, run_id: str, folder: str) -> list[str]:
+def _artifact_sizes(address: str, run_id: str, folder: str) -> dict[str, int | None]:
     try:
-        return open_reader(address).artifacts(run_id, folder)
+        return open_reader(address).artifact_sizes(run_id, folder)
     except Exception:  # the store behind the artifacts may raise anything of its own
-        return []
+        return {}
+
+
+def artifact_sizes(run_id: str, folder: str = "") -> dict[str, int | None]:
+    """The run's files below a folder: path to bytes; None where the store does not say."""
+    return _artifact_sizes(uri(), run_id, folder) if is_id(run_id) else {}
 
 
 def artifact_names(run_id: str, folder: str = "") -> list[str]:
     """Paths of the run's files below a folder."""
-    return _artifact_names(uri(), run_id, folder) if is_id(run_id) else []
+    return list(artifact_sizes(run_id, folder))
 
 
 @st.cache_resource(show_spinner=False)

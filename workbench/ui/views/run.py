@@ -21,6 +21,7 @@ from workbench.ui import (
     reports,
     run_choice,
     run_curves,
+    run_files,
     run_logs,
     store,
     widgets,
@@ -244,7 +245,7 @@ def _gallery(run: store.Run, table: pd.DataFrame, names: list[str] | None, key: 
             )
             st.page_link(
                 "views/cnn.py",
-                label="Look inside",
+                label="Open",
                 query_params={"run": run.id, "sample": str(index)},
             )
 
@@ -326,8 +327,7 @@ def _reproduce(run: store.Run) -> None:
         alt="Provenance",
     )
     with widgets.part("Files"):
-        names = store.artifact_names(run.id)
-        st.code("\n".join(names) or "none", language=None)
+        run_files.draw(run)
 
 
 def _command(run: store.Run) -> None:
