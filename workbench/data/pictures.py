@@ -199,7 +199,7 @@ def _list_changes(picture: Image.Image, orientation: int, shape: tuple[int, ...]
         FIRST_FRAME: _has_frames(picture),
         ON_GROUND: channels != 4 and transparent,
         RANGED: picture.mode.startswith(("I", "F")),
-        DARK: _is_deep(picture) and picture.getextrema()[1] <= _MOST_12,
+        DARK: _is_deep(picture) and np.asarray(picture).max(initial=0) <= _MOST_12,
         GREYED: channels == 1 and not grey,
         SCALED: size != (width, height),
         CUT: size[0] * height != size[1] * width,
@@ -288,5 +288,5 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
 def _is_deep(picture: Image.Image) -> bool:
     """Whether it is grey of 16 bits."""
     return picture.mode.startswith("I;16") or (
-        picture.mode == "I" and picture.getextrema()[1] > 255  # its 32 bits hold 8 or 16
+        picture.mode == "I" and np.asarray(picture).max(initial=0) > 255  # its 32 bits hold 8 or 16
     )

@@ -106,7 +106,7 @@ def _as_tensors(file: Path) -> None:
     widgets.show_table(frame, "file_tensors", f"Tensors of {file.name}")
 
 
-_VIEWS: dict[str, Callable[[Path], None]] = {
+_VIEWS: dict[str, Callable[[Path], object]] = {
     ".json": _as_json,
     ".parquet": _as_table,
     ".safetensors": _as_tensors,
