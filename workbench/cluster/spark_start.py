@@ -19,8 +19,18 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""For JVMs that live for minutes. The optimising compiler takes a third of the CPU time of a start on two
-cores, and pays off only later."""
+"""For the JVMs of the driver and of RayDP's master. The optimising compiler takes a third of the CPU time of
+a start on two cores, and pays off only where a JVM computes."""
+
+_WORKING_JVM = " ".join(
+    (
+        "-XX:+UseSerialGC",
+        *("-XX:Tier4InvocationThreshold=50000", "-XX:Tier4MinInvocationThreshold=6000"),
+        *("-XX:Tier4CompileThreshold=150000", "-XX:Tier4BackEdgeThreshold=400000"),
+    )
+)
+"""For executors: the optimising compiler comes in ten times later than by default, for what runs over rows
+and not for what a start calls. A million rows are then described in half the time of none."""
 
 _NO_EARLY_COLLECTION = "-Dray.job.jvm-options.0=-XX:MetaspaceSize=256m"
 """For the JVM of RayDP's master. Loading classes must not start a garbage collection there: it would end
@@ -142,7 +152,9 @@ def _spark_settings(config: ClusterConfig, java: Java, home: Path) -> dict[str, 
     return {
         "spark.ray.raydp_app_master.extraJavaOptions": f"{brief} {_NO_EARLY_COLLECTION}",
         "spark.driver.extraJavaOptions": brief,
-        "spark.executor.extraJavaOptions": java.options if config.on_cluster else brief,
+        "spark.executor.extraJavaOptions": java.options
+        if config.on_cluster
+        else f"{java.options} {_WORKING_JVM}".strip(),
         f"{executor}.cpu": str(config.executor_cpus),
         **{f"{executor}.{name}": str(amount) for name, amount in config.executor_resources.items()},
         "spark.ui.showConsoleProgress": "false",
