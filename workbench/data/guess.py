@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,8 @@ from workbench.data.csv_config import CsvConfig
 from workbench.data.dialect import find_dialect, open_unpacked, split_rows
 from workbench.data.listing import list_folder
 from workbench.data.number_text import is_number
-from workbench.data.pictures import ENDINGS
-from workbench.data.sources.archives import holds, list_endings
+from workbench.data.pictures import ENDINGS, SEEN, choose_shape
+from workbench.data.sources.archives import holds, list_endings, list_members, read_member
 from workbench.data.sources.guess_columns import guess_columns
 from workbench.data.sources.guess_sounds import (
     describe_sounds,
@@ -91,6 +94,9 @@ _NOT_READ = {
     "pandas.read_hdf('x.h5').to_parquet('x.parquet').",
 }
 """What is to be done with files of these endings."""
+
+_START_BYTES = 2**18
+"""Enough of a picture's file to know its size and channels."""
 
 
 def guess_source(text: str) -> dict[str, Any]:
@@ -179,7 +185,7 @@ def _guess_archives(paths: list[Path]) -> dict[str, Any] | None:
     kind = holds(archives[0]) if archives else None
     if kind == "sounds":
         return guess_sound_archive(archives[0])
-    return None if kind is None else {"kind": "picture_tars"}
+    return None if kind is None else {"kind": "picture_tars", **_shape_in(archives[0])}
 
 
 def _guess_archive(path: Path) -> dict[str, Any]:
@@ -245,7 +251,7 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
     if not _holds_pictures(path) and (archived := _guess_archives(sorted(path.iterdir()))):
         return archived
     if _holds_pictures(path):
-        return {"kind": "image_folder"}
+        return {"kind": "image_folder", **_shape_below(path)}
     if (sounds := _guess_sounds(path)) is not None:
         return sounds
     if "_delta_log" in names:
@@ -276,6 +282,34 @@ def _holds_pictures(path: Path) -> bool:
     files = list(list_folder(path)[0].walk())
     pictures = sum(Path(name).suffix.lower() in ENDINGS for name, _ in files)
     return pictures > sum(ending_of(name) in _TABLES for name, _ in files)
+
+
+def _shape_below(path: Path) -> dict[str, Any]:
+    """The setting `shape` for a folder of pictures, by some of them from all of its parts."""
+    names = [name for name, _ in list_folder(path)[0].walk()]
+    names = [name for name in names if Path(name).suffix.lower() in ENDINGS]
+    seen = names[:: -(-len(names) // SEEN)]
+    return _shape(_read_start(path / name) for name in seen)
+
+
+def _read_start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_START_BYTES)
+
+
+def _shape_in(archive: Path) -> dict[str, Any]:
+    """The setting `shape` for an archive of pictures, by its first ones."""
+    members = ((Path(name).suffix.lower(), member) for name, member in list_members(archive))
+    pictures = (member for ending, member in members if ending in ENDINGS)
+    return _shape(read_member(archive, member) for member in islice(pictures, SEEN))
+
+
+def _shape(contents: Iterable[bytes]) -> dict[str, Any]:
+    try:
+        shape = choose_shape(contents)
+    except (OSError, DataError, zlib.error):  # the reader says it
+        return {}
+    return {} if shape is None else {"shape": shape}
 
 
 def _guess_sounds(path: Path) -> dict[str, Any] | None:

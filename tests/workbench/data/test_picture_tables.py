@@ -110,6 +110,41 @@ def test_a_table_without_pictures_is_none(tmp_path: Path) -> None:
     assert guessed["kind"] == "image_table" and guessed["image"] == "blob"
 
 
+def save(path: Path, mode: str, size: tuple[int, int]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, 7).save(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "sizes", "shape"),
+    [
+        ("L", [(28, 28)] * 2, (1, 28, 28)),
+        ("L", [(28, 20)] * 2, (1, 20, 28)),
+        ("RGB", [(40, 40)] * 2, (3, 40, 40)),
+        ("RGB", [(28, 28), (30, 28)], None),  # the source's usual 3 x 32 x 32
+        ("L", [(28, 28), (30, 28)], (1, 32, 32)),
+        ("L", [(400, 300)] * 2, (1, 32, 32)),
+        ("RGB", [(96, 96)] * 2, None),
+        ("I;16", [(28, 28)] * 2, (1, 28, 28)),
+    ],
+)
+def test_pictures_are_grey_and_small_where_the_files_are(
+    tmp_path: Path, mode: str, sizes: list[tuple[int, int]], shape: tuple[int, ...] | None
+) -> None:
+    for number, size in enumerate(sizes):
+        save(tmp_path / "folder" / str(number) / "x.png", mode, size)
+    (tmp_path / "folder/0/broken.png").write_bytes(b"no picture")
+    guessed = guess_source(str(tmp_path / "folder"))
+    assert (guessed["kind"], guessed.get("shape")) == ("image_folder", shape)
+    files = [file.read_bytes() for file in sorted((tmp_path / "folder").rglob("x.png"))]
+    pq.write_table(pa.table({"image": files, "label": range(len(files))}), tmp_path / "t.parquet")
+    assert guess_source(str(tmp_path / "t.parquet")).get("shape") == shape
+    with tarfile.open(tmp_path / "t.tar", "w") as archive:
+        archive.add(tmp_path / "folder", "folder")
+    guessed = guess_source(str(tmp_path / "t.tar"))
+    assert (guessed["kind"], guessed.get("shape")) == ("picture_tars", shape)
+
+
 def test_pictures_beside_tables_are_pictures(tmp_path: Path) -> None:
     for kind in "01":
         (tmp_path / kind).mkdir()
@@ -117,7 +152,7 @@ def test_pictures_beside_tables_are_pictures(tmp_path: Path) -> None:
             (tmp_path / kind / f"{i}.png").write_bytes(png(i))
     (tmp_path / "train.csv").write_text("label,pixel0\n1,2\n")
     (tmp_path / "test.csv").write_text("label,pixel0\n1,2\n")
-    assert guess_source(str(tmp_path)) == {"kind": "image_folder", "path": str(tmp_path)}
+    assert guess_source(str(tmp_path))["kind"] == "image_folder"
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone/rows.csv").write_text("a,label\n1,2\n")
     (tmp_path / "alone/plot.png").write_bytes(png(1))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.columns import quote
+from workbench.data.pictures import SEEN, choose_shape
 from workbench.data.sources.paths import find_path
 from workbench.errors import DataError
 
@@ -24,8 +25,8 @@ _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"RIFF"
 _FIRST_BYTES = 2**22
 
 
-def guess_picture_columns(file: Path, form: str) -> dict[str, str] | None:
-    """Settings `image` and `label` of a table whose first row holds a picture; None: it holds none.
+def guess_picture_columns(file: Path, form: str) -> dict[str, Any] | None:
+    """Settings `image`, `label` and `shape` of a table whose first row holds a picture; None: it holds none.
 
     Args:
         form: parquet, csv or json; tables of other formats are not looked into.
@@ -117,7 +118,7 @@ def first_file(root: Path, pattern: str) -> Path | None:
     return next(files, None)
 
 
-def _guess_parquet(file: Path) -> dict[str, str] | None:
+def _guess_parquet(file: Path) -> dict[str, Any] | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -125,16 +126,22 @@ def _guess_parquet(file: Path) -> dict[str, str] | None:
         opened = pq.ParquetFile(file)
         schema = opened.schema_arrow
         names = [field.name for field in schema if _may_be_pictures(field.type)]
-        first = next(opened.iter_batches(1, columns=names), None) if names else None
+        first = next(opened.iter_batches(SEEN, columns=names), None) if names else None
     except (pa.ArrowException, OSError):
         return None
-    row = first.to_pylist()[0] if first is not None and first.num_rows else {}
+    rows = first.to_pylist() if first is not None else []
+    row = rows[0] if rows else {}
     chosen = [name for name in names if _is_picture(row.get(name))]
     chosen = chosen or [name for name in names if name.lower() in IMAGES]
     if not chosen:
         return None
     usual = [name for name in chosen if name.lower() in IMAGES]
-    return _name((usual or chosen)[0], schema.names, list(_class_names(schema)))
+    image = (usual or chosen)[0]
+    cells = (each[image] for each in rows)
+    contents = (cell.get("bytes") if isinstance(cell, dict) else cell for cell in cells)
+    shape = choose_shape(content for content in contents if isinstance(content, bytes))
+    named = _name(image, schema.names, list(_class_names(schema)))
+    return named | ({} if shape is None else {"shape": shape})
 
 
 def _may_be_pictures(kind: pa.DataType) -> bool:
