@@ -88,6 +88,27 @@ def test_samples_of_every_kind_are_drawn(empty_store: Path) -> None:
     assert marked == "<p>good <mark>unknown</mark> &lt;b&gt;</p>"
 
 
+@pytest.mark.parametrize(
+    ("channels", "classes", "flip"),
+    [(3, ["cat", "dog"], True), (1, ["cat", "dog"], False), (3, ["3", "7"], False)],
+)
+def test_pictures_vary_at_first_as_the_recipe_has_it(
+    empty_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    channels: int,
+    classes: list[str],
+    flip: bool,
+) -> None:
+    spec = TensorSpec(kind="image", shape=(channels, 8, 8), dtype="uint8")
+    monkeypatch.setitem(KINDS, "image", (spec, {}))
+    source = describe_as(empty_store, "image")
+    with np.load(empty_store / "image.npz") as file:
+        arrays = {**file, "class": np.array(classes * (ROWS // 2))}
+    np.savez(empty_store / "image.npz", **arrays)
+    page = open_page("data", source=source)
+    assert [toggle.value for toggle in page.toggle if toggle.label == "Flip"] == [flip]
+
+
 def test_the_values_to_forecast_follow_the_window() -> None:
     lines = {"load": [], "heat": []}
     label = np.array([1.0, 10.0, 2.0, 20.0])  # all targets of the first step first

@@ -34,7 +34,7 @@ def pictures(facts: Facts) -> Recipe:
     _, height, width = facts.shape
     if min(height, width) < _RESIDUAL_SIDE or facts.num_rows < _RESIDUAL_ROWS:
         return small_cnn(facts)
-    augment = _augment(facts)
+    augment = choose_augmentation(facts)
     seen = _SEEN_COLOUR if facts.shape[0] >= 3 else _SEEN_GREY
     fast = _computes_bfloat16()
     smooth = _SMOOTH if facts.labels is not None else {}
@@ -64,7 +64,7 @@ def pictures(facts: Facts) -> Recipe:
 def small_cnn(facts: Facts) -> Recipe:
     """Blocks of convolution and pooling; beside them, for small pictures, a linear model of all pixels."""
     channels, height, width = facts.shape if facts.kind == "image" else (1, 8, 8)
-    augment = _augment(facts)
+    augment = choose_augmentation(facts)
     return Recipe(
         net=CNNConfig(
             blocks=choose_blocks(min(height, width)),
@@ -102,7 +102,7 @@ def _offer_pretrained(facts: Facts) -> tuple[str, ...]:
     )
 
 
-def _augment(facts: Facts) -> AugmentConfig:
+def choose_augmentation(facts: Facts) -> AugmentConfig:
     """Shifts by an eighth of a side (He et al. 2016: 4 of 32); mirrored where no side has a meaning."""
     if facts.kind != "image":
         return AugmentConfig()

@@ -102,7 +102,7 @@ def _chosen(samples: Samples, label: str | None, most: int) -> list[tuple[str, n
 
 
 def _pictures(samples: Samples, label: str | None) -> None:
-    settings = _augmentations(min(samples.spec.shape[1:]))
+    settings = _augmentations(samples)
     before, after = st.columns(2)
     before.markdown("**As the net gets them**")
     after.markdown("**Augmented, as in training**")
@@ -115,11 +115,17 @@ def _pictures(samples: Samples, label: str | None) -> None:
             place.image(_board(pixels, tile))
 
 
-def _augmentations(side: int) -> dict[str, Any]:
-    """Settings of `training.augment`, chosen here to be looked at."""
+def _augmentations(samples: Samples) -> dict[str, Any]:
+    """Settings of `training.augment`, at first those of the recipe, chosen here to be looked at."""
+    from workbench.experiments.recipes import Facts
+    from workbench.experiments.recipes.pictures import choose_augmentation
+
+    labels = None if samples.classes == [""] else tuple(samples.classes)
+    facts = Facts(kind="image", shape=samples.spec.shape, num_rows=0, labels=labels)
+    flip, side = choose_augmentation(facts).flip, min(samples.spec.shape[1:])
     a, b, c = st.columns(3, vertical_alignment="bottom")
     return {
-        "flip": a.toggle("Flip", key="data_flip", value=True, help="training.augment.flip"),
+        "flip": a.toggle("Flip", key=f"data_flip_{flip}", value=flip, help="training.augment.flip"),
         "crop": b.slider(
             "Crop", 0, max(1, side // 3), side // 8, key="data_crop", help="training.augment.crop"
         ),
