@@ -184,7 +184,7 @@ def read_shape(content: bytes) -> tuple[int, int, int]:
             if opened.format != "TIFF" and _read_orientation(opened) >= 5:
                 height, width = width, height
             return 4 if alpha else 1 if grey else 3, height, width
-    except OSError as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import struct
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,10 @@ def test_a_table_without_pictures_is_none(tmp_path: Path) -> None:
     assert guessed["kind"] == "image_table" and guessed["image"] == "blob"
 
 
+HUGE = b"BM" + struct.pack("<IIIIiiHHIIiiII", 54, 0, 54, 40, 90_000, 90_000, 1, 8, 0, 0, 1, 1, 0, 0)
+"""A picture that states more pixels than Pillow opens."""
+
+
 def save(path: Path, mode: str, size: tuple[int, int]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, 7).save(path)
@@ -134,6 +139,7 @@ def test_pictures_are_grey_and_small_where_the_files_are(
     for number, size in enumerate(sizes):
         save(tmp_path / "folder" / str(number) / "x.png", mode, size)
     (tmp_path / "folder/0/broken.png").write_bytes(b"no picture")
+    (tmp_path / "folder/0/huge.bmp").write_bytes(HUGE)
     guessed = guess_source(str(tmp_path / "folder"))
     assert (guessed["kind"], guessed.get("shape")) == ("image_folder", shape)
     files = [file.read_bytes() for file in sorted((tmp_path / "folder").rglob("x.png"))]

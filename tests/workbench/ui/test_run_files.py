@@ -15,7 +15,7 @@ from workbench.ui import run_files, store
 def choose(at: AppTest, name: str) -> AppTest:
     box = at.selectbox(key="file")
     chosen = next(option for option in box.options if option.split("  ·  ")[0] == name)
-    return checked(box.set_value(name).run()) if chosen else at
+    return checked(box.set_value(chosen).run())
 
 
 @pytest.fixture
