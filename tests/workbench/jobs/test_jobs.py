@@ -278,12 +278,13 @@ def test_the_ui_describes_data_on_it(bench: Bench, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("WORKBENCH_HOME", str(bench.home))
     queue, changes = Queue(bench.home / "jobs"), ["data.split.test=0.5"]
     job = descriptions.start(queue, "digits_cnn", changes)
-    assert job.resident and descriptions.find(queue, "digits_cnn", changes) == job
+    found = descriptions.find(queue, "digits_cnn", changes)
+    assert job.resident and found is not None and found.id == job.id  # it may run by now
     done = bench.job(lambda newest: not newest.live)
     assert done.id == job.id and done.state == "finished"
-    found = descriptions.read_result(queue, done)
-    assert found is not None and found["rows"]["test"] == 901
-    assert Path(found["samples"]).is_file()
+    described = descriptions.read_result(queue, done)
+    assert described is not None and described["rows"]["test"] == 901
+    assert Path(described["samples"]).is_file()
 
 
 def test_a_description_does_not_wait_for_a_training(
