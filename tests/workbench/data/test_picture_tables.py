@@ -81,6 +81,19 @@ def test_hugging_faces_image_and_class_features(spark: SparkSession, tmp_path: P
 
 
 @pytest.mark.cluster
+def test_a_picture_that_is_only_named_is_a_bad_row_with_a_way_out(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    cells = [{"bytes": png(0), "path": "0.png"}, {"bytes": None, "path": "far/1.png"}]
+    pq.write_table(pa.table({"image": cells, "label": ["a", "b"]}), tmp_path / "t.parquet")
+    frame, rows = read(spark, tmp_path / "t.parquet", label="label")
+    assert len(rows) == 1
+    [reason] = [row["reason"] for row in frame.bad.collect()]
+    assert reason.startswith("the image is a path and no bytes (name the folder of the files")
+    assert reason.endswith(": far/1.png")
+
+
+@pytest.mark.cluster
 @pytest.mark.parametrize("wrap", ["plain", "url", "lines"])
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_base64_in_text(spark: SparkSession, tmp_path: Path, wrap: str, form: str) -> None:

@@ -23,7 +23,7 @@ from workbench.errors import DataError
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-_CONTENT, _CLASS = "__content", "__class"
+_CONTENT, _CLASS, _ELSEWHERE = "__content", "__class", "__elsewhere"
 
 
 class EncodedTable(Tables, Protocol):
@@ -61,12 +61,12 @@ def read_encoded(
     decided = list(opened.decided)
     frame = opened.frame.withColumn(_CONTENT, _select(opened.frame, column, setting, decided))
     label, names = name_classes(frame, source.label, source.format, source.path, decided)
-    frame = frame.withColumn(_CLASS, label)
+    frame = frame.withColumn(_CLASS, label).withColumn(_ELSEWHERE, _find_elsewhere(frame, column))
     used = {column.partition(".")[0], column, source.label, split}
     used |= {source.key, source.group, source.time}
     if unused := [name for name in opened.columns if name not in used]:
         decided.append(f"Columns that are not read: {', '.join(unused)}.")
-    good = frame.where(F.col(BROKEN).isNull())
+    good = frame.where(F.col(BROKEN).isNull() & F.col(_ELSEWHERE).isNull())
     canonical = from_dataframe(
         good,
         features=_CONTENT,
@@ -78,7 +78,7 @@ def read_encoded(
         time=source.time,
         labels=names or "fit",
     )
-    return replace(canonical, decided=tuple(decided), bad=_add_broken(canonical, frame))
+    return replace(canonical, decided=tuple(decided), bad=_add_not_read(canonical, frame, setting))
 
 
 def _open(
@@ -125,12 +125,33 @@ def _select(frame: DataFrame, name: str, setting: str, decided: list[str]) -> Co
     return column
 
 
-def _add_broken(canonical: CanonicalFrame, frame: DataFrame) -> DataFrame:
+def _find_elsewhere(frame: DataFrame, name: str) -> Column:
+    """The path of a file that is named in the row and is not in it; null where there is none."""
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import StructType
+
+    kind = frame.schema[name].dataType if name in frame.columns else None
+    if not isinstance(kind, StructType) or not {"bytes", "path"} <= set(kind.names):
+        return F.lit(None).cast("string")
+    cell = F.col(quote(name))
+    return F.when(cell["bytes"].isNull(), cell["path"])
+
+
+def _add_not_read(canonical: CanonicalFrame, frame: DataFrame, setting: str) -> DataFrame:
+    """The bad rows, and those that are broken or hold no file."""
     from pyspark.sql import functions as F
 
     assert canonical.bad is not None
-    broken = frame.where(F.col(BROKEN).isNotNull())
-    reason = F.concat(
-        F.lit("a row that does not have the columns of the table: "), F.substring(BROKEN, 1, 60)
-    )
-    return canonical.bad.union(broken.select(F.hex(F.xxhash64(BROKEN)).alias("key"), reason))
+    bad = canonical.bad
+    for name, text in (
+        (BROKEN, "a row that does not have the columns of the table"),
+        (
+            _ELSEWHERE,
+            f"the {setting} is a path and no bytes (name the folder of the files, or write their bytes into "
+            "the table)",
+        ),
+    ):
+        rows = frame.where(F.col(name).isNotNull())
+        reason = F.concat(F.lit(f"{text}: "), F.substring(name, 1, 60))
+        bad = bad.union(rows.select(F.hex(F.xxhash64(name)).alias("key"), reason))
+    return bad
