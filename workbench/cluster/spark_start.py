@@ -22,15 +22,12 @@ _BRIEF_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """For the JVMs of the driver and of RayDP's master. The optimising compiler takes a third of the CPU time of
 a start on two cores, and pays off only where a JVM computes."""
 
-_WORKING_JVM = " ".join(
-    (
-        "-XX:+UseSerialGC",
-        *("-XX:Tier4InvocationThreshold=50000", "-XX:Tier4MinInvocationThreshold=6000"),
-        *("-XX:Tier4CompileThreshold=150000", "-XX:Tier4BackEdgeThreshold=400000"),
-    )
+_WORKING_JVM = (
+    "-XX:+UseSerialGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
+    "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 )
-"""For executors: the optimising compiler comes in ten times later than by default, for what runs over rows
-and not for what a start calls. A million rows are then described in half the time of none."""
+"""For executors. The optimising compiler waits for ten times as many calls as by default: it then compiles what
+runs over rows, and not what a start calls. Without it, describing a million rows takes 1.5 to 1.7 times as long."""
 
 _NO_EARLY_COLLECTION = "-Dray.job.jvm-options.0=-XX:MetaspaceSize=256m"
 """For the JVM of RayDP's master. Loading classes must not start a garbage collection there: it would end

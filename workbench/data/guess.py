@@ -248,11 +248,12 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
             "part.to_parquet(f'data/{name}.parquet'), and name that folder."
         )
     endings = {ending_of(name) for name in names}
-    if not _holds_pictures(path) and (archived := _guess_archives(sorted(path.iterdir()))):
+    files = [name for name, _ in list_folder(path)[0].walk()]
+    if _holds_pictures(files):
+        return {"kind": "image_folder", **_shape_below(path, files)}
+    if archived := _guess_archives(sorted(path.iterdir())):
         return archived
-    if _holds_pictures(path):
-        return {"kind": "image_folder", **_shape_below(path)}
-    if (sounds := _guess_sounds(path)) is not None:
+    if (sounds := guess_sound_folder(path, files)) is not None:
         return sounds
     if "_delta_log" in names:
         return _guess_table(path, "delta")
@@ -277,18 +278,16 @@ def _guess_folder(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _holds_pictures(path: Path) -> bool:
+def _holds_pictures(files: list[str]) -> bool:
     """Whether there are pictures, and more of them than tables (`labels.csv`) beside them."""
-    files = list(list_folder(path)[0].walk())
-    pictures = sum(Path(name).suffix.lower() in ENDINGS for name, _ in files)
-    return pictures > sum(ending_of(name) in _TABLES for name, _ in files)
+    pictures = sum(Path(name).suffix.lower() in ENDINGS for name in files)
+    return pictures > sum(ending_of(name) in _TABLES for name in files)
 
 
-def _shape_below(path: Path) -> dict[str, Any]:
+def _shape_below(path: Path, files: list[str]) -> dict[str, Any]:
     """The setting `shape` for a folder of pictures, by some of them from all of its parts."""
-    names = [name for name, _ in list_folder(path)[0].walk()]
-    names = [name for name in names if Path(name).suffix.lower() in ENDINGS]
-    seen = names[:: -(-len(names) // SEEN)]
+    pictures = [name for name in files if Path(name).suffix.lower() in ENDINGS]
+    seen = pictures[:: -(-len(pictures) // SEEN)]
     return _shape(_read_start(path / name) for name in seen)
 
 
@@ -310,11 +309,6 @@ def _shape(contents: Iterable[bytes]) -> dict[str, Any]:
     except (OSError, DataError, zlib.error):  # the reader says it
         return {}
     return {} if shape is None else {"shape": shape}
-
-
-def _guess_sounds(path: Path) -> dict[str, Any] | None:
-    files = [name for name, _ in list_folder(path)[0].walk()]
-    return guess_sound_folder(path, files)
 
 
 def _guess_table(path: Path, form: str) -> dict[str, Any]:

@@ -37,8 +37,11 @@ _MOST_16 = 65535
 _MOST_12 = 4095
 """Cameras and scanners of 12 bits write files of 16. Which range was meant, one picture cannot tell."""
 _NEARLY_WHITE = 250
+USUAL_SHAPE = (3, 32, 32)
+"""What pictures become where nothing else is set: (channels, height, width)."""
 _OWN_SIDES = 8, 40
-"""Pictures between these keep their size: what a net of 32 x 32 costs, they cost at most 1.6 times."""
+"""Smallest and largest side of pictures that keep their size. A pass over 40 x 40 costs 1.6 times that over
+32 x 32."""
 SEEN = 64
 """Pictures to look at for `choose_shape`."""
 TURNED, FIRST_FRAME, ON_GROUND, RANGED, DARK, GREYED, SCALED, CUT = (1 << bit for bit in range(8))
@@ -188,16 +191,16 @@ def read_shape(content: bytes) -> tuple[int, int, int]:
         raise ValueError(str(error)) from None
 
 
-def choose_shape(contents: Iterable[bytes | None]) -> tuple[int, int, int] | None:
-    """The shape that suits pictures such as these; None: the one that a source has by default.
+def choose_shape(contents: Iterable[bytes]) -> tuple[int, int, int] | None:
+    """The shape for pictures such as these; None: `USUAL_SHAPE`.
 
-    Grey where all are, and of their own size where they have one that is small. What cannot be read
-    does not count.
+    One channel where all are grey, and their own size where all have the same small one. What cannot be
+    read does not count.
     """
     shapes = set()
     for content in contents:
         try:
-            channels, height, width = read_shape(content or b"")
+            channels, height, width = read_shape(content)
         except ValueError:
             continue
         shapes.add((3 if channels == 4 else channels, height, width))
@@ -205,7 +208,7 @@ def choose_shape(contents: Iterable[bytes | None]) -> tuple[int, int, int] | Non
     height, width = shapes.pop()[1:] if len({shape[1:] for shape in shapes}) == 1 else (0, 0)
     if min(height, width) >= _OWN_SIDES[0] and max(height, width) <= _OWN_SIDES[1]:
         return channels, height, width
-    return (1, 32, 32) if channels == 1 else None
+    return (1, *USUAL_SHAPE[1:]) if channels == 1 else None
 
 
 def _list_changes(picture: Image.Image, orientation: int, shape: tuple[int, ...]) -> int:

@@ -34,8 +34,8 @@ def tabulate(sums: ArrayLike) -> pd.DataFrame:
         sums: (3, ranges), as `nets.metrics.calibration_bins`.
 
     Returns:
-        Columns `from`, `to`, `rows`, `confidence` (mean), `right` (share), `low` and `high` (between
-        which chance moves that share, at 95 %).
+        Columns `from`, `to`, `rows`, `confidence` (mean), `right` (share), `low` and `high` (Wilson's
+        95 % interval of that share).
     """
     from workbench.training.verdicts import wilson_interval  # a face would load more
 
@@ -43,15 +43,16 @@ def tabulate(sums: ArrayLike) -> pd.DataFrame:
     present, ranges = np.flatnonzero(rows), len(rows)
     rows = rows[present]
     share = right[present] / rows
+    bands = [wilson_interval(*seen) for seen in zip(share, rows, strict=True)]
     columns = {
         "from": present / ranges,
         "to": (present + 1) / ranges,
         "rows": rows.astype(int),
         "confidence": confidence[present] / rows,
         "right": share,
+        "low": [low for low, _ in bands],
+        "high": [high for _, high in bands],
     }
-    bands = [wilson_interval(*seen) for seen in zip(share, rows, strict=True)]
-    columns |= dict(zip(("low", "high"), np.reshape(bands, (-1, 2)).T, strict=True))
     return pd.DataFrame(columns)
 
 
@@ -94,7 +95,7 @@ def draw(run: store.Run, evaluation: artifacts.Evaluation) -> None:
     over = f"the first {counted:,} of {rows:,}" if counted < rows else f"{rows:,}"
     st.caption(
         f"Below the grey line the net is surer than it is right. Over {over} rows of the {evaluation.split} "
-        f"split; a range of fewer than {_FEW} rows is a hollow dot. In brackets: what chance explains (Wilson, 95 %)."
+        f"split; a range of fewer than {_FEW} rows is a hollow dot. In brackets: Wilson's 95 % interval."
     )
 
 

@@ -36,9 +36,14 @@ def _against_baselines(run: store.Run) -> None:
         st.caption("This run recorded no baseline: no answer without a net to compare with.")
     else:
         errors = [name for name in frame if name != "r2"]
-        # Where it is not, the run's verdict above says it
-        if not errors or frame[errors[0]].idxmin() == "this net":
+        best = frame[errors[0]].idxmin() if errors else "this net"
+        if best == "this net":
             st.success("The net is better than every baseline.", icon=":material/check_circle:")
+        elif not run.tags.get("workbench.verdicts"):  # else these, above, say it
+            st.warning(
+                f"**{best}** has a smaller {errors[0]} than the net, and needs no net.",
+                icon=":material/visibility:",
+            )
     table = frame.rename_axis("answer").reset_index()
     widgets.show_table(
         table,

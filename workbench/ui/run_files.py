@@ -71,7 +71,7 @@ def _as_text(file: Path) -> None:
     with file.open("rb") as source:
         content = source.read(_CHARACTERS + 1)
     if b"\0" in content:
-        st.caption("Not a text: there is no picture of it here.")
+        st.caption("Not a text, and of no kind that is shown here.")
         return
     language = {".py": "python", ".pyi": "python", ".yaml": "yaml", ".yml": "yaml"}
     st.code(content[:_CHARACTERS].decode(errors="replace"), language=language.get(file.suffix))

@@ -177,12 +177,12 @@ def _parse(cells: list[str], *, numbers: bool) -> list[float]:
 def _read_period(text: str) -> float:
     """Seconds of the first day of 2021Q1, 2021M01 or 2021-W05; 0 where its year has none such."""
     year, kind, number, quarter, its_year = re.match(PERIOD, text).groups()  # type: ignore[union-attr]
-    count = int(number or quarter)
+    kind, count = (kind or "Q").upper(), int(number or quarter)
     try:
-        if (kind or "Q").upper() == "W":
+        if kind == "W":
             day = dt.date.fromisocalendar(int(year), count, 1)
         else:
-            month = count if (kind or "Q").upper() == "M" else 3 * count - 2
+            month = count if kind == "M" else 3 * count - 2
             day = dt.date(int(year or its_year), month, 1)
     except ValueError:
         return 0.0

@@ -9,7 +9,7 @@ from pydantic import Field
 from nets.config import config
 from nets.errors import ConfigError
 from nets.spec import TensorSpec
-from workbench.data.pictures import picture_spec
+from workbench.data.pictures import USUAL_SHAPE, picture_spec
 from workbench.data.sounds import sound_spec
 
 
@@ -103,7 +103,7 @@ class ArchiveSettings:
 class PictureSettings:
     """What pictures become."""
 
-    shape: tuple[int, int, int] = (3, 32, 32)
+    shape: tuple[int, int, int] = USUAL_SHAPE
     """(channels, height, width) every picture is converted to: 1 grey, 3 RGB, 4 RGBA; scaled and cut."""
 
     def __post_init__(self) -> None:
